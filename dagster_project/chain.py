@@ -1,0 +1,125 @@
+"""The stages in order, as plain calls: what the command line, DVC and the demonstration share."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dagster_project.ensembling.champion import Gate, promote
+from dagster_project.ensembling.ensemble import build_ensemble
+from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.linear_evaluation import evaluate
+from dagster_project.ingestion.batch import BatchSummary, ingest
+from dagster_project.ingestion.register import batch_name_for, registered_batches, registered_source
+from dagster_project.ingestion.store import ingested_batches
+from dagster_project.label_errors.find import find_label_errors
+from dagster_project.layout import Layout, checked_batch_name
+from dagster_project.ledger import update_corrected_labels
+from dagster_project.monitoring.drift import measure_drift
+from dagster_project.monitoring.predict import predict_batch
+from dagster_project.params import Params
+from dagster_project.pretraining.pretrain import pretrain, pretrain_crossfit
+from dagster_project.review.worklist import build_worklist
+from dagster_project.training_set.build import build_training_set
+from dagster_project.validation.validate import Validation, validate
+from dagster_project.versioning.commit import commit_stage
+
+log = logging.getLogger("raytruth")
+
+Stage = Callable[[Layout, Params], object]
+
+# Everything that is learned, in order; names are those of the assets and of dvc.yaml.
+LEARNING: dict[str, Stage] = {
+    "corrected_labels": lambda layout, params: update_corrected_labels(layout),
+    "training_set": build_training_set,
+    "encoder_simclr": lambda layout, params: pretrain(layout, params, "simclr"),
+    "encoder_byol": lambda layout, params: pretrain(layout, params, "byol"),
+    "encoder_supcon": lambda layout, params: pretrain(layout, params, "supcon"),
+    "encoder_supcon_crossfit": pretrain_crossfit,
+    "linear_evaluation": evaluate,
+    "ensemble": build_ensemble,
+    "champion": promote,
+    "label_errors": find_label_errors,
+    "review_worklist": build_worklist,
+}
+
+
+def ingest_registered(layout: Layout, params: Params) -> list[BatchSummary]:
+    """Ingest every registered batch again, and every folder of the inbox; unchanged ones cost nothing."""
+    inbox = sorted(p.name for p in layout.inbox.iterdir() if p.is_dir()) if layout.inbox.is_dir() else []
+    names = sorted({*registered_batches(layout), *map(checked_batch_name, inbox)})
+    return [ingest(layout, params, registered_source(layout, name), name) for name in names]
+
+
+def validate_all(layout: Layout, params: Params) -> list[Validation]:
+    """Validate every ingested batch."""
+    return [validate(layout, params, batch) for batch in ingested_batches(layout)]
+
+
+def run(layout: Layout, params: Params, sources: list[Path]) -> dict[str, float]:
+    """The whole chain on `sources`, one batch each; every stage's outputs are committed to DVC.
+
+    Returns seconds a stage. Run again after an interruption, it takes up what is missing.
+    """
+    seconds: dict[str, float] = {}
+    for source in sources:
+        batch = batch_name_for(layout, source)
+        with _timed(f"radiographs {batch}", seconds):
+            summary = ingest(layout, params, source, batch)
+            log.info("batch %s: %d pictures, %s", batch, summary.pictures, summary.verdicts)
+        with _timed(f"metadata_checks {batch}", seconds):
+            _say_failed(validate(layout, params, batch))
+    commit_stage(layout, "radiographs")
+    commit_stage(layout, "metadata_checks")
+    for name, stage in LEARNING.items():
+        with _timed(name, seconds):
+            stage(layout, params)
+            commit_stage(layout, name)
+    with _timed("batch_predictions", seconds):
+        for batch in ingested_batches(layout):
+            predict_batch(layout, batch)
+        commit_stage(layout, "batch_predictions")
+    with _timed("drift_report", seconds):
+        for batch in ingested_batches(layout):
+            measure_drift(layout, params, batch)
+        commit_stage(layout, "drift_report")
+    return seconds
+
+
+def chosen_batches(layout: Layout, batch: str | None) -> list[str]:
+    """The batch named, or all ingested ones. Raises RayTruthError if there is no such batch, or none at all."""
+    known = ingested_batches(layout)
+    if not known or (batch and batch not in known):
+        raise RayTruthError(
+            f"There is no batch {batch}" if batch else "There is no batch yet",
+            where="data/headers/",
+            do="ingest one: `raytruth ingest SOURCE --batch NAME`"
+            + (f"; there are {', '.join(known)}" if known else ""),
+        )
+    return [batch] if batch else known
+
+
+def describe_gate(gate: Gate) -> str:
+    """The gate's decision in a sentence."""
+    if not gate.passed:
+        return f"champion kept ({gate.champion[:12] or 'none'}); the challenger " + "; ".join(gate.against)
+    kept = "is still the champion" if gate.challenger == gate.champion else "is the champion now"
+    return f"{gate.challenger[:12]} {kept}: accuracy {gate.accuracy:.3f} on the locked test split"
+
+
+def _say_failed(validation: Validation) -> None:
+    for check in validation.checks:
+        if not check.passed:
+            kind = "blocking check" if check.blocking else "check"
+            log.warning("batch %s: %s failed: %s (%d rows)", validation.batch, kind, check.says, check.unexpected)
+
+
+@contextmanager
+def _timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    log.info("== %s", name)
+    started = time.monotonic()
+    yield
+    seconds[name] = time.monotonic() - started

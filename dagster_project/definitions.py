@@ -1,0 +1,66 @@
+"""The whole graph on one page."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from dagster_project.ensembling.assets import champion, ensemble
+from dagster_project.evaluation.assets import linear_evaluation
+from dagster_project.ingestion.assets import radiographs
+from dagster_project.ingestion.sensors import INGEST, inbox
+from dagster_project.label_errors.assets import label_errors
+from dagster_project.monitoring.assets import batch_predictions, drift_report
+from dagster_project.monitoring.sensors import (
+    LEARN,
+    MONITOR,
+    failed_run,
+    new_batch,
+    retrain_on_drift,
+    retraining_schedule,
+)
+from dagster_project.pretraining.assets import encoder_byol, encoder_simclr, encoder_supcon, encoder_supcon_crossfit
+from dagster_project.resources import BATCHES, Root
+from dagster_project.review.assets import corrected_labels, review_worklist, verdicts
+from dagster_project.training_set.assets import training_set
+from dagster_project.validation.checks import metadata_checks
+
+root = Root()
+
+defs = dg.Definitions(
+    assets=[
+        radiographs,  # radiograph_headers, radiograph_pixels; one partition a batch
+        verdicts,
+        corrected_labels,
+        training_set,
+        encoder_simclr,
+        encoder_byol,
+        encoder_supcon,
+        encoder_supcon_crossfit,
+        linear_evaluation,
+        ensemble,
+        champion,
+        label_errors,
+        review_worklist,
+        batch_predictions,  # one partition a batch
+        drift_report,  # one partition a batch
+    ],
+    asset_checks=[metadata_checks],
+    jobs=[INGEST, LEARN, MONITOR],
+    sensors=[inbox, new_batch, retrain_on_drift, failed_run],
+    schedules=[retraining_schedule(root.params)],
+    resources={"root": root},
+    executor=dg.in_process_executor,  # a process a step would cost more than most steps
+)
+
+
+def execute(job: str, batch: str | None = None) -> dict[str, float]:
+    """Run a job in this process, recorded in the Dagster instance of DAGSTER_HOME; returns seconds a step.
+
+    Raises the error of a step that fails.
+    """
+    with dg.DagsterInstance.get() as instance:
+        if batch:
+            instance.add_dynamic_partitions(BATCHES.name or "", [batch])
+        result = defs.get_job_def(job).execute_in_process(instance=instance, partition_key=batch)
+        steps = instance.get_run_step_stats(result.run_id)
+        return {s.step_key: s.end_time - s.start_time for s in steps if s.start_time and s.end_time}

@@ -1,0 +1,137 @@
+"""The demonstration: a synthetic hospital through the whole chain, run by Dagster, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import read_json, read_table
+from dagster_project.ingestion.pseudonyms import load_pseudonyms
+from dagster_project.ingestion.register import register
+from dagster_project.ingestion.sources import list_files
+from dagster_project.layout import Layout
+from dagster_project.phantom.hospital import write_hospital
+from dagster_project.versioning.init import init, template
+
+out = Console()
+_SEED = 2026
+_SOUTH_SHARE = 3  # the drifted hospital has a third of the patients
+
+
+def dagster_environment(layout: Layout) -> dict[str, str]:
+    """The environment in which Dagster works on a root: its home, the root, no telemetry."""
+    layout.dagster_home.mkdir(parents=True, exist_ok=True)
+    settings = layout.dagster_home / "dagster.yaml"
+    if not settings.exists():
+        shutil.copyfile(template("dagster.yaml"), settings)
+    ours = {"DAGSTER_HOME": str(layout.dagster_home), "RAYTRUTH_ROOT": str(layout.root)}
+    silent = {
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "ITERATIVE_DO_NOT_TRACK": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+    }
+    return {**os.environ, **ours, **silent}
+
+
+def run_demo(directory: Path, patients: int) -> None:
+    """Make `directory` a root, fill it from two synthetic hospitals, print what was found.
+
+    The hospital `north` is learned from; a later batch from `south`, whose pictures differ, shows drift. Begun before
+    and interrupted, it goes on. Raises RayTruthError if the folder is in use for something else.
+    """
+    layout = Layout(directory.resolve())
+    if directory.exists() and any(directory.iterdir()) and not (directory / "hospital").exists():
+        raise RayTruthError(
+            "The demonstration needs a folder of its own", where=str(directory), do="name a new or empty one"
+        )
+    times: dict[str, float] = {}
+    sizes = {"north": patients, "south": max(patients // _SOUTH_SHARE, 10)}
+    for site, count in sizes.items():
+        started = time.monotonic()
+        _hospital(directory, site, count)
+        times[f"synthetic hospital {site}"] = time.monotonic() - started
+    if not layout.params.exists():
+        init(layout.root)
+    os.environ.update(dagster_environment(layout))
+    from dagster_project.definitions import execute  # only now: it reads the root from the environment
+
+    for site in sizes:
+        _register(layout, site, directory / "hospital" / site / "dicom")
+        times |= {f"{step} {site}": s for step, s in execute("ingest_batch", site).items()}
+        if site == "north":
+            times |= execute("learn")
+        times |= {f"{step} {site}": s for step, s in execute("monitor_batch", site).items()}
+    _report(layout, directory, times)
+
+
+def _hospital(directory: Path, site: str, patients: int) -> None:
+    """Written under another name first, so that an interrupted one is begun anew."""
+    final, half = directory / "hospital" / site, directory / "hospital" / f".{site}"
+    if final.exists():
+        return
+    shutil.rmtree(half, ignore_errors=True)
+    write_hospital(half, patients=patients, seed=_SEED, site=site)
+    half.rename(final)
+
+
+def _register(layout: Layout, batch: str, source: Path) -> None:
+    register(layout, load_pseudonyms(layout.key), batch, source, list_files(source))
+
+
+def _report(layout: Layout, directory: Path, times: dict[str, float]) -> None:
+    spent = Table(title="Wall time", title_justify="left")
+    spent.add_column("stage")
+    spent.add_column("seconds", justify="right")
+    for name, seconds in times.items():
+        spent.add_row(name, f"{seconds:.1f}")
+    spent.add_row("all", f"{sum(times.values()):.1f}", style="bold")
+    out.print(spent)
+
+    evaluation, ensemble = read_json(layout.metrics("linear_evaluation")), read_json(layout.metrics("ensemble"))
+    learned = Table(title="Accuracy on the test patients, against the labels as given (about 5 % of them wrong)")
+    learned.title_justify = "left"
+    for column in ("model", "1 % of labels", "10 %", "all"):
+        learned.add_column(column)
+    for encoder, found in evaluation.items():
+        learned.add_row(encoder, *(f"{found['accuracy'][f]['value']:.3f}" for f in ("0.01", "0.1", "1")))
+    learned.add_row("ensemble", "", "", f"{ensemble['accuracy']['1']['value']:.3f}", style="bold")
+    out.print(learned)
+    _report_errors(layout, directory)
+
+    drift = read_json(layout.drift("south"))
+    out.print(f"Drift of the batch `south`: {', '.join(drift['causes']) or 'none'}")
+    out.print(f"Champion: {read_json(layout.champion)['model'][:12]}… (models/champion.json)\n")
+    out.print(f"Look at  {layout.worklist / 'index.html'}  (labels to review, in a browser)")
+    out.print(f"         {layout.data_docs / 'north' / 'index.html'}  (checks of the headers)")
+    out.print(f"         {layout.drift_page('south')}  (drift)")
+    out.print("         make ui  (Dagster: every asset, check and picture)")
+
+
+def _report_errors(layout: Layout, directory: Path) -> None:
+    """Compare the ranked list with the errors that the phantom planted; nothing but this report reads them."""
+    ranked = read_table(layout.label_errors)
+    identities = read_table(layout.identities)[["image_id", "sop_instance_uid"]]
+    truth = pd.read_csv(directory / "hospital" / "north" / "truth.csv", dtype=str, keep_default_na=False)
+    truth = truth.drop_duplicates("sop_instance_uid")[["sop_instance_uid", "error_kind"]]
+    known = ranked.merge(identities, on="image_id").merge(truth, on="sop_instance_uid").sort_values("rank")
+    planted = known["error_kind"] != "none"
+    found = Table(
+        title=f"Planted label errors found ({planted.sum()} among {len(known)} pictures)", title_justify="left"
+    )
+    for column in ("looked at", "errors among them", "share of all errors", "by chance"):
+        found.add_column(column, justify="right")
+    for share in (0.02, 0.05, 0.10, 0.20):
+        looked = round(share * len(known))
+        hits = int(planted.head(looked).sum())
+        found.add_row(f"first {looked}", str(hits), f"{hits / max(planted.sum(), 1):.0%}", f"{share:.0%}")
+    out.print(found)
+    kinds = read_json(layout.metrics("label_errors"))["kinds"]
+    out.print("Flagged: " + ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in kinds.items() if kind != "none"))

@@ -1,0 +1,1 @@
+"""Ensembling: calibrated members, the champion and its gate."""

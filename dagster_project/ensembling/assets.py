@@ -1,0 +1,104 @@
+"""`ensemble`, the challenger, and `champion`, with the gate between them as an asset check."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pandas as pd
+
+from dagster_project.layout import ENCODERS
+from dagster_project.resources import LEARNERS, Root, as_counts, as_numbers, as_picture, as_table
+
+if TYPE_CHECKING:
+    from dagster_project.ensembling.champion import Gate
+
+GATE = "challenger_does_not_lose"
+
+
+@dg.asset(
+    deps=["training_set", "linear_evaluation", *ENCODERS],
+    group_name="ensembling",
+    owners=[LEARNERS],
+    kinds={"scikitlearn", "pytorch"},
+)
+def ensemble(root: Root) -> dg.MaterializeResult:
+    """The challenger: calibrated members, chosen on validation only, scored once on the test split."""
+    from dagster_project.ensembling.ensemble import build_ensemble  # torch takes seconds to import
+
+    layout = root.layout
+    summary = build_ensemble(layout, root.params)
+    versions = root.commit("ensemble")
+    plots = layout.plots_dir / "ensemble"
+    numbers = ("balanced_accuracy", "log_loss", "calibration_error", "calibration_error_uncalibrated")
+    means = [
+        {"model": name, "share of labels": f, "accuracy": i.value, "low": i.low, "high": i.high}
+        for name, line in summary.fractions.items()
+        for f, i in line.items()
+    ]
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.ensemble),
+        metadata={
+            "accuracy": summary.accuracy.value,
+            "accuracy, 95 % interval": f"{summary.accuracy.low:.4f} to {summary.accuracy.high:.4f}",
+            **as_numbers(summary.test, numbers),
+            "members": as_counts(summary.shares, "encoder", "share"),
+            "plain means": as_table(pd.DataFrame(means)),
+            "confusion": as_picture(plots / "confusion_ensemble.png"),
+            "accuracy by share of labels": as_picture(plots / "label_fractions.png"),
+        },
+    )
+
+
+@dg.asset(
+    deps=["ensemble", "training_set"],
+    group_name="ensembling",
+    owners=[LEARNERS],
+    kinds={"pytorch"},
+    check_specs=[
+        dg.AssetCheckSpec(
+            GATE,
+            asset="champion",
+            description="The challenger is at least as accurate as the champion on the locked test split and loses in "
+            "no class; else the champion stays.",
+        )
+    ],
+)
+def champion(root: Root) -> Iterator[dg.MaterializeResult]:
+    """The promoted model, named by content hash in `models/champion.json`; it changes only through the gate."""
+    from dagster_project.ensembling.champion import promote
+
+    layout = root.layout
+    gate = promote(layout, root.params)
+    versions = root.commit("champion")
+    shown: dict[str, Any] = {
+        "accuracy of the challenger": gate.accuracy,
+        "difference to the champion": f"{gate.difference.value:+.4f} ({gate.difference.low:+.4f} to "
+        f"{gate.difference.high:+.4f})",
+        "against it": dg.MetadataValue.json(gate.against),
+        "classes": as_table(_classes(gate)),
+    }
+    yield dg.MaterializeResult(
+        data_version=versions.of(layout.champion) if layout.champion.exists() else None,
+        metadata={"champion": gate.challenger if gate.passed else gate.champion or "none", **shown},
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=GATE, passed=gate.passed, severity=dg.AssetCheckSeverity.WARN, metadata=shown
+            )
+        ],
+    )
+
+
+def _classes(gate: "Gate") -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "region": c.region,
+                "test pictures": c.pictures,
+                "recall of challenger": c.challenger,
+                "recall of champion": c.champion,
+                "low": c.difference.low,
+                "high": c.difference.high,
+            }
+            for c in gate.classes
+        ]
+    )

@@ -1,0 +1,41 @@
+"""Candidates for membership: a probe on one encoder, with the temperature that calibrates it on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dagster_project.ensembling.calibration import calibrated, fit_temperature
+from dagster_project.evaluation.labelled import LabelledSet
+from dagster_project.evaluation.linear_head import LinearHead, choose_linear_head
+from dagster_project.params import Params
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted probe, its temperature, and its logits (N, K) of every picture of the training set."""
+
+    head: LinearHead
+    temperature: float
+    logits: np.ndarray
+
+    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities (R, K) of the given rows."""
+        return calibrated(self.logits[rows], self.temperature)
+
+
+def fit_candidate(embeddings: np.ndarray, data: LabelledSet, rows: np.ndarray, params: Params) -> Candidate:
+    """Fit a probe on `rows` of the training split; its strength and temperature are chosen on validation."""
+    validation = embeddings[data.validation], data.labels[data.validation]
+    head, _ = choose_linear_head(
+        (embeddings[rows], data.labels[rows]), validation, len(data.regions), params.evaluation.inverse_regularisation
+    )
+    logits = head.logits(embeddings)
+    return Candidate(head, fit_temperature(logits[data.validation], validation[1]), logits)
+
+
+def mixture(probabilities: Mapping[str, np.ndarray], shares: Mapping[str, float]) -> np.ndarray:
+    """The mean of the members' probabilities (N, K), weighted by their shares."""
+    return np.sum([share * probabilities[name] for name, share in shares.items()], axis=0)

@@ -1,0 +1,117 @@
+"""The champion, and the gate a challenger must pass: it may not lose on the locked test split, nor in any class."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from dagster_project.ensembling.champion_file import champion_folder, champion_hash
+from dagster_project.ensembling.model import Model, load_model
+from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.labelled import LabelledSet, load_labelled_set
+from dagster_project.evaluation.metrics import Interval, patient_bootstrap
+from dagster_project.files import content_hash, replacing_dir, write_json
+from dagster_project.layout import Layout
+from dagster_project.params import Params
+from dagster_project.training_set.build import gather_pictures
+
+log = logging.getLogger("raytruth")
+
+
+@dataclass(frozen=True)
+class ClassComparison:
+    """Recall of both models in one class, and the interval of challenger minus champion."""
+
+    region: str
+    pictures: int
+    challenger: float
+    champion: float
+    difference: Interval
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The gate's decision: reasons against (none: passed), and what was compared. `champion` '' = there was none."""
+
+    challenger: str
+    champion: str
+    against: list[str]
+    accuracy: float
+    difference: Interval
+    classes: list[ClassComparison]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the challenger is or becomes the champion."""
+        return not self.against
+
+
+def promote(layout: Layout, params: Params) -> Gate:
+    """Compare `models/ensemble/` with the champion on the test split; make it the champion if it does not lose.
+
+    It loses if its accuracy is lower, if a class of at least `min_class_pictures` falls by more than `class_tolerance`
+    in recall, or if the 95 % interval of a class's fall excludes zero. With no champion it must beat the commonest
+    class. `models/champion.json` names the champion by content hash; its files are under `models/champions/<hash>/`.
+    """
+    data = load_labelled_set(layout, params)
+    challenger = load_model(layout.ensemble)
+    name, current = content_hash(layout.ensemble), champion_hash(layout)
+    labels = data.labels[data.test]
+    right = _right(layout, challenger, data)
+    if current:
+        champion = load_model(layout.champions_dir / current)
+        if champion.regions != challenger.regions:
+            raise RayTruthError(
+                "Challenger and champion know different region classes and cannot be compared",
+                where="models/champion.json",
+                do="remove models/champion.json to begin anew under the new regions.yaml",
+            )
+        before = _right(layout, champion, data)
+    else:
+        before = (labels == np.bincount(labels).argmax()).astype(float)
+    gate = _decide(name, current, right, before, data, params)
+    write_json(layout.metrics("champion"), {**asdict(gate), "passed": gate.passed})
+    if gate.passed and name != current:
+        with replacing_dir(layout.champions_dir / name) as folder:
+            shutil.copytree(layout.ensemble, folder, dirs_exist_ok=True)
+        write_json(layout.champion, {"model": name, "regions": challenger.regions, "accuracy": gate.accuracy})
+        log.info("champion: %s (accuracy %.3f)", name[:12], gate.accuracy)
+    elif not gate.passed:
+        log.warning("the challenger is not promoted: %s", "; ".join(gate.against))
+    return gate
+
+
+def load_champion(layout: Layout) -> Model:
+    """The promoted model."""
+    return load_model(champion_folder(layout))
+
+
+def _right(layout: Layout, model: Model, data: LabelledSet) -> np.ndarray:
+    """1 where the model names the given region of a test picture, else 0; (T,)."""
+    pictures = gather_pictures(layout, data.table.iloc[data.test], model.profile.px)
+    predicted = model.predict(pictures).probabilities.argmax(axis=1)
+    return (predicted == data.labels[data.test]).astype(float)
+
+
+def _decide(name: str, current: str, right: np.ndarray, before: np.ndarray, data: LabelledSet, params: Params) -> Gate:
+    settings, resamples, seed = params.ensembling, params.evaluation.bootstrap, params.seed
+    labels, patients = data.labels[data.test], data.patients(data.test)
+    difference = patient_bootstrap(right - before, patients, resamples, seed)
+    classes, against = [], []
+    for k in np.unique(labels):
+        own = labels == k
+        change = patient_bootstrap((right - before)[own], patients[own], resamples, seed)
+        classes.append(ClassComparison(data.regions[k], int(own.sum()), right[own].mean(), before[own].mean(), change))
+    if not current and difference.low <= 0:
+        against.append("it is not better than always naming the commonest class")
+    if current and difference.value < 0:
+        against.append(f"accuracy {right.mean():.4f} against {before.mean():.4f}")
+    for c in classes if current else []:
+        if c.pictures >= settings.min_class_pictures and (
+            c.difference.value < -settings.class_tolerance or c.difference.high < 0
+        ):
+            against.append(f"{c.region}: recall {c.challenger:.3f} against {c.champion:.3f}")
+    return Gate(name, current, against, float(right.mean()), difference, classes)

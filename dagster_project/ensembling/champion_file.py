@@ -1,0 +1,32 @@
+"""Which model is the champion, and where its files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import content_hash, read_json
+from dagster_project.layout import Layout
+
+
+def champion_hash(layout: Layout) -> str:
+    """Content hash of the champion, or '' if there is none."""
+    return str(read_json(layout.champion)["model"]) if layout.champion.exists() else ""
+
+
+def champion_folder(layout: Layout) -> Path:
+    """The champion's folder.
+
+    Raises RayTruthError if there is no champion, or its files are not those that were promoted.
+    """
+    name = champion_hash(layout)
+    if not name:
+        raise RayTruthError("There is no champion yet", where="models/champion.json", do="run `raytruth promote`")
+    folder = layout.champions_dir / name
+    if not folder.exists() or content_hash(folder) != name:
+        raise RayTruthError(
+            "The champion's files are missing or were changed",
+            where=f"models/champions/{name[:12]}…",
+            do="bring them back with `dvc checkout`",
+        )
+    return folder

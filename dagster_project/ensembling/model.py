@@ -1,0 +1,109 @@
+"""A model complete in one folder: encoders, calibrated heads, weights, and what usual pictures look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from torch import nn
+
+from dagster_project.ensembling.calibration import calibrated
+from dagster_project.ensembling.unusual import Usual
+from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.embeddings import embed
+from dagster_project.evaluation.linear_head import LinearHead
+from dagster_project.files import read_json, write_json
+from dagster_project.params import Profile
+from dagster_project.pretraining.backbone import load_backbone, save_backbone
+
+_HEAD = ("mean", "scale", "weight", "bias")
+_USUAL = ("means", "whiten", "quantiles")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One encoder with its probe: probabilities are softmax(logits / temperature); `share` is its part of the mean."""
+
+    encoder: str
+    backbone: nn.Module
+    head: LinearHead
+    temperature: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """`probabilities` (N, K), rows sum to 1; `unusual` (N,) in 0..1, 1 = least like the training pictures.
+
+    `agreement` (N,): share of members, by weight, whose own first choice is the ensemble's. `embeddings` (N, D) are of
+    the member with the largest share.
+    """
+
+    probabilities: np.ndarray
+    unusual: np.ndarray
+    agreement: np.ndarray
+    embeddings: np.ndarray
+
+
+@dataclass(frozen=True)
+class Model:
+    """An ensemble ready to predict. `regions` names its K classes; members stand in order of falling share."""
+
+    regions: tuple[str, ...]
+    profile: Profile
+    members: tuple[Member, ...]
+    usual: Usual
+
+    def predict(self, pictures: np.ndarray) -> Predictions:
+        """Predict uint8 pictures (N, s, s), letterboxed and stretched as the ingestion leaves them."""
+        embeddings = [embed(m.backbone, pictures, self.profile) for m in self.members]
+        each = [
+            calibrated(m.head.logits(x), m.temperature) for m, x in zip(self.members, embeddings, strict=True)
+        ]  # members x (N, K)
+        shares = np.array([m.share for m in self.members])
+        mean = np.tensordot(shares, np.stack(each), axes=1)
+        agrees = np.stack([p.argmax(axis=1) for p in each]) == mean.argmax(axis=1)
+        return Predictions(mean, self.usual.unusualness(embeddings[0]), shares @ agrees, embeddings[0])
+
+
+def save_model(folder: Path, model: Model, card: dict[str, Any]) -> None:
+    """Write weights as safetensors and `card.json`, which holds `card` and what it takes to read the weights."""
+    arrays = {f"usual.{part}": getattr(model.usual, part) for part in _USUAL}
+    for member in model.members:
+        save_backbone(folder / f"{member.encoder}.safetensors", member.backbone)
+        arrays |= {f"{member.encoder}.{part}": getattr(member.head, part) for part in _HEAD}
+    save_file(
+        {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in arrays.items()}, folder / "heads.safetensors"
+    )
+    members = [{"encoder": m.encoder, "temperature": m.temperature, "share": m.share} for m in model.members]
+    settings = {"regions": model.regions, "settings": model.profile.model_dump(), "members": members}
+    write_json(folder / "card.json", {**card, **settings})
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model that `save_model` wrote. Raises RayTruthError if it is not there or not complete."""
+    try:
+        card = read_json(folder / "card.json")
+        arrays = load_file(folder / "heads.safetensors")
+        profile = Profile.model_validate(card["settings"])
+        members = tuple(
+            Member(
+                m["encoder"],
+                load_backbone(folder / f"{m['encoder']}.safetensors", profile),
+                LinearHead(*(arrays[f"{m['encoder']}.{part}"] for part in _HEAD)),
+                m["temperature"],
+                m["share"],
+            )
+            for m in card["members"]
+        )
+        usual = Usual(*(arrays[f"usual.{part}"] for part in _USUAL))
+    except (OSError, KeyError, ValueError) as error:
+        raise RayTruthError(
+            f"The model cannot be read ({type(error).__name__})",
+            where=f"models/{folder.name}",
+            do="bring it back with `dvc checkout`, or make it anew: `raytruth ensemble`",
+        ) from error
+    return Model(tuple(card["regions"]), profile, members, usual)

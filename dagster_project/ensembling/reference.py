@@ -1,0 +1,50 @@
+"""Held-out pictures as a model sees them, kept with it: what later batches are compared with for drift."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.evaluation.labelled import LabelledSet
+from dagster_project.files import read_table, write_array, write_table
+from dagster_project.ingestion.store import load_headers
+from dagster_project.layout import Layout
+from dagster_project.pictures import evenly
+
+METADATA = (
+    *("modality", "photometric_interpretation", "view_position", "laterality", "patient_sex"),
+    *("age_decade", "manufacturer", "station", "bits_stored"),
+)
+_MOST = 2000
+
+
+def reference_rows(data: LabelledSet) -> np.ndarray:
+    """At most 2,000 rows, evenly thinned, that no encoder and no probe was trained on."""
+    rows = np.flatnonzero(((data.table["split"] != "train") & (data.table["excluded"] == "")).to_numpy(bool))
+    return rows[evenly(len(rows), _MOST)]
+
+
+def save_reference(
+    folder: Path, layout: Layout, data: LabelledSet, rows: np.ndarray, probabilities: np.ndarray, embeddings: np.ndarray
+) -> None:
+    """Write `reference.parquet` and `reference_embeddings.npy`; `probabilities` (R, K), `embeddings` (R, D)."""
+    table = data.table.iloc[rows][["image_id", "batch", "patient"]].assign(
+        region=np.array(data.regions, dtype=object)[probabilities.argmax(axis=1)],
+        confidence=probabilities.max(axis=1).astype(np.float32),
+    )
+    write_table(folder / "reference.parquet", with_metadata(layout, table))
+    write_array(folder / "reference_embeddings.npy", embeddings.astype(np.float16))
+
+
+def load_reference(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """The table (image_id, batch, patient, region, confidence, metadata) and the embeddings, float32 (R, D)."""
+    return read_table(folder / "reference.parquet"), np.load(folder / "reference_embeddings.npy").astype(np.float32)
+
+
+def with_metadata(layout: Layout, table: pd.DataFrame) -> pd.DataFrame:
+    """Join the drift-relevant header columns to a table with `image_id` and `batch`."""
+    columns = ["image_id", "batch", *METADATA]
+    headers = pd.concat([load_headers(layout, str(batch))[columns] for batch in table["batch"].unique()])
+    return table.merge(headers, on=["image_id", "batch"], how="left", validate="one_to_one")

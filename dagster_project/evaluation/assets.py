@@ -1,0 +1,52 @@
+"""`linear_evaluation`: what each encoder is worth."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pandas as pd
+
+from dagster_project.layout import ENCODERS
+from dagster_project.resources import LEARNERS, Root, as_picture, as_table
+
+if TYPE_CHECKING:
+    from dagster_project.evaluation.linear_evaluation import EncoderEvaluation
+
+
+@dg.asset(
+    deps=["training_set", *ENCODERS],
+    group_name="evaluation",
+    owners=[LEARNERS],
+    kinds={"scikitlearn"},
+)
+def linear_evaluation(root: Root) -> dg.MaterializeResult:
+    """Accuracy of a linear probe at 1 %, 10 % and all of the labels, nearest neighbours, calibration, per class.
+
+    On the test split, against the labels as given there; intervals (95 %) resample patients.
+    """
+    from dagster_project.evaluation.linear_evaluation import evaluate  # torch takes seconds to import
+
+    layout = root.layout
+    results = evaluate(layout, root.params)
+    versions = root.commit("linear_evaluation")
+    plots = layout.plots_dir / "linear_evaluation"
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.embeddings_dir),
+        metadata={
+            "accuracy": as_table(pd.DataFrame([row for result in results for row in _rows(result)])),
+            "recall": as_table(
+                pd.DataFrame({r.encoder: r.full["recall"] for r in results}).reset_index(names="region")
+            ),
+            "accuracy by share of labels": as_picture(plots / "label_fractions.png"),
+            "confusion": as_picture(*(plots / f"confusion_{r.encoder}.png" for r in results)),
+            "embedding map": as_picture(*(plots / f"embedding_map_{r.encoder}.png" for r in results)),
+        },
+    )
+
+
+def _rows(result: "EncoderEvaluation") -> list[dict[str, object]]:
+    named = {f"{fraction:.0%} of labels": i for fraction, i in result.fractions.items()}
+    named["nearest neighbours"] = result.neighbours
+    return [
+        {"encoder": result.encoder, "probe": name, "accuracy": i.value, "low": i.low, "high": i.high}
+        for name, i in named.items()
+    ]

@@ -1,0 +1,69 @@
+"""The labelled pictures of each split, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.errors import RayTruthError
+from dagster_project.layout import Layout
+from dagster_project.params import Params
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.training_set.build import class_numbers, load_training_set
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """The training set with its labels as class numbers.
+
+    `labels` is int64 (N,), -1 for none, in the order of `table`; `regions` names the classes. `train`, `validation` and
+    `test` are the row numbers of the labelled, not excluded pictures of each split.
+    """
+
+    table: pd.DataFrame
+    labels: np.ndarray
+    regions: tuple[str, ...]
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+    def patients(self, rows: np.ndarray) -> np.ndarray:
+        """Group (patient, or patients linked by near-duplicates) of each row, for resampling."""
+        return self.table["group"].to_numpy(object)[rows].astype(str)
+
+    def image_ids(self, rows: np.ndarray) -> np.ndarray:
+        """Image id of each row."""
+        return self.table["image_id"].to_numpy(object)[rows]
+
+
+def load_labelled_set(layout: Layout, params: Params) -> LabelledSet:
+    """Load the training set with class numbers.
+
+    Raises RayTruthError if a split has no labelled picture, or the training split has one class only.
+    """
+    table = load_training_set(layout)
+    labels = class_numbers(layout, params, table)
+    usable = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
+    split = table["split"].to_numpy(object)
+    rows = {name: np.flatnonzero(usable & (split == name)) for name in ("train", "validation", "test")}
+    for name, found in rows.items():
+        if len(np.unique(labels[found])) < (2 if name == "train" else 1):
+            raise RayTruthError(
+                f"The {name} split has too few labelled pictures ({len(found)})",
+                where="data/training_set.parquet",
+                do="ingest more patients; see the table of pictures a class and split",
+            )
+    regions = load_taxonomy(layout.root / params.regions).regions
+    return LabelledSet(table, labels, regions, rows["train"], rows["validation"], rows["test"])
+
+
+def draw_fraction(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Positions of a stratified random share of `labels` (N,): of each class its rounded share, at least one."""
+    generator = np.random.default_rng(seed)
+    drawn = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        drawn.append(generator.permutation(members)[: max(round(fraction * len(members)), 1)])
+    return np.sort(np.concatenate(drawn))

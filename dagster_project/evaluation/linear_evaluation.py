@@ -1,0 +1,151 @@
+"""Linear evaluation: what a linear probe and the nearest neighbours make of each encoder's embeddings."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.neighbors import KNeighborsClassifier
+
+from dagster_project.evaluation.embeddings import embed_training_set
+from dagster_project.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
+from dagster_project.evaluation.linear_head import LinearHead, choose_linear_head
+from dagster_project.evaluation.metrics import Interval, patient_bootstrap, scores
+from dagster_project.evaluation.pictures import draw_confusion, draw_embedding_map, draw_label_fractions
+from dagster_project.files import write_json, write_table
+from dagster_project.layout import ENCODERS, Layout
+from dagster_project.params import Evaluation, Params
+
+log = logging.getLogger("raytruth")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one probe, trained on one share of the labels, says of the test pictures: probabilities (T, K)."""
+
+    fraction: float
+    repeat: int
+    probabilities: np.ndarray
+    validation_accuracy: float
+    inverse_regularisation: float
+
+
+@dataclass(frozen=True)
+class EncoderEvaluation:
+    """One encoder's scores on the test split. `fractions` maps a share of labels to the accuracy's interval."""
+
+    encoder: str
+    fractions: dict[float, Interval]
+    neighbours: Interval
+    full: dict[str, object]
+    validation_accuracy: float
+    inverse_regularisation: float
+
+
+def evaluate(layout: Layout, params: Params) -> list[EncoderEvaluation]:
+    """Evaluate every encoder; write embeddings, `models/metrics/linear_evaluation.json`, test predictions and plots.
+
+    Probes are fitted on the training split, their strength is chosen on validation, scores are on test, against the
+    labels as given there (wrong ones included).
+    """
+    data = load_labelled_set(layout, params)
+    results, tables = [], []
+    for encoder in ENCODERS:
+        embeddings = embed_training_set(layout, params, encoder)
+        predictions = [p for f in params.evaluation.fractions for p in probe(embeddings, data, f, params)]
+        results.append(_score(encoder, embeddings, data, predictions, params))
+        tables += [prediction_table(encoder, data, p.fraction, p.repeat, p.probabilities) for p in predictions]
+        full = max(predictions, key=lambda p: p.fraction)
+        predicted = full.probabilities.argmax(axis=1)
+        draw_confusion(
+            layout.plot("linear_evaluation", f"confusion_{encoder}"), data.labels[data.test], predicted, data.regions
+        )
+        rows = np.concatenate([data.validation, data.test])
+        draw_embedding_map(
+            layout.plot("linear_evaluation", f"embedding_map_{encoder}.png"),
+            embeddings[rows],
+            data.labels[rows],
+            data.regions,
+        )
+        accuracy = results[-1].fractions[full.fraction].value
+        log.info("%s: accuracy %.3f on test with %g of the labels", encoder, accuracy, full.fraction)
+    write_table(layout.test_predictions("linear_evaluation"), pd.concat(tables, ignore_index=True))
+    draw_label_fractions(layout.plot("linear_evaluation", "label_fractions"), {r.encoder: r.fractions for r in results})
+    write_json(layout.metrics("linear_evaluation"), {r.encoder: _plain(r) for r in results})
+    return results
+
+
+def probe(embeddings: np.ndarray, data: LabelledSet, fraction: float, params: Params) -> list[Prediction]:
+    """Fit probes on a stratified `fraction` of the training labels, drawn `repeats` times (once if it is all)."""
+    settings = params.evaluation
+    validation = embeddings[data.validation], data.labels[data.validation]
+    found = []
+    for repeat in range(settings.repeats if fraction < 1 else 1):
+        rows = data.train[draw_fraction(data.labels[data.train], fraction, params.seed + repeat)]
+        train = embeddings[rows], data.labels[rows]
+        head, strength = choose_linear_head(train, validation, len(data.regions), settings.inverse_regularisation)
+        found.append(_prediction(head, strength, fraction, repeat, embeddings, data))
+    return found
+
+
+def _prediction(
+    head: LinearHead, strength: float, fraction: float, repeat: int, embeddings: np.ndarray, data: LabelledSet
+) -> Prediction:
+    on_validation = head.probabilities(embeddings[data.validation]).argmax(axis=1)
+    accuracy = float((on_validation == data.labels[data.validation]).mean())
+    return Prediction(fraction, repeat, head.probabilities(embeddings[data.test]), accuracy, strength)
+
+
+def _score(
+    encoder: str, embeddings: np.ndarray, data: LabelledSet, predictions: list[Prediction], params: Params
+) -> EncoderEvaluation:
+    labels, patients, settings = data.labels[data.test], data.patients(data.test), params.evaluation
+    fractions = {}
+    for fraction in settings.fractions:
+        right = [p.probabilities.argmax(axis=1) == labels for p in predictions if p.fraction == fraction]
+        fractions[fraction] = patient_bootstrap(np.mean(right, axis=0), patients, settings.bootstrap, params.seed)
+    near = nearest_neighbours(embeddings, data, settings)
+    full = max(predictions, key=lambda p: p.fraction)
+    return EncoderEvaluation(
+        encoder,
+        fractions,
+        patient_bootstrap((near == labels).astype(float), patients, settings.bootstrap, params.seed),
+        scores(full.probabilities, labels, data.regions),
+        full.validation_accuracy,
+        full.inverse_regularisation,
+    )
+
+
+def nearest_neighbours(embeddings: np.ndarray, data: LabelledSet, settings: Evaluation) -> np.ndarray:
+    """Class of each test picture by a distance-weighted vote of its nearest training pictures (cosine); int (T,)."""
+    count = min(settings.neighbours, len(data.train))
+    model = KNeighborsClassifier(count, metric="cosine", weights="distance")
+    return model.fit(embeddings[data.train], data.labels[data.train]).predict(embeddings[data.test])
+
+
+def prediction_table(
+    model: str, data: LabelledSet, fraction: float, repeat: int, probabilities: np.ndarray
+) -> pd.DataFrame:
+    """One row a test picture: what `model` (given a share of the labels, drawn the `repeat`-th time) says of it."""
+    return pd.DataFrame(
+        {
+            "image_id": data.image_ids(data.test),
+            "model": model,
+            "fraction": fraction,
+            "repeat": repeat,
+            "region": np.array(data.regions, dtype=object)[probabilities.argmax(axis=1)],
+            "confidence": probabilities.max(axis=1).astype(np.float32),
+        }
+    )
+
+
+def _plain(result: EncoderEvaluation) -> dict[str, object]:
+    return {
+        **result.full,
+        "accuracy": {f"{fraction:g}": asdict(interval) for fraction, interval in result.fractions.items()},
+        "nearest_neighbours": asdict(result.neighbours),
+        "validation_accuracy": result.validation_accuracy,
+        "inverse_regularisation": result.inverse_regularisation,
+    }

@@ -1,0 +1,73 @@
+"""`radiograph_headers` and `radiograph_pixels`: one ingestion makes both, and publishes them together."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from dagster_project.ingestion.batch import ingest
+from dagster_project.ingestion.register import registered_source
+from dagster_project.ingestion.store import load_headers, open_pixels
+from dagster_project.pictures import draw_montage, evenly
+from dagster_project.resources import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
+
+_SHOWN, _SIDE_STEP = 24, 2
+
+
+@dg.multi_asset(
+    name="radiographs",
+    specs=[
+        dg.AssetSpec(
+            "radiograph_headers",
+            description="One row a picture, pseudonymised, with its given label and where that comes from. Refused "
+            "files go to the quarantine table with a reason code.",
+            owners=[ENGINEERS],
+            kinds={"dicom", "parquet"},
+        ),
+        dg.AssetSpec(
+            "radiograph_pixels",
+            deps=["radiograph_headers"],
+            description="One packed uint8 shard a batch: aspect kept, MONOCHROME1 inverted once, rows in the headers' "
+            "order.",
+            owners=[ENGINEERS],
+            kinds={"dicom", "numpy"},
+        ),
+    ],
+    group_name="ingestion",
+    partitions_def=BATCHES,
+)
+def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.MaterializeResult]:
+    """Ingest one batch, from its registered source or from its folder in `data/inbox/`."""
+    layout, batch = root.layout, context.partition_key
+    summary = ingest(layout, root.params, registered_source(layout, batch), batch)
+    versions = root.commit("radiographs")
+    headers, shard = load_headers(layout, batch), open_pixels(layout, batch)
+    yield dg.MaterializeResult(
+        "radiograph_headers",
+        data_version=versions.of(layout.headers(batch)),
+        metadata={
+            "dagster/row_count": summary.pictures,
+            "files by verdict": as_counts(summary.verdicts, "verdict"),
+            "files by reason": as_counts(summary.reasons, "reason"),
+            "labels": as_counts(
+                headers["label_region"].fillna("(none)").value_counts().to_dict(), "region", "pictures"
+            ),
+            "label status": as_counts(headers["label_status"].value_counts().to_dict(), "status", "pictures"),
+            "rows": as_table(headers.head(10)),
+            "seconds": summary.seconds,
+        },
+    )
+    chosen = evenly(len(shard), _SHOWN)
+    montage = layout.private / f"montage-{batch}.png"
+    captions = headers["label_region"].fillna("no label").iloc[chosen].tolist()
+    draw_montage(montage, shard[chosen][:, ::_SIDE_STEP, ::_SIDE_STEP], captions)
+    yield dg.MaterializeResult(
+        "radiograph_pixels",
+        data_version=versions.of(layout.pixels(batch)),
+        metadata={
+            "pictures": len(shard),
+            "side (px)": shard.shape[1],
+            "megabytes": round(shard.nbytes / 1e6, 1),
+            "montage": as_picture(montage),
+        },
+    )
+    montage.unlink()

@@ -1,0 +1,248 @@
+"""First pass: one file's header to a verdict, a pseudonymised row, and the identity that stays private.
+
+Attributes are taken from an allow-list: what is not named here never leaves the file.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset, FileDataset
+
+from dagster_project.ingestion.elements import integer, number, open_dataset, parse_date, text
+from dagster_project.ingestion.pseudonyms import Pseudonyms
+from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.ingestion.sources import SourceFile
+from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
+from dagster_project.taxonomy.taxonomy import Taxonomy
+
+CR = "1.2.840.10008.5.1.4.1.1.1"
+DX_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
+DX_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
+DICOMDIR = "1.2.840.10008.1.3.10"
+MODALITIES = ("CR", "DX", "RG")
+SOP_CLASSES = {CR: "CR", DX_PRESENTATION: "DX"}
+VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_AGE = re.compile(r"(\d{1,3})([DWMY])")
+_PIXEL_LIMIT_BITS = 16
+_TAGS = [
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "IssuerOfPatientID"),
+    *("PatientName", "OtherPatientIDs", "AccessionNumber", "PatientBirthDate", "PatientSex", "PatientAge"),
+    *("Modality", "ImageType", "StudyDate", "Manufacturer", "ManufacturerModelName", "StationName"),
+    *("ViewPosition", "ImageLaterality", "Laterality", "PresentationIntentType", "BurnedInAnnotation", "KVP"),
+    *("SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated"),
+    *("BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *("SpecificCharacterSet", *LABEL_ATTRIBUTES),
+]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who and what a picture is in the archive. For `data/private/` only."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient_id: str
+
+
+@dataclass
+class HeaderRead:
+    """What the first pass found in one file. `row` is None if the file is refused; `reasons` then says why."""
+
+    reasons: list[str]
+    row: dict[str, Any] | None = None
+    identity: Identity | None = None
+    label_texts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HeaderReader:
+    """Reads headers in a worker process."""
+
+    pseudonyms: Pseudonyms
+    taxonomy: Taxonomy
+    max_megapixels: float
+
+    def __call__(self, file: SourceFile) -> HeaderRead:
+        """Read one file's header. Never raises for what a file holds; MemoryError is left to the worker's limit."""
+        if file.refused:
+            return HeaderRead([file.refused])
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pydicom's warnings repeat values of the header
+                return self._read(file)
+        except RefusedFile as refusal:
+            return HeaderRead([refusal.reason])
+        except RecursionError:
+            return HeaderRead(["nested_too_deep"])
+        except OSError:
+            return HeaderRead(["unreadable"])
+        except (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, struct.error):
+            return HeaderRead(["damaged_header"])
+
+    def _read(self, file: SourceFile) -> HeaderRead:
+        warned: list[str] = []
+        ds = open_dataset(Path(file.path), warned, stop_before_pixels=True, specific_tags=_TAGS)
+        _refuse_other_kinds(ds)
+        identity = _identity(ds)
+        _refuse_bad_format(ds, self.max_megapixels)
+        patient = self.pseudonyms.of("patient", text(ds, "IssuerOfPatientID"), identity.patient_id)
+        texts = {name: text(ds, name) for name in LABEL_ATTRIBUTES[1:] if text(ds, name)}
+        codes = _codes(ds)
+        label = resolve_label(codes, texts, self.taxonomy)
+        row = {
+            "image_id": self.pseudonyms.of("image", identity.sop_instance_uid),
+            "patient": patient,
+            "study": self.pseudonyms.of("study", identity.study_instance_uid),
+            "series": self.pseudonyms.of("series", identity.series_instance_uid),
+            **_acquisition(ds, _secrets(ds, identity), warned),
+            **_study_day(ds, patient, self.pseudonyms, warned),
+            **_label_columns(label, warned),
+        }
+        texts |= {f"{LABEL_ATTRIBUTES[0]}[{i}]": f"{c.scheme} {c.value} {c.meaning}" for i, c in enumerate(codes)}
+        return HeaderRead(warned, row, identity, texts)
+
+
+def _refuse_other_kinds(ds: FileDataset) -> None:
+    sop_class = _sop_class(ds)
+    if sop_class == DICOMDIR:
+        raise RefusedFile("dicomdir")
+    if sop_class == DX_PROCESSING or text(ds, "PresentationIntentType").upper() == "FOR PROCESSING":
+        raise RefusedFile("for_processing")
+    if not sop_class and not text(ds, "Modality"):
+        raise RefusedFile("damaged_header")
+    if text(ds, "Modality").upper() not in (*MODALITIES, ""):
+        raise RefusedFile("other_modality")
+    if sop_class not in SOP_CLASSES:
+        raise RefusedFile("other_sop_class")
+    if integer(ds, "NumberOfFrames", 1) > 1:
+        raise RefusedFile("multi_frame")
+    if integer(ds, "SamplesPerPixel", 1) != 1 or not text(ds, "PhotometricInterpretation").startswith("MONOCHROME"):
+        raise RefusedFile("colour")
+
+
+def _sop_class(ds: FileDataset) -> str:
+    return text(ds, "SOPClassUID") or str(ds.file_meta.get("MediaStorageSOPClassUID", ""))
+
+
+def _identity(ds: FileDataset) -> Identity:
+    identity = Identity(
+        *(text(ds, k) for k in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"))
+    )
+    if not (identity.sop_instance_uid and identity.study_instance_uid and identity.patient_id):
+        raise RefusedFile("missing_identifier")
+    for uid in (identity.sop_instance_uid, identity.study_instance_uid, identity.series_instance_uid):
+        if uid and not (_UID.fullmatch(uid) and len(uid) <= 64):
+            raise RefusedFile("invalid_uid")
+    meta = str(ds.file_meta.get("MediaStorageSOPInstanceUID", "")).strip()
+    if meta and meta != identity.sop_instance_uid:
+        raise RefusedFile("meta_mismatch")
+    return identity
+
+
+def _refuse_bad_format(ds: Dataset, max_megapixels: float) -> None:
+    rows, columns = integer(ds, "Rows"), integer(ds, "Columns")
+    if rows <= 0 or columns <= 0:
+        raise RefusedFile("no_size")
+    if rows * columns > max_megapixels * 1e6:
+        raise RefusedFile("too_large")
+    allocated, stored = integer(ds, "BitsAllocated"), integer(ds, "BitsStored")
+    high = integer(ds, "HighBit", stored - 1)
+    if allocated not in (8, _PIXEL_LIMIT_BITS) or not 0 < stored <= allocated or high != stored - 1:
+        raise RefusedFile("inconsistent_bits")
+
+
+def _secrets(ds: Dataset, identity: Identity) -> list[str]:
+    """What no device text may repeat: parts of names and numbers of the patient, at least four characters long."""
+    values = [identity.patient_id, *identity.__dict__.values()]
+    values += [text(ds, k) for k in ("PatientName", "OtherPatientIDs", "AccessionNumber")]
+    parts = [part for value in values for part in re.split(r"[\^\\=, ]+", value)]
+    return [part.casefold() for part in parts if len(part) >= 4]
+
+
+def _acquisition(ds: FileDataset, secrets: list[str], warned: list[str]) -> dict[str, Any]:
+    def device(keyword: str) -> str:
+        value = text(ds, keyword)[:64]
+        if any(secret in value.casefold() for secret in secrets):
+            warned.append("text_withheld")
+            return "(withheld)"
+        return value
+
+    photometric = text(ds, "PhotometricInterpretation")
+    signed = integer(ds, "PixelRepresentation", 0) == 1
+    rescaled = (
+        "ModalityLUTSequence" in ds or number(ds, "RescaleSlope", 1) != 1 or number(ds, "RescaleIntercept", 0) != 0
+    )
+    burned_in = text(ds, "BurnedInAnnotation").upper()
+    flags = {"monochrome1": photometric == "MONOCHROME1", "signed": signed, "rescaled": rescaled}
+    warned += [reason for reason, holds in (flags | {"burned_in": burned_in == "YES"}).items() if holds]
+    view, side = text(ds, "ViewPosition").upper(), (text(ds, "ImageLaterality") or text(ds, "Laterality")).upper()
+    sex = text(ds, "PatientSex").upper()
+    return {
+        "modality": text(ds, "Modality").upper(),
+        "sop_class": SOP_CLASSES[_sop_class(ds)],
+        "transfer_syntax": str(ds.file_meta.get("TransferSyntaxUID", "")),
+        "photometric_interpretation": photometric,
+        "rows": integer(ds, "Rows"),
+        "columns": integer(ds, "Columns"),
+        "bits_allocated": integer(ds, "BitsAllocated"),
+        "bits_stored": integer(ds, "BitsStored"),
+        "signed": signed,
+        "rescaled": rescaled,
+        "burned_in_annotation": burned_in if burned_in in ("YES", "NO") else "",
+        "view_position": view if view in VIEW_POSITIONS else ("" if not view else "OTHER"),
+        "laterality": side if side in ("R", "L", "U", "B") else "",
+        "patient_sex": sex if sex in ("F", "M", "O") else "",
+        "age_decade": _age_decade(ds),
+        "manufacturer": device("Manufacturer"),
+        "model": device("ManufacturerModelName"),
+        "station": device("StationName"),
+        "kvp": number(ds, "KVP", float("nan")),
+    }
+
+
+def _study_day(ds: Dataset, patient: str, pseudonyms: Pseudonyms, warned: list[str]) -> dict[str, Any]:
+    day = parse_date(text(ds, "StudyDate"))
+    if day is None:
+        warned.append("bad_date")
+    return {"study_date_shifted": pseudonyms.shifted(patient, day) if day else None}
+
+
+def _label_columns(label: Label, warned: list[str]) -> dict[str, Any]:
+    warned += {"absent": ["no_label"], "region": []}.get(label.status, [f"{label.status}_label"])
+    warned += ["retired_label"] if label.rule.startswith("retired") else []
+    warned += ["label_conflict"] if label.conflict else []
+    return {
+        "label_region": label.region,
+        "label_status": label.status,
+        "label_attribute": label.attribute,
+        "label_rule": label.rule,
+        "label_matched": label.matched,
+        "label_conflict": label.conflict,
+        "label_conflict_region": label.conflict_region,
+    }
+
+
+def _codes(ds: Dataset) -> list[Code]:
+    items = ds.get(LABEL_ATTRIBUTES[0]) or []
+    return [Code(text(i, "CodeValue"), text(i, "CodingSchemeDesignator"), text(i, "CodeMeaning")) for i in items]
+
+
+def _age_decade(ds: Dataset) -> int | None:
+    """Age in decades, 0 to 9; 90 and above is 9 (the oldest are identifiable by their age alone)."""
+    stated = _AGE.fullmatch(text(ds, "PatientAge").upper())
+    born, studied = parse_date(text(ds, "PatientBirthDate")), parse_date(text(ds, "StudyDate"))
+    if stated:
+        years = int(stated[1]) / {"D": 365.25, "W": 52.2, "M": 12, "Y": 1}[stated[2]]
+    elif born and studied and born <= studied:
+        years = (studied - born).days / 365.25
+    else:
+        return None
+    return min(int(years // 10), 9) if years < 130 else None

@@ -1,0 +1,97 @@
+"""A batch's tables are staged whole, then moved into place; a crash between the moves is made good by the next call."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from numpy.lib.format import open_memmap
+
+from dagster_project.files import read_json, read_table, replacing_dir, write_json, write_table
+from dagster_project.layout import Layout
+
+_PRIVATE = ("files", "identities", "label_texts")
+
+
+def stage(
+    layout: Layout, batch: str, work: str, tables: dict[str, pd.DataFrame], pictures: np.ndarray, places: list[int]
+) -> None:
+    """Write a batch's tables (`headers`, `quarantine`, `files`, `identities`, `label_texts`) and shard to staging.
+
+    The shard holds rows `places` of `pictures`, uint8 (files, side, side), in that order, which is the headers'.
+    """
+    with replacing_dir(_ready(layout, batch)) as folder:
+        for name, frame in tables.items():
+            write_table(folder / f"{name}.parquet", frame)
+        shard = open_memmap(folder / "pixels.npy", "w+", np.uint8, (len(places), *pictures.shape[1:]))
+        for row, place in enumerate(places):
+            shard[row] = pictures[place]
+        shard.flush()
+        write_json(folder / "work.json", work)
+
+
+def publish(layout: Layout, batch: str) -> None:
+    """Move a completely staged batch into place, if there is one. May be repeated after a crash at any point.
+
+    Headers come last: a batch counts as ingested when it has them. A batch without any picture publishes its
+    quarantine and private tables only.
+    """
+    ready = _ready(layout, batch)
+    if not ready.exists():
+        return
+    with FileLock(layout.lock):
+        for name in _PRIVATE:
+            _merge(ready / f"{name}.parquet", getattr(layout, name), batch)
+        _move(ready / "quarantine.parquet", layout.quarantine(batch))
+        headers = ready / "headers.parquet"
+        if headers.exists() and not read_table(headers, columns=["image_id"]).empty:
+            _move(ready / "pixels.npy", layout.pixels(batch))
+            _mark(layout, batch, read_json(ready / "work.json"))
+            _move(headers, layout.headers(batch))
+        shutil.rmtree(layout.staging(batch))
+
+
+def is_published(layout: Layout, batch: str, work: str) -> bool:
+    """Whether the batch stands published as the result of just this work (files, settings, taxonomy)."""
+    done = read_json(_done(layout)).get(batch) if _done(layout).exists() else None
+    return done == work and layout.headers(batch).exists() and layout.pixels(batch).exists()
+
+
+def start_staging(layout: Layout, batch: str, work: str) -> Path:
+    """The staging folder of `batch` for this work; what an interrupted run of other work left there is removed."""
+    folder, note = layout.staging(batch), layout.staging(batch) / "work.json"
+    if note.exists() and read_json(note) != work:
+        shutil.rmtree(folder)
+    write_json(note, work)
+    return folder
+
+
+def _merge(staged: Path, shared: Path, batch: str) -> None:
+    new = read_table(staged)
+    if shared.exists():
+        old = read_table(shared)
+        new = pd.concat([old[old["batch"] != batch], new], ignore_index=True)
+    write_table(shared, new.sort_values(["batch", new.columns[0]], kind="stable", ignore_index=True))
+    shared.chmod(0o600)
+
+
+def _move(staged: Path, final: Path) -> None:
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if staged.exists():  # else an interrupted publication moved it before
+        staged.replace(final)
+
+
+def _mark(layout: Layout, batch: str, work: str) -> None:
+    done = read_json(_done(layout)) if _done(layout).exists() else {}
+    write_json(_done(layout), done | {batch: work})
+
+
+def _ready(layout: Layout, batch: str) -> Path:
+    return layout.staging(batch) / "ready"
+
+
+def _done(layout: Layout) -> Path:
+    return layout.private / "ingested.json"

@@ -1,0 +1,78 @@
+"""Which batch is which source: names in the open, paths in private."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from filelock import FileLock
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import read_json, write_json
+from dagster_project.ingestion.pseudonyms import Pseudonyms
+from dagster_project.ingestion.sources import SourceFile, fingerprint
+from dagster_project.layout import Layout
+
+
+def register(layout: Layout, pseudonyms: Pseudonyms, batch: str, source: Path, files: list[SourceFile]) -> None:
+    """Note that `batch` is `source`, and what it holds now (by keyed fingerprint), for DVC to see changes.
+
+    Raises RayTruthError if the name belongs to another source.
+    """
+    with FileLock(layout.lock):
+        sources = _read(layout.sources)
+        if sources.setdefault(batch, str(source.resolve())) != str(source.resolve()):
+            raise RayTruthError(
+                "This batch name is already used for another source",
+                where=f"batch {batch}",
+                do="choose another name; a batch is ingested again from its own source only",
+            )
+        write_json(layout.sources, sources)
+        listed = _read(layout.batches)
+        listed[batch] = {"files": len(files), "fingerprint": fingerprint(files, pseudonyms)}
+        write_json(layout.batches, listed)
+
+
+def forget(layout: Layout, batch: str) -> None:
+    """Take a name back whose first ingestion was refused, so that it stays free."""
+    with FileLock(layout.lock):
+        for path in (layout.sources, layout.batches):
+            listed = _read(path)
+            if listed.pop(batch, None) is not None:
+                write_json(path, listed)
+
+
+def registered_source(layout: Layout, batch: str) -> Path:
+    """The source of a registered batch, or the folder of that name in the inbox.
+
+    Raises RayTruthError if there is neither, or the source cannot be reached.
+    """
+    known = _read(layout.sources).get(batch)
+    source = Path(known) if known else layout.inbox / batch
+    if not source.is_dir():
+        raise RayTruthError(
+            "The batch's source cannot be reached" if known else "No such batch",
+            where=f"batch {batch}",
+            do="mount the source again" if known else "drop its folder into data/inbox/, or `raytruth ingest` it",
+        )
+    return source
+
+
+def registered_batches(layout: Layout) -> list[str]:
+    """Names of all registered batches, sorted."""
+    return sorted(_read(layout.batches))
+
+
+def batch_name_for(layout: Layout, source: Path) -> str:
+    """The name under which `source` is registered, else the next free `batch-001`."""
+    sources = _read(layout.sources)
+    for name, path in sources.items():
+        if path == str(source.resolve()):
+            return name
+    number = 1
+    while f"batch-{number:03d}" in sources:
+        number += 1
+    return f"batch-{number:03d}"
+
+
+def _read(path: Path) -> dict:
+    return read_json(path) if path.exists() else {}

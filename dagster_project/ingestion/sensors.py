@@ -1,0 +1,45 @@
+"""New folders in the inbox become batches."""
+
+import json
+
+import dagster as dg
+
+from dagster_project.errors import RayTruthError
+from dagster_project.ingestion.pseudonyms import load_pseudonyms
+from dagster_project.ingestion.sources import fingerprint, list_files
+from dagster_project.layout import checked_batch_name
+from dagster_project.resources import BATCHES, Root
+
+INGEST = dg.define_asset_job(
+    "ingest_batch",
+    dg.AssetSelection.assets("radiograph_headers", "radiograph_pixels"),
+    description="Ingest and validate one batch.",
+    partitions_def=BATCHES,
+)
+
+
+@dg.sensor(job=INGEST, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
+def inbox(context: dg.SensorEvaluationContext, root: Root) -> dg.SensorResult | dg.SkipReason:
+    """Asks for the ingestion of each folder in `data/inbox/` once its content has stayed the same for two ticks."""
+    layout = root.layout
+    seen: dict[str, str] = json.loads(context.cursor or "{}")
+    now: dict[str, str] = {}
+    unusable = 0
+    for folder in sorted(layout.inbox.iterdir()) if layout.inbox.is_dir() else []:
+        if not folder.is_dir():
+            continue
+        try:
+            checked_batch_name(folder.name)
+            now[folder.name] = fingerprint(list_files(folder), load_pseudonyms(layout.key))
+        except RayTruthError:
+            unusable += 1
+    settled = [name for name, content in now.items() if seen.get(name) == content]
+    known = set(context.instance.get_dynamic_partitions("batches"))
+    if unusable:
+        context.log.warning("%d folder(s) in data/inbox/ are empty or have a name that cannot be a batch's", unusable)
+    return dg.SensorResult(
+        # A run key is remembered for ever, so that a folder is ingested again only when its content changes.
+        run_requests=[dg.RunRequest(run_key=f"{name}-{now[name]}", partition_key=name) for name in settled],
+        dynamic_partitions_requests=[BATCHES.build_add_request([name for name in settled if name not in known])],
+        cursor=json.dumps(now),
+    )

@@ -1,0 +1,29 @@
+"""`label_errors`: the ranked list."""
+
+import dagster as dg
+
+from dagster_project.resources import REVIEWERS, Root, as_counts, as_picture, as_table
+
+
+@dg.asset(
+    deps=["training_set", "linear_evaluation", "encoder_supcon_crossfit", "ensemble"],
+    group_name="label_errors",
+    owners=[REVIEWERS],
+    kinds={"cleanlab"},
+)
+def label_errors(root: Root) -> dg.MaterializeResult:
+    """Every picture ranked by how likely its label is wrong, judged only by models that never saw that label."""
+    from dagster_project.label_errors.find import find_label_errors  # torch takes seconds to import
+
+    layout = root.layout
+    summary = find_label_errors(layout, root.params)
+    versions = root.commit("label_errors")
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.label_errors),
+        metadata={
+            "pictures by kind": as_counts(summary.kinds, "kind", "pictures"),
+            "estimated share of wrong labels": summary.estimated_noise,
+            "most suspicious": as_picture(layout.plot("label_errors", "suspects.png")),
+            "first rows": as_table(summary.top),
+        },
+    )

@@ -1,0 +1,81 @@
+"""The stage: judge, rank, keep, and show the most suspicious."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from cleanlab.count import estimate_joint
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import read_table, write_json, write_table
+from dagster_project.label_errors.out_of_sample import judge
+from dagster_project.label_errors.rank import KINDS, neighbour_agreement, rank_labels
+from dagster_project.layout import Layout
+from dagster_project.params import Params
+from dagster_project.pictures import draw_montage
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.training_set.build import class_numbers, gather_pictures, load_training_set
+
+log = logging.getLogger("raytruth")
+_SHOWN = 24
+_SIDE = 160
+
+
+@dataclass(frozen=True)
+class LabelErrorSummary:
+    """Pictures by kind, and the share of given labels that confident learning estimates to be wrong."""
+
+    kinds: dict[str, int]
+    estimated_noise: float
+    top: pd.DataFrame
+
+
+def find_label_errors(layout: Layout, params: Params) -> LabelErrorSummary:
+    """Rank every picture by how likely its label is wrong; write `data/label_errors.parquet`, metrics and a montage."""
+    table = load_training_set(layout)
+    regions = load_taxonomy(layout.root / params.regions).regions
+    labels = class_numbers(layout, params, table)
+    judged = judge(layout, params, table, labels, len(regions))
+    ranked = rank_labels(table, labels, judged, regions, params.label_errors.out_of_domain_share)
+    agreement = neighbour_agreement(
+        np.load(layout.embeddings("encoder_simclr")),
+        labels,
+        table["group"].to_numpy(object).astype(str),
+        params.label_errors.neighbours,
+    )
+    ranked["neighbour_agreement"] = ranked["image_id"].map(dict(zip(table["image_id"], agreement, strict=True)))
+    write_table(layout.label_errors, ranked)
+    kinds = {kind: int((ranked["kind"] == kind).sum()) for kind in KINDS}
+    noise = _estimated_noise(labels, judged.mean)
+    write_json(layout.metrics("label_errors"), {"pictures": len(ranked), "kinds": kinds, "estimated_noise": noise})
+    _draw_suspects(layout, table, ranked[ranked["kind"] != "none"].head(_SHOWN))
+    log.info("label errors: %s; estimated noise %.1f %%", kinds, 100 * noise)
+    return LabelErrorSummary(kinds, noise, ranked.head(_SHOWN))
+
+
+def load_label_errors(layout: Layout) -> pd.DataFrame:
+    """The ranked table. Raises RayTruthError if there is none yet."""
+    if not layout.label_errors.exists():
+        raise RayTruthError(
+            "Label errors have not been looked for", where="data/label_errors.parquet", do="run `raytruth find-errors`"
+        )
+    return read_table(layout.label_errors)
+
+
+def _estimated_noise(labels: np.ndarray, mean: np.ndarray) -> float:
+    """1 - the trace of the joint of given and true labels (confident learning), over the classes that occur."""
+    present, own = np.unique(labels[labels >= 0], return_inverse=True)
+    probabilities = mean[labels >= 0][:, present]
+    joint = estimate_joint(own, probabilities / probabilities.sum(axis=1, keepdims=True))
+    return float(1 - np.trace(joint))
+
+
+def _draw_suspects(layout: Layout, table: pd.DataFrame, suspects: pd.DataFrame) -> None:
+    rows = table.set_index("image_id").loc[suspects["image_id"]]
+    pictures = gather_pictures(layout, rows, _SIDE) if len(rows) else np.empty((0, _SIDE, _SIDE), np.uint8)
+    given = suspects["given_region"].fillna("no label")
+    captions = [f"{g}\n→ {s or 'out of domain'}" for g, s in zip(given, suspects["suggested_region"], strict=True)]
+    draw_montage(layout.plot("label_errors", "suspects.png"), pictures, captions)

@@ -1,0 +1,266 @@
+"""Where every file lives under a root. The only place that spells a path."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dagster_project.errors import RayTruthError
+
+ENCODERS = ("encoder_simclr", "encoder_byol", "encoder_supcon")
+SELF_SUPERVISED = ENCODERS[:2]  # these have seen no label
+CROSSFIT = "encoder_supcon_crossfit"  # one a fold, each without its fold's labels
+_BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def checked_batch_name(name: str) -> str:
+    """Return `name` if it can name a batch: 1 to 64 letters, digits, `-` or `_` (it becomes a file name, a partition).
+
+    Raises RayTruthError otherwise.
+    """
+    if not _BATCH_NAME.fullmatch(name):
+        raise RayTruthError(
+            "A batch name must be 1 to 64 letters, digits, '-' or '_' and begin with a letter or digit",
+            where="the batch's name, or its folder in data/inbox/",
+            do="choose another name, such as 2026-11",
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths under one working root (see the README's architecture section)."""
+
+    root: Path
+
+    # Settings
+    @property
+    def params(self) -> Path:
+        """Every setting of the chain."""
+        return self.root / "params.yaml"
+
+    @property
+    def dvc_yaml(self) -> Path:
+        """The stages as DVC knows them."""
+        return self.root / "dvc.yaml"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own store: runs, events, schedules."""
+        return self.root / ".dagster"
+
+    # Private: the only place that knows identities
+    @property
+    def private(self) -> Path:
+        """Mode 0700; ignored by git and DVC."""
+        return self.root / "data" / "private"
+
+    @property
+    def key(self) -> Path:
+        """The pseudonym key, mode 0600."""
+        return self.private / "pseudonym.key"
+
+    @property
+    def identities(self) -> Path:
+        """image_id -> original UIDs, PatientID, path."""
+        return self.private / "identities.parquet"
+
+    @property
+    def files(self) -> Path:
+        """One row a file ever seen, with its verdict."""
+        return self.private / "files.parquet"
+
+    @property
+    def label_texts(self) -> Path:
+        """The labels' own wording, which may hold anything that somebody typed."""
+        return self.private / "label_texts.parquet"
+
+    @property
+    def sources(self) -> Path:
+        """Batch -> source folder."""
+        return self.private / "sources.json"
+
+    def staging(self, batch: str) -> Path:
+        """A batch under way; published only when complete."""
+        return self.private / "staging" / batch
+
+    @property
+    def lock(self) -> Path:
+        """Held while a batch is published or a shared table is rewritten."""
+        return self.private / "root.lock"
+
+    # Batches
+    @property
+    def inbox(self) -> Path:
+        """Folders dropped here become batches."""
+        return self.root / "data" / "inbox"
+
+    @property
+    def batches(self) -> Path:
+        """The registered batches: name and keyed fingerprint of the content, no path."""
+        return self.root / "data" / "batches.json"
+
+    @property
+    def headers_dir(self) -> Path:
+        """One table a batch."""
+        return self.root / "data" / "headers"
+
+    def headers(self, batch: str) -> Path:
+        """One row a picture."""
+        return self.headers_dir / f"{batch}.parquet"
+
+    @property
+    def pixels_dir(self) -> Path:
+        """One shard a batch."""
+        return self.root / "data" / "pixels"
+
+    def pixels(self, batch: str) -> Path:
+        """uint8 (N, side, side), rows in the headers' order."""
+        return self.pixels_dir / f"{batch}.npy"
+
+    @property
+    def quarantine_dir(self) -> Path:
+        """One table a batch."""
+        return self.root / "data" / "quarantine"
+
+    def quarantine(self, batch: str) -> Path:
+        """Refused, skipped and odd files: file_id, verdict, reason."""
+        return self.quarantine_dir / f"{batch}.parquet"
+
+    @property
+    def validation_dir(self) -> Path:
+        """One result a batch."""
+        return self.root / "data" / "validation"
+
+    def validation(self, batch: str) -> Path:
+        """Result of every expectation over the batch's headers."""
+        return self.validation_dir / f"{batch}.json"
+
+    # Learning
+    @property
+    def training_set(self) -> Path:
+        """One row a picture: label, split, fold, near-duplicate group."""
+        return self.root / "data" / "training_set.parquet"
+
+    @property
+    def splits(self) -> Path:
+        """Patient -> split; append-only, so that nobody ever changes sides."""
+        return self.root / "data" / "splits.parquet"
+
+    def encoder(self, name: str) -> Path:
+        """`encoder_simclr`, `encoder_byol`, `encoder_supcon` or `encoder_supcon_crossfit`."""
+        return self.root / "models" / name
+
+    def checkpoints(self, name: str) -> Path:
+        """An unfinished training, from which it resumes."""
+        return self.root / "models" / ".checkpoints" / name
+
+    @property
+    def embeddings_dir(self) -> Path:
+        """float32 (N, D) an encoder, rows in the training set's order."""
+        return self.root / "data" / "embeddings"
+
+    def embeddings(self, encoder: str) -> Path:
+        """float32 (N, D), rows in the training set's order."""
+        return self.embeddings_dir / f"{encoder}.npy"
+
+    def test_predictions(self, stage: str) -> Path:
+        """What every probe (`linear_evaluation`) or mixture (`ensemble`) said of each test picture."""
+        return self.root / "data" / "test_predictions" / f"{stage}.parquet"
+
+    @property
+    def ensemble(self) -> Path:
+        """The challenger: calibrated heads and the members chosen."""
+        return self.root / "models" / "ensemble"
+
+    @property
+    def champion(self) -> Path:
+        """Names the promoted model by content hash."""
+        return self.root / "models" / "champion.json"
+
+    @property
+    def champions_dir(self) -> Path:
+        """Promoted models, each complete in itself, in a folder named by its content hash."""
+        return self.root / "models" / "champions"
+
+    @property
+    def metrics_dir(self) -> Path:
+        """DVC metrics."""
+        return self.root / "models" / "metrics"
+
+    def metrics(self, stage: str) -> Path:
+        """One JSON a stage."""
+        return self.metrics_dir / f"{stage}.json"
+
+    @property
+    def plots_dir(self) -> Path:
+        """DVC plots: tables and pictures."""
+        return self.root / "models" / "plots"
+
+    def plot(self, stage: str, name: str) -> Path:
+        """A CSV or PNG that `dvc plots show` shows."""
+        return self.plots_dir / stage / name
+
+    # Label errors, review, corrections
+    @property
+    def label_errors(self) -> Path:
+        """Every picture ranked by how likely its label is wrong."""
+        return self.root / "data" / "label_errors.parquet"
+
+    @property
+    def worklist(self) -> Path:
+        """The review page."""
+        return self.reports / "worklist"
+
+    @property
+    def verdicts(self) -> Path:
+        """The append-only ledger of what reviewers said."""
+        return self.root / "data" / "verdicts.parquet"
+
+    @property
+    def corrected_labels(self) -> Path:
+        """The latest verdict a picture, ready for the training set."""
+        return self.root / "data" / "corrected_labels.parquet"
+
+    # Monitoring and reports
+    @property
+    def predictions_dir(self) -> Path:
+        """One table a batch."""
+        return self.root / "data" / "predictions"
+
+    def predictions(self, batch: str) -> Path:
+        """The champion's predictions on one batch."""
+        return self.predictions_dir / f"{batch}.parquet"
+
+    def prediction_embeddings(self, batch: str) -> Path:
+        """float16 (N, D) of the champion's main encoder, rows in the headers' order."""
+        return self.predictions_dir / f"{batch}.npy"
+
+    @property
+    def drift_dir(self) -> Path:
+        """One result a batch."""
+        return self.root / "data" / "drift"
+
+    def drift(self, batch: str) -> Path:
+        """Drift of one batch, typed by cause."""
+        return self.drift_dir / f"{batch}.json"
+
+    @property
+    def reports(self) -> Path:
+        """Pages for people."""
+        return self.root / "data" / "reports"
+
+    @property
+    def data_docs(self) -> Path:
+        """Great Expectations' pages."""
+        return self.reports / "data_docs"
+
+    def drift_page(self, batch: str) -> Path:
+        """Evidently's page for one batch."""
+        return self.reports / "drift" / f"{batch}.html"
+
+    @property
+    def failures(self) -> Path:
+        """Failed Dagster runs, one JSON a line."""
+        return self.reports / "failed_runs.jsonl"

@@ -1,0 +1,1 @@
+"""Monitoring: predictions on new pictures, drift by cause, the wish to retrain."""

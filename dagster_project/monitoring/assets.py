@@ -1,0 +1,74 @@
+"""`batch_predictions` and `drift_report`, one partition a batch."""
+
+from dataclasses import asdict
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from dagster_project.ingestion.store import open_pixels
+from dagster_project.pictures import draw_montage
+from dagster_project.resources import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
+
+_SHOWN = 16
+
+
+@dg.asset(
+    deps=["radiograph_headers", "radiograph_pixels", "champion"],
+    partitions_def=BATCHES,
+    group_name="monitoring",
+    owners=[ENGINEERS],
+    kinds={"pytorch", "parquet"},
+)
+def batch_predictions(context: dg.AssetExecutionContext, root: Root) -> dg.MaterializeResult:
+    """What the champion says of every picture of the batch."""
+    from dagster_project.monitoring.predict import predict_batch  # torch takes seconds to import
+
+    layout, batch = root.layout, context.partition_key
+    table = predict_batch(layout, batch)
+    versions = root.commit("batch_predictions")
+    unsure = np.argsort(table["confidence"].to_numpy())[:_SHOWN]
+    picture = layout.private / f"unsure-{batch}.png"
+    captions = [
+        f"{r}\n{c:.2f}" for r, c in zip(table["region"].iloc[unsure], table["confidence"].iloc[unsure], strict=True)
+    ]
+    draw_montage(picture, open_pixels(layout, batch)[np.sort(unsure)][np.argsort(np.argsort(unsure))], captions)
+    shown = as_picture(picture)
+    picture.unlink()
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.predictions(batch)),
+        metadata={
+            "dagster/row_count": len(table),
+            "predicted regions": as_counts(table["region"].value_counts().to_dict(), "region", "pictures"),
+            "mean confidence": float(table["confidence"].mean()),
+            "least confident": shown,
+        },
+    )
+
+
+@dg.asset(
+    deps=["batch_predictions"],
+    partitions_def=BATCHES,
+    group_name="monitoring",
+    owners=[ENGINEERS],
+    kinds={"evidently"},
+)
+def drift_report(context: dg.AssetExecutionContext, root: Root) -> dg.MaterializeResult:
+    """Drift of the batch against what the champion was tested on, by cause, with Evidently's page."""
+    from dagster_project.monitoring.drift import measure_drift
+
+    layout, batch = root.layout, context.partition_key
+    drift = measure_drift(layout, root.params, batch)
+    versions = root.commit("drift_report")
+    page = layout.drift_page(batch)
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.drift(batch)),
+        metadata={
+            "drifted": bool(drift.causes),
+            "causes": ", ".join(drift.causes) or "none",
+            "note": drift.note,
+            "pictures compared": drift.pictures,
+            "tests": as_table(pd.DataFrame([{**asdict(test), "drifted": test.drifted} for test in drift.tests])),
+            **({"page": dg.MetadataValue.path(page)} if page.exists() else {}),
+        },
+    )

@@ -1,0 +1,185 @@
+"""Drift of a batch against what the champion was tested on, by cause, with Evidently's tests and page.
+
+Causes: `label_mix` (which regions are predicted), `confidence`, `acquisition` (header columns), `embedding` (how well a
+classifier tells the batch's embeddings from the reference's; Lopez-Paz & Oquab 2017, arXiv 1610.06545).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import wasserstein_distance
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from dagster_project.ensembling.champion_file import champion_folder, champion_hash
+from dagster_project.ensembling.reference import METADATA, load_reference, with_metadata
+from dagster_project.files import replacing, write_json
+from dagster_project.layout import Layout
+from dagster_project.monitoring.predict import load_predictions
+from dagster_project.params import Monitoring, Params
+
+log = logging.getLogger("raytruth")
+_RESAMPLES = 200
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class DriftTest:
+    """One comparison: `value` above `threshold` is drift. `floor`: what chance alone reaches in 99 of 100 batches."""
+
+    cause: str
+    column: str
+    method: str
+    value: float
+    threshold: float
+    floor: float
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the value is above both the threshold and what chance reaches."""
+        return self.value > max(self.threshold, self.floor)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A batch's drift. `note` says why nothing could be compared, if so."""
+
+    batch: str
+    model: str
+    pictures: int
+    reference_pictures: int
+    tests: list[DriftTest]
+    note: str
+
+    @property
+    def causes(self) -> list[str]:
+        """Causes for which a test found drift, sorted."""
+        return sorted({test.cause for test in self.tests if test.drifted})
+
+
+def measure_drift(layout: Layout, params: Params, batch: str) -> Drift:
+    """Compare a batch with the champion's reference; write `data/drift/<batch>.json` and Evidently's page.
+
+    The champion's predictions are taken from `data/predictions/` if they are the present champion's, else made anew.
+    Pictures that the champion learned from are left out of the batch, and the batch's own out of the reference: a model
+    is surer of what it has learned, which would look like drift.
+    """
+    settings = params.monitoring
+    predictions = load_predictions(layout, batch)
+    embeddings = np.load(layout.prediction_embeddings(batch)).astype(np.float32)
+    fresh = ~predictions["trained_on"].to_numpy(bool)
+    table = with_metadata(layout, predictions[fresh].assign(batch=batch))
+    reference, of_reference = load_reference(champion_folder(layout))
+    other = (reference["batch"] != batch).to_numpy(bool)
+    reference, of_reference = reference[other].reset_index(drop=True), of_reference[other]
+    note = _why_not(len(table), len(reference), settings)
+    tests: list[DriftTest] = []
+    if not note:
+        tests = _column_tests(table, reference, settings, params.seed)
+        tests.append(_embedding_test(embeddings[fresh], of_reference, table, reference, settings, params.seed))
+        tests = _with_evidently(layout, batch, table, reference, tests)
+    drift = Drift(batch, champion_hash(layout), len(table), len(reference), tests, note)
+    plain = {**asdict(drift), "causes": drift.causes, "drifted": bool(drift.causes)}
+    plain["tests"] = [{**asdict(test), "drifted": test.drifted} for test in tests]
+    write_json(layout.drift(batch), plain)
+    log.info("batch %s: %s", batch, note or ("drift: " + ", ".join(drift.causes) if drift.causes else "no drift"))
+    return drift
+
+
+def _why_not(pictures: int, reference: int, settings: Monitoring) -> str:
+    if reference < settings.min_pictures:
+        return f"the champion's reference has {reference} pictures of other batches; it takes {settings.min_pictures}"
+    if pictures < settings.min_pictures:
+        return (
+            f"the batch has {pictures} pictures that the champion did not learn from; it takes {settings.min_pictures}"
+        )
+    return ""
+
+
+def _column_tests(table: pd.DataFrame, reference: pd.DataFrame, settings: Monitoring, seed: int) -> list[DriftTest]:
+    """Values stay NaN until Evidently gives them; thresholds and floors are set."""
+    rng = np.random.default_rng(seed)
+    wanted = [("label_mix", "region", "jensenshannon", settings.prediction_drift)]
+    wanted += [("confidence", "confidence", "wasserstein", settings.confidence_drift)]
+    wanted += [("acquisition", column, "jensenshannon", settings.metadata_drift) for column in METADATA]
+    return [
+        DriftTest(cause, column, method, float("nan"), threshold, _floor(reference, column, method, len(table), rng))
+        for cause, column, method, threshold in wanted
+    ]
+
+
+def _floor(reference: pd.DataFrame, column: str, method: str, count: int, rng: np.random.Generator) -> float:
+    """The 99th percentile of the distance between the reference and patients drawn from it, about `count` pictures."""
+    patients, number = np.unique(reference["patient"].to_numpy(object).astype(str), return_inverse=True)
+    share = min(count / len(reference), 1.0)
+    values = reference[column].to_numpy() if method == "wasserstein" else pd.factorize(_text(reference[column]))[0]
+    found = []
+    for _ in range(_RESAMPLES):
+        drawn = np.bincount(
+            rng.integers(0, len(patients), max(round(share * len(patients)), 1)), minlength=len(patients)
+        )
+        weight = drawn[number]
+        if method == "wasserstein":
+            floats = values.astype(float)
+            found.append(wasserstein_distance(floats, floats, v_weights=weight) / max(floats.std(), 1e-9))
+        else:
+            found.append(jensenshannon(np.bincount(values), np.bincount(values, weights=weight), base=2))
+    return float(np.quantile(found, 0.99))
+
+
+def _embedding_test(
+    embeddings: np.ndarray,
+    of_reference: np.ndarray,
+    table: pd.DataFrame,
+    reference: pd.DataFrame,
+    settings: Monitoring,
+    seed: int,
+) -> DriftTest:
+    """Cross-validated area under the ROC curve, patients never on both sides; 0.5 = cannot be told apart."""
+    x = np.concatenate([of_reference, embeddings])
+    y = np.repeat([0, 1], [len(of_reference), len(embeddings)])
+    patients = pd.concat([reference["patient"], table["patient"]]).to_numpy(object).astype(str)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300, class_weight="balanced"))
+    folds = GroupKFold(_FOLDS, shuffle=True, random_state=seed)
+    told = cross_val_predict(model, x, y, groups=patients, cv=folds, method="predict_proba")[:, 1]
+    area = float(roc_auc_score(y, told))
+    return DriftTest("embedding", "embedding", "classifier AUC", area, settings.embedding_drift, 0.5)
+
+
+def _with_evidently(
+    layout: Layout, batch: str, table: pd.DataFrame, reference: pd.DataFrame, tests: list[DriftTest]
+) -> list[DriftTest]:
+    """Let Evidently compare the columns and write its page; returns the tests with its values."""
+    os.environ["DO_NOT_TRACK"] = "1"  # no telemetry; read at import
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import ValueDrift
+
+    columns = {test.column: test for test in tests if test.cause != "embedding"}
+    categorical = [c for c in columns if c != "confidence"]
+    definition = DataDefinition(categorical_columns=categorical, numerical_columns=["confidence"])
+
+    def dataset(frame: pd.DataFrame) -> Any:
+        plain = {c: _text(frame[c]) for c in categorical} | {"confidence": frame["confidence"].astype(float)}
+        return Dataset.from_pandas(pd.DataFrame(plain), definition)
+
+    metrics = [ValueDrift(column=c, method=t.method, threshold=max(t.threshold, t.floor)) for c, t in columns.items()]
+    snapshot = Report(metrics, include_tests=True).run(dataset(table), dataset(reference))
+    page = layout.drift_page(batch)
+    with replacing(page) as temporary:
+        snapshot.save_html(str(temporary))
+    values = {m["config"]["column"]: float(m["value"]) for m in snapshot.dict()["metrics"]}
+    return [replace(test, value=values.get(test.column, test.value)) for test in tests]
+
+
+def _text(column: pd.Series) -> pd.Series:
+    return column.astype("string").fillna("(none)").replace("", "(empty)").astype(object)

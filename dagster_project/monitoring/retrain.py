@@ -1,0 +1,44 @@
+"""When to retrain: a batch has drifted, or there are batches that the champion has not seen."""
+
+from __future__ import annotations
+
+from dagster_project.ensembling.champion_file import champion_hash
+from dagster_project.files import content_hash, read_json
+from dagster_project.ingestion.store import ingested_batches
+from dagster_project.layout import Layout
+from dagster_project.ledger import correct_labels, load_corrected_labels, load_verdicts
+from dagster_project.monitoring.stored import predictions_stand
+from dagster_project.training_set.build import load_training_set, why_refused
+
+
+def drifted_batches(layout: Layout) -> dict[str, str]:
+    """Batches whose latest report, made with the present champion, says drift: batch -> hash of the report."""
+    champion = champion_hash(layout)
+    found = {}
+    for path in sorted(layout.drift_dir.glob("*.json")):
+        report = read_json(path)
+        if report["drifted"] and report["model"] == champion:
+            found[report["batch"]] = content_hash(path)
+    return found
+
+
+def needs_monitoring(layout: Layout, batch: str) -> bool:
+    """Whether there is a champion, and no report of the batch, as it stands now, made with it."""
+    champion = champion_hash(layout)
+    if not champion or not layout.headers(batch).exists():
+        return False
+    if not layout.drift(batch).exists():
+        return True
+    return read_json(layout.drift(batch))["model"] != champion or not predictions_stand(layout, batch)
+
+
+def something_to_learn(layout: Layout) -> list[str]:
+    """Why training again would learn more than the last time; empty if it would not."""
+    allowed = {batch for batch in ingested_batches(layout) if not why_refused(layout, batch)}
+    learned = set(load_training_set(layout)["batch"]) if layout.training_set.exists() else set()
+    reasons = [f"new batch {batch}" for batch in sorted(allowed - learned)]
+    said = correct_labels(load_verdicts(layout)).astype(str)
+    known = load_corrected_labels(layout).astype(str)
+    if not said.equals(known.reindex(columns=said.columns)):
+        reasons.append("new verdicts")
+    return reasons

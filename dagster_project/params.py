@@ -1,0 +1,208 @@
+"""params.yaml, typed. An unknown key is an error, and so is a missing one: the file holds every setting."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dagster_project.errors import RayTruthError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Ingestion(Section):
+    """From files to tables and shards."""
+
+    side: Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
+    percentiles: tuple[float, float]
+    workers: Annotated[int, Field(ge=0)]
+    memory_mb: Annotated[int, Field(ge=512)]
+    seconds_per_file: Annotated[float, Field(gt=0)]
+    max_megapixels: Annotated[float, Field(gt=0)]
+
+
+class Validation(Section):
+    """Bounds of the Great Expectations suite."""
+
+    max_missing_label: Share
+    max_undecided_label: Share
+    max_label_conflict: Share
+    min_side: Positive
+    max_side: Positive
+    first_year: Annotated[int, Field(ge=1895)]
+
+
+class TrainingSet(Section):
+    """Split, folds, near-duplicates."""
+
+    test: Share
+    validation: Share
+    min_patients: Annotated[int, Field(ge=3)]
+    near_duplicate_similarity: Share
+    folds: Annotated[int, Field(ge=3)]  # one is judged, one tunes, the rest teach
+
+    @model_validator(mode="after")
+    def _leaves_something_to_train_on(self) -> TrainingSet:
+        if not 0 < self.test + self.validation < 1 or min(self.test, self.validation) == 0:
+            raise ValueError("test and validation must each be above 0 and together below 1")
+        return self
+
+
+class Evaluation(Section):
+    """Linear probe, k-nearest neighbours, intervals."""
+
+    fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...]
+    repeats: Positive
+    inverse_regularisation: tuple[Annotated[float, Field(gt=0)], ...]
+    neighbours: Positive
+    bootstrap: Positive
+
+
+class Ensembling(Section):
+    """Member selection and the champion's gate."""
+
+    max_members: Positive
+    min_gain: Annotated[float, Field(ge=0)]
+    class_tolerance: Share
+    min_class_pictures: Positive
+
+
+class LabelErrors(Section):
+    """Ranking and worklist."""
+
+    neighbours: Positive
+    out_of_domain_share: Share
+    worklist_length: Positive
+
+
+class Monitoring(Section):
+    """Bounds of the drift report, and when to retrain."""
+
+    prediction_drift: Annotated[float, Field(gt=0)]
+    confidence_drift: Annotated[float, Field(gt=0)]
+    metadata_drift: Annotated[float, Field(gt=0)]
+    embedding_drift: Annotated[float, Field(gt=0.5, le=1)]
+    min_pictures: Positive
+    retrain_cron: str
+
+
+class SimCLR(Section):
+    """Chen et al. 2020, arXiv 2002.05709."""
+
+    epochs: Positive
+    temperature: Annotated[float, Field(gt=0)]
+    projection: Positive
+
+
+class SupCon(SimCLR):
+    """Khosla et al. 2020, arXiv 2004.11362."""
+
+
+class BYOL(Section):
+    """Grill et al. 2020, arXiv 2006.07733."""
+
+    epochs: Positive
+    momentum: Annotated[float, Field(gt=0, lt=1)]
+    projection: Positive
+    hidden: Positive
+
+
+class Profile(Section):
+    """What one kind of machine can learn in good time."""
+
+    device: Literal["cpu", "cuda"]
+    px: Annotated[int, Field(ge=32)]
+    width: Positive
+    blocks: tuple[Positive, Positive, Positive, Positive]
+    batch: Annotated[int, Field(ge=8)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup: Share
+    simclr: SimCLR
+    byol: BYOL
+    supcon: SupCon
+    crossfit_epochs: Positive
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    seed: int
+    regions: str
+    profile: str
+    ingestion: Ingestion
+    validation: Validation
+    training_set: TrainingSet
+    evaluation: Evaluation
+    ensembling: Ensembling
+    label_errors: LabelErrors
+    monitoring: Monitoring
+    profiles: dict[str, Profile]
+
+    @model_validator(mode="after")
+    def _profile_exists(self) -> Params:
+        if self.profile not in self.profiles:
+            raise ValueError(f"profile {self.profile!r} is none of {', '.join(sorted(self.profiles))}")
+        return self
+
+    @property
+    def learning(self) -> Profile:
+        """The profile in use."""
+        return self.profiles[self.profile]
+
+
+def load_params(path: Path) -> Params:
+    """Read and check a params.yaml.
+
+    Raises RayTruthError if it is missing, is no YAML mapping, or holds an unknown, missing or impossible value;
+    the message names every such key and, for an unknown one, the nearest known key.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RayTruthError(
+            "There is no params.yaml here", where=str(path), do="make a working root with `raytruth init DIR`"
+        ) from None
+    except yaml.YAMLError as error:
+        raise RayTruthError(
+            f"params.yaml is no valid YAML: {error}", where=str(path), do="mend the line named"
+        ) from None
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise RayTruthError(
+            "params.yaml holds what RayTruth cannot use:\n" + "\n".join(_say(problem) for problem in error.errors()),
+            where=str(path),
+            do="mend the keys named; `raytruth init` writes a complete file to compare with",
+        ) from None
+
+
+def _say(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+    if problem["type"] == "extra_forbidden":
+        near = get_close_matches(str(problem["loc"][-1]), _known_keys(Params), n=1)
+        return f"  {key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+    if problem["type"] == "missing":
+        return f"  {key}: missing"
+    return f"  {key}: {problem['msg']}"
+
+
+def _known_keys(section: type[BaseModel]) -> list[str]:
+    keys = []
+    for name, field in section.model_fields.items():
+        keys.append(name)
+        kind = Profile if name == "profiles" else field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys += _known_keys(kind)
+    return keys

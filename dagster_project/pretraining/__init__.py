@@ -1,0 +1,1 @@
+"""Pretraining: encoders learned without labels (SimCLR, BYOL) and with them (supervised contrastive)."""

@@ -1,0 +1,118 @@
+"""Random views of a whole batch at once, on the device that holds it: one fused affine warp, then intensities.
+
+What stays the same between two views is what the encoder learns, so views differ in what does not make a region: place,
+size, turn and side in the picture, collimation, exposure, processing, inversion, noise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Strength:
+    """Ranges from which each picture's view is drawn; probabilities are a picture's."""
+
+    area: tuple[float, float] = (0.3, 1.0)  # share of the picture's area that the crop shows
+    aspect: float = 0.25  # natural logarithm of the greatest stretch of one axis
+    degrees: float = 25.0
+    flip: float = 0.5
+    gamma: float = 0.4  # natural logarithm
+    contrast: float = 0.4
+    brightness: float = 0.25
+    invert: float = 0.1
+    blur: float = 0.3
+    noise: float = 0.04  # of the range 0..1
+    cutout: float = 0.3
+    collimate: float = 0.3
+
+
+def random_view(
+    pictures: torch.Tensor, px: int, generator: torch.Generator, strength: Strength = Strength()
+) -> torch.Tensor:
+    """One random view of each picture.
+
+    `pictures` is uint8 (B, s, s); returns float32 (B, 1, px, px) in -1..1. Draws only from `generator`, which lives on
+    the pictures' device.
+    """
+    draw = _Draw(generator, len(pictures), pictures.device)
+    x = pictures[:, None].float().div_(255)  # (B, 1, s, s)
+    grid = F.affine_grid(_affine(draw, strength), [len(x), 1, px, px], align_corners=False)
+    x = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)  # (B, 1, px, px)
+    x = _collimated(x, draw, strength)
+    x = _exposed(x, draw, strength)
+    x = _blurred(x, draw, strength)
+    x = x + torch.randn(x.shape, generator=generator, device=x.device) * draw.between(0, strength.noise)
+    x = _cut_out(x, draw, strength)
+    return x.clamp_(0, 1).mul_(2).sub_(1)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    generator: torch.Generator
+    count: int
+    device: torch.device
+
+    def between(self, low: float, high: float) -> torch.Tensor:
+        """(B, 1, 1, 1), uniform."""
+        drawn = torch.rand((self.count, 1, 1, 1), generator=self.generator, device=self.device)
+        return drawn * (high - low) + low
+
+    def happens(self, probability: float) -> torch.Tensor:
+        """(B, 1, 1, 1), bool."""
+        return self.between(0, 1) < probability
+
+
+def _affine(draw: _Draw, strength: Strength) -> torch.Tensor:
+    """(B, 2, 3): crop, stretch, rotation, flip and shift in one matrix, in the coordinates of affine_grid."""
+    scale = draw.between(*strength.area).sqrt().flatten()
+    stretch = draw.between(-strength.aspect, strength.aspect).flatten().exp().sqrt()
+    angle = draw.between(-1, 1).flatten() * math.radians(strength.degrees)
+    mirror = torch.where(draw.happens(strength.flip).flatten(), -1.0, 1.0)
+    wide, high = scale * stretch * mirror, scale / stretch
+    free_x, free_y = (1 - wide.abs()).clamp(min=0), (1 - high).clamp(min=0)
+    shift_x, shift_y = draw.between(-1, 1).flatten() * free_x, draw.between(-1, 1).flatten() * free_y
+    cos, sin = angle.cos(), angle.sin()
+    rows = [torch.stack([wide * cos, -high * sin, shift_x], -1), torch.stack([wide * sin, high * cos, shift_y], -1)]
+    return torch.stack(rows, 1)
+
+
+def _exposed(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
+    x = x.clamp(1e-4, 1).pow(draw.between(-strength.gamma, strength.gamma).exp())
+    middle = x.mean(dim=(1, 2, 3), keepdim=True)
+    x = (x - middle) * draw.between(1 - strength.contrast, 1 + strength.contrast) + middle
+    x = x + draw.between(-strength.brightness, strength.brightness)
+    return torch.where(draw.happens(strength.invert), 1 - x, x)
+
+
+def _blurred(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
+    """A 3 x 3 binomial filter, mixed in by a random share."""
+    kernel = torch.tensor([1.0, 2.0, 1.0], device=x.device) / 4
+    soft = F.conv2d(x, kernel.view(1, 1, 3, 1), padding=(1, 0))
+    soft = F.conv2d(soft, kernel.view(1, 1, 1, 3), padding=(0, 1))
+    share = draw.between(0, 1) * draw.happens(strength.blur)
+    return x + (soft - x) * share
+
+
+def _cut_out(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
+    """A rectangle filled with one grey: a plate, a marker, a cover."""
+    inside = _rectangle(x, draw, 0.1, 0.35) & draw.happens(strength.cutout)
+    return torch.where(inside, draw.between(0, 1), x)
+
+
+def _collimated(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
+    """Black outside a rectangle around the middle."""
+    outside = ~_rectangle(x, draw, 0.6, 1.0, middle=0.15) & draw.happens(strength.collimate)
+    return x.masked_fill(outside, 0)
+
+
+def _rectangle(x: torch.Tensor, draw: _Draw, least: float, most: float, middle: float = 0.5) -> torch.Tensor:
+    """bool (B, 1, px, px): inside a rectangle of sides `least`..`most` of px whose centre lies within `middle`."""
+    at = torch.linspace(-0.5, 0.5, x.shape[-1], device=x.device)
+    half_high, half_wide = draw.between(least, most) / 2, draw.between(least, most) / 2
+    off_y, off_x = draw.between(-middle, middle), draw.between(-middle, middle)
+    return ((at[:, None] - off_y).abs() <= half_high) & ((at[None, :] - off_x).abs() <= half_wide)

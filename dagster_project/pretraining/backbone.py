@@ -1,0 +1,74 @@
+"""The encoder: a MONAI ResNet on one channel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from monai.networks.nets.resnet import ResNet
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from dagster_project.errors import RayTruthError
+from dagster_project.params import Profile
+
+
+def make_backbone(profile: Profile) -> ResNet:
+    """A ResNet of basic blocks, (B, 1, px, px) -> (B, 8 * width). He et al. 2016, arXiv 1512.03385."""
+    widths = [profile.width * factor for factor in (1, 2, 4, 8)]
+    return ResNet(
+        "basic",
+        list(profile.blocks),
+        widths,
+        spatial_dims=2,
+        n_input_channels=1,
+        conv1_t_stride=2,  # MONAI's default of 1 is three to four times slower
+        feed_forward=False,
+    )
+
+
+def embedding_size(profile: Profile) -> int:
+    """Length of an embedding."""
+    return 8 * profile.width
+
+
+def mlp(size: int, hidden: int, out: int) -> nn.Sequential:
+    """Two linear layers with batch norm and ReLU between them; (B, size) -> (B, out)."""
+    first, last = nn.Linear(size, hidden, bias=False), nn.Linear(hidden, out)
+    return nn.Sequential(first, nn.BatchNorm1d(hidden), nn.ReLU(inplace=True), last)
+
+
+def save_backbone(path: Path, backbone: nn.Module) -> None:
+    """Write the weights as safetensors."""
+    save_file({name: tensor.contiguous().cpu() for name, tensor in backbone.state_dict().items()}, path)
+
+
+def load_backbone(path: Path, profile: Profile) -> ResNet:
+    """Read weights that `save_backbone` wrote, in evaluation mode.
+
+    Raises RayTruthError if there are none, or they are of a network of another size.
+    """
+    if not path.exists():
+        raise RayTruthError(
+            "This encoder has not been pretrained", where=path.parent.name, do="run `raytruth pretrain METHOD`"
+        )
+    backbone = make_backbone(profile)
+    try:
+        backbone.load_state_dict(load_file(path))
+    except RuntimeError:
+        raise RayTruthError(
+            "The encoder's weights are of a network of another size than the profile's",
+            where=path.parent.name,
+            do="pretrain it again, or go back to the params.yaml it was trained with",
+        ) from None
+    return backbone.eval()
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable values."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def as_input(pictures: torch.Tensor) -> torch.Tensor:
+    """uint8 (B, px, px) to float32 (B, 1, px, px), 0..255 mapped to -1..1."""
+    return pictures[:, None].float().mul_(2 / 255).sub_(1)

@@ -1,0 +1,54 @@
+"""BYOL: one view predicts what a slowly following copy of the network says of the other.
+
+Grill et al. 2020, arXiv 2006.07733.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from dagster_project.params import BYOL as Settings  # noqa: N811
+from dagster_project.pretraining.backbone import mlp
+
+
+class BYOL(nn.Module):
+    """Projector, predictor, target network and loss of BYOL over a backbone."""
+
+    def __init__(self, backbone: nn.Module, size: int, settings: Settings) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.project = mlp(size, settings.hidden, settings.projection)
+        self.predict = mlp(settings.projection, settings.hidden, settings.projection)
+        self.target = copy.deepcopy(nn.Sequential(self.backbone, self.project)).requires_grad_(False)
+        self.momentum = settings.momentum
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The symmetric loss of two views (B, 1, px, px) each; labels are not looked at."""
+        views = torch.cat([first, second])
+        predicted = self.predict(self.project(self.backbone(views)))  # (2B, P)
+        with torch.no_grad():
+            wanted = self.target(views)  # (2B, P)
+        return byol_loss(predicted.float(), wanted.float().roll(len(first), dims=0))
+
+    @torch.no_grad()
+    def follow(self, progress: float) -> None:
+        """Move the target towards the network; `progress` of the training is in 0..1 (the paper's cosine schedule)."""
+        momentum = 1 - (1 - self.momentum) * (math.cos(math.pi * progress) + 1) / 2
+        online = nn.Sequential(self.backbone, self.project)
+        for slow, fast in zip(self.target.parameters(), online.parameters(), strict=True):
+            slow.lerp_(fast, 1 - momentum)
+        for slow_buffer, fast_buffer in zip(self.target.buffers(), online.buffers(), strict=True):
+            slow_buffer.copy_(fast_buffer)
+
+
+def byol_loss(predicted: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Mean squared distance of normalised rows, 2 - 2 cos (the paper's equation 2), in 0..4; a scalar.
+
+    `predicted` and `wanted` are (B, P); no gradient flows into `wanted`.
+    """
+    return (2 - 2 * F.cosine_similarity(predicted, wanted.detach(), dim=1)).mean()

@@ -1,0 +1,118 @@
+"""The one Lightning module that trains all three methods."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch.utils.data import DataLoader
+
+from dagster_project.errors import RayTruthError
+from dagster_project.params import Profile
+from dagster_project.pretraining.augmentation import random_view
+from dagster_project.pretraining.byol import BYOL
+from dagster_project.pretraining.simclr import SimCLR
+from dagster_project.pretraining.supcon import SupCon
+
+log = logging.getLogger("raytruth")
+
+
+class Pretraining(pl.LightningModule):
+    """Trains a method's network on pictures that lie on the device whole; a batch is a tensor of row numbers.
+
+    Row order and views are drawn from generators seeded by (seed, epoch) and (seed, step), so that a run resumed from
+    a checkpoint goes on as if it had never stopped.
+    """
+
+    pictures: torch.Tensor
+    labels: torch.Tensor
+
+    def __init__(
+        self,
+        method: SimCLR | BYOL | SupCon,
+        pictures: torch.Tensor,
+        labels: torch.Tensor,
+        profile: Profile,
+        epochs: int,
+        seed: int,
+        name: str,
+    ) -> None:
+        """`pictures` is uint8 (N, s, s), `labels` int64 (N,), -1 for none; `name` is for people."""
+        super().__init__()
+        self.name = name
+        self.method = method
+        self.profile, self.epochs, self.seed = profile, epochs, seed
+        self.register_buffer("pictures", pictures, persistent=False)
+        self.register_buffer("labels", labels, persistent=False)
+        self.steps = epochs * max(len(pictures) // profile.batch, 1)
+        self._losses: list[torch.Tensor] = []
+        self.curve: list[float] = []
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of row numbers for the current epoch; the last, incomplete one is left out."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.current_epoch)
+        order = torch.randperm(len(self.pictures), generator=generator)
+        size = min(self.profile.batch, len(order))
+        rows = order[: len(order) // size * size].view(-1, size)
+        return DataLoader(rows, batch_size=None)  # type: ignore[arg-type]
+
+    def training_step(self, rows: torch.Tensor, _: int) -> torch.Tensor:
+        """The loss of one batch of row numbers (B,)."""
+        generator = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.global_step)
+        pictures = self.pictures[rows]
+        views = [random_view(pictures, self.profile.px, generator) for _ in range(2)]
+        first, second = (view.contiguous(memory_format=torch.channels_last) for view in views)
+        loss = self.method(first, second, self.labels[rows])
+        self._losses.append(loss.detach())
+        return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """BYOL's target follows after every step."""
+        if isinstance(self.method, BYOL):
+            self.method.follow(min(self.global_step / self.steps, 1.0))
+
+    def on_train_epoch_end(self) -> None:
+        """Note the epoch's mean loss. Raises RayTruthError if it is no number."""
+        loss = float(torch.stack(self._losses).mean())
+        self._losses.clear()
+        self.curve.append(loss)
+        self.log("loss", loss, prog_bar=True)
+        if not math.isfinite(loss):
+            raise RayTruthError(
+                f"The loss became {loss} in epoch {len(self.curve)}",
+                where=self.name,
+                do="lower learning_rate in the profile and pretrain again",
+            )
+        if len(self.curve) % max(self.epochs // 10, 1) == 0:
+            log.info("%s: epoch %d of %d, loss %.4f", self.name, len(self.curve), self.epochs, loss)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the loss curve with the weights."""
+        checkpoint["curve"] = list(self.curve)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the loss curve."""
+        self.curve = list(checkpoint["curve"])
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW with linear warm-up and cosine decay; no weight decay on biases and norms."""
+        decayed = [p for p in self.method.parameters() if p.requires_grad and p.ndim > 1]
+        others = [p for p in self.method.parameters() if p.requires_grad and p.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": self.profile.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.profile.learning_rate)
+        warmup = max(round(self.profile.warmup * self.steps), 1)
+
+        def rate(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / warmup
+            return (math.cos(math.pi * min((step - warmup) / max(self.steps - warmup, 1), 1.0)) + 1) / 2
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

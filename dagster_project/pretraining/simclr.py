@@ -1,0 +1,43 @@
+"""SimCLR: two views of one picture attract, all other pictures of the batch repel.
+
+Chen et al. 2020, arXiv 2002.05709.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from dagster_project.params import SimCLR as Settings
+from dagster_project.pretraining.backbone import mlp
+
+
+class SimCLR(nn.Module):
+    """Projection head and loss of SimCLR over a backbone."""
+
+    def __init__(self, backbone: nn.Module, size: int, settings: Settings) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.project = mlp(size, size, settings.projection)
+        self.temperature = settings.temperature
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The loss of two views (B, 1, px, px) each; labels are not looked at."""
+        projected = self.project(self.backbone(torch.cat([first, second])))  # (2B, P)
+        a, b = projected.float().chunk(2)
+        with torch.autocast(first.device.type, enabled=False):  # similarities need all their digits
+            return nt_xent(a, b, temperature=self.temperature)
+
+
+def nt_xent(first: torch.Tensor, second: torch.Tensor, *, temperature: float) -> torch.Tensor:
+    """Normalised temperature-scaled cross entropy (the paper's equation 1), averaged over both views; a scalar.
+
+    `first` and `second` are (B, P), row i of each a view of picture i; they need not be normalised.
+    """
+    z = F.normalize(torch.cat([first, second]), dim=1)  # (2B, P)
+    similarity = z @ z.T / temperature  # (2B, 2B)
+    similarity.fill_diagonal_(float("-inf"))
+    count = len(first)
+    partner = torch.arange(2 * count, device=z.device).roll(count)
+    return F.cross_entropy(similarity, partner)

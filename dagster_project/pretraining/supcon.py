@@ -1,0 +1,44 @@
+"""Supervised contrastive learning: all views of one class attract. Khosla et al. 2020, arXiv 2004.11362."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from dagster_project.params import SupCon as Settings
+from dagster_project.pretraining.backbone import mlp
+
+
+class SupCon(nn.Module):
+    """Projection head and loss of SupCon over a backbone."""
+
+    def __init__(self, backbone: nn.Module, size: int, settings: Settings) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.project = mlp(size, size, settings.projection)
+        self.temperature = settings.temperature
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The loss of two views (B, 1, px, px) each; labels (B,), -1 for a picture without one."""
+        projected = self.project(self.backbone(torch.cat([first, second])))  # (2B, P)
+        a, b = projected.float().chunk(2)
+        with torch.autocast(first.device.type, enabled=False):  # similarities need all their digits
+            return supcon(a, b, labels, temperature=self.temperature)
+
+
+def supcon(first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor, *, temperature: float) -> torch.Tensor:
+    """The paper's L_out (equation 2), averaged over both views; a scalar.
+
+    `first` and `second` are (B, P), row i of each a view of picture i; `labels` is (B,). A picture labelled -1 has its
+    own other view as its only positive, as in SimCLR.
+    """
+    z = F.normalize(torch.cat([first, second]), dim=1)  # (2B, P)
+    count = len(first)
+    own = torch.arange(count, device=z.device).repeat(2)
+    label = labels.repeat(2)
+    positive = (label[:, None] == label[None, :]) & (label[:, None] >= 0) | (own[:, None] == own[None, :])
+    itself = torch.eye(2 * count, dtype=torch.bool, device=z.device)
+    positive = positive & ~itself
+    log_share = (z @ z.T / temperature).masked_fill(itself, float("-inf")).log_softmax(dim=1)  # (2B, 2B)
+    return -(log_share.masked_fill(~positive, 0).sum(dim=1) / positive.sum(dim=1)).mean()

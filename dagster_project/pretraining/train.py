@@ -1,0 +1,122 @@
+"""One pretraining run: pictures and labels to a backbone, with checkpoints from which a stopped run goes on."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import nn
+
+from dagster_project.errors import RayTruthError
+from dagster_project.params import Profile
+from dagster_project.pretraining.backbone import embedding_size, make_backbone
+from dagster_project.pretraining.byol import BYOL
+from dagster_project.pretraining.device import device_of, precision_of
+from dagster_project.pretraining.module import Pretraining
+from dagster_project.pretraining.simclr import SimCLR
+from dagster_project.pretraining.supcon import SupCon
+from dagster_project.progress import in_terminal
+
+log = logging.getLogger("raytruth")
+METHODS = ("simclr", "byol", "supcon")
+SOURCE_MARGIN = 1.25  # pictures are held this much larger than a view, so that crops stay sharp
+_LEAST_PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to train. `labels` are class numbers, -1 for none; `name` is for people."""
+
+    name: str
+    method: str
+    epochs: int
+    seed: int
+    pictures: np.ndarray
+    labels: np.ndarray
+
+
+def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Module, list[float]]:
+    """Train one encoder; return its backbone (on the CPU, in evaluation mode) and the loss of every epoch.
+
+    `run.pictures` is uint8 (N, s, s). After each epoch a checkpoint is written to `checkpoints`, and a run that finds
+    one there goes on from it; it must be of this very run (see `checkpoint_folder`), and is removed at the end.
+    Raises RayTruthError if there are too few pictures, no GPU where the profile wants one, or the loss is no number.
+    """
+    if len(run.pictures) < _LEAST_PICTURES:
+        raise RayTruthError(
+            f"{len(run.pictures)} pictures are too few to pretrain on; it takes {_LEAST_PICTURES}",
+            where=run.name,
+            do="ingest more batches",
+        )
+    device = device_of(profile)
+    torch.manual_seed(run.seed)
+    module = Pretraining(
+        _method(run, profile).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        torch.from_numpy(run.pictures),
+        torch.from_numpy(run.labels.astype(np.int64)),
+        profile,
+        run.epochs,
+        run.seed,
+        run.name,
+    )
+    keep = ModelCheckpoint(checkpoints, filename="last", enable_version_counter=False)
+    started_from = checkpoints / "last.ckpt"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="pytorch_lightning")
+        _quiet()
+        trainer = pl.Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=1,
+            precision=precision_of(device),
+            max_epochs=run.epochs,
+            callbacks=[keep],
+            logger=False,
+            enable_progress_bar=in_terminal(),
+            enable_model_summary=False,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+        )
+        _fit(trainer, module, started_from if started_from.exists() else None)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return module.method.backbone.cpu().eval(), module.curve
+
+
+def checkpoint_folder(parent: Path, fingerprint: str) -> Path:
+    """The folder for checkpoints of just this run; those of other data or settings beside it are removed."""
+    for stale in parent.glob("*"):
+        if stale.name != fingerprint:
+            log.info("a checkpoint of other data or settings is removed: %s", parent.name)
+            shutil.rmtree(stale)
+    return parent / fingerprint
+
+
+def _method(run: Run, profile: Profile) -> SimCLR | BYOL | SupCon:
+    backbone, size = make_backbone(profile), embedding_size(profile)
+    if run.method == "simclr":
+        return SimCLR(backbone, size, profile.simclr)
+    if run.method == "byol":
+        return BYOL(backbone, size, profile.byol)
+    return SupCon(backbone, size, profile.supcon)
+
+
+def _fit(trainer: pl.Trainer, module: Pretraining, checkpoint: Path | None) -> None:
+    """Lightning answers Ctrl-C by leaving the process; here it becomes a KeyboardInterrupt again."""
+    answer = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit:
+        signal.signal(signal.SIGINT, answer)
+        raise KeyboardInterrupt from None
+
+
+def _quiet() -> None:
+    for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)

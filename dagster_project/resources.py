@@ -1,0 +1,101 @@
+"""What Dagster's assets share: the working root, DVC versions, and tables and pictures as metadata."""
+
+import base64
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from dagster_project.layout import Layout
+from dagster_project.params import Params, load_params
+from dagster_project.versioning.commit import commit_stage, version_of
+
+# Partitioned checks and observable sources are marked as young in this pinned version of Dagster; that is known.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+BATCHES = dg.DynamicPartitionsDefinition(name="batches")
+ENGINEERS, LEARNERS, REVIEWERS = "team:data-engineering", "team:machine-learning", "team:radiology"
+GPU = "gpu"  # pool: one training at a time
+_MOST_ROWS = 50
+
+
+class Versions:
+    """Versions of a stage's outputs after committing them."""
+
+    def __init__(self, layout: Layout, stage: str) -> None:
+        self._layout = layout
+        self._hashes = commit_stage(layout, stage)
+
+    def of(self, path: Path) -> dg.DataVersion:
+        """The DVC hash of an output file or folder, or of a file in an output folder."""
+        return dg.DataVersion(version_of(self._layout, path, self._hashes))
+
+
+class Root(dg.ConfigurableResource):
+    """The working root. `path` is RAYTRUTH_ROOT, or the current folder."""
+
+    path: str = ""
+
+    @property
+    def layout(self) -> Layout:
+        """Where its files are."""
+        return Layout(Path(self.path or os.environ.get("RAYTRUTH_ROOT", "")).resolve())
+
+    @property
+    def params(self) -> Params:
+        """Its settings, read anew each time."""
+        return load_params(self.layout.params)
+
+    def commit(self, stage: str) -> Versions:
+        """Commit a stage's outputs to DVC; the result gives each output's version."""
+        return Versions(self.layout, stage)
+
+
+def as_table(frame: pd.DataFrame) -> dg.TableMetadataValue:
+    """The first rows of a table as metadata; whatever is no number becomes text."""
+    kinds = {str(name): _kind(column) for name, column in frame.items()}
+    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in kinds.items()])
+    rows = frame.head(_MOST_ROWS).to_dict("records")
+    records = [
+        dg.TableRecord({str(name): _plain(value, kinds[str(name)]) for name, value in row.items()}) for row in rows
+    ]
+    return dg.MetadataValue.table(records, schema)
+
+
+def as_counts(counts: Mapping[Any, float], what: str, of: str = "files") -> dg.TableMetadataValue:
+    """Counts as a table of two columns, `what` and `of`."""
+    return as_table(pd.DataFrame({what: list(counts), of: list(counts.values())}))
+
+
+def as_picture(*paths: Path) -> dg.MarkdownMetadataValue:
+    """PNG files as metadata, one below another; those that do not exist are left out."""
+    data = [base64.b64encode(path.read_bytes()).decode() for path in paths if path.exists()]
+    return dg.MetadataValue.md("\n\n".join(f"![picture](data:image/png;base64,{d})" for d in data))
+
+
+def as_numbers(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
+    """Those of `values` that `names` names, as numbers."""
+    return {name: float(values[name]) for name in names}
+
+
+def _kind(column: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(column):
+        return "bool"
+    if pd.api.types.is_integer_dtype(column):
+        return "int"
+    return "float" if pd.api.types.is_float_dtype(column) else "string"
+
+
+def _plain(value: object, kind: str) -> str | int | float | bool | None:
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if kind == "string":
+        return str(value)
+    value = value.item() if isinstance(value, np.generic) else value
+    return round(value, 4) if isinstance(value, float) else value  # type: ignore[return-value]

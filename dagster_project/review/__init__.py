@@ -1,0 +1,1 @@
+"""Review: what people look at, what they say, what goes back."""

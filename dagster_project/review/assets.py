@@ -1,0 +1,59 @@
+"""`review_worklist`, and what comes back from it: `verdicts` and `corrected_labels`."""
+
+import dagster as dg
+
+from dagster_project.files import content_hash
+from dagster_project.ledger import load_verdicts, update_corrected_labels
+from dagster_project.resources import REVIEWERS, Root, as_counts, as_table
+
+
+@dg.observable_source_asset(group_name="review", description="The append-only ledger of what reviewers said.")
+def verdicts(root: Root) -> dg.ObserveResult:
+    """Its version is the ledger's content."""
+    table = load_verdicts(root.layout)
+    return dg.ObserveResult(
+        data_version=dg.DataVersion(content_hash(root.layout.verdicts) if len(table) else "empty"),
+        metadata={
+            "verdicts": len(table),
+            "by kind": as_counts(table["verdict"].value_counts().to_dict(), "verdict", "verdicts"),
+            "latest": as_table(table.tail(20)),
+        },
+    )
+
+
+@dg.asset(deps=["verdicts"], group_name="review", owners=[REVIEWERS], kinds={"parquet"})
+def corrected_labels(root: Root) -> dg.MaterializeResult:
+    """The latest verdict a picture; upstream of the training set, so that reviewed labels are learned from."""
+    layout = root.layout
+    table = update_corrected_labels(layout)
+    versions = root.commit("corrected_labels")
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.corrected_labels),
+        metadata={
+            "dagster/row_count": len(table),
+            "by verdict": as_counts(table["verdict"].value_counts().to_dict(), "verdict", "pictures"),
+        },
+    )
+
+
+@dg.asset(
+    deps=["label_errors", "training_set", "linear_evaluation"],
+    group_name="review",
+    owners=[REVIEWERS],
+    kinds={"html"},
+)
+def review_worklist(root: Root) -> dg.MaterializeResult:
+    """A page with one card a suspicious label: picture, given and proposed label, provenance, neighbours."""
+    from dagster_project.review.worklist import build_worklist  # torch takes seconds to import
+
+    layout = root.layout
+    summary = build_worklist(layout, root.params)
+    versions = root.commit("review_worklist")
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.worklist),
+        metadata={
+            "cards": summary.cards,
+            "by kind": as_counts(summary.kinds, "kind", "cards"),
+            "page": dg.MetadataValue.path(summary.page),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Region classes: what a label means."""

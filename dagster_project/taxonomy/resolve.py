@@ -1,0 +1,136 @@
+"""A picture's label texts and codes to one region, with where it came from and by which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pydicom.sr._snomed_dict import mapping as _snomed_mapping  # pydicom offers its SNOMED RT table nowhere else
+
+from dagster_project.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE, Taxonomy
+from dagster_project.taxonomy.tokens import phrases_in, tokens
+
+Status = Literal["region", "outside", "undecidable", "unmapped", "absent"]
+Rule = Literal["code", "retired_code", "term", "retired_term", "synonym", "several", ""]
+
+# Best first. They come from one choice at the console, so that agreement among them is no independent evidence.
+CODED_ATTRIBUTE = "AnatomicRegionSequence"
+TERM_ATTRIBUTE = "BodyPartExamined"
+TEXT_ATTRIBUTES = (
+    "ProtocolName",
+    "AcquisitionDeviceProcessingDescription",
+    "SeriesDescription",
+    "PerformedProcedureStepDescription",
+    "RequestedProcedureDescription",
+    "StudyDescription",
+)
+LABEL_ATTRIBUTES = (CODED_ATTRIBUTE, TERM_ATTRIBUTE, *TEXT_ATTRIBUTES)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one attribute says. `matched` is a word of the vocabulary or a code, never free text."""
+
+    attribute: str
+    status: Status
+    region: str | None
+    rule: Rule
+    matched: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """A picture's given label.
+
+    `status`: `region` (one of the classes), `outside` (a known region of no class), `undecidable` (names no single
+    region), `unmapped` (text, but no known word), `absent` (no label attribute filled).
+    `conflict` names the attribute that says another region, or is empty.
+    """
+
+    region: str | None
+    status: Status
+    attribute: str
+    rule: Rule
+    matched: str
+    conflict: str
+    conflict_region: str | None
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept as it stands in the header."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+def resolve_label(codes: Iterable[Code], texts: dict[str, str], taxonomy: Taxonomy) -> Label:
+    """Resolve a picture's label.
+
+    `codes` are the items of AnatomicRegionSequence; `texts` maps BodyPartExamined and TEXT_ATTRIBUTES to their text.
+    The first attribute in LABEL_ATTRIBUTES' order that names a region (of a class here or of none) decides; the first
+    later one that names another is recorded as a conflict.
+    """
+    readings = [_read_code(code, taxonomy) for code in codes]
+    readings += [
+        _read_text(name, texts[name], taxonomy) for name in LABEL_ATTRIBUTES[1:] if texts.get(name, "").strip()
+    ]
+    decided = [r for r in readings if r.status in ("region", "outside")]
+    if decided:
+        first = decided[0]
+        other = next((r for r in decided[1:] if r.region != first.region or r.status != first.status), None)
+        return Label(
+            first.region,
+            first.status,
+            first.attribute,
+            first.rule,
+            first.matched,
+            other.attribute if other else "",
+            other.region if other else None,
+        )
+    vague = next((r for r in readings if r.status == "undecidable"), None)
+    if vague:
+        return Label(None, "undecidable", vague.attribute, vague.rule, vague.matched, "", None)
+    labelled = [r for r in readings if r.attribute in (CODED_ATTRIBUTE, TERM_ATTRIBUTE)]
+    status: Status = "unmapped" if labelled else "absent"
+    return Label(None, status, labelled[0].attribute if labelled else "", "", "", "", None)
+
+
+def _read_code(code: Code, taxonomy: Taxonomy) -> Reading:
+    value = code.value.strip()
+    rule: Rule = "code"
+    if code.scheme.strip().upper() in ("SRT", "SNM3", "99SDM"):
+        value, rule = _snomed_mapping["SRT"].get(value, value), "retired_code"
+    if value in taxonomy.retired_codes:
+        value, rule = taxonomy.retired_codes[value], "retired_code"
+    if value in taxonomy.codes:
+        return _reading(CODED_ATTRIBUTE, taxonomy.codes[value], rule, value)
+    return _read_text(CODED_ATTRIBUTE, code.meaning, taxonomy)
+
+
+def _read_text(attribute: str, text: str, taxonomy: Taxonomy) -> Reading:
+    if attribute == TERM_ATTRIBUTE:
+        term = text.strip().upper()
+        if term in taxonomy.terms:
+            return _reading(attribute, taxonomy.terms[term], "term", term)
+        if term in taxonomy.retired_terms:
+            return _reading(attribute, taxonomy.terms[taxonomy.retired_terms[term]], "retired_term", term)
+    found = phrases_in(tokens(text), taxonomy.phrases)
+    meanings = {taxonomy.phrases[phrase]: " ".join(phrase) for phrase in reversed(found)}
+    regions = [m for m in meanings if m not in (UNDECIDABLE, OUTSIDE)]
+    if len(regions) > 1:
+        return Reading(attribute, "undecidable", None, "several", " + ".join(meanings[r] for r in sorted(regions)))
+    for meaning in (*regions, OUTSIDE, UNDECIDABLE):  # `Extremity hand` is a hand
+        if meaning in meanings:
+            return _reading(attribute, meaning, "synonym", meanings[meaning])
+    return Reading(attribute, "unmapped", None, "", "")
+
+
+def _reading(attribute: str, meaning: str, rule: Rule, matched: str) -> Reading:
+    if meaning == UNDECIDABLE:
+        return Reading(attribute, "undecidable", None, rule, matched)
+    if meaning == OUTSIDE:
+        return Reading(attribute, "outside", None, rule, matched)
+    return Reading(attribute, "region", meaning, rule, matched)

@@ -1,0 +1,148 @@
+"""The region classes of a root, joined with what DICOM's terms, codes and people's words mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from dagster_project.errors import RayTruthError
+from dagster_project.taxonomy.tokens import Phrase, tokens
+
+UNDECIDABLE = "(undecidable)"  # what a word means that names no single region
+OUTSIDE = "(outside)"  # what a word means that names a region of no class here
+_VOCABULARY = Path(__file__).with_name("vocabulary.yaml")
+
+
+class Term(BaseModel):
+    """A DICOM defined term: its SNOMED CT code, other current codes, the region it lies in, words in both languages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    code: str
+    also: list[str] = []
+    within: str | None = None
+    en: list[str]
+    de: list[str]
+
+
+class Vocabulary(BaseModel):
+    """vocabulary.yaml: facts that no site changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    terms: dict[str, Term]
+    undecidable: dict[str, Term]
+    retired_terms: dict[str, str]
+    retired_codes: dict[str, str]
+
+
+class RegionClass(BaseModel):
+    """One class of regions.yaml. `synonyms` may be a list, or lists by language."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    terms: Annotated[dict[str, str], Field(min_length=1)]
+    synonyms: list[str] | dict[str, list[str]] = []
+
+    @property
+    def phrases(self) -> list[str]:
+        """All synonyms, whatever their language."""
+        return (
+            self.synonyms if isinstance(self.synonyms, list) else [p for words in self.synonyms.values() for p in words]
+        )
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """What every code, term and phrase means: a class's name, UNDECIDABLE or OUTSIDE.
+
+    `regions` keeps the order of regions.yaml; a class's index in it is its number in every model.
+    """
+
+    regions: tuple[str, ...]
+    codes: dict[str, str]
+    terms: dict[str, str]
+    phrases: dict[Phrase, str]
+    retired_codes: dict[str, str]
+    retired_terms: dict[str, str]
+
+
+@lru_cache(maxsize=1)
+def vocabulary() -> Vocabulary:
+    """RayTruth's own table of terms, codes and words."""
+    return Vocabulary.model_validate(yaml.safe_load(_VOCABULARY.read_text(encoding="utf-8")))
+
+
+def load_taxonomy(path: Path) -> Taxonomy:
+    """Read regions.yaml and join it with the vocabulary.
+
+    A word of the vocabulary means the class that lists its term, or else the nearest larger region that a class lists
+    (a thumb is a hand where no class lists THUMB); a class's own synonyms win over the vocabulary.
+    Raises RayTruthError if the file is missing or malformed, has fewer than two classes, or gives one term, code or
+    synonym to two classes.
+    """
+    classes = _read(path)
+    words = vocabulary()
+    terms: dict[str, str] = {}
+    codes: dict[str, str] = {}
+    phrases: dict[Phrase, str] = {}
+    for region, definition in classes.items():
+        for term, code in definition.terms.items():
+            _claim(terms, term.upper(), region, "term", term, path)
+            _claim(codes, code, region, "SNOMED CT code", code, path)
+        for phrase in definition.phrases:
+            _claim(phrases, tokens(phrase), region, "synonym", phrase, path)
+    for known, default in ((words.terms, OUTSIDE), (words.undecidable, UNDECIDABLE)):
+        for name, meant in known.items():
+            meaning = terms.setdefault(name, _enclosing_class(name, classes, words) or default)
+            for code in filter(None, (meant.code, *meant.also)):
+                codes.setdefault(code, meaning)
+            for phrase in (name, *meant.en, *meant.de):
+                # A word of two vocabulary terms means the term that is a class here.
+                if phrases.get(tokens(phrase), OUTSIDE) in (OUTSIDE, UNDECIDABLE):
+                    phrases[tokens(phrase)] = meaning
+    return Taxonomy(tuple(classes), codes, terms, phrases, words.retired_codes, words.retired_terms)
+
+
+def _read(path: Path) -> dict[str, RegionClass]:
+    do = "write class -> terms (DICOM term: SNOMED CT code) and synonyms, as in the file that `raytruth init` makes"
+    try:
+        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+        classes = TypeAdapter(dict[name, RegionClass]).validate_python(values)
+    except FileNotFoundError:
+        raise RayTruthError(
+            "The regions file is missing",
+            where=str(path),
+            do="put it there, or name another one under `regions` in params.yaml",
+        ) from None
+    except yaml.YAMLError as error:
+        raise RayTruthError(f"The regions file is no valid YAML: {error}", where=str(path), do=do) from None
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise RayTruthError(f"The regions file is malformed: {said}", where=str(path), do=do) from None
+    if len(classes) < 2:
+        raise RayTruthError(
+            f"The regions file has {len(classes)} class(es); telling regions apart takes two", where=str(path), do=do
+        )
+    return classes
+
+
+def _enclosing_class(term: str, classes: dict[str, RegionClass], words: Vocabulary) -> str | None:
+    listed = {t.upper(): region for region, definition in classes.items() for t in definition.terms}
+    within: str | None = term
+    while within and within not in listed:
+        within = words.terms[within].within if within in words.terms else None
+    return listed[within] if within else None
+
+
+def _claim(table: dict[Any, str], key: Any, region: str, kind: str, spelled: str, path: Path) -> None:
+    owner = table.setdefault(key, region)
+    if owner != region:
+        raise RayTruthError(
+            f"The {kind} {spelled!r} stands in two classes: {owner} and {region}",
+            where=str(path),
+            do="leave it in one of them",
+        )

@@ -1,0 +1,1 @@
+"""Training set: labels, near-duplicates, split."""

@@ -1,0 +1,33 @@
+"""`training_set`: labels, near-duplicates, split."""
+
+import dagster as dg
+
+from dagster_project.resources import ENGINEERS, Root, as_counts, as_table
+from dagster_project.training_set.build import build_training_set
+
+
+@dg.asset(
+    deps=["radiograph_headers", "radiograph_pixels", "corrected_labels"],
+    group_name="training_set",
+    owners=[ENGINEERS],
+    kinds={"pandas", "parquet"},
+)
+def training_set(root: Root) -> dg.MaterializeResult:
+    """Every picture of the batches that passed, with its label, split by patient, fold and near-duplicate group.
+
+    A batch whose latest blocking check failed, or that changed since it was checked, is refused.
+    """
+    layout = root.layout
+    summary = build_training_set(layout, root.params)
+    versions = root.commit("training_set")
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.training_set),
+        metadata={
+            "dagster/row_count": summary.pictures,
+            "patients": summary.patients,
+            "near-duplicate pairs": summary.near_duplicates,
+            "pictures by region and split": as_table(summary.counts.reset_index()),
+            "refused batches": dg.MetadataValue.json(summary.refused),
+            "classes with too few patients": as_counts(summary.small_classes, "region", "patients"),
+        },
+    )

@@ -1,0 +1,46 @@
+"""One asset check an expectation, all from one run of the Great Expectations suite."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from dagster_project.resources import BATCHES, Root, as_table
+from dagster_project.validation.expectations import EXPECTATIONS
+from dagster_project.validation.validate import CheckResult, validate
+
+
+@dg.multi_asset_check(
+    name="metadata_checks",
+    specs=[
+        dg.AssetCheckSpec(
+            e.name, asset="radiograph_headers", description=e.says, blocking=e.blocking, partitions_def=BATCHES
+        )
+        for e in EXPECTATIONS
+    ],
+)
+def metadata_checks(context: dg.AssetCheckExecutionContext, root: Root) -> Iterator[dg.AssetCheckResult]:
+    """Validate one batch's headers; Data Docs are written too."""
+    layout, batch = root.layout, context.partition_key
+    result = validate(layout, root.params, batch)
+    root.commit("metadata_checks")
+    for check in result.checks:
+        yield dg.AssetCheckResult(
+            passed=check.passed,
+            asset_key="radiograph_headers",
+            check_name=check.name,
+            severity=dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN,
+            metadata=_metadata(check),
+        )
+
+
+def _metadata(check: CheckResult) -> dict[str, dg.MetadataValue]:
+    shown: dict[str, dg.MetadataValue] = {
+        "rows": dg.MetadataValue.int(check.rows),
+        "rows against it": dg.MetadataValue.int(check.unexpected),
+    }
+    if check.samples:
+        shown["some of these"] = as_table(pd.DataFrame(check.samples))
+    if check.message:
+        shown["message"] = dg.MetadataValue.text(check.message)
+    return shown

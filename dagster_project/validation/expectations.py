@@ -1,0 +1,213 @@
+"""What a batch's header table must look like: one entry an expectation, named once for GX, Dagster and the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from dagster_project.ingestion.headers import MODALITIES, SOP_CLASSES, VIEW_POSITIONS
+from dagster_project.ingestion.tables import HEADER_COLUMNS
+from dagster_project.params import Validation
+
+_PSEUDONYM = r"^[0-9a-f]{32}$"
+_TRANSFER_SYNTAX = r"^1\.2\.840\.10008\.1\.2(\.\d+){0,2}$"
+_UID_OR_NAME = r"(\d+\.){5,}|\^"  # what an original UID or a DICOM person name looks like
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the expectations compare with. `pictures` is the length of the batch's pixel shard."""
+
+    batch: str
+    regions: tuple[str, ...]
+    pictures: int
+    params: Validation
+    today: date
+
+
+@dataclass(frozen=True)
+class HeaderExpectation:
+    """`kind` is the GX expectation's class; `settings` gives its arguments. `blocking`: training would be harmed."""
+
+    name: str
+    says: str
+    kind: str
+    settings: Callable[[Bounds], dict[str, Any]]
+    blocking: bool = False
+
+
+def _pseudonym(column: str) -> HeaderExpectation:
+    says = f"`{column}` is a pseudonym, 32 hexadecimal digits, in every row"
+    settings = {"column": column, "regex": _PSEUDONYM}
+    return HeaderExpectation(f"{column}_is_a_pseudonym", says, "ColumnValuesToMatchRegex", lambda b: settings, True)
+
+
+def _filled(column: str, mostly: float) -> HeaderExpectation:
+    says = f"`{column}` is filled in at least {mostly:.0%} of the rows"
+    settings = {"column": column, "value_set": ["", None, pd.NA], "mostly": mostly}
+    return HeaderExpectation(f"{column}_is_mostly_filled", says, "ColumnValuesToNotBeInSet", lambda b: settings)
+
+
+def _one_of(column: str, allowed: list[str], *, blocking: bool = False) -> HeaderExpectation:
+    says = f"`{column}` is one of {', '.join(value or '(empty)' for value in allowed)}"
+    settings = {"column": column, "value_set": allowed}
+    return HeaderExpectation(f"{column}_is_known", says, "ColumnValuesToBeInSet", lambda b: settings, blocking)
+
+
+def _side(column: str) -> HeaderExpectation:
+    return HeaderExpectation(
+        f"{column}_within_bounds",
+        f"`{column}` of the source picture lies within validation.min_side and max_side",
+        "ColumnValuesToBeBetween",
+        lambda b: {"column": column, "min_value": b.params.min_side, "max_value": b.params.max_side, "mostly": 0.99},
+    )
+
+
+def _label_share(name: str, says: str, status: str, most: Callable[[Validation], float]) -> HeaderExpectation:
+    return HeaderExpectation(
+        name,
+        says,
+        "ColumnValuesToNotBeInSet",
+        lambda b: {"column": "label_status", "value_set": status.split(), "mostly": 1 - most(b.params)},
+    )
+
+
+def _no_identity(column: str) -> HeaderExpectation:
+    says = f"`{column}` holds nothing that looks like an original UID or a person's name"
+    settings = {"column": column, "regex": _UID_OR_NAME}
+    return HeaderExpectation(
+        f"{column}_holds_no_identity", says, "ColumnValuesToNotMatchRegex", lambda b: settings, True
+    )
+
+
+EXPECTATIONS: tuple[HeaderExpectation, ...] = (
+    HeaderExpectation(
+        "columns_are_the_allowed_ones",
+        "The table has just the columns of the allow-list, so no private one",
+        "TableColumnsToMatchSet",
+        lambda b: {"column_set": list(HEADER_COLUMNS), "exact_match": True},
+        blocking=True,
+    ),
+    HeaderExpectation(
+        "rows_match_the_shard",
+        "There are as many rows as pictures in the pixel shard",
+        "TableRowCountToEqual",
+        lambda b: {"value": b.pictures},
+        blocking=True,
+    ),
+    HeaderExpectation(
+        "image_id_is_unique",
+        "No picture stands there twice",
+        "ColumnValuesToBeUnique",
+        lambda b: {"column": "image_id"},
+        blocking=True,
+    ),
+    *map(_pseudonym, ("image_id", "patient", "study", "series", "pixel_digest")),
+    HeaderExpectation(
+        "batch_is_this_one",
+        "Every row belongs to this batch",
+        "ColumnValuesToBeInSet",
+        lambda b: {"column": "batch", "value_set": [b.batch]},
+        blocking=True,
+    ),
+    _one_of("modality", [*MODALITIES, ""], blocking=True),
+    _one_of("sop_class", sorted(set(SOP_CLASSES.values())), blocking=True),
+    _one_of("photometric_interpretation", ["MONOCHROME1", "MONOCHROME2"], blocking=True),
+    HeaderExpectation(
+        "transfer_syntax_is_standard",
+        "`transfer_syntax` is one of the DICOM standard's",
+        "ColumnValuesToMatchRegex",
+        lambda b: {"column": "transfer_syntax", "regex": _TRANSFER_SYNTAX},
+    ),
+    _side("rows"),
+    _side("columns"),
+    HeaderExpectation(
+        "bits_allocated_are_8_or_16",
+        "`bits_allocated` is 8 or 16",
+        "ColumnValuesToBeInSet",
+        lambda b: {"column": "bits_allocated", "value_set": [8, 16]},
+        blocking=True,
+    ),
+    HeaderExpectation(
+        "bits_stored_fit_allocated",
+        "`bits_stored` is at most `bits_allocated`",
+        "ColumnPairValuesAToBeGreaterThanB",
+        lambda b: {"column_A": "bits_allocated", "column_B": "bits_stored", "or_equal": True},
+        blocking=True,
+    ),
+    HeaderExpectation(
+        "bits_stored_are_enough",
+        "`bits_stored` lies in 8 to 16",
+        "ColumnValuesToBeBetween",
+        lambda b: {"column": "bits_stored", "min_value": 8, "max_value": 16},
+    ),
+    HeaderExpectation(
+        "label_region_is_a_class",
+        "`label_region`, where there is one, is a class of the regions file",
+        "ColumnValuesToBeInSet",
+        lambda b: {"column": "label_region", "value_set": list(b.regions)},
+        blocking=True,
+    ),
+    _one_of("label_status", ["region", "outside", "undecidable", "unmapped", "absent"], blocking=True),
+    _label_share("labels_are_present", "Few pictures lack a label", "absent", lambda p: p.max_missing_label),
+    _label_share(
+        "labels_are_decided",
+        "Few labels name no single region or no known word",
+        "undecidable unmapped",
+        lambda p: p.max_undecided_label,
+    ),
+    HeaderExpectation(
+        "labels_agree",
+        "Few pictures have attributes that name different regions",
+        "ColumnValuesToBeInSet",
+        lambda b: {"column": "label_conflict", "value_set": [""], "mostly": 1 - b.params.max_label_conflict},
+    ),
+    HeaderExpectation(
+        "several_regions",
+        "The batch's labels name at least two regions",
+        "ColumnUniqueValueCountToBeBetween",
+        lambda b: {"column": "label_region", "min_value": 2},
+    ),
+    _one_of("view_position", [*VIEW_POSITIONS, "OTHER", ""]),
+    _one_of("laterality", ["R", "L", "U", "B", ""]),
+    _one_of("patient_sex", ["F", "M", "O", ""]),
+    HeaderExpectation(
+        "age_decade_is_possible",
+        "`age_decade`, where known, lies in 0 to 9",
+        "ColumnValuesToBeBetween",
+        lambda b: {"column": "age_decade", "min_value": 0, "max_value": 9},
+    ),
+    HeaderExpectation(
+        "study_date_is_possible",
+        "`study_date_shifted`, where known, lies between validation.first_year less a year and today",
+        "ColumnValuesToBeBetween",
+        lambda b: {
+            "column": "study_date_shifted",
+            "min_value": pd.Timestamp(b.params.first_year - 1, 1, 1),
+            "max_value": pd.Timestamp(b.today),
+        },
+    ),
+    HeaderExpectation(
+        "study_date_is_mostly_known",
+        "`study_date_shifted` is known in at least 90% of the rows",
+        "ColumnValuesToNotBeNull",
+        lambda b: {"column": "study_date_shifted", "mostly": 0.9},
+    ),
+    HeaderExpectation(
+        "kvp_is_possible",
+        "`kvp`, where known, lies in 20 to 150 kV",
+        "ColumnValuesToBeBetween",
+        lambda b: {"column": "kvp", "min_value": 20, "max_value": 150, "mostly": 0.99},
+    ),
+    HeaderExpectation(
+        "pictures_mostly_differ",
+        "At least 90% of the pictures have pixels that no other has",
+        "ColumnValuesToBeUnique",
+        lambda b: {"column": "pixel_digest", "mostly": 0.9},
+    ),
+    *map(_no_identity, ("manufacturer", "model", "station", "label_matched")),
+)

@@ -1,0 +1,1 @@
+"""Versioning: what DVC keeps of data and models."""

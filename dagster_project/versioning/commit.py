@@ -1,0 +1,58 @@
+"""Recording a stage's outputs in DVC, so that `dvc status` is clean and `dvc repro` skips what was done elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from dagster_project.files import content_hash
+from dagster_project.layout import Layout
+
+log = logging.getLogger("raytruth")
+os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+os.environ.setdefault("ITERATIVE_DO_NOT_TRACK", "1")
+
+
+def commit_stage(layout: Layout, stage: str) -> dict[str, str]:
+    """Commit the outputs of a dvc.yaml stage; return output path -> DVC's hash (MD5), files in folders included.
+
+    Where the root is no DVC repository the files stay unversioned; the hashes are SHA-256 of the contents then.
+    One DVC call at a time: DVC itself only fails on a second one.
+    """
+    if not (layout.root / ".dvc").is_dir():
+        log.warning("no DVC repository here (no .dvc folder); nothing is versioned. `raytruth init` sets one up")
+        return {}
+    with _one_at_a_time(layout):
+        from dvc.repo import Repo
+
+        # DVC takes the names in its run cache relative to the current folder.
+        with chdir(layout.root), Repo() as repo:
+            repo.commit(target=stage, force=True)
+            (loaded,) = repo.stage.collect(stage)
+            return {path: value for out in loaded.outs for path, value in _hashes(out, layout.root)}
+
+
+def version_of(layout: Layout, path: Path, versions: dict[str, str]) -> str:
+    """The version of an output: DVC's hash if `commit_stage` gave one, else the SHA-256 of its content."""
+    return versions.get(str(path.relative_to(layout.root))) or content_hash(path)
+
+
+def _hashes(out: Any, root: Path) -> Iterator[tuple[str, str]]:
+    path = os.path.relpath(out.fs_path, root)
+    yield path, out.hash_info.value
+    if out.hash_info.isdir:
+        tree = out.get_obj() or out.obj
+        for key, _, value in tree or ():
+            yield os.path.join(path, *key), value.value  # noqa: PTH118 - keys are parts of relative names
+
+
+@contextmanager
+def _one_at_a_time(layout: Layout) -> Iterator[None]:
+    with FileLock(layout.root / ".dvc" / "raytruth.lock"):
+        yield

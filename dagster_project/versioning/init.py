@@ -1,0 +1,81 @@
+"""A new working root: settings, folders, DVC."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import write_table, write_text
+from dagster_project.layout import Layout
+from dagster_project.ledger import load_verdicts
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+
+_PACKAGE = Path(__file__).parents[1]
+_GITIGNORE = """# Identities, incoming files, Dagster's store: never in git. Data and models are DVC's.
+/data/private/
+/data/inbox/
+/data/reports/
+/data/.*
+/models/.*
+/.dagster/
+"""
+_DVCIGNORE = "/data/private\n/data/inbox\n/.dagster\n"
+
+
+def template(name: str) -> Path:
+    """A file that RayTruth brings along: `params.yaml`, `dvc.yaml`, `dagster.yaml` or `workspace.yaml`.
+
+    In a checkout they stand at its top, where the repository itself is a root; a wheel carries them in the package.
+    """
+    packaged = _PACKAGE / "templates" / name
+    return packaged if packaged.exists() else _PACKAGE.parent / name
+
+
+def init(root: Path, regions: Path | None = None) -> Layout:
+    """Make a working root in `root`, with the region classes of `regions` or RayTruth's fourteen.
+
+    Raises RayTruthError if there is a root already, or the regions file is missing or malformed.
+    """
+    layout = Layout(root.resolve())
+    if layout.params.exists():
+        raise RayTruthError(
+            "This folder is a working root already", where=str(root), do="use it, or choose another folder"
+        )
+    source = regions or _PACKAGE / "taxonomy" / "regions.yaml"
+    load_taxonomy(source)
+    for folder in (layout.private, layout.inbox, layout.metrics_dir, layout.dagster_home):
+        folder.mkdir(parents=True, exist_ok=True)
+    layout.private.chmod(0o700)
+    layout.inbox.chmod(0o700)
+    shutil.copyfile(source, layout.root / "regions.yaml")
+    shutil.copyfile(template("dvc.yaml"), layout.dvc_yaml)
+    shutil.copyfile(template("dagster.yaml"), layout.dagster_home / "dagster.yaml")
+    write_text(layout.root / ".gitignore", _GITIGNORE)
+    write_text(layout.root / ".dvcignore", _DVCIGNORE)
+    write_table(layout.verdicts, load_verdicts(layout))
+    _init_dvc(layout.root)
+    settings = re.sub(
+        r"(?m)^regions: \S+", "regions: regions.yaml", template("params.yaml").read_text(encoding="utf-8")
+    )
+    write_text(layout.params, settings)  # last: it is what makes the folder a root
+    return layout
+
+
+def _init_dvc(root: Path) -> None:
+    """With git where the root is a git repository's top, else without; analytics off; a local remote."""
+    os.environ["DVC_NO_ANALYTICS"] = "1"
+    from dvc.repo import Repo
+
+    if (root / ".dvc").exists():
+        return
+    with Repo.init(str(root), no_scm=not (root / ".git").exists()) as repo, repo.config.edit() as config:
+        config["core"]["analytics"] = False
+        config["core"]["remote"] = "local"
+        config["remote"]["local"] = {"url": str(root / ".dvc" / "remote")}
+    written = root / ".dvc" / "config"  # relative to its own folder, so that a root can be moved
+    written.write_text(written.read_text().replace(str(root / ".dvc" / "remote"), "remote"))
+    with (root / ".dvc" / ".gitignore").open("a") as f:
+        f.write("/remote\n/raytruth.lock\n")

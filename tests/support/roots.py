@@ -1,0 +1,77 @@
+"""Working roots with settings small enough for tests."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from dagster_project.layout import Layout
+from dagster_project.params import Params, load_params
+from dagster_project.versioning.init import init
+
+_SMALL = {"simclr": 3, "byol": 3, "supcon": 3}
+
+
+def small_root(folder: Path, regions: Path | None = None, **changes: object) -> Layout:
+    """A root whose settings take seconds: 64 px shards, 32 px views, a narrow network, few epochs.
+
+    `changes` are further settings by dotted name with `__` for the dot: `training_set__min_patients=3`.
+    """
+    layout = init(folder, regions)
+    settings = yaml.safe_load(layout.params.read_text())
+    settings["ingestion"] |= {"side": 64, "workers": 1}
+    settings["evaluation"] |= {"repeats": 2, "bootstrap": 200}
+    quick = settings["profiles"]["quick"]
+    quick |= {"px": 32, "width": 8, "batch": 32, "blocks": [1, 1, 1, 1], "crossfit_epochs": 3}
+    for method, epochs in _SMALL.items():
+        quick[method] |= {"epochs": epochs, "projection": 16}
+    quick["byol"]["hidden"] = 32
+    for name, value in changes.items():
+        section = settings
+        *path, last = name.split("__")
+        for key in path:
+            section = section[key]
+        section[last] = value
+    layout.params.write_text(yaml.safe_dump(settings))
+    return layout
+
+
+def params_of(layout: Layout) -> Params:
+    """The root's settings."""
+    return load_params(layout.params)
+
+
+def where_found(word: str, folder: Path, *, leave_out: tuple[str, ...] = ()) -> list[str]:
+    """Files under `folder` whose name or content holds `word`, however stored: raw, parquet, SQLite, JSON escapes.
+
+    `leave_out` are relative paths of folders not to look into.
+    """
+    found = []
+    for path in sorted(p for p in folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if any(relative.is_relative_to(part) for part in leave_out):
+            continue
+        if word in path.name or (path.is_file() and word in _content(path)):
+            found.append(str(relative))
+    return found
+
+
+def _content(path: Path) -> str:
+    raw = path.read_bytes()
+    text = raw.decode("latin-1")
+    if raw[:4] == b"PAR1":
+        text += pd.read_parquet(path).to_csv()
+    if raw[:15] == b"SQLite format 3":
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+            text += "\n".join(database.iterdump())
+    if re.match(rb"\s*[\[{]", raw[:64]):
+        try:
+            text += json.dumps(json.loads(raw), ensure_ascii=False)
+        except ValueError:
+            return text
+    return text
