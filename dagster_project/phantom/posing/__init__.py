@@ -1,0 +1,1 @@
+"""Bones put together: joint angles in, every bone's place out."""
