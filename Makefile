@@ -1,8 +1,9 @@
 # make demo: install, then the whole chain on a synthetic hospital   make ui: Dagster on its results
 # make test: install, then everything that CI checks                 make check: the same
+# make docs: write the pages that are made from the code
 PYTHON ?= python3.11
 
-.PHONY: demo ui test check clean
+.PHONY: demo ui test check docs clean
 
 demo: .venv/installed
 	.venv/bin/raytruth demo demo
@@ -16,7 +17,11 @@ test check: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pytest
+	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 2 --dist worksteal
+
+docs: .venv/installed
+	.venv/bin/typer dagster_project.cli utils docs --name raytruth --title "Command line" --output docs/cli.md
+	.venv/bin/python -m dagster_project.ingestion.reasons > docs/reasons.md
 
 clean:
 	rm -rf demo

@@ -82,6 +82,7 @@ def ranking(layout: Layout, truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
+    """Score a root's results against the truth file of the export that it read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("site", type=Path)
     parser.add_argument("truth", type=Path)

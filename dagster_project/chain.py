@@ -41,9 +41,9 @@ LEARNING: dict[str, Stage] = {
     "encoder_supcon_crossfit": pretrain_crossfit,
     "linear_evaluation": evaluate,
     "ensemble": build_ensemble,
-    "champion": promote,
     "label_errors": find_label_errors,
     "review_worklist": build_worklist,
+    "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none
 }
 
 
@@ -105,7 +105,7 @@ def chosen_batches(layout: Layout, batch: str | None) -> list[str]:
 def describe_gate(gate: Gate) -> str:
     """The gate's decision in a sentence."""
     if not gate.passed:
-        return f"champion kept ({gate.champion[:12] or 'none'}); the challenger " + "; ".join(gate.against)
+        return f"champion kept ({gate.champion[:12]}); the challenger " + "; ".join(gate.against)
     kept = "is still the champion" if gate.challenger == gate.champion else "is the champion now"
     return f"{gate.challenger[:12]} {kept}: accuracy {gate.accuracy:.3f} on the locked test split"
 

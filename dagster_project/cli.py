@@ -121,13 +121,14 @@ def ingest(
 ) -> None:
     """Read DICOM files into pseudonymised tables and packed pictures."""
     layout, params = _open(context, root)
-    from dagster_project.chain import ingest_registered
-    from dagster_project.ingestion.batch import ingest as ingest_batch
-    from dagster_project.ingestion.register import batch_name_for
-
     if source is None:
+        from dagster_project.chain import ingest_registered
+
         summaries = ingest_registered(layout, params)
     else:
+        from dagster_project.ingestion.batch import ingest as ingest_batch
+        from dagster_project.ingestion.register import batch_name_for
+
         summaries = [ingest_batch(layout, params, source, batch or batch_name_for(layout, source))]
     for summary in summaries:
         title = f"batch {summary.batch}: {summary.pictures} pictures"
@@ -337,8 +338,7 @@ def ui(
 ) -> None:
     """Open Dagster's UI on a root (loopback only), with the daemon that runs sensors and schedules."""
     layout, _ = _open(context, root)
-    from dagster_project.demo import dagster_environment
-    from dagster_project.versioning.init import template
+    from dagster_project.versioning.init import dagster_environment, template
 
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "-w"]
     os.execve(sys.executable, [*command, str(template("workspace.yaml"))], dagster_environment(layout))

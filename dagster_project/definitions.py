@@ -61,6 +61,6 @@ def execute(job: str, batch: str | None = None) -> dict[str, float]:
     with dg.DagsterInstance.get() as instance:
         if batch:
             instance.add_dynamic_partitions(BATCHES.name or "", [batch])
-        result = defs.get_job_def(job).execute_in_process(instance=instance, partition_key=batch)
+        result = defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=batch)
         steps = instance.get_run_step_stats(result.run_id)
         return {s.step_key: s.end_time - s.start_time for s in steps if s.start_time and s.end_time}

@@ -18,27 +18,11 @@ from dagster_project.ingestion.register import register
 from dagster_project.ingestion.sources import list_files
 from dagster_project.layout import Layout
 from dagster_project.phantom.hospital import write_hospital
-from dagster_project.versioning.init import init, template
+from dagster_project.versioning.init import dagster_environment, init
 
 out = Console()
 _SEED = 2026
 _SOUTH_SHARE = 3  # the drifted hospital has a third of the patients
-
-
-def dagster_environment(layout: Layout) -> dict[str, str]:
-    """The environment in which Dagster works on a root: its home, the root, no telemetry."""
-    layout.dagster_home.mkdir(parents=True, exist_ok=True)
-    settings = layout.dagster_home / "dagster.yaml"
-    if not settings.exists():
-        shutil.copyfile(template("dagster.yaml"), settings)
-    ours = {"DAGSTER_HOME": str(layout.dagster_home), "RAYTRUTH_ROOT": str(layout.root)}
-    silent = {
-        "DO_NOT_TRACK": "1",
-        "DVC_NO_ANALYTICS": "1",
-        "ITERATIVE_DO_NOT_TRACK": "1",
-        "GX_ANALYTICS_ENABLED": "false",
-    }
-    return {**os.environ, **ours, **silent}
 
 
 def run_demo(directory: Path, patients: int) -> None:

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -83,6 +83,14 @@ def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array as .npy, atomically."""
     with replacing(path) as temporary, temporary.open("wb") as f:
         np.save(f, array, allow_pickle=False)
+
+
+def begin_npy(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """Begin a uint8 .npy file whose rows follow as plain bytes.
+
+    Written so, and not through a memory map, a full disk raises OSError and does not kill the process (SIGBUS).
+    """
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def content_hash(path: Path) -> str:

@@ -31,6 +31,12 @@ class Ingestion(Section):
     seconds_per_file: Annotated[float, Field(gt=0)]
     max_megapixels: Annotated[float, Field(gt=0)]
 
+    @model_validator(mode="after")
+    def _percentiles_ascend(self) -> Ingestion:
+        if not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
+            raise ValueError("percentiles must ascend within 0 to 100")
+        return self
+
 
 class Validation(Section):
     """Bounds of the Great Expectations suite."""
@@ -41,6 +47,12 @@ class Validation(Section):
     min_side: Positive
     max_side: Positive
     first_year: Annotated[int, Field(ge=1895)]
+
+    @model_validator(mode="after")
+    def _sides_ascend(self) -> Validation:
+        if self.min_side > self.max_side:
+            raise ValueError("min_side must not be above max_side")
+        return self
 
 
 class TrainingSet(Section):
@@ -123,7 +135,7 @@ class Profile(Section):
 
     device: Literal["cpu", "cuda"]
     px: Annotated[int, Field(ge=32)]
-    width: Positive
+    width: Annotated[int, Field(ge=8, multiple_of=8)]  # on a CPU, torch writes past the end of narrower layers
     blocks: tuple[Positive, Positive, Positive, Positive]
     batch: Annotated[int, Field(ge=8)]
     learning_rate: Annotated[float, Field(gt=0)]
@@ -174,9 +186,9 @@ def load_params(path: Path) -> Params:
         raise RayTruthError(
             "There is no params.yaml here", where=str(path), do="make a working root with `raytruth init DIR`"
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RayTruthError(
-            f"params.yaml is no valid YAML: {error}", where=str(path), do="mend the line named"
+            f"params.yaml is no valid YAML in UTF-8: {error}", where=str(path), do="mend the line named"
         ) from None
     try:
         return Params.model_validate(values)

@@ -78,8 +78,8 @@ def champion(root: Root) -> Iterator[dg.MaterializeResult]:
         "classes": as_table(_classes(gate)),
     }
     yield dg.MaterializeResult(
-        data_version=versions.of(layout.champion) if layout.champion.exists() else None,
-        metadata={"champion": gate.challenger if gate.passed else gate.champion or "none", **shown},
+        data_version=versions.of(layout.champion),
+        metadata={"champion": gate.challenger if gate.passed else gate.champion, **shown},
         check_results=[
             dg.AssetCheckResult(
                 check_name=GATE, passed=gate.passed, severity=dg.AssetCheckSeverity.WARN, metadata=shown

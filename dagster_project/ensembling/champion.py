@@ -53,8 +53,11 @@ def promote(layout: Layout, params: Params) -> Gate:
     """Compare `models/ensemble/` with the champion on the test split; make it the champion if it does not lose.
 
     It loses if its accuracy is lower, if a class of at least `min_class_pictures` falls by more than `class_tolerance`
-    in recall, or if the 95 % interval of a class's fall excludes zero. With no champion it must beat the commonest
-    class. `models/champion.json` names the champion by content hash; its files are under `models/champions/<hash>/`.
+    in recall, or if the 95 % interval of a class's fall excludes zero. `models/champion.json` names the champion by
+    content hash; its files are under `models/champions/<hash>/`.
+
+    Raises RayTruthError if there is no champion and the challenger does not beat always naming the commonest class, or
+    if the two know different classes.
     """
     data = load_labelled_set(layout, params)
     challenger = load_model(layout.ensemble)
@@ -62,7 +65,7 @@ def promote(layout: Layout, params: Params) -> Gate:
     labels = data.labels[data.test]
     right = _right(layout, challenger, data)
     if current:
-        champion = load_model(layout.champions_dir / current)
+        champion = load_champion(layout)
         if champion.regions != challenger.regions:
             raise RayTruthError(
                 "Challenger and champion know different region classes and cannot be compared",
@@ -74,6 +77,12 @@ def promote(layout: Layout, params: Params) -> Gate:
         before = (labels == np.bincount(labels).argmax()).astype(float)
     gate = _decide(name, current, right, before, data, params)
     write_json(layout.metrics("champion"), {**asdict(gate), "passed": gate.passed})
+    if not gate.passed and not current:
+        raise RayTruthError(
+            f"No model can become the first champion: {'; '.join(gate.against)} (accuracy {gate.accuracy:.3f})",
+            where="models/metrics/champion.json",
+            do="ingest more pictures or pretrain longer (`profiles` in params.yaml), then run this again",
+        )
     if gate.passed and name != current:
         with replacing_dir(layout.champions_dir / name) as folder:
             shutil.copytree(layout.ensemble, folder, dirs_exist_ok=True)
@@ -105,7 +114,7 @@ def _decide(name: str, current: str, right: np.ndarray, before: np.ndarray, data
         own = labels == k
         change = patient_bootstrap((right - before)[own], patients[own], resamples, seed)
         classes.append(ClassComparison(data.regions[k], int(own.sum()), right[own].mean(), before[own].mean(), change))
-    if not current and difference.low <= 0:
+    if not current and difference.value <= 0:
         against.append("it is not better than always naming the commonest class")
     if current and difference.value < 0:
         against.append(f"accuracy {right.mean():.4f} against {before.mean():.4f}")

@@ -16,6 +16,7 @@ from dagster_project.ensembling.model import Member, Model, save_model
 from dagster_project.ensembling.reference import reference_rows, save_reference
 from dagster_project.ensembling.selection import select_members
 from dagster_project.ensembling.unusual import fit_usual
+from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.evaluation.labelled import LabelledSet, load_labelled_set
 from dagster_project.evaluation.linear_evaluation import prediction_table
 from dagster_project.evaluation.metrics import Interval, calibration_error, patient_bootstrap, scores
@@ -41,7 +42,7 @@ class EnsembleSummary:
 def build_ensemble(layout: Layout, params: Params) -> EnsembleSummary:
     """Choose and calibrate the members on validation, score them once on test, write `models/ensemble/`."""
     data = load_labelled_set(layout, params)
-    embeddings = {encoder: np.load(layout.embeddings(encoder)) for encoder in ENCODERS}
+    embeddings = {encoder: load_embeddings(layout, encoder, len(data.table)) for encoder in ENCODERS}
     candidates = {encoder: fit_candidate(x, data, data.train, params) for encoder, x in embeddings.items()}
     shares = select_members(
         {encoder: c.probabilities(data.validation) for encoder, c in candidates.items()},

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
@@ -100,7 +101,7 @@ def load_model(folder: Path) -> Model:
             for m in card["members"]
         )
         usual = Usual(*(arrays[f"usual.{part}"] for part in _USUAL))
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise RayTruthError(
             f"The model cannot be read ({type(error).__name__})",
             where=f"models/{folder.name}",

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dagster_project.errors import RayTruthError
 from dagster_project.files import write_array
 from dagster_project.layout import Layout
 from dagster_project.params import Params, Profile
@@ -35,4 +36,20 @@ def embed_training_set(layout: Layout, params: Params, encoder: str) -> np.ndarr
     pictures = gather_pictures(layout, load_training_set(layout), params.learning.px)
     embeddings = embed(backbone, pictures, params.learning)
     write_array(layout.embeddings(encoder), embeddings)
+    return embeddings
+
+
+def load_embeddings(layout: Layout, encoder: str, count: int) -> np.ndarray:
+    """The embeddings, float32 (count, D), of a training set of `count` pictures.
+
+    Raises RayTruthError if there are none, or of another training set.
+    """
+    path = layout.embeddings(encoder)
+    embeddings = np.load(path) if path.exists() else None
+    if embeddings is None or len(embeddings) != count:
+        raise RayTruthError(
+            "The training set has not been embedded" + (" since it last changed" if path.exists() else ""),
+            where=f"data/embeddings/{encoder}.npy",
+            do="run `raytruth evaluate`",
+        )
     return embeddings

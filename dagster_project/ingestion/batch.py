@@ -13,7 +13,7 @@ from dagster_project.errors import RayTruthError
 from dagster_project.files import read_table
 from dagster_project.ingestion.passes import FileRead, nothing_usable, read_headers, read_pictures
 from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.publish import is_published, publish, stage, start_staging
+from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging
 from dagster_project.ingestion.register import forget, register
 from dagster_project.ingestion.sources import SourceFile, list_files
 from dagster_project.ingestion.staged_pixels import staged_pictures
@@ -62,6 +62,7 @@ def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSum
                 tables = batch_tables(reads, used, batch, pseudonyms)
                 stage(layout, batch, work, tables, staged_pictures(staging), places)
                 publish(layout, batch)
+            clear_staging(layout, batch)
     except Timeout:
         raise RayTruthError(
             "Another process is ingesting this batch", where=f"batch {batch}", do="wait for it; nothing was changed"
@@ -72,7 +73,8 @@ def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSum
 def _refuse_telling_name(layout: Layout, batch: str, reads: list[FileRead]) -> None:
     identities = [r.header.identity for r in reads if r.header.identity]
     if any(len(i.patient_id) >= 4 and i.patient_id.casefold() in batch.casefold() for i in identities):
-        forget(layout, batch)
+        if not layout.headers(batch).exists():
+            forget(layout, batch)
         raise RayTruthError(
             "The batch's name repeats a patient's ID, and batch names are shown everywhere",
             where="the batch's name, or its folder in data/inbox/",

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dagster_project.ingestion.reasons import RefusedFile
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_PIXEL_DATA = Tag("PixelData")
 _NATIVE: dict[tuple[bool | None, bool | None], UID] = {  # (implicit VR, little endian) -> transfer syntax
     (True, True): ImplicitVRLittleEndian,
     (False, True): ExplicitVRLittleEndian,
@@ -23,26 +28,61 @@ _NATIVE: dict[tuple[bool | None, bool | None], UID] = {  # (implicit VR, little 
 }
 
 
-def open_dataset(path: Path, warned: list[str], **options: Any) -> FileDataset:
-    """Open a DICOM file, also one without preamble or file meta information if it clearly is a picture.
+@contextmanager
+def refusing(reason: str) -> Iterator[None]:
+    """Turn whatever a hostile file makes the libraries raise into RefusedFile, with `reason` where none is plainer.
 
-    Appends `no_preamble` to `warned` then. Raises RefusedFile if it is no DICOM file.
+    MemoryError is left to the worker's limit.
     """
     try:
-        return pydicom.dcmread(path, **options)
-    except InvalidDicomError:
-        if not path.stat().st_size:
-            raise RefusedFile("empty_file" if _named_dicom(path) else "not_dicom") from None
-        refusal = RefusedFile("not_dicom_content" if _named_dicom(path) else "not_dicom")
+        yield
+    except (RefusedFile, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except RecursionError as error:
+        raise RefusedFile("nested_too_deep") from error
+    except OSError as error:
+        # The operating system numbers its errors; pydicom raises the same class for what it cannot parse.
+        raise RefusedFile("unreadable" if error.errno else reason) from error
+    except BaseException as error:  # a decoder written in Rust panics with what is no Exception
+        raise RefusedFile(reason) from error
+
+
+def open_dataset(path: Path, warned: list[str], only: list[str] | None = None) -> FileDataset:
+    """Open a DICOM file up to and with its pixel data; with `only`, these attributes alone and no pixels.
+
+    Also opens one without preamble or file meta information if it clearly is a picture, and appends `no_preamble` to
+    `warned` then. Raises RefusedFile if it is no DICOM file.
+    """
     try:
-        ds = pydicom.dcmread(path, force=True, **options)
-    except Exception as error:
-        raise refusal from error
-    if not all(keyword in ds for keyword in ("SOPClassUID", "Rows", "Columns")):
-        raise refusal
-    if "TransferSyntaxUID" not in ds.file_meta:
+        ds = _read(path, only)
+        usual = bool(ds.file_meta.get("TransferSyntaxUID"))
+    except InvalidDicomError:
+        ds = _read_by_force(path, only)
+        usual = False
+    if not usual:
+        warned.append("no_preamble")
+    if not ds.file_meta.get("TransferSyntaxUID"):
         ds.file_meta.TransferSyntaxUID = _NATIVE[ds.original_encoding]
-    warned.append("no_preamble")
+    return ds
+
+
+def _read(path: Path, only: list[str] | None, *, force: bool = False) -> FileDataset:
+    def past_the_end(tag: BaseTag, vr: str | None, length: int) -> bool:
+        return tag >= _PIXEL_DATA if only else tag > _PIXEL_DATA  # what comes after the pixels may be anything
+
+    with path.open("rb") as file:
+        tags: list[BaseTag | int] | None = [Tag(keyword) for keyword in only] if only else None
+        return read_partial(file, past_the_end, force=force, specific_tags=tags)
+
+
+def _read_by_force(path: Path, only: list[str] | None) -> FileDataset:
+    if not path.stat().st_size:
+        raise RefusedFile("empty_file" if _named_dicom(path) else "not_dicom")
+    reason = "not_dicom_content" if _named_dicom(path) else "not_dicom"
+    with refusing(reason):
+        ds = _read(path, only, force=True)
+    if not all(keyword in ds for keyword in ("SOPClassUID", "Rows", "Columns")):
+        raise RefusedFile(reason)
     return ds
 
 
@@ -50,14 +90,26 @@ def _named_dicom(path: Path) -> bool:
     return path.suffix.lower() in (".dcm", ".dicom", ".dic", ".ima")
 
 
-def text(ds: Dataset, keyword: str) -> str:
-    """An attribute's value as text without control characters; several values joined by a backslash; '' if none."""
+def byte_order(ds: FileDataset) -> Literal["<", ">"]:
+    """The byte order of the file's numbers, as NumPy writes it."""
+    return "<" if ds.file_meta.TransferSyntaxUID.is_little_endian else ">"
+
+
+def raw_text(ds: Dataset, keyword: str) -> str:
+    """An attribute's value as text just as it stands; several values joined by a backslash; '' if none."""
     value = ds.get(keyword)
     if value is None:
         return ""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
     if isinstance(value, (MultiValue, list)):
-        value = "\\".join(str(v) for v in value)
-    return _CONTROL.sub(" ", str(value)).strip()
+        return "\\".join(str(v) for v in value)
+    return str(value)
+
+
+def text(ds: Dataset, keyword: str) -> str:
+    """An attribute's value as text without control characters; several values joined by a backslash; '' if none."""
+    return CONTROL.sub(" ", raw_text(ds, keyword)).strip()
 
 
 def parse_date(value: str) -> date | None:
@@ -70,12 +122,18 @@ def parse_date(value: str) -> date | None:
     return day if day and 1895 <= day.year < 2200 else None
 
 
+def decimal(ds: Dataset, keyword: str) -> float:
+    """A decimal attribute as float, also with a comma; the first if several. Raises ValueError if it is none."""
+    return float(text(ds, keyword).split("\\")[0].replace(",", "."))
+
+
 def number(ds: Dataset, keyword: str, default: float) -> float:
-    """A decimal attribute as float, also written with a comma; its first value if several; `default` if unusable."""
+    """A decimal attribute as float, read as by `decimal`; `default` if it is missing, unusable or infinite."""
     try:
-        return float(text(ds, keyword).split("\\")[0].replace(",", "."))
+        value = decimal(ds, keyword)
     except ValueError:
         return default
+    return value if math.isfinite(value) else default
 
 
 def integer(ds: Dataset, keyword: str, default: int = 0) -> int:

@@ -6,7 +6,6 @@ Attributes are taken from an allow-list: what is not named here never leaves the
 from __future__ import annotations
 
 import re
-import struct
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 
 from pydicom.dataset import Dataset, FileDataset
 
-from dagster_project.ingestion.elements import integer, number, open_dataset, parse_date, text
+from dagster_project.ingestion.elements import integer, number, open_dataset, parse_date, refusing, text
+from dagster_project.ingestion.oddities import odd_header
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
@@ -27,18 +27,21 @@ DX_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 DICOMDIR = "1.2.840.10008.1.3.10"
 MODALITIES = ("CR", "DX", "RG")
 SOP_CLASSES = {CR: "CR", DX_PRESENTATION: "DX"}
+MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PIXEL_LIMIT_BITS = 16
+_NAMES_AND_NUMBERS = ("PatientName", "OtherPatientNames", "PatientBirthName", "OtherPatientIDs", "AccessionNumber")
 _TAGS = [
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "IssuerOfPatientID"),
-    *("PatientName", "OtherPatientIDs", "AccessionNumber", "PatientBirthDate", "PatientSex", "PatientAge"),
+    *_NAMES_AND_NUMBERS,
+    *("PatientBirthDate", "PatientSex", "PatientAge"),
     *("Modality", "ImageType", "StudyDate", "Manufacturer", "ManufacturerModelName", "StationName"),
     *("ViewPosition", "ImageLaterality", "Laterality", "PresentationIntentType", "BurnedInAnnotation", "KVP"),
     *("SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated"),
     *("BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
-    *("SpecificCharacterSet", *LABEL_ATTRIBUTES),
+    *("WindowCenter", "WindowWidth", "SpecificCharacterSet", *LABEL_ATTRIBUTES),
 ]
 
 
@@ -75,24 +78,19 @@ class HeaderReader:
         if file.refused:
             return HeaderRead([file.refused])
         try:
-            with warnings.catch_warnings():
+            with refusing("damaged_header"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # pydicom's warnings repeat values of the header
                 return self._read(file)
         except RefusedFile as refusal:
             return HeaderRead([refusal.reason])
-        except RecursionError:
-            return HeaderRead(["nested_too_deep"])
-        except OSError:
-            return HeaderRead(["unreadable"])
-        except (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, struct.error):
-            return HeaderRead(["damaged_header"])
 
     def _read(self, file: SourceFile) -> HeaderRead:
         warned: list[str] = []
-        ds = open_dataset(Path(file.path), warned, stop_before_pixels=True, specific_tags=_TAGS)
+        ds = open_dataset(Path(file.path), warned, only=_TAGS)
         _refuse_other_kinds(ds)
         identity = _identity(ds)
         _refuse_bad_format(ds, self.max_megapixels)
+        warned += odd_header(ds)
         patient = self.pseudonyms.of("patient", text(ds, "IssuerOfPatientID"), identity.patient_id)
         texts = {name: text(ds, name) for name in LABEL_ATTRIBUTES[1:] if text(ds, name)}
         codes = _codes(ds)
@@ -124,7 +122,7 @@ def _refuse_other_kinds(ds: FileDataset) -> None:
         raise RefusedFile("other_sop_class")
     if integer(ds, "NumberOfFrames", 1) > 1:
         raise RefusedFile("multi_frame")
-    if integer(ds, "SamplesPerPixel", 1) != 1 or not text(ds, "PhotometricInterpretation").startswith("MONOCHROME"):
+    if integer(ds, "SamplesPerPixel", 1) != 1 or text(ds, "PhotometricInterpretation") not in (*MONOCHROME, ""):
         raise RefusedFile("colour")
 
 
@@ -157,23 +155,25 @@ def _refuse_bad_format(ds: Dataset, max_megapixels: float) -> None:
     high = integer(ds, "HighBit", stored - 1)
     if allocated not in (8, _PIXEL_LIMIT_BITS) or not 0 < stored <= allocated or high != stored - 1:
         raise RefusedFile("inconsistent_bits")
+    if not text(ds, "PhotometricInterpretation"):
+        raise RefusedFile("damaged_header")
 
 
 def _secrets(ds: Dataset, identity: Identity) -> list[str]:
     """What no device text may repeat: parts of names and numbers of the patient, at least four characters long."""
     values = [identity.patient_id, *identity.__dict__.values()]
-    values += [text(ds, k) for k in ("PatientName", "OtherPatientIDs", "AccessionNumber")]
+    values += [text(ds, k) for k in _NAMES_AND_NUMBERS]
     parts = [part for value in values for part in re.split(r"[\^\\=, ]+", value)]
     return [part.casefold() for part in parts if len(part) >= 4]
 
 
 def _acquisition(ds: FileDataset, secrets: list[str], warned: list[str]) -> dict[str, Any]:
     def device(keyword: str) -> str:
-        value = text(ds, keyword)[:64]
+        value = text(ds, keyword)
         if any(secret in value.casefold() for secret in secrets):
             warned.append("text_withheld")
             return "(withheld)"
-        return value
+        return value[:64]
 
     photometric = text(ds, "PhotometricInterpretation")
     signed = integer(ds, "PixelRepresentation", 0) == 1
@@ -181,7 +181,7 @@ def _acquisition(ds: FileDataset, secrets: list[str], warned: list[str]) -> dict
         "ModalityLUTSequence" in ds or number(ds, "RescaleSlope", 1) != 1 or number(ds, "RescaleIntercept", 0) != 0
     )
     burned_in = text(ds, "BurnedInAnnotation").upper()
-    flags = {"monochrome1": photometric == "MONOCHROME1", "signed": signed, "rescaled": rescaled}
+    flags = {"monochrome1": photometric == "MONOCHROME1", "signed": signed}
     warned += [reason for reason, holds in (flags | {"burned_in": burned_in == "YES"}).items() if holds]
     view, side = text(ds, "ViewPosition").upper(), (text(ds, "ImageLaterality") or text(ds, "Laterality")).upper()
     sex = text(ds, "PatientSex").upper()
@@ -218,6 +218,7 @@ def _study_day(ds: Dataset, patient: str, pseudonyms: Pseudonyms, warned: list[s
 def _label_columns(label: Label, warned: list[str]) -> dict[str, Any]:
     warned += {"absent": ["no_label"], "region": []}.get(label.status, [f"{label.status}_label"])
     warned += ["retired_label"] if label.rule.startswith("retired") else []
+    warned += ["nonstandard_label"] if label.rule == "synonym" else []
     warned += ["label_conflict"] if label.conflict else []
     return {
         "label_region": label.region,

@@ -63,12 +63,16 @@ def read_pictures(reads: list[FileRead], params: Ingestion, staging: Path) -> tu
 
 
 def _settle_duplicates(reads: list[FileRead]) -> None:
-    """Of one instance's files the first usable one counts; the same bytes again are harmless, others a conflict."""
+    """Of one instance's files the first usable one counts; the same bytes again are harmless, others a conflict.
+
+    The first by content, so that the choice does not depend on names.
+    """
     by_image, by_pixels = defaultdict(list), defaultdict(list)
     for read in reads:
         if read.usable:
             by_image[image_id_of(read)].append(read)
-    for first, *others in by_image.values():
+    for files in by_image.values():
+        first, *others = sorted(files, key=lambda read: staged_of(read).file_digest)
         by_pixels[staged_of(first).pixel_digest].append(first)
         for other in others:
             same = staged_of(other).file_digest == staged_of(first).file_digest

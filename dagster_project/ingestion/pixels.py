@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from pydicom.dataset import FileDataset
-from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.uid import (
     JPEG2000,
     JPEG2000Lossless,
@@ -22,7 +20,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from dagster_project.ingestion.elements import number, open_dataset, text
+from dagster_project.ingestion.elements import integer, open_dataset, refusing, text
+from dagster_project.ingestion.grayscale import rescaled, windowed
+from dagster_project.ingestion.oddities import odd_content
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
 
@@ -63,20 +63,16 @@ class PixelReader:
         """Decode one file. Never raises for what a file holds; MemoryError is left to the worker's limit."""
         warned: list[str] = []
         try:
-            with warnings.catch_warnings():
+            with refusing("damaged_header"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 ds = open_dataset(Path(file.path), warned)
                 stored = decode(ds, warned)
-                values = presented(ds, stored, warned)
-                picture = letterbox(stretch(values, self.percentiles), self.side)
-            with Path(file.path).open("rb") as f:
-                file_digest = hashlib.file_digest(f, "sha256").hexdigest()
+                picture = letterbox(stretch(presented(ds, stored, warned), self.percentiles), self.side)
+                warned += odd_content(ds, stored, Path(file.path).stat().st_size)
+                with Path(file.path).open("rb") as f:
+                    file_digest = hashlib.file_digest(f, "sha256").hexdigest()
         except RefusedFile as refusal:
             return PixelRead([refusal.reason])
-        except OSError:
-            return PixelRead(["unreadable"])
-        except RecursionError:
-            return PixelRead(["nested_too_deep"])
         return PixelRead(sorted(set(warned) - {"no_preamble"}), picture, _digest(stored), file_digest)
 
 
@@ -88,67 +84,35 @@ def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
     data = ds.get("PixelData")
     if not data:
         raise RefusedFile("no_pixels")
-    syntax = ds.file_meta.TransferSyntaxUID
-    expected = ds.Rows * ds.Columns * ds.BitsAllocated // 8
-    if not syntax.is_compressed:
-        if len(data) < expected:
-            raise RefusedFile("pixels_short")
-        if len(data) > expected + 1:
-            raise RefusedFile("pixels_long")
-        if len(data) == expected + 1 and expected % 2 == 0:
-            warned.append("pixel_padding")
-    if syntax in _DECODERS:
-        ds.pixel_array_options(decoding_plugin=_DECODERS[syntax])
-    try:
+    rows, columns = integer(ds, "Rows"), integer(ds, "Columns")
+    with refusing("decoder_error"):
+        syntax = ds.file_meta.TransferSyntaxUID
+        if not syntax.is_compressed:
+            _check_length(len(data), rows * columns * integer(ds, "BitsAllocated") // 8, warned)
+        if syntax in _DECODERS:
+            ds.pixel_array_options(decoding_plugin=_DECODERS[syntax])
         array = ds.pixel_array
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise RefusedFile("decoder_error") from error
-    if array.ndim != 2 or array.shape != (ds.Rows, ds.Columns):
+    if array.shape != (rows, columns):
         raise RefusedFile("decoder_error")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _check_length(found: int, expected: int, warned: list[str]) -> None:
+    if found < expected:
+        raise RefusedFile("pixels_short")
+    if found > expected + 1:
+        raise RefusedFile("pixels_long")
+    if found == expected + 1 and expected % 2 == 0:
+        warned.append("pixel_padding")
 
 
 def presented(ds: FileDataset, stored: np.ndarray, warned: list[str]) -> np.ndarray:
     """The values as a display would show them: modality LUT, VOI LUT or window, MONOCHROME1 inverted once.
 
-    PS3.4 N.2: modality LUT or rescale, then VOI LUT (a sequence before a window), then presentation. A VOI step that is
-    unusable, or that would blank most of the picture, is left out and `voi_ignored` appended to `warned`.
     Returns float32 (Rows, Columns), bright = dense.
     """
-    try:
-        values = apply_modality_lut(stored, ds).astype(np.float32)
-        if not np.isfinite(values).all() or number(ds, "RescaleSlope", 1) == 0:
-            raise ValueError("unusable rescale")
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, struct.error):
-        warned.append("rescale_ignored")
-        values = stored.astype(np.float32)
-    shown = _windowed(ds, values, stored, warned)
+    shown = windowed(ds, rescaled(ds, stored, warned), warned)
     return -shown if text(ds, "PhotometricInterpretation") == "MONOCHROME1" else shown
-
-
-def _windowed(ds: FileDataset, values: np.ndarray, stored: np.ndarray, warned: list[str]) -> np.ndarray:
-    if "VOILUTSequence" not in ds and "WindowCenter" not in ds:
-        return values
-    try:
-        # A VOI LUT is indexed by whole numbers; rescaled values that are whole keep the type of the stored ones.
-        whole = stored if np.array_equal(values, stored) else np.rint(values).astype(np.int32)
-        shown = apply_voi_lut(whole if "VOILUTSequence" in ds else values, ds).astype(np.float32)
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, struct.error):
-        warned.append("voi_ignored")
-        return values
-    if not np.isfinite(shown).all() or _levels(shown) < _levels(values) / 3:
-        warned.append("voi_ignored")
-        return values
-    return shown
-
-
-def _levels(values: np.ndarray) -> float:
-    """How many grey levels a picture really uses: two to the power of the entropy of its 256-bin histogram."""
-    counts, _ = np.histogram(values[::4, ::4], bins=256)
-    share = counts[counts > 0] / counts.sum()
-    return float(2 ** -(share * np.log2(share)).sum())
 
 
 def stretch(values: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:

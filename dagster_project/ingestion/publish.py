@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock
-from numpy.lib.format import open_memmap
 
-from dagster_project.files import read_json, read_table, replacing_dir, write_json, write_table
+from dagster_project.files import begin_npy, read_json, read_table, replacing_dir, write_json, write_table
 from dagster_project.layout import Layout
-
-_PRIVATE = ("files", "identities", "label_texts")
 
 
 def stage(
@@ -26,32 +24,36 @@ def stage(
     with replacing_dir(_ready(layout, batch)) as folder:
         for name, frame in tables.items():
             write_table(folder / f"{name}.parquet", frame)
-        shard = open_memmap(folder / "pixels.npy", "w+", np.uint8, (len(places), *pictures.shape[1:]))
-        for row, place in enumerate(places):
-            shard[row] = pictures[place]
-        shard.flush()
+        with (folder / "pixels.npy").open("wb") as shard:
+            begin_npy(shard, (len(places), *pictures.shape[1:]))
+            for place in places:
+                shard.write(pictures[place].tobytes())
+            os.fsync(shard.fileno())
         write_json(folder / "work.json", work)
 
 
 def publish(layout: Layout, batch: str) -> None:
     """Move a completely staged batch into place, if there is one. May be repeated after a crash at any point.
 
-    Headers come last: a batch counts as ingested when it has them. A batch without any picture publishes its
-    quarantine and private tables only.
+    Headers come last: a batch counts as ingested when it has them. A batch without any picture publishes its verdicts
+    only; what stood published under its name stays as it was.
     """
     ready = _ready(layout, batch)
     if not ready.exists():
         return
     with FileLock(layout.lock):
-        for name in _PRIVATE:
-            _merge(ready / f"{name}.parquet", getattr(layout, name), batch)
+        _merge(ready / "files.parquet", layout.files, batch)
         _move(ready / "quarantine.parquet", layout.quarantine(batch))
         headers = ready / "headers.parquet"
         if headers.exists() and not read_table(headers, columns=["image_id"]).empty:
-            _move(ready / "pixels.npy", layout.pixels(batch))
+            _merge(ready / "identities.parquet", layout.identities, batch)
+            _merge(ready / "label_texts.parquet", layout.label_texts, batch)
             _mark(layout, batch, read_json(ready / "work.json"))
+            # From here on nothing needs room on the disk. The old rows go first: none may stand beside new pictures.
+            layout.headers(batch).unlink(missing_ok=True)
+            _move(ready / "pixels.npy", layout.pixels(batch))
             _move(headers, layout.headers(batch))
-        shutil.rmtree(layout.staging(batch))
+        shutil.rmtree(ready)
 
 
 def is_published(layout: Layout, batch: str, work: str) -> bool:
@@ -63,13 +65,21 @@ def is_published(layout: Layout, batch: str, work: str) -> bool:
 def start_staging(layout: Layout, batch: str, work: str) -> Path:
     """The staging folder of `batch` for this work; what an interrupted run of other work left there is removed."""
     folder, note = layout.staging(batch), layout.staging(batch) / "work.json"
-    if note.exists() and read_json(note) != work:
-        shutil.rmtree(folder)
+    if not note.exists() or read_json(note) != work:
+        clear_staging(layout, batch)
     write_json(note, work)
     return folder
 
 
+def clear_staging(layout: Layout, batch: str) -> None:
+    """Remove the batch's staging folder, if there is one."""
+    if layout.staging(batch).exists():
+        shutil.rmtree(layout.staging(batch))
+
+
 def _merge(staged: Path, shared: Path, batch: str) -> None:
+    if not staged.exists():  # an interrupted publication had come to an end but for the tidying up
+        return
     new = read_table(staged)
     if shared.exists():
         old = read_table(shared)

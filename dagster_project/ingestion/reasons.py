@@ -47,13 +47,21 @@ WARN = {
     "rescaled": "a rescale slope or intercept other than 1 and 0, or a modality LUT, applied",
     "rescale_ignored": "the rescale or modality LUT is unusable and was left out",
     "voi_ignored": "the VOI LUT or window is unusable, or would blank the picture, and was left out",
-    "pixel_padding": "padding bytes after the pixel data",
+    "pixel_padding": "padding or other bytes after the pixel data",
+    "high_bits": "overlays or other data above the stored bits, left out",
+    "implicit_vr": "value representations are not written out (Implicit VR)",
+    "odd_preamble": "the preamble is not zero, so the file may pass for another kind too",
+    "private_tags": "private attributes, which are never read",
+    "charset": "an unknown or missing character set, or bytes that do not fit the one declared",
+    "odd_text": "control characters, markup or a formula in a text",
     "bad_date": "the study date cannot be read",
+    "bad_number": "a decimal written with a comma, or no number at all",
     "no_label": "no attribute names a region",
     "undecidable_label": "the label names no single region",
     "unmapped_label": "the label holds no known word",
     "outside_label": "the label names a region of no class here",
     "retired_label": "the label uses a retired term or code",
+    "nonstandard_label": "the region is named in words, not by a code or a defined term",
     "label_conflict": "attributes name different regions",
     "burned_in": "the header says that annotation is burned in",
     "text_withheld": "a device text repeated an identity and was withheld",
@@ -76,3 +84,25 @@ class RefusedFile(Exception):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+def page() -> str:
+    """The documentation page of all reasons, in Markdown."""
+    lines = [
+        "# Every reason that a file's verdict can have",
+        "",
+        "One file gets one verdict; the codes behind it stand in `data/quarantine/<batch>.parquet` and, with the path,",
+        "in `data/private/files.parquet`, several joined by `;`.",
+    ]
+    for title, reasons in (
+        ("quarantine: not usable", QUARANTINE),
+        ("skip: not a radiograph for this job", SKIP),
+        ("accept_warn: used, with what was odd or normalised", WARN),
+    ):
+        lines += ["", f"## {title}", "| code | what it means |", "|---|---|"]
+        lines += [f"| `{code}` | {meaning} |" for code, meaning in reasons.items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(page())  # noqa: T201

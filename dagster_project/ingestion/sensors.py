@@ -14,7 +14,6 @@ INGEST = dg.define_asset_job(
     "ingest_batch",
     dg.AssetSelection.assets("radiograph_headers", "radiograph_pixels"),
     description="Ingest and validate one batch.",
-    partitions_def=BATCHES,
 )
 
 

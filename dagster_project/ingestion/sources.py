@@ -23,7 +23,9 @@ class SourceFile:
 
 
 def list_files(source: Path) -> list[SourceFile]:
-    """Every file under `source`, sorted by relative path; links are followed to files inside the source only.
+    """Every file under `source`, sorted by relative path, and every folder that cannot be read, as refused.
+
+    Links are not followed: what they lead to inside the source is listed in its own place, and all others are refused.
 
     Raises RayTruthError if `source` is no folder or holds no file. The message does not name the path.
     """
@@ -48,10 +50,9 @@ def fingerprint(files: list[SourceFile], pseudonyms: Pseudonyms) -> str:
 
 def _walk(source: Path) -> Iterator[SourceFile]:
     root = source.resolve()
-    seen: set[Path] = set()
-    links: list[tuple[Path, str]] = []
-    for folder, _, names in os.walk(source):
-        for path in (Path(folder, name) for name in names):
+    unreadable: list[OSError] = []
+    for folder, folders, names in os.walk(source, onerror=unreadable.append):
+        for path in (Path(folder, name) for name in (*folders, *names)):
             relative = str(path.relative_to(source))
             try:
                 info = path.lstat()
@@ -59,22 +60,21 @@ def _walk(source: Path) -> Iterator[SourceFile]:
                 yield SourceFile(str(path), relative, 0, "unreadable")
                 continue
             if stat.S_ISLNK(info.st_mode):
-                links.append((path, relative))
-            elif not stat.S_ISREG(info.st_mode):
-                yield SourceFile(str(path), relative, 0, "special_file")
-            else:
-                seen.add(path.resolve())
+                if not _leads_inside(path, root):
+                    yield SourceFile(str(path), relative, 0, "link_outside")
+            elif stat.S_ISREG(info.st_mode):
                 yield SourceFile(str(path), relative, info.st_size)
-    for path, relative in links:
-        target = _target(path)
-        if target is None or not target.is_relative_to(root) or not target.is_file():
-            yield SourceFile(str(path), relative, 0, "link_outside")
-        elif target not in seen:  # else the target is listed in its own place
-            yield SourceFile(str(target), relative, target.stat().st_size)
+            elif not stat.S_ISDIR(info.st_mode):
+                yield SourceFile(str(path), relative, 0, "special_file")
+    for error in unreadable:
+        yield SourceFile(error.filename, str(Path(error.filename).relative_to(source)), 0, "unreadable")
 
 
-def _target(link: Path) -> Path | None:
+def _leads_inside(link: Path, root: Path) -> bool:
+    """Whether a link leads to a file or folder under `root`, which is listed in its own place, and not in a circle."""
     try:
-        return link.resolve(strict=True)
+        target = link.resolve(strict=True)
     except (OSError, RuntimeError):  # dangling, or a loop
-        return None
+        return False
+    circle = link.parent.resolve().is_relative_to(target)
+    return target.is_relative_to(root) and not circle and (target.is_file() or target.is_dir())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
-from dagster_project.files import read_json, write_json
+from dagster_project.files import begin_npy, read_json, replacing, write_json
 from dagster_project.ingestion.pixels import PixelRead, PixelReader
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
@@ -17,6 +18,7 @@ from dagster_project.progress import track
 
 _BLOCK = 512
 _CHUNK = 8
+_PICTURES = "pictures.npy"
 
 
 @dataclass
@@ -35,36 +37,41 @@ def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, st
     notes = [staging / f"block-{start:07d}.json" for start in blocks]
     missing = [f for start, note in zip(blocks, notes, strict=True) if not note.exists() for f in _block(files, start)]
     fresh = track(contained_map(reader, missing, limits, chunk=_CHUNK), len(missing), "reading pixels")
-    pictures = _open(staging, len(files), reader.side)
+    if not (staging / _PICTURES).exists():
+        _make_room(staging, len(files), reader.side)
+    first_byte = staged_pictures(staging).offset
     staged: list[StagedPicture] = []
-    for start, note in zip(blocks, notes, strict=True):
-        if not note.exists():
-            found = [_keep(next(fresh), place, pictures) for place in range(start, start + len(_block(files, start)))]
-            pictures.flush()
-            write_json(note, [vars(picture) for picture in found])
-        staged += [StagedPicture(**values) for values in read_json(note)]
+    with (staging / _PICTURES).open("r+b") as pictures:
+        for start, note in zip(blocks, notes, strict=True):
+            if not note.exists():
+                places = range(start, start + len(_block(files, start)))
+                found = [_keep(next(fresh), place, pictures, first_byte) for place in places]
+                pictures.flush()
+                os.fsync(pictures.fileno())
+                write_json(note, [vars(picture) for picture in found])
+            staged += [StagedPicture(**values) for values in read_json(note)]
     return staged
 
 
-def staged_pictures(staging: Path) -> np.ndarray:
+def staged_pictures(staging: Path) -> np.memmap:
     """uint8 (files, side, side), memory-mapped; rows of refused files are zero."""
-    return np.load(staging / "pictures.npy", mmap_mode="r")
+    return np.load(staging / _PICTURES, mmap_mode="r")
 
 
-def _keep(read: PixelRead | RefusedFile, place: int, pictures: np.ndarray) -> StagedPicture:
+def _keep(read: PixelRead | RefusedFile, place: int, pictures: BinaryIO, first_byte: int) -> StagedPicture:
     if isinstance(read, RefusedFile):
         return StagedPicture([read.reason], None, "", "")
     if read.picture is None:
         return StagedPicture(read.reasons, None, "", "")
-    pictures[place] = read.picture
+    pictures.seek(first_byte + place * read.picture.size)
+    pictures.write(read.picture.tobytes())
     return StagedPicture(read.reasons, place, read.pixel_digest, read.file_digest)
 
 
-def _open(staging: Path, count: int, side: int) -> np.memmap:
-    path = staging / "pictures.npy"
-    if path.exists():
-        return np.load(path, mmap_mode="r+")
-    return open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, side, side))
+def _make_room(staging: Path, count: int, side: int) -> None:
+    with replacing(staging / _PICTURES) as temporary, temporary.open("wb") as file:
+        begin_npy(file, (count, side, side))
+        file.truncate(file.tell() + count * side**2)
 
 
 def _block(files: list[SourceFile], start: int) -> list[SourceFile]:

@@ -7,12 +7,13 @@ import multiprocessing
 import os
 import resource
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from dagster_project.ingestion.reasons import RefusedFile
 
@@ -20,6 +21,7 @@ I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
 _TASKS_PER_WORKER = 500  # then a fresh process, against leaks in decoders
 _CHUNK = 32
+_AHEAD = 2  # chunks a worker that are under way or wait to be yielded, so that results never pile up
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,14 @@ def contained_map(
         initargs=[limits.memory_mb],
         context=multiprocessing.get_context("spawn"),
     ) as pool:
+        waiting: deque[tuple[list[I], ProcessFuture]] = deque()
         try:
-            futures = [pool.schedule(run, args=(part,), timeout=limits.seconds) for part in chunks]
-            for part, future in zip(chunks, futures, strict=True):
-                try:
-                    yield from future.result()
-                except (FutureTimeoutError, ProcessExpired, MemoryError):
-                    yield from (_alone(pool, run, item, limits) for item in part)
+            for part in chunks:
+                waiting.append((part, pool.schedule(run, args=(part,), timeout=limits.seconds)))
+                if len(waiting) > _AHEAD * workers:
+                    yield from _results(pool, run, *waiting.popleft(), limits)
+            while waiting:
+                yield from _results(pool, run, *waiting.popleft(), limits)
         except BaseException:
             pool.stop()
             raise
@@ -67,6 +70,20 @@ class _Chunk(Generic[I, O]):
 
     def __call__(self, items: list[I]) -> list[O | RefusedFile]:
         return [self.work(item) for item in items]
+
+
+def _results(
+    pool: ProcessPool,
+    run: Callable[[list[I]], list[O | RefusedFile]],
+    part: list[I],
+    future: ProcessFuture,
+    limits: Limits,
+) -> Iterator[O | RefusedFile]:
+    try:
+        results = future.result()
+    except (FutureTimeoutError, ProcessExpired, MemoryError):
+        results = (_alone(pool, run, item, limits) for item in part)
+    yield from results
 
 
 def _alone(pool: ProcessPool, run: Callable[[list[I]], list[O]], item: I, limits: Limits) -> O | RefusedFile:

@@ -10,6 +10,7 @@ import pandas as pd
 from cleanlab.count import estimate_joint
 
 from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.files import read_table, write_json, write_table
 from dagster_project.label_errors.out_of_sample import judge
 from dagster_project.label_errors.rank import KINDS, neighbour_agreement, rank_labels
@@ -41,7 +42,7 @@ def find_label_errors(layout: Layout, params: Params) -> LabelErrorSummary:
     judged = judge(layout, params, table, labels, len(regions))
     ranked = rank_labels(table, labels, judged, regions, params.label_errors.out_of_domain_share)
     agreement = neighbour_agreement(
-        np.load(layout.embeddings("encoder_simclr")),
+        load_embeddings(layout, "encoder_simclr", len(table)),
         labels,
         table["group"].to_numpy(object).astype(str),
         params.label_errors.neighbours,

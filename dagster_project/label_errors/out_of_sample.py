@@ -15,11 +15,14 @@ import pandas as pd
 
 from dagster_project.ensembling.calibration import calibrated, fit_temperature
 from dagster_project.ensembling.unusual import fit_usual
-from dagster_project.evaluation.embeddings import embed
+from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.embeddings import embed, load_embeddings
 from dagster_project.evaluation.linear_head import choose_linear_head, fit_linear_head
+from dagster_project.files import read_json
 from dagster_project.layout import CROSSFIT, SELF_SUPERVISED, Layout
 from dagster_project.params import Params
 from dagster_project.pretraining.backbone import load_backbone
+from dagster_project.pretraining.pretrain import learned_from
 from dagster_project.training_set.build import gather_pictures
 
 JUDGES = (*SELF_SUPERVISED, CROSSFIT)
@@ -45,7 +48,8 @@ def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarra
     """Judge every picture of the training set out of sample.
 
     `table` is the training set, `labels` int (N,), -1 for none; pictures without a label, or excluded as copies, are
-    judged but teach nothing.
+    judged but teach nothing. Raises RayTruthError if a fold's encoder is missing or learned from other pictures or
+    labels than those of the other folds.
     """
     fold = table["fold"].to_numpy(int)
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
@@ -54,6 +58,7 @@ def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarra
     unusual = np.zeros((len(JUDGES), len(table)))
     for k in range(params.training_set.folds):
         mine = fold == k
+        _check_held_out(layout, table, labels, k)
         for j, embeddings in enumerate(_embeddings_for(layout, params, pictures, k)):
             probabilities[j, mine], unusual[j, mine] = _judge_fold(
                 embeddings, labels, teaches, fold, k, classes, params
@@ -61,10 +66,24 @@ def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarra
     return Judged(probabilities, unusual)
 
 
+def _check_held_out(layout: Layout, table: pd.DataFrame, labels: np.ndarray, k: int) -> None:
+    """Folds move when labels or batches come, and an encoder of the old folds may know labels that it would judge."""
+    others = ((table["fold"] != k) & (table["excluded"] == "")).to_numpy(bool)
+    card = layout.encoder(CROSSFIT) / f"fold_{k}" / "card.json"
+    known = read_json(card).get("learned_from") if card.exists() else None
+    if known != learned_from(table[others], labels[others]):
+        raise RayTruthError(
+            "The encoders that judge labels "
+            + ("are of other folds or labels than the training set's" if known else "have not been pretrained"),
+            where=f"models/{CROSSFIT}/fold_{k}",
+            do="run `raytruth pretrain crossfit`",
+        )
+
+
 def _embeddings_for(layout: Layout, params: Params, pictures: np.ndarray, k: int) -> Iterator[np.ndarray]:
     """Embeddings (N, D) of each judge's encoder for fold k."""
     for encoder in SELF_SUPERVISED:
-        yield np.load(layout.embeddings(encoder))
+        yield load_embeddings(layout, encoder, len(pictures))
     backbone = load_backbone(layout.encoder(CROSSFIT) / f"fold_{k}" / "weights.safetensors", params.learning)
     yield embed(backbone, pictures, params.learning)
 

@@ -43,7 +43,8 @@ def rank_labels(
     kind = np.full(len(table), "none", dtype=object)
     kind[_conflicting_copies(table, labels)] = "near_duplicate"
     wrong = np.zeros(len(table), dtype=bool)
-    wrong[given] = find_label_issues(labels[given], mean[given], filter_by="both")
+    # One job: more are forked, and a fork beside torch's and Dagster's threads can wait for ever on a lock of theirs.
+    wrong[given] = find_label_issues(labels[given], mean[given], filter_by="both", n_jobs=1)
     kind[wrong] = "wrong_label"
     kind[given & (out_of_domain > 0.5)] = "out_of_domain"
     kind[missing] = "missing_label"

@@ -119,7 +119,10 @@ def _column_tests(table: pd.DataFrame, reference: pd.DataFrame, settings: Monito
 
 
 def _floor(reference: pd.DataFrame, column: str, method: str, count: int, rng: np.random.Generator) -> float:
-    """The 99th percentile of the distance between the reference and patients drawn from it, about `count` pictures."""
+    """The 99th percentile of the distance between the reference and patients drawn from it, about `count` pictures.
+
+    Distances are Evidently's: Jensen-Shannon with natural logarithms, at most 0.83; Wasserstein in standard deviations.
+    """
     patients, number = np.unique(reference["patient"].to_numpy(object).astype(str), return_inverse=True)
     share = min(count / len(reference), 1.0)
     values = reference[column].to_numpy() if method == "wasserstein" else pd.factorize(_text(reference[column]))[0]
@@ -133,7 +136,7 @@ def _floor(reference: pd.DataFrame, column: str, method: str, count: int, rng: n
             floats = values.astype(float)
             found.append(wasserstein_distance(floats, floats, v_weights=weight) / max(floats.std(), 1e-9))
         else:
-            found.append(jensenshannon(np.bincount(values), np.bincount(values, weights=weight), base=2))
+            found.append(jensenshannon(np.bincount(values), np.bincount(values, weights=weight)))
     return float(np.quantile(found, 0.99))
 
 

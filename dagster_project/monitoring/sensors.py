@@ -8,13 +8,12 @@ import dagster as dg
 from dagster_project.layout import Layout
 from dagster_project.monitoring.retrain import drifted_batches, needs_monitoring, something_to_learn
 from dagster_project.params import Params
-from dagster_project.resources import BATCHES, Root
+from dagster_project.resources import Root
 
 MONITOR = dg.define_asset_job(
     "monitor_batch",
     dg.AssetSelection.assets("batch_predictions", "drift_report"),
     description="Predict one batch with the champion and measure its drift.",
-    partitions_def=BATCHES,
 )
 LEARN = dg.define_asset_job(
     "learn",

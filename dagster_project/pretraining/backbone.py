@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from monai.networks.nets.resnet import ResNet
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -55,6 +56,12 @@ def load_backbone(path: Path, profile: Profile) -> ResNet:
     backbone = make_backbone(profile)
     try:
         backbone.load_state_dict(load_file(path))
+    except SafetensorError:
+        raise RayTruthError(
+            "The encoder's weights cannot be read",
+            where=path.parent.name,
+            do="bring them back with `dvc checkout`, or pretrain it again",
+        ) from None
     except RuntimeError:
         raise RayTruthError(
             "The encoder's weights are of a network of another size than the profile's",

@@ -79,7 +79,9 @@ def _train(
     settings = profile.model_dump(exclude={*METHODS, "crossfit_epochs"} - {method}) | {"epochs": epochs, "seed": seed}
     made_from = _fingerprint(pictures, labels, settings)
     known = read_json(folder / "card.json") if (folder / "card.json").exists() else {}
-    if known.get("made_from") == made_from and known["weights"] == content_hash(folder / "weights.safetensors"):
+    seen = learned_from(rows, labels)
+    same = (known.get("made_from"), known.get("learned_from")) == (made_from, seen)
+    if same and known["weights"] == content_hash(folder / "weights.safetensors"):
         log.info("%s is up to date", name)
         curve = pd.read_csv(folder / "loss.csv")["loss"].tolist()
         return EncoderSummary(name, known["pictures"], known["labels_seen"], curve)
@@ -102,6 +104,7 @@ def _train(
             "labels_seen": labelled,
             "training_set": content_hash(layout.training_set),
             "made_from": made_from,
+            "learned_from": seen,
             "weights": content_hash(new / "weights.safetensors"),
             "loss_first_epoch": curve[0],
             "loss_last_epoch": curve[-1],
@@ -109,6 +112,13 @@ def _train(
         }
         write_json(new / "card.json", card)
     return EncoderSummary(name, len(rows), labelled, curve)
+
+
+def learned_from(rows: pd.DataFrame, labels: np.ndarray) -> str:
+    """Hash of the pictures and labels that an encoder saw, as its card names it; from the training set's rows alone."""
+    digest = hashlib.sha256("\n".join(rows["picture_hash"]).encode())
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()[:16]
 
 
 def _fingerprint(pictures: np.ndarray, labels: np.ndarray, settings: dict[str, Any]) -> str:

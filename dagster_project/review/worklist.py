@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
+from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.files import content_hash, replacing_dir
 from dagster_project.label_errors.find import load_label_errors
 from dagster_project.layout import Layout
@@ -53,7 +54,7 @@ def build_worklist(layout: Layout, params: Params) -> WorklistSummary:
     suspects = ranked[ranked["kind"] != "none"].head(params.label_errors.worklist_length)
     table = load_training_set(layout)
     regions = load_taxonomy(layout.root / params.regions).regions
-    cards = _cards(suspects, table, np.load(layout.embeddings("encoder_simclr")))
+    cards = _cards(suspects, table, load_embeddings(layout, "encoder_simclr", len(table)))
     with replacing_dir(layout.worklist) as folder:
         _save_pictures(layout, folder / "pictures", table, cards)
         page = _template().render(

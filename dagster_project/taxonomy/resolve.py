@@ -44,7 +44,8 @@ class Label:
     """A picture's given label.
 
     `status`: `region` (one of the classes), `outside` (a known region of no class), `undecidable` (names no single
-    region), `unmapped` (text, but no known word), `absent` (no label attribute filled).
+    region), `unmapped` (the coded region or BodyPartExamined is filled, but holds no known word), `absent` (neither is
+    filled, and no other text names a region).
     `conflict` names the attribute that says another region, or is empty.
     """
 
@@ -80,7 +81,7 @@ def resolve_label(codes: Iterable[Code], texts: dict[str, str], taxonomy: Taxono
     decided = [r for r in readings if r.status in ("region", "outside")]
     if decided:
         first = decided[0]
-        other = next((r for r in decided[1:] if r.region != first.region or r.status != first.status), None)
+        other = next((r for r in decided[1:] if r.region != first.region), None)
         return Label(
             first.region,
             first.status,

@@ -43,7 +43,7 @@ class RegionClass(BaseModel):
     """One class of regions.yaml. `synonyms` may be a list, or lists by language."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    terms: Annotated[dict[str, str], Field(min_length=1)]
+    terms: Annotated[dict[str, Annotated[str, Field(min_length=1)]], Field(min_length=1)]
     synonyms: list[str] | dict[str, list[str]] = []
 
     @property
@@ -118,8 +118,8 @@ def _read(path: Path) -> dict[str, RegionClass]:
             where=str(path),
             do="put it there, or name another one under `regions` in params.yaml",
         ) from None
-    except yaml.YAMLError as error:
-        raise RayTruthError(f"The regions file is no valid YAML: {error}", where=str(path), do=do) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RayTruthError(f"The regions file is no valid YAML in UTF-8: {error}", where=str(path), do=do) from None
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
         raise RayTruthError(f"The regions file is malformed: {said}", where=str(path), do=do) from None

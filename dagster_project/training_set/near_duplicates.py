@@ -18,6 +18,8 @@ def near_duplicate_pairs(thumbnails: np.ndarray, threshold: float) -> np.ndarray
 
     `thumbnails` is uint8 (N, s, s). Flat thumbnails pair with nothing.
     """
+    if not len(thumbnails):
+        return np.empty((0, 2), dtype=np.int64)
     flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
@@ -28,7 +30,7 @@ def near_duplicate_pairs(thumbnails: np.ndarray, threshold: float) -> np.ndarray
         first, second = np.nonzero(similar >= threshold)
         later = second > first
         found.append(np.stack([first[later], second[later]], axis=1) + start)
-    return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
+    return np.concatenate(found)
 
 
 def linked_groups(count: int, pairs: np.ndarray) -> np.ndarray:

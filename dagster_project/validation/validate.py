@@ -11,11 +11,11 @@ import pandas as pd
 
 from dagster_project.errors import RayTruthError
 from dagster_project.files import content_hash, read_json, replacing_dir, write_json
-from dagster_project.ingestion.store import load_headers, open_pixels
+from dagster_project.ingestion.store import ingested_batches, load_headers, open_pixels
 from dagster_project.layout import Layout
 from dagster_project.params import Params
 from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.validation.expectations import EXPECTATIONS, Bounds, HeaderExpectation
+from dagster_project.validation.expectations import EXPECTATIONS, Bounds, HeaderExpectation, masked
 
 _SAMPLES = 5
 
@@ -53,7 +53,7 @@ def validate(layout: Layout, params: Params, batch: str) -> Validation:
 
     Raises RayTruthError if there is no such batch. A failed check is a result, not an error.
     """
-    if not layout.headers(batch).exists():
+    if batch not in ingested_batches(layout):
         raise RayTruthError("No such batch", where=f"batch {batch}", do="ingest it first: `raytruth ingest SOURCE`")
     bounds = Bounds(
         batch,
@@ -62,7 +62,7 @@ def validate(layout: Layout, params: Params, batch: str) -> Validation:
         params.validation,
         datetime.now(UTC).date(),
     )
-    found = _run_suite(layout, bounds, load_headers(layout, batch))
+    found = _run_suite(layout, bounds, masked(load_headers(layout, batch)))
     result = Validation(batch, content_hash(layout.headers(batch)), [_result(e, found[e.name]) for e in EXPECTATIONS])
     write_json(layout.validation(batch), asdict(result))
     return result

@@ -1,4 +1,4 @@
-"""A new working root: settings, folders, DVC."""
+"""A new working root: settings, folders, DVC, and the environment in which Dagster works on it."""
 
 from __future__ import annotations
 
@@ -62,6 +62,22 @@ def init(root: Path, regions: Path | None = None) -> Layout:
     )
     write_text(layout.params, settings)  # last: it is what makes the folder a root
     return layout
+
+
+def dagster_environment(layout: Layout) -> dict[str, str]:
+    """The environment in which Dagster works on a root: its home, the root, no telemetry."""
+    layout.dagster_home.mkdir(parents=True, exist_ok=True)
+    settings = layout.dagster_home / "dagster.yaml"
+    if not settings.exists():
+        shutil.copyfile(template("dagster.yaml"), settings)
+    ours = {"DAGSTER_HOME": str(layout.dagster_home), "RAYTRUTH_ROOT": str(layout.root)}
+    silent = {
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "ITERATIVE_DO_NOT_TRACK": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+    }
+    return {**os.environ, **ours, **silent}
 
 
 def _init_dvc(root: Path) -> None:

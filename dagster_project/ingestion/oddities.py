@@ -1,0 +1,87 @@
+"""What is odd about a file that is used all the same: the warnings that say so."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from pydicom.charset import python_encoding
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from dagster_project.ingestion.elements import CONTROL, byte_order, decimal, raw_text, text
+from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
+
+_TEXTS = ("Manufacturer", "ManufacturerModelName", "StationName", "PatientName", *LABEL_ATTRIBUTES[1:])
+_DECIMALS = ("KVP", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "NumberOfFrames")
+_MARKUP_OR_FORMULA = re.compile(r"</?[A-Za-z!]|^\s*[=+@-]\s*\w+.*[(|!]")
+_UNDECODABLE = "\ufffd"
+_MOST_NESTED = 64  # sequences within sequences; the deepest reports have about twenty
+
+
+def odd_header(ds: FileDataset) -> list[str]:
+    """Warnings about the form of a header, not about what it says."""
+    texts = [raw_text(ds, keyword) for keyword in _TEXTS]
+    found = {
+        "implicit_vr": ds.original_encoding[0] is True,
+        "odd_preamble": any(ds.preamble or b""),
+        "charset": _charset_trouble(text(ds, "SpecificCharacterSet").split("\\"), "".join(texts)),
+        "odd_text": any(CONTROL.search(t) or _MARKUP_OR_FORMULA.search(t) for t in texts),
+        "bad_number": any(_bad_number(ds, keyword) for keyword in _DECIMALS),
+    }
+    return [reason for reason, holds in found.items() if holds]
+
+
+def odd_content(ds: FileDataset, stored: np.ndarray, size: int) -> list[str]:
+    """Warnings about a whole data set, its decoded pixels `stored` (Rows, Columns), and its file of `size` bytes.
+
+    Raises RefusedFile if its sequences are nested beyond the limit.
+    """
+    _refuse_deep_nesting(ds, 0)
+    found = {
+        "private_tags": any(tag.is_private for tag in ds.keys()),  # noqa: SIM118 - iterating converts every element
+        "high_bits": _has_high_bits(ds, stored),
+        "pixel_padding": _ends_early(ds, size),
+    }
+    return [reason for reason, holds in found.items() if holds]
+
+
+def _charset_trouble(declared: list[str], shown: str) -> bool:
+    unknown = any(name.strip() not in python_encoding for name in declared)
+    return unknown or _UNDECODABLE in shown or (not any(declared) and not shown.isascii())
+
+
+def _bad_number(ds: Dataset, keyword: str) -> bool:
+    first = text(ds, keyword).split("\\")[0]
+    try:
+        return bool(first) and (not np.isfinite(decimal(ds, keyword)) or "," in first)
+    except ValueError:
+        return True
+
+
+def _refuse_deep_nesting(ds: Dataset, depth: int) -> None:
+    if depth > _MOST_NESTED:
+        raise RefusedFile("nested_too_deep")
+    for tag in list(ds.keys()):
+        vr = ds.get_item(tag).VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "")
+        if vr == "SQ":
+            for item in ds[tag].value or []:
+                _refuse_deep_nesting(item, depth + 1)
+
+
+def _has_high_bits(ds: FileDataset, stored: np.ndarray) -> bool:
+    """Whether bits above BitsStored are set, as by overlays of old; pydicom has masked them in `stored`."""
+    if ds.file_meta.TransferSyntaxUID.is_compressed or stored.itemsize == 1:
+        return False
+    raw = np.frombuffer(ds.PixelData, stored.dtype.newbyteorder(byte_order(ds)), count=stored.size)
+    return not np.array_equal(raw, stored.ravel())
+
+
+def _ends_early(ds: FileDataset, size: int) -> bool:
+    """Whether the file goes on after the pixel data."""
+    pixels = ds["PixelData"]
+    if pixels.is_undefined_length or ds.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+        return False
+    return (pixels.file_tell or size) + len(pixels.value) < size

@@ -1,0 +1,41 @@
+"""A small synthetic hospital and a root on which the whole chain has run, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.whole_chain import PATIENTS, SEED, Command, learning_root, run_raytruth
+
+from dagster_project.layout import Layout
+
+
+@pytest.fixture(scope="session")
+def raytruth() -> Command:
+    return run_raytruth
+
+
+@pytest.fixture(scope="session")
+def hospital(made_once: Callable[..., Path]) -> Path:
+    """An export of the synthetic hospital: `dicom/` and `truth.csv`."""
+
+    def make(folder: Path) -> None:
+        from dagster_project.phantom.hospital import write_hospital
+
+        write_hospital(folder, patients=PATIENTS, seed=SEED)
+
+    return made_once("hospital", make)
+
+
+@pytest.fixture(scope="session")
+def learned(made_once: Callable[..., Path], hospital: Path) -> Layout:
+    """A root on which `raytruth run` has done the whole chain. Not to be changed: copy it first."""
+
+    def make(folder: Path) -> None:
+        layout = learning_root(folder)
+        done = run_raytruth("run", hospital / "dicom", root=layout.root)
+        (folder / "run.log").write_text(done.stdout + done.stderr)
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    return Layout(made_once("learned", make))

@@ -1,0 +1,210 @@
+"""Whatever is wrong, the answer is a sentence that helps, a status that is not 0, and the last good state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.dicoms import write_export
+from support.roots import small_root
+from support.whole_chain import learning_root
+
+from dagster_project.files import content_hash
+from dagster_project.layout import Layout
+
+pytestmark = pytest.mark.slow
+
+
+def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 1, said
+    assert "Traceback" not in said
+    for part in ("Error:", "where:", "what to do:", *parts):
+        assert part in said, said
+
+
+def test_an_empty_folder(tmp_path: Path, raytruth) -> None:
+    layout = small_root(tmp_path / "root")
+    (tmp_path / "empty").mkdir()
+    refused(raytruth("run", tmp_path / "empty", root=layout.root), "The source folder is empty")
+
+
+def test_a_folder_without_radiographs(tmp_path: Path, raytruth) -> None:
+    layout = small_root(tmp_path / "root")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "readme.txt").write_text("no picture")
+    (tmp_path / "texts" / "broken.dcm").write_text("no picture either")
+    refused(
+        raytruth("run", tmp_path / "texts", root=layout.root),
+        "holds no usable radiograph",
+        "1 not_dicom",
+        "1 not_dicom_content",
+    )
+    assert layout.quarantine("batch-001").exists()
+
+
+def test_one_class_only(tmp_path: Path, raytruth) -> None:
+    layout = small_root(tmp_path / "root")
+    source = write_export(tmp_path / "export", {"KNEE": 12})
+    refused(raytruth("run", source, root=layout.root), "Only 1 region class(es)", "knee")
+
+
+def test_one_patient_only(tmp_path: Path, raytruth) -> None:
+    from support.dicoms import radiograph, save
+
+    layout = small_root(tmp_path / "root")
+    for i, term in enumerate(["KNEE", "HAND", "FOOT", "KNEE", "HAND", "FOOT"]):
+        save(radiograph(i, PatientID="CANARYID", BodyPartExamined=term), tmp_path / "export" / f"{i}.dcm")
+    refused(raytruth("run", tmp_path / "export", root=layout.root), "Only 0 region class(es)", "too small")
+
+
+def test_a_class_with_too_few_patients_is_left_out_by_name(tmp_path: Path, raytruth) -> None:
+    layout = small_root(tmp_path / "root")
+    source = write_export(tmp_path / "export", {"KNEE": 12, "HAND": 12, "ELBOW": 2})
+    raytruth("ingest", source, root=layout.root)
+    raytruth("validate", root=layout.root)
+    done = raytruth("split", root=layout.root)
+    assert done.returncode == 0, done.stderr
+    assert "elbow (2)" in done.stderr
+
+
+def test_an_unknown_settings_key(tmp_path: Path, raytruth) -> None:
+    layout = small_root(tmp_path / "root")
+    layout.params.write_text(layout.params.read_text().replace("temperature", "temprature", 1))
+    refused(raytruth("split", root=layout.root), "unknown key; did you mean temperature?")
+
+
+def test_a_missing_regions_file(tmp_path: Path, raytruth) -> None:
+    layout = small_root(tmp_path / "root")
+    (layout.root / "regions.yaml").unlink()
+    source = write_export(tmp_path / "export", {"KNEE": 2})
+    refused(raytruth("run", source, root=layout.root), "The regions file is missing", "regions.yaml")
+    refused(raytruth("init", tmp_path / "other", "--regions", tmp_path / "nowhere.yaml"), "The regions file is missing")
+
+
+def test_a_batch_name_already_used_for_another_source(tmp_path: Path, raytruth) -> None:
+    layout = small_root(tmp_path / "root")
+    first = write_export(tmp_path / "first", {"KNEE": 2})
+    second = write_export(tmp_path / "second", {"HAND": 2}, first_seed=50)
+    assert raytruth("ingest", first, "--batch", "march", root=layout.root).returncode == 0
+    before = content_hash(layout.headers("march"))
+    refused(raytruth("ingest", second, "--batch", "march", root=layout.root), "already used for another source")
+    assert content_hash(layout.headers("march")) == before
+
+
+def test_a_root_made_twice(tmp_path: Path, raytruth) -> None:
+    layout = small_root(tmp_path / "root")
+    before = layout.params.read_text()
+    refused(raytruth("init", layout.root), "a working root already")
+    assert layout.params.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "needed"),
+    [
+        (["split"], "No batch may be trained on"),
+        (["validate"], "There is no batch yet"),
+        (["pretrain", "simclr"], "There is no training set yet"),
+        (["pretrain", "dino"], "Unknown method"),
+        (["evaluate"], "There is no training set yet"),
+        (["review"], "Label errors have not been looked for"),
+        (["monitor"], "There is no batch yet"),
+        (["export-corrections", "out.csv"], "No reviewer has corrected a label yet"),
+    ],
+)
+def test_a_stage_whose_input_is_missing_says_what_to_run(
+    command: list[str], needed: str, made_once: Callable[..., Path], raytruth
+) -> None:
+    root = made_once("bare", lambda folder: small_root(folder))
+    refused(raytruth(*command, root=root, cwd=root), needed)
+
+
+def test_a_batch_whose_blocking_check_failed_is_not_trained_on(learned: Layout, tmp_path: Path, raytruth) -> None:
+    import pandas as pd
+
+    copy = Layout(tmp_path / "copy")
+    shutil.copytree(learned.root, copy.root, symlinks=True)
+    headers = pd.read_parquet(copy.headers("batch-001"))
+    headers.loc[0, "patient"] = "not a pseudonym"
+    headers.to_parquet(copy.headers("batch-001"), index=False)
+    refused(raytruth("split", root=copy.root), "No batch may be trained on", "not validated as it stands now")
+    assert raytruth("validate", root=copy.root).returncode == 0
+    refused(raytruth("split", root=copy.root), "blocking checks failed: patient_is_a_pseudonym")
+    assert content_hash(copy.training_set) == content_hash(learned.training_set)
+
+
+STAGES = {
+    "ingest": ("data/headers", "data/pixels"),
+    "validate": ("data/headers",),
+    "split": ("data/training_set.parquet",),
+    "pretrain simclr": ("models/encoder_simclr",),
+    "pretrain byol": ("models/encoder_byol",),
+    "pretrain crossfit": ("models/encoder_supcon_crossfit",),
+    "evaluate": ("models/metrics/ensemble.json",),
+    "ensemble": ("models/ensemble",),
+    "promote": ("models/champion.json",),
+    "find-errors": ("data/label_errors.parquet",),
+    "review": ("data/reports/worklist",),
+    "predict": ("data/predictions",),
+    "monitor": ("models/champion.json",),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
+    stage: str, learned: Layout, hospital: Path, tmp_path: Path, raytruth
+) -> None:
+    copy = Layout(tmp_path / "copy")
+    shutil.copytree(learned.root, copy.root, symlinks=True)
+    words = stage.split()
+    if stage == "ingest":  # a batch of its own, so that there is work to interrupt
+        words += [str(hospital / "dicom"), "--batch", "again"]
+    if words[0] == "pretrain":  # other settings, so that the encoder is not up to date
+        copy.params.write_text(copy.params.read_text().replace("learning_rate: 0.001", "learning_rate: 0.002"))
+    before = {path: content_hash(copy.root / path) for path in STAGES[stage]}
+    # The interrupt comes from inside, as soon as the stage itself has begun: the slow imports are not the stage.
+    script = (
+        "import os, signal, sys, threading, dagster_project.cli as cli\n"
+        "original = cli._open\n"
+        "def opened(*a):\n"
+        "    import dagster_project.chain\n"
+        "    threading.Timer(float(os.environ['AFTER']), os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "    return original(*a)\n"
+        "cli._open = opened\n"
+        "cli.main()\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "AFTER": "0.15"}
+    command = [sys.executable, "-c", script, "--root", str(copy.root), *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 130, done.stderr
+    assert "Stopped. What was finished is kept" in " ".join(done.stderr.split())
+    for path, content in before.items():
+        assert content_hash(copy.root / path) == content, path
+    again = raytruth(*words, root=copy.root)
+    assert again.returncode == 0, again.stderr
+
+
+def test_a_killed_run_goes_on_where_it_stopped(hospital: Path, tmp_path: Path, learned: Layout, raytruth) -> None:
+    layout = learning_root(tmp_path / "root")
+    command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", str(layout.root)]
+    process = subprocess.Popen(
+        [*command, "run", str(hospital / "dicom")], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "encoder_simclr: epoch 2" in line or "encoder_byol" in line:
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.5)
+    done = raytruth("run", hospital / "dicom", root=layout.root)
+    assert done.returncode == 0, done.stderr
+    for path in (layout.headers_dir, layout.pixels_dir, layout.training_set, layout.encoder("encoder_simclr")):
+        assert content_hash(path) == content_hash(learned.root / path.relative_to(layout.root)), path

@@ -1,0 +1,159 @@
+"""`raytruth run`: one command from an export folder to a ranked list of wrong labels."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.roots import where_found
+
+from dagster_project.files import content_hash
+from dagster_project.layout import ENCODERS, Layout
+
+pytestmark = pytest.mark.slow
+
+
+def dvc(layout: Layout, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *words], capture_output=True, text=True, cwd=layout.root, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_file_of_the_export_has_one_verdict(learned: Layout, hospital: Path) -> None:
+    files = pd.read_parquet(learned.files)
+    assert len(files) == sum(1 for path in (hospital / "dicom").rglob("*") if path.is_file())
+    assert files["file_id"].is_unique
+    assert set(files["verdict"]) <= {"accept", "accept_warn", "quarantine", "skip"}
+    assert (files.loc[files["verdict"] != "accept", "reason"] != "").all()
+
+
+def test_headers_and_pixels_are_of_the_same_pictures(learned: Layout) -> None:
+    headers = pd.read_parquet(learned.headers("batch-001"))
+    shard = np.load(learned.pixels("batch-001"))
+    assert shard.dtype == np.uint8
+    assert shard.shape == (len(headers), 64, 64)
+    assert headers["image_id"].is_unique
+    identities = pd.read_parquet(learned.identities)
+    assert set(identities["image_id"]) == set(headers["image_id"])
+
+
+def test_the_ranked_list_covers_every_picture_in_the_order_of_its_score(learned: Layout) -> None:
+    ranked = pd.read_parquet(learned.label_errors)
+    assert set(ranked["image_id"]) == set(pd.read_parquet(learned.training_set)["image_id"])
+    assert ranked["rank"].tolist() == list(range(1, len(ranked) + 1))
+    assert ranked["score"].is_monotonic_increasing
+    assert ranked["score"].between(0, 1).all()
+    assert set(ranked["kind"]) <= {"wrong_label", "out_of_domain", "missing_label", "near_duplicate", "none"}
+
+
+def test_planted_errors_come_earlier_in_the_list_than_by_chance(learned: Layout, hospital: Path) -> None:
+    ranked = pd.read_parquet(learned.label_errors)
+    identities = pd.read_parquet(learned.identities)[["image_id", "sop_instance_uid"]]
+    truth = pd.read_csv(hospital / "truth.csv", dtype=str, keep_default_na=False).drop_duplicates("sop_instance_uid")
+    known = ranked.merge(identities, on="image_id").merge(truth, on="sop_instance_uid")
+    planted = (known["error_kind"] != "none").to_numpy()
+    assert planted.sum() >= 5
+    first_third = planted[known["rank"].to_numpy().argsort()][: len(known) // 3]
+    assert first_third.sum() / planted.sum() > 0.5
+
+
+def test_models_are_safetensors_with_a_card_that_names_their_content(learned: Layout) -> None:
+    for encoder in ENCODERS:
+        card = json.loads((learned.encoder(encoder) / "card.json").read_text())
+        assert card["weights"] == content_hash(learned.encoder(encoder) / "weights.safetensors")
+        assert card["training_set"] == content_hash(learned.training_set)
+        assert card["labels_seen"] == 0 or encoder == "encoder_supcon"
+    champion = json.loads(learned.champion.read_text())["model"]
+    assert champion == content_hash(learned.champions_dir / champion)
+
+
+def test_nothing_outside_private_names_a_patient(learned: Layout) -> None:
+    assert where_found("CANARY", learned.private.parent / "private"), "the search must find what is there"
+    assert where_found("CANARY", learned.root, leave_out=("data/private",)) == []
+
+
+def test_no_original_uid_leaves_private(learned: Layout) -> None:
+    uids = pd.read_parquet(learned.identities)["sop_instance_uid"].head(3)
+    for uid in uids:
+        assert where_found(uid, learned.root, leave_out=("data/private",)) == []
+
+
+def test_dvc_finds_nothing_to_do_afterwards(learned: Layout) -> None:
+    assert "up to date" in dvc(learned, "status")
+    assert "didn't change" in dvc(learned, "repro", "--dry") or "up to date" in dvc(learned, "repro", "--dry")
+
+
+def test_dvc_shows_metrics_and_draws_plots(learned: Layout, tmp_path: Path) -> None:
+    shown = json.loads(dvc(learned, "metrics", "show", "--json"))
+    ensemble = shown[""]["data"]["models/metrics/ensemble.json"]["data"]
+    assert 0 <= ensemble["accuracy"]["1"]["value"] <= 1
+    dvc(learned, "plots", "show", "--out", str(tmp_path / "plots"))
+    page = (tmp_path / "plots" / "index.html").read_text()
+    assert "encoder_simclr" in page
+    assert "confusion" in page.lower()
+
+
+def test_what_was_lost_comes_back_from_dvc(learned: Layout, tmp_path: Path) -> None:
+    copy = Layout(tmp_path / "copy")
+    shutil.copytree(learned.root, copy.root, symlinks=True)
+    before = content_hash(copy.label_errors)
+    copy.label_errors.unlink()
+    shutil.rmtree(copy.encoder("encoder_simclr"))
+    dvc(copy, "checkout")
+    assert content_hash(copy.label_errors) == before
+    assert content_hash(copy.encoder("encoder_simclr")) == content_hash(learned.encoder("encoder_simclr"))
+
+
+def test_what_dvc_pushed_another_machine_can_pull(learned: Layout, tmp_path: Path) -> None:
+    copy = Layout(tmp_path / "copy")
+    shutil.copytree(learned.root, copy.root, symlinks=True)
+    dvc(copy, "push")
+    shutil.rmtree(copy.root / ".dvc" / "cache")
+    shutil.rmtree(copy.headers_dir)
+    dvc(copy, "pull", "data/headers")
+    assert content_hash(copy.headers_dir) == content_hash(learned.headers_dir)
+
+
+def test_running_again_changes_nothing_and_trains_nothing(
+    learned: Layout, hospital: Path, tmp_path: Path, raytruth
+) -> None:
+    copy = Layout(tmp_path / "copy")
+    shutil.copytree(learned.root, copy.root, symlinks=True)
+    done = raytruth("run", hospital / "dicom", root=copy.root)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("is up to date") == 3 + 3  # encoders, and one a fold
+    for path in (copy.training_set, copy.label_errors, copy.ensemble, copy.headers_dir, copy.pixels_dir):
+        assert content_hash(path) == content_hash(learned.root / path.relative_to(copy.root)), path
+
+
+def test_scoring_a_folder_gives_a_row_an_instance_with_probabilities(
+    learned: Layout, hospital: Path, tmp_path: Path, raytruth
+) -> None:
+    patient = next(p for p in sorted((hospital / "dicom").iterdir()) if p.is_dir())
+    done = raytruth("score", patient, "--out", tmp_path / "predictions.parquet", root=learned.root)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(tmp_path / "predictions.parquet")
+    regions = json.loads(learned.champion.read_text())["regions"]
+    assert list(table.columns) == ["sop_instance_uid", "region", "confidence", "out_of_domain", *regions]
+    assert np.allclose(table[regions].sum(axis=1), 1, atol=1e-4)
+    assert (table[regions].idxmax(axis=1) == table["region"]).all()
+    known = pd.read_parquet(learned.identities)
+    ours = known[known["path"].str.contains(patient.name)]
+    assert set(table["sop_instance_uid"]) <= set(ours["sop_instance_uid"])
+
+
+def test_the_worklist_is_a_page_with_all_its_pictures(learned: Layout) -> None:
+    page = (learned.worklist / "index.html").read_text()
+    suspects = pd.read_parquet(learned.label_errors).query("kind != 'none'")
+    assert page.count("<article") == min(len(suspects), 300)
+    assert "http" not in page, "the page must need nothing from outside"
+    for name in {part.split('"')[0] for part in page.split('src="')[1:]}:
+        assert (learned.worklist / name).exists()

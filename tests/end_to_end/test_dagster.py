@@ -1,0 +1,154 @@
+"""The same chain by Dagster's jobs: everything recorded, versions those of DVC, results those of the command line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from support.roots import where_found
+from support.whole_chain import learning_root
+
+from dagster_project.files import content_hash
+from dagster_project.layout import Layout
+from dagster_project.versioning.init import dagster_environment
+
+pytestmark = pytest.mark.slow
+BATCH = "batch-001"
+
+# Jobs run in a process of their own: the definitions read the root from the environment, once.
+JOBS = """
+from pathlib import Path
+from dagster_project.definitions import execute
+from dagster_project.ingestion.pseudonyms import load_pseudonyms
+from dagster_project.ingestion.register import register
+from dagster_project.ingestion.sources import list_files
+from dagster_project.layout import Layout
+import sys
+layout, source = Layout(Path(sys.argv[1])), Path(sys.argv[2])
+register(layout, load_pseudonyms(layout.key), "batch-001", source, list_files(source))
+execute("ingest_batch", "batch-001")
+execute("learn")
+execute("monitor_batch", "batch-001")
+"""
+
+
+@pytest.fixture(scope="module")
+def run_by_dagster(made_once: Callable[..., Path], hospital: Path, learned: Layout) -> Layout:
+    def make(folder: Path) -> None:
+        layout = learning_root(folder)
+        command = [sys.executable, "-c", JOBS, str(folder), str(hospital / "dicom")]
+        environment = {**dagster_environment(layout), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    return Layout(made_once("run_by_dagster", make))
+
+
+@pytest.fixture(scope="module")
+def instance(run_by_dagster: Layout) -> dg.DagsterInstance:
+    os.environ["DAGSTER_HOME"] = str(run_by_dagster.dagster_home)
+    yield dg.DagsterInstance.get()
+    os.environ.pop("DAGSTER_HOME")
+
+
+def test_every_asset_is_materialized_with_metadata(instance: dg.DagsterInstance) -> None:
+    from test_definitions import GRAPH
+
+    for name in set(GRAPH) - {"verdicts"}:
+        event = instance.get_latest_materialization_event(dg.AssetKey(name))
+        assert event is not None, name
+        assert event.asset_materialization.metadata, name
+
+
+def test_pictures_and_tables_stand_in_the_metadata(instance: dg.DagsterInstance) -> None:
+    def shown(asset: str, name: str) -> object:
+        event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+        return event.asset_materialization.metadata[name]
+
+    for asset, name in [
+        ("radiograph_pixels", "montage"),
+        ("encoder_simclr", "loss"),
+        ("linear_evaluation", "confusion"),
+        ("linear_evaluation", "embedding map"),
+        ("ensemble", "confusion"),
+        ("label_errors", "most suspicious"),
+        ("batch_predictions", "least confident"),
+    ]:
+        assert "data:image/png;base64," in shown(asset, name).value, (asset, name)
+    assert len(shown("training_set", "pictures by region and split").records) >= 10
+
+
+def test_every_check_has_a_result_for_the_batch(instance: dg.DagsterInstance) -> None:
+    from dagster_project.validation.expectations import EXPECTATIONS
+
+    for e in EXPECTATIONS:
+        key = dg.AssetCheckKey(dg.AssetKey("radiograph_headers"), e.name)
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        assert record.status.value == "SUCCEEDED", e.name
+    gate = dg.AssetCheckKey(dg.AssetKey("champion"), "challenger_does_not_lose")
+    assert instance.event_log_storage.get_asset_check_execution_history(gate, limit=1)
+
+
+def test_data_versions_are_dvcs_hashes(instance: dg.DagsterInstance, run_by_dagster: Layout) -> None:
+    locked = yaml.safe_load((run_by_dagster.root / "dvc.lock").read_text())["stages"]
+    of_path = {out["path"]: out["md5"] for stage in locked.values() for out in stage["outs"]}
+    for asset, path in {
+        "training_set": "data/training_set.parquet",
+        "encoder_simclr": "models/encoder_simclr",
+        "ensemble": "models/ensemble",
+        "champion": "models/champion.json",
+        "label_errors": "data/label_errors.parquet",
+    }.items():
+        event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+        assert event.asset_materialization.tags["dagster/data_version"] == of_path[path], asset
+    import hashlib
+
+    event = instance.get_latest_materialization_event(dg.AssetKey("radiograph_headers"))
+    md5 = hashlib.md5(run_by_dagster.headers(BATCH).read_bytes(), usedforsecurity=False).hexdigest()
+    assert event.asset_materialization.tags["dagster/data_version"] == md5
+
+
+def test_dvc_status_is_clean_and_repro_skips(run_by_dagster: Layout) -> None:
+    for words, said in [(("status",), "up to date"), (("repro",), "up to date")]:
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *words], cwd=run_by_dagster.root, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, done.stderr
+        assert said in done.stdout
+        assert "Running stage" not in done.stdout
+
+
+def test_dagster_and_the_command_line_give_the_same_bytes(run_by_dagster: Layout, learned: Layout) -> None:
+    for path in (
+        *("data/headers", "data/pixels", "data/quarantine", "data/training_set.parquet", "data/label_errors.parquet"),
+        *("models/encoder_simclr", "models/encoder_byol", "models/encoder_supcon", "models/ensemble"),
+        *("models/champion.json", "models/metrics", "data/drift"),
+    ):
+        assert content_hash(run_by_dagster.root / path) == content_hash(learned.root / path), path
+
+
+def test_nothing_that_dagster_keeps_names_a_patient(run_by_dagster: Layout) -> None:
+    assert where_found("CANARY", run_by_dagster.root, leave_out=("data/private",)) == []
+
+
+def test_repro_after_a_changed_setting_runs_only_what_depends_on_it(
+    run_by_dagster: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Layout(tmp_path / "copy")
+    shutil.copytree(run_by_dagster.root, copy.root, symlinks=True)
+    copy.params.write_text(copy.params.read_text().replace("worklist_length: 300", "worklist_length: 5"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"], cwd=copy.root, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    ran = [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+    assert ran == ["label_errors", "review_worklist"]
+    assert (copy.worklist / "index.html").read_text().count("<article") == 5

@@ -1,0 +1,163 @@
+"""The gate: the first model becomes champion, a challenger that loses does not, and nobody swaps the files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.trained import Trained, trained_root
+
+from dagster_project.ensembling.champion import load_champion, promote
+from dagster_project.ensembling.champion_file import champion_folder, champion_hash
+from dagster_project.ensembling.model import Model, load_model, save_model
+from dagster_project.errors import RayTruthError
+from dagster_project.files import content_hash, read_json, replacing_dir
+
+HAND = 2
+
+
+@pytest.fixture(scope="module")
+def trained(made_once: Callable[..., Path]) -> Trained:
+    return trained_root(made_once)
+
+
+@pytest.fixture
+def root(trained: Trained, tmp_path: Path) -> Trained:
+    """A copy whose gate looks at each of its small classes."""
+    copy = trained.copied_to(tmp_path / "copy")
+    settings = copy.params.ensembling.model_copy(update={"min_class_pictures": 3})
+    return replace(copy, params=copy.params.model_copy(update={"ensembling": settings}))
+
+
+def challenge(root: Trained, change: Callable[[Model], Model], note: str = "") -> str:
+    """Put a changed model in the place of the ensemble; returns its content hash."""
+    model = change(load_model(root.layout.ensemble))
+    with replacing_dir(root.layout.ensemble) as folder:
+        save_model(folder, model, {"note": note})
+    return content_hash(root.layout.ensemble)
+
+
+def with_bias(model: Model, region: int, amount: float) -> Model:
+    """A model that names one region the more gladly."""
+    shift = np.zeros(len(model.regions), np.float32)
+    shift[region] = amount
+    members = [replace(m, head=replace(m.head, bias=m.head.bias + shift)) for m in model.members]
+    return replace(model, members=tuple(members))
+
+
+def test_the_first_model_becomes_champion_under_its_content_hash(root: Trained) -> None:
+    layout = root.layout
+    name = content_hash(layout.ensemble)
+    assert champion_hash(layout) == name
+    assert content_hash(layout.champions_dir / name) == name
+    card = read_json(layout.champion)
+    assert set(card) == {"model", "regions", "accuracy"}
+    assert load_champion(layout).regions == tuple(card["regions"])
+
+
+def test_the_same_model_again_stays_and_changes_no_file(root: Trained) -> None:
+    before, stamp = root.layout.champion.read_bytes(), root.layout.champion.stat().st_mtime_ns
+    gate = promote(root.layout, root.params)
+    assert gate.passed
+    assert gate.challenger == gate.champion
+    assert gate.difference.value == 0
+    assert (root.layout.champion.read_bytes(), root.layout.champion.stat().st_mtime_ns) == (before, stamp)
+
+
+def test_a_challenger_that_is_worse_is_refused_and_the_champion_stays(
+    root: Trained, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = champion_hash(root.layout)
+    worse = challenge(root, lambda model: with_bias(model, HAND, 50))  # says hand of everything
+    logging.getLogger("raytruth").propagate = True
+    with caplog.at_level(logging.WARNING, "raytruth"):
+        gate = promote(root.layout, root.params)
+    assert not gate.passed
+    assert any(reason.startswith("accuracy") for reason in gate.against)
+    assert champion_hash(root.layout) == before
+    assert not (root.layout.champions_dir / worse).exists()
+    assert "not promoted" in caplog.text
+    assert read_json(root.layout.metrics("champion"))["passed"] is False
+
+
+def test_a_challenger_that_is_better_as_a_whole_but_loses_a_class_is_refused(root: Trained) -> None:
+    better = load_model(root.layout.ensemble)
+    challenge(root, lambda model: with_bias(model, HAND, 50), "a champion that is good at hands only")
+    root.layout.champion.unlink()
+    with pytest.raises(RayTruthError, match="commonest class"):
+        promote(root.layout, root.params)
+    weak = challenge(root, lambda model: with_bias(better, HAND, 1.5), "a champion that leans to hands")
+    assert promote(root.layout, root.params).challenger == weak == champion_hash(root.layout)
+    challenge(root, lambda model: with_bias(better, HAND, -50), "never says hand")
+    gate = promote(root.layout, root.params)
+    assert not gate.passed
+    assert any(reason.startswith("hand: recall 0.000") for reason in gate.against)
+    assert champion_hash(root.layout) == weak
+
+
+def test_a_small_class_is_not_held_against_a_challenger_but_accuracy_is(root: Trained) -> None:
+    settings = root.params.ensembling.model_copy(update={"min_class_pictures": 1000})
+    challenge(root, lambda model: with_bias(model, HAND, -50))
+    gate = promote(root.layout, root.params.model_copy(update={"ensembling": settings}))
+    assert not any(":" in reason for reason in gate.against)
+    assert gate.passed is (gate.difference.value >= 0)
+
+
+def test_an_equal_challenger_with_other_files_is_promoted_and_the_old_one_kept(root: Trained) -> None:
+    before = champion_hash(root.layout)
+    name = challenge(root, lambda model: model, "the same heads, another card")
+    gate = promote(root.layout, root.params)
+    assert gate.passed
+    assert (champion_hash(root.layout), gate.champion) == (name, before)
+    assert {p.name for p in root.layout.champions_dir.iterdir()} == {before, name}
+    assert load_champion(root.layout).members
+
+
+def test_the_gate_compares_on_the_test_split_of_every_class(root: Trained) -> None:
+    gate = promote(root.layout, root.params)
+    assert [c.region for c in gate.classes] == ["shoulder", "elbow", "hand", "knee", "foot"]
+    weighted = sum(c.pictures * c.challenger for c in gate.classes) / sum(c.pictures for c in gate.classes)
+    assert gate.accuracy == pytest.approx(weighted)
+    metrics = read_json(root.layout.metrics("ensemble"))
+    assert gate.accuracy == pytest.approx(metrics["accuracy"]["1"]["value"])
+
+
+@pytest.mark.parametrize("how", ["changed", "removed", "added"])
+def test_meddling_with_the_champion_s_files_is_noticed(root: Trained, how: str) -> None:
+    folder = champion_folder(root.layout)
+    weights = folder / "heads.safetensors"
+    if how == "changed":
+        weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    elif how == "removed":
+        weights.unlink()
+    else:
+        (folder / "more").touch()
+    with pytest.raises(RayTruthError, match="missing or were changed") as error:
+        load_champion(root.layout)
+    assert "dvc checkout" in error.value.do
+
+
+def test_the_gate_too_refuses_to_compare_with_a_champion_that_was_changed(root: Trained) -> None:
+    folder = champion_folder(root.layout)
+    model = with_bias(load_model(folder), HAND, 50)
+    save_model(folder, model, {})
+    with pytest.raises(RayTruthError, match="missing or were changed"):
+        promote(root.layout, root.params)
+
+
+def test_without_a_champion_there_is_a_word_on_what_to_do(root: Trained) -> None:
+    root.layout.champion.unlink()
+    assert champion_hash(root.layout) == ""
+    with pytest.raises(RayTruthError, match="no champion yet") as error:
+        load_champion(root.layout)
+    assert "raytruth promote" in error.value.do
+
+
+def test_a_challenger_of_other_classes_cannot_be_compared(root: Trained) -> None:
+    challenge(root, lambda model: replace(model, regions=tuple(reversed(model.regions))))
+    with pytest.raises(RayTruthError, match="different region classes"):
+        promote(root.layout, root.params)

@@ -1,0 +1,78 @@
+"""The linear probe against scikit-learn, with classes missing, and its choice of strength."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from dagster_project.evaluation.linear_head import choose_linear_head, fit_linear_head
+
+
+def drawn(seed: int, count: int = 240, classes: int = 4, size: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count)
+    centres = np.random.default_rng(99).normal(0, 1.5, (classes, size))
+    scales = np.geomspace(0.1, 100, size)
+    return (((centres[labels] + rng.normal(0, 1, (count, size))) * scales) + 5).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("strength", [0.01, 1.0])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_probabilities_are_scikit_learn_s(classes: int, strength: float) -> None:
+    x, labels = drawn(0, classes=classes)
+    other, _ = drawn(1, classes=classes)
+    peer = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-8, max_iter=5000)).fit(x, labels)
+    head = fit_linear_head(x, labels, classes, strength)
+    got, want = head.probabilities(other), peer.predict_proba(other)
+    np.testing.assert_allclose(got, want, atol=0.05)  # the fit stops early, for speed
+    assert abs(got - want).mean() < 0.005
+    truth = drawn(1, classes=classes)[1]
+    assert log_loss(truth, got) == pytest.approx(log_loss(truth, want), rel=0.01)
+
+
+@pytest.mark.parametrize("present", [(0, 2), (1, 3), (0, 1, 3)])
+def test_a_class_without_pictures_gets_no_probability(present: tuple[int, ...]) -> None:
+    x, labels = drawn(0)
+    kept = np.isin(labels, present)
+    found = fit_linear_head(x[kept], labels[kept], 4, 1.0).probabilities(x)
+    missing = [k for k in range(4) if k not in present]
+    assert (found[:, missing] == 0).all()
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    assert (found.argmax(axis=1) == labels)[kept].mean() > 0.7
+
+
+def test_two_classes_of_more_are_those_of_scikit_learn() -> None:
+    x, labels = drawn(0)
+    kept = np.isin(labels, (1, 3))
+    peer = make_pipeline(StandardScaler(), LogisticRegression(tol=1e-8, max_iter=5000)).fit(x[kept], labels[kept])
+    found = fit_linear_head(x[kept], labels[kept], 4, 1.0).probabilities(x[kept])
+    np.testing.assert_allclose(found[:, [1, 3]], peer.predict_proba(x[kept]), atol=2e-3)
+
+
+def test_an_embedding_that_never_varies_does_no_harm() -> None:
+    x, labels = drawn(0)
+    x[:, 2] = 7
+    assert np.isfinite(fit_linear_head(x, labels, 4, 1.0).probabilities(x)).all()
+
+
+def test_the_strength_with_the_least_log_loss_on_validation_is_chosen() -> None:
+    train, validation = drawn(0, 40, size=20), drawn(1, 200, size=20)
+    candidates = (0.0001, 0.003, 0.1, 100.0)
+    head, chosen = choose_linear_head(train, validation, 4, candidates)
+    losses = {
+        c: log_loss(validation[1], fit_linear_head(*train, 4, c).probabilities(validation[0]), labels=range(4))
+        for c in candidates
+    }
+    assert chosen == min(losses, key=losses.__getitem__)
+    np.testing.assert_array_equal(head.weight, fit_linear_head(*train, 4, chosen).weight)
+
+
+def test_a_class_that_only_validation_has_is_no_error() -> None:
+    x, labels = drawn(0)
+    kept = labels < 3
+    head, _ = choose_linear_head((x[kept], labels[kept]), (x, labels), 4, (0.1, 1.0))
+    assert (head.probabilities(x)[:, 3] == 0).all()

@@ -1,0 +1,391 @@
+"""The policy on files that are odd, broken or hostile: one row a case, with the verdict and just the reasons expected.
+
+Files pass both reading passes in this process; what needs a worker's limits is in test_workers.py.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.filewriter import dcmwrite
+from pydicom.sequence import Sequence
+from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+from support.dicoms import CR, DX, code, picture, radiograph, save
+from support.hostile import ITEM, OPEN_ITEM, UNDEFINED, deflated, element, nested, spliced, tag_of, with_value
+from support.readers import Outcome, outcome
+
+from dagster_project.ingestion.reasons import REASONS
+from dagster_project.ingestion.sources import list_files
+
+Make = Callable[[Path], object]
+OTHER_CLASSES = {
+    "secondary capture": "1.2.840.10008.5.1.4.1.1.7",
+    "report": "1.2.840.10008.5.1.4.1.1.88.22",
+    "encapsulated PDF": "1.2.840.10008.5.1.4.1.1.104.1",
+    "mammography": "1.2.840.10008.5.1.4.1.1.1.2",
+    "presentation state": "1.2.840.10008.5.1.4.1.1.11.1",
+    "private class": "1.3.12.2.1107.5.9.1",
+}
+LATIN = "Knie f\xfcr \xdcbersicht"
+ABOVE_BITS = 0x8000
+
+
+def plain(**elements: Any) -> Make:
+    return lambda path: save(radiograph(**elements), path)
+
+
+def raw(content: bytes) -> Make:
+    return lambda path: path.write_bytes(content)
+
+
+def value(keyword: str, vr: str, content: bytes) -> Make:
+    return lambda path: with_value(path, keyword, vr, content)
+
+
+def more(tag: int, content: bytes) -> Make:
+    """A radiograph with an element added byte by byte."""
+
+    def make(path: Path) -> None:
+        path.write_bytes(spliced(save(radiograph(), path).read_bytes(), tag, content))
+
+    return make
+
+
+def cut(after: int) -> Make:
+    return lambda path: path.write_bytes(save(radiograph(), path).read_bytes()[:after])
+
+
+def appended(content: bytes) -> Make:
+    return lambda path: path.write_bytes(save(radiograph(), path).read_bytes() + content)
+
+
+def compressed(syntax: str, change: Callable[[Dataset], object] = lambda ds: None) -> Make:
+    def make(path: Path) -> None:
+        ds = radiograph()
+        ds.compress(syntax)
+        change(ds)
+        save(ds, path)
+
+    return make
+
+
+def claiming(syntax: str) -> Make:
+    """Plain pixel data, said to be compressed."""
+
+    def make(path: Path) -> None:
+        ds = radiograph()
+        ds.file_meta.TransferSyntaxUID = syntax
+        ds.PixelData = encapsulate([ds.PixelData])
+        ds["PixelData"].is_undefined_length = True
+        save(ds, path)
+
+    return make
+
+
+def unencapsulated(path: Path) -> None:
+    """A compressed transfer syntax in the meta information over plain pixel data of defined length."""
+    content = save(radiograph(), path).read_bytes()
+    old, new = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0"
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+
+
+def without_meta(path: Path) -> None:
+    content = save(radiograph(), path).read_bytes()
+    (length,) = struct.unpack_from("<I", content, 140)
+    path.write_bytes(content[144 + length :])
+
+
+def without_preamble(path: Path) -> None:
+    path.write_bytes(save(radiograph(), path).read_bytes()[132:])
+
+
+def implicit(path: Path) -> None:
+    ds = radiograph()
+    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+    ds.save_as(path, enforce_file_format=True)
+
+
+def big_endian(path: Path) -> None:
+    ds = radiograph()
+    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.2"
+    ds.PixelData = picture(0).astype(">u2").tobytes()
+    dcmwrite(path, ds, enforce_file_format=True)
+
+
+def meta_of_another(path: Path) -> None:
+    ds = radiograph()
+    ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    ds.save_as(path, enforce_file_format=False)
+
+
+def private(path: Path) -> None:
+    ds = radiograph()
+    ds.private_block(0x0009, "CANARY", create=True).add_new(1, "LO", "CANARY")
+    save(ds, path)
+
+
+def polyglot(path: Path) -> None:
+    ds = radiograph()
+    ds.preamble = b"II*\0" + b"\1" * 124
+    save(ds, path)
+
+
+def high_bits(path: Path) -> None:
+    pixels = picture(0)
+    pixels[10:20, 10:20] |= ABOVE_BITS
+    save(radiograph(pixels=pixels), path)
+
+
+def not_utf8(path: Path) -> None:
+    content = save(radiograph(), path).read_bytes()
+    for keyword, vr, new in (("SpecificCharacterSet", "CS", b"ISO_IR 192"), ("StudyDescription", "LO", b"Kn\xfc\xdc")):
+        content = spliced(content, tag_of(keyword), element(tag_of(keyword), vr, new))
+    path.write_bytes(content)
+
+
+def lut(first: int, entries: list[int], count: int | None = None) -> Sequence:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "SS", [len(entries) if count is None else count, first, 16])
+    item.add_new("LUTData", "US", entries)
+    return Sequence([item])
+
+
+CASES: dict[str, tuple[Make, str, str]] = {
+    "valid": (plain(), "accept", ""),
+    # No DICOM
+    "text.dcm": (raw(b"hello"), "quarantine", "not_dicom_content"),
+    "jpeg.dcm": (raw(b"\xff\xd8\xff\xe0" + b"x" * 500), "quarantine", "not_dicom_content"),
+    "zero bytes.dcm": (raw(b""), "quarantine", "empty_file"),
+    "preamble only.dcm": (raw(b"\0" * 128), "quarantine", "not_dicom_content"),
+    "prefix only.dcm": (raw(b"\0" * 128 + b"DICM"), "quarantine", "damaged_header"),
+    "readme.txt": (raw(b"hello"), "skip", "not_dicom"),
+    "empty.txt": (raw(b""), "skip", "not_dicom"),
+    "gzip": (lambda path: path.write_bytes(gzip.compress(b"DICM" * 99)), "skip", "not_dicom"),
+    "fifo.dcm": (os.mkfifo, "skip", "special_file"),
+    "dangling.dcm": (lambda path: path.symlink_to("nowhere"), "quarantine", "link_outside"),
+    # Other kinds
+    "DICOMDIR": (plain(SOPClassUID="1.2.840.10008.1.3.10"), "skip", "dicomdir"),
+    "CT": (plain(Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2"), "skip", "other_modality"),
+    "mammography modality": (plain(Modality="MG"), "skip", "other_modality"),
+    **{name: (plain(SOPClassUID=uid), "skip", "other_sop_class") for name, uid in OTHER_CLASSES.items()},
+    "film digitised as RG": (plain(Modality="RG"), "accept", ""),
+    "CR": (plain(Modality="CR", SOPClassUID=CR, PresentationIntentType=None), "accept", ""),
+    "no modality": (plain(Modality=None), "accept", ""),
+    "processing by class": (plain(SOPClassUID=DX + ".1"), "skip", "for_processing"),
+    "processing by intent": (plain(PresentationIntentType="FOR PROCESSING"), "skip", "for_processing"),
+    "multi-frame": (plain(NumberOfFrames=2, PixelData=picture(0).tobytes() * 2), "skip", "multi_frame"),
+    "one frame said": (plain(NumberOfFrames=1), "accept", ""),
+    "RGB": (plain(SamplesPerPixel=3, PhotometricInterpretation="RGB"), "skip", "colour"),
+    "palette": (plain(PhotometricInterpretation="PALETTE COLOR"), "skip", "colour"),
+    "no photometric interpretation": (plain(PhotometricInterpretation=None), "quarantine", "damaged_header"),
+    # Identifiers
+    "no SOP instance": (plain(SOPInstanceUID=None), "quarantine", "missing_identifier"),
+    "no study": (plain(StudyInstanceUID=None), "quarantine", "missing_identifier"),
+    "no patient": (plain(PatientID=None), "quarantine", "missing_identifier"),
+    "empty patient": (plain(PatientID="  "), "quarantine", "missing_identifier"),
+    "no series": (plain(SeriesInstanceUID=None), "accept", ""),
+    "UID is a path": (value("SOPInstanceUID", "UI", b"../../../etc/passwd\0"), "quarantine", "invalid_uid"),
+    "UID of 66 characters": (value("StudyInstanceUID", "UI", b"1." * 32 + b"12"), "quarantine", "invalid_uid"),
+    "UID with letters": (value("SeriesInstanceUID", "UI", b"1.2.abc\0"), "quarantine", "invalid_uid"),
+    "UID with empty parts": (value("SOPInstanceUID", "UI", b"1..2"), "quarantine", "invalid_uid"),
+    "meta names another": (meta_of_another, "quarantine", "meta_mismatch"),
+    # Size and bits
+    "no rows": (plain(Rows=None), "quarantine", "no_size"),
+    "zero columns": (plain(Columns=0), "quarantine", "no_size"),
+    "gigapixel": (plain(Rows=65535, Columns=65535), "quarantine", "too_large"),
+    "more stored than allocated": (plain(BitsStored=17, HighBit=16), "quarantine", "inconsistent_bits"),
+    "no bits stored": (plain(BitsStored=0), "quarantine", "inconsistent_bits"),
+    "high bit elsewhere": (plain(HighBit=15), "quarantine", "inconsistent_bits"),
+    "32 bits": (plain(BitsAllocated=32), "quarantine", "inconsistent_bits"),
+    "1 bit": (plain(BitsAllocated=1, BitsStored=1, HighBit=0), "quarantine", "inconsistent_bits"),
+    "no high bit": (plain(HighBit=None), "accept", ""),
+    # Damaged headers
+    "cut in the meta information": (cut(200), "quarantine", "missing_identifier"),
+    "cut in the header": (cut(700), "quarantine", "missing_identifier"),
+    "length of 4 GB": (
+        more(tag_of("StudyComments"), element(tag_of("StudyComments"), "UT", b"x", 0xFFFFFFF0)),
+        "quarantine",
+        "no_pixels",
+    ),
+    "2000 sequences nested": (
+        more(tag_of("RequestAttributesSequence"), nested(2000, defined=False)),
+        "quarantine",
+        "nested_too_deep",
+    ),
+    "100 sequences nested": (
+        more(tag_of("RequestAttributesSequence"), nested(100, defined=True)),
+        "quarantine",
+        "nested_too_deep",
+    ),
+    "20 sequences nested": (more(tag_of("RequestAttributesSequence"), nested(20, defined=True)), "accept", ""),
+    "sequence never closed": (
+        more(
+            tag_of("RequestAttributesSequence"),
+            element(tag_of("RequestAttributesSequence"), "SQ", OPEN_ITEM, UNDEFINED),
+        ),
+        "quarantine",
+        "damaged_header",
+    ),
+    "item longer than its sequence, which is not read": (
+        more(
+            tag_of("RequestAttributesSequence"),
+            element(tag_of("RequestAttributesSequence"), "SQ", ITEM[:4] + struct.pack("<I", 2**31)),
+        ),
+        "accept",
+        "",
+    ),
+    # Pixel data
+    "no pixel data": (plain(PixelData=None), "quarantine", "no_pixels"),
+    "pixel data of no length": (plain(PixelData=b""), "quarantine", "no_pixels"),
+    "cut in the pixel data": (cut(6000), "quarantine", "pixels_short"),
+    "pixel data two bytes short": (plain(PixelData=b"\1\2" * 4799), "quarantine", "pixels_short"),
+    "pixel data thrice": (plain(PixelData=picture(0).tobytes() * 3), "quarantine", "pixels_long"),
+    "pixel data two bytes long": (plain(PixelData=picture(0).tobytes() + b"\0\0"), "quarantine", "pixels_long"),
+    "rows too many": (plain(Rows=90), "quarantine", "pixels_short"),
+    "constant": (plain(pixels=np.full((80, 60), 9)), "quarantine", "constant"),
+    "JPEG 2000 of another size": (
+        compressed(JPEG2000Lossless, lambda ds: setattr(ds, "Rows", 40)),
+        "quarantine",
+        "decoder_error",
+    ),
+    "JPEG-LS of another size": (
+        compressed(JPEGLSLossless, lambda ds: setattr(ds, "Columns", 70)),
+        "quarantine",
+        "decoder_error",
+    ),
+    "RLE that decodes to more than said": (  # the decoder panics, which is no Exception
+        compressed(RLELossless, lambda ds: setattr(ds, "Rows", 40)),
+        "quarantine",
+        "decoder_error",
+    ),
+    "RLE of another size": (
+        compressed(RLELossless, lambda ds: setattr(ds, "Rows", 160)),
+        "quarantine",
+        "decoder_error",
+    ),
+    **{
+        f"not really {syntax}": (claiming(syntax), "quarantine", "decoder_error")
+        for syntax in (JPEG2000Lossless, JPEGLSLossless, JPEGLosslessSV1, JPEGBaseline8Bit, RLELossless, "1.2.3.4")
+    },
+    "compressed, but not encapsulated": (unencapsulated, "quarantine", "decoder_error"),
+    "MPEG-2": (claiming("1.2.840.10008.1.2.4.100"), "quarantine", "decoder_error"),
+    # Used, and said why it was odd
+    "implicit VR": (implicit, "accept_warn", "implicit_vr"),
+    "big endian": (big_endian, "accept", ""),
+    "deflated": (lambda path: deflated(radiograph(), path), "accept", ""),
+    "no preamble": (without_preamble, "accept_warn", "no_preamble"),
+    "no meta": (without_meta, "accept_warn", "no_preamble"),
+    "TIFF as well": (polyglot, "accept_warn", "odd_preamble"),
+    "MONOCHROME1": (plain(PhotometricInterpretation="MONOCHROME1"), "accept_warn", "monochrome1"),
+    "signed": (plain(PixelRepresentation=1, pixels=picture(0) - 2000), "accept_warn", "signed"),
+    "overlay in the high bits": (high_bits, "accept_warn", "high_bits"),
+    "bytes after the pixels": (appended(b"\0" * 100), "accept_warn", "pixel_padding"),
+    "an element after the pixels": (
+        appended(element(0xFFFCFFFC, "OB", b"\0" * 64)),
+        "accept_warn",
+        "pixel_padding",
+    ),
+    "rescaled": (plain(RescaleSlope="2", RescaleIntercept="-100"), "accept_warn", "rescaled"),
+    "slope zero": (plain(RescaleSlope="0", RescaleIntercept="0"), "accept_warn", "rescale_ignored"),
+    "slope is a word": (value("RescaleSlope", "DS", b"abc "), "accept_warn", "bad_number;rescale_ignored"),
+    "modality LUT": (
+        plain(ModalityLUTSequence=lut(0, list(range(0, 8192, 2)))),
+        "accept_warn",
+        "rescaled",
+    ),
+    "modality LUT without data": (
+        plain(ModalityLUTSequence=Sequence([Dataset()])),
+        "accept_warn",
+        "rescale_ignored",
+    ),
+    "window": (plain(WindowCenter="2000", WindowWidth="4000"), "accept", ""),
+    "window of width zero": (plain(WindowCenter="2000", WindowWidth="0"), "accept_warn", "voi_ignored"),
+    "window beside the picture": (plain(WindowCenter="60000", WindowWidth="10"), "accept_warn", "voi_ignored"),
+    "VOI LUT": (plain(VOILUTSequence=lut(0, list(range(4096)))), "accept", ""),
+    "VOI LUT of one entry": (plain(VOILUTSequence=lut(0, [7])), "accept_warn", "voi_ignored"),
+    "private attributes": (private, "accept_warn", "private_tags"),
+    "unknown character set": (value("SpecificCharacterSet", "CS", b"ISO_IR 999"), "accept_warn", "charset"),
+    "undeclared Latin-1": (
+        value("StudyDescription", "LO", LATIN.encode("latin-1")),
+        "accept_warn",
+        "charset",
+    ),
+    "UTF-8": (plain(SpecificCharacterSet="ISO_IR 192", StudyDescription=LATIN), "accept", ""),
+    "UTF-8 that is none": (not_utf8, "accept_warn", "charset"),
+    "bad study date": (plain(StudyDate="20260230"), "accept_warn", "bad_date"),
+    "no study date": (plain(StudyDate=None), "accept_warn", "bad_date"),
+    "tension with a comma": (value("KVP", "DS", b"60,5"), "accept_warn", "bad_number"),
+    "burned-in annotation": (plain(BurnedInAnnotation="YES"), "accept_warn", "burned_in"),
+    "markup in a text": (plain(StudyDescription="<script>alert(1)</script>"), "accept_warn", "odd_text"),
+    "formula in a text": (plain(SeriesDescription="=cmd|' /C calc'!A0"), "accept_warn", "odd_text"),
+    "control character": (plain(StationName="ROOM\x1b[2J"), "accept_warn", "odd_text"),
+    "name of the patient in a device text": (plain(StationName="CANARYNAME"), "accept_warn", "text_withheld"),
+    # Labels
+    "no label": (plain(AnatomicRegionSequence=Sequence([]), BodyPartExamined=None), "accept_warn", "no_label"),
+    "region of no class": (
+        plain(AnatomicRegionSequence=Sequence([code("816094009", "Chest")]), BodyPartExamined="CHEST"),
+        "accept_warn",
+        "outside_label",
+    ),
+    "undecidable": (
+        plain(AnatomicRegionSequence=Sequence([]), BodyPartExamined="EXTREMITY"),
+        "accept_warn",
+        "undecidable_label",
+    ),
+    "unknown word": (
+        plain(AnatomicRegionSequence=Sequence([]), BodyPartExamined="XYZZY"),
+        "accept_warn",
+        "unmapped_label",
+    ),
+    "German word": (
+        plain(AnatomicRegionSequence=Sequence([]), BodyPartExamined="KNIE"),
+        "accept_warn",
+        "nonstandard_label",
+    ),
+    "retired code": (
+        plain(AnatomicRegionSequence=Sequence([code("T-D9200", "Knee", "SRT")])),
+        "accept_warn",
+        "retired_label",
+    ),
+    "conflicting attributes": (plain(BodyPartExamined="HAND"), "accept_warn", "label_conflict"),
+}
+
+
+def read(name: str, folder: Path) -> Outcome:
+    make, _, _ = CASES[name]
+    path = folder / (name if "." in name or name == "DICOMDIR" else f"{name}.dcm" if name != "gzip" else "a.gz")
+    make(path)
+    (file,) = list_files(folder)
+    return outcome(file)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_file_gets_its_verdict_for_just_the_reasons_expected(name: str, tmp_path: Path) -> None:
+    _, verdict, reasons = CASES[name]
+    found = read(name, tmp_path)
+    assert (found.verdict, found.reasons) == (verdict, set(reasons.split(";")) - {""})
+    assert (found.picture is not None) == verdict.startswith("accept")
+
+
+@pytest.mark.parametrize("name", [name for name, (_, verdict, _) in CASES.items() if verdict.startswith("accept")])
+def test_no_identity_is_in_the_row_of_a_file_that_is_used(name: str, tmp_path: Path) -> None:
+    row = read(name, tmp_path).row
+    assert row is not None
+    assert "CANARY" not in repr(row)
+    assert str(radiograph().StudyInstanceUID) not in repr(row)
+
+
+def test_every_reason_that_one_file_can_have_in_this_process_has_a_case() -> None:
+    tested = {reason for _, _, reasons in CASES.values() for reason in reasons.split(";")}
+    by_worker, by_batch = {"too_slow", "decoder_crashed"}, {"uid_conflict", "duplicate_file", "same_pixels"}
+    assert set(REASONS) - tested == by_worker | by_batch | {"unreadable"}

@@ -1,0 +1,206 @@
+"""Publishing: a process that dies at any point leaves a whole batch or none, and the next call makes it good."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dagster_project.files import content_hash, read_table
+from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging
+from dagster_project.ingestion.store import ingested_batches, load_headers, open_pixels
+from dagster_project.layout import Layout
+
+NEW, OLD = "new", "old"
+MOVES = 8  # at most this many files are moved into place while a batch is published
+
+
+class Full(OSError):
+    """The disk is full."""
+
+
+def tables_of(batch: str, images: list[str]) -> dict[str, pd.DataFrame]:
+    ids = pd.array([f"{batch}-{image}" for image in images], "string")
+    own = pd.array([batch] * len(images), "string")
+    return {
+        "headers": pd.DataFrame({"image_id": ids, "batch": own}),
+        "identities": pd.DataFrame({"image_id": ids, "batch": own}),
+        "label_texts": pd.DataFrame({"image_id": ids, "attribute": own, "batch": own}),
+        "files": pd.DataFrame({"file_id": ids, "batch": own}),
+        "quarantine": pd.DataFrame({"file_id": ids}),
+    }
+
+
+def put(layout: Layout, batch: str, images: list[str], work: str = "work") -> None:
+    """Stage a batch of pictures that are filled with their number."""
+    start_staging(layout, batch, work)
+    pictures = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((4, 4), np.uint8)
+    stage(layout, batch, work, tables_of(batch, images), pictures, [int(image) for image in images])
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """A root with one batch published and the next version of it, and another batch, staged."""
+    layout = Layout(tmp_path / "root")
+    layout.private.mkdir(parents=True)
+    put(layout, OLD, ["0", "1"])
+    publish(layout, OLD)
+    put(layout, OLD, ["0", "1", "2"], "more work")
+    put(layout, NEW, ["5", "3"])
+    return layout
+
+
+def state(layout: Layout) -> dict[str, str]:
+    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine(NEW).parent)
+    files = (layout.files, layout.identities, layout.label_texts, layout.private / "ingested.json")
+    return {path.name: content_hash(path) for path in (*paths, *files)}
+
+
+def in_a_child(work: Callable[[], object]) -> int:
+    """Do `work` in a forked process; returns how it ended."""
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            work()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def dying_at(move: int, work: Callable[[], object]) -> Callable[[], None]:
+    """`work` in a process that kills itself just before its `move`-th moving of a file into place."""
+
+    def run() -> None:
+        original, count = Path.replace, 0
+
+        def replace(self: Path, target: Path) -> Path:
+            nonlocal count
+            if count == move:
+                os.kill(os.getpid(), signal.SIGKILL)
+            count += 1
+            return original(self, target)
+
+        Path.replace = replace  # type: ignore[method-assign,assignment]
+        work()
+
+    return run
+
+
+def test_a_published_batch_can_be_read_and_staging_is_tidied(layout: Layout) -> None:
+    publish(layout, NEW)
+    assert load_headers(layout, NEW)["image_id"].tolist() == ["new-5", "new-3"]
+    assert open_pixels(layout, NEW)[:, 0, 0].tolist() == [5, 3]
+    assert read_table(layout.files)["batch"].tolist() == [NEW, NEW, OLD, OLD]
+    assert not (layout.staging(NEW) / "ready").exists()
+    assert is_published(layout, NEW, "work")
+    assert not is_published(layout, NEW, "other work")
+
+
+def test_publishing_again_replaces_the_batchs_rows_only(layout: Layout) -> None:
+    publish(layout, NEW)
+    publish(layout, OLD)
+    assert read_table(layout.identities)["image_id"].tolist() == ["new-3", "new-5", "old-0", "old-1", "old-2"]
+    assert len(open_pixels(layout, OLD)) == len(load_headers(layout, OLD)) == 3
+
+
+def test_nothing_staged_means_nothing_to_do(layout: Layout) -> None:
+    before = state(layout)
+    publish(layout, "never heard of")
+    assert state(layout) == before
+
+
+def test_the_order_of_publication_does_not_matter(layout: Layout, tmp_path: Path) -> None:
+    other = Layout(tmp_path / "other")
+    other.private.mkdir(parents=True)
+    put(other, NEW, ["5", "3"])
+    put(other, OLD, ["0", "1", "2"], "more work")
+    for batch in (OLD, NEW):
+        publish(layout, batch)
+    for batch in (NEW, OLD):
+        publish(other, batch)
+    assert state(layout) == state(other)
+
+
+@pytest.mark.parametrize("batch", [NEW, OLD])
+@pytest.mark.parametrize("move", range(MOVES))
+def test_killed_before_any_move_the_batch_is_whole_or_absent_and_can_be_published_again(
+    batch: str, move: int, layout: Layout
+) -> None:
+    ended = in_a_child(dying_at(move, lambda: publish(layout, batch)))
+    assert ended in (0, -signal.SIGKILL)
+    for name in ingested_batches(layout):
+        pictures = open_pixels(layout, name)[:, 0, 0]
+        assert load_headers(layout, name)["image_id"].tolist() == [f"{name}-{number}" for number in pictures]
+    publish(layout, batch)
+    assert len(load_headers(layout, batch)) == len(open_pixels(layout, batch)) == {NEW: 2, OLD: 3}[batch]
+    assert is_published(layout, batch, {NEW: "work", OLD: "more work"}[batch])
+    files = read_table(layout.files)
+    assert len(files) == files["file_id"].nunique() == (4 if batch == NEW else 3)
+
+
+def test_the_last_kill_comes_after_the_last_move(layout: Layout) -> None:
+    assert in_a_child(dying_at(MOVES, lambda: publish(layout, NEW))) == 0
+    assert ingested_batches(layout) == [NEW, OLD]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_disk_that_fills_up_while_publishing_leaves_the_batch_as_it_was(
+    number: int, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content_hash(layout.headers(OLD)), content_hash(layout.pixels(OLD))
+    original, writes = pd.DataFrame.to_parquet, 0
+
+    def full(self: pd.DataFrame, path: Path, **options: object) -> None:
+        nonlocal writes
+        if writes == number:
+            path.write_bytes(b"half of it")
+            raise Full
+        writes += 1
+        original(self, path, **options)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, "to_parquet", full)
+        if number < 3:
+            with pytest.raises(Full):
+                publish(layout, OLD)
+            assert (content_hash(layout.headers(OLD)), content_hash(layout.pixels(OLD))) == before
+        else:
+            publish(layout, OLD)
+    publish(layout, OLD)
+    assert len(load_headers(layout, OLD)) == len(open_pixels(layout, OLD)) == 3
+
+
+def test_a_batch_without_pictures_publishes_its_verdicts_and_leaves_the_rest(layout: Layout) -> None:
+    before = content_hash(layout.headers(OLD)), content_hash(layout.identities)
+    start_staging(layout, OLD, "nothing")
+    tables = tables_of(OLD, []) | {name: tables_of(OLD, ["9"])[name] for name in ("files", "quarantine")}
+    stage(layout, OLD, "nothing", tables, np.zeros((0, 4, 4), np.uint8), [])
+    publish(layout, OLD)
+    assert (content_hash(layout.headers(OLD)), content_hash(layout.identities)) == before
+    assert read_table(layout.files)["file_id"].tolist() == ["old-9"]
+    assert read_table(layout.quarantine(OLD))["file_id"].tolist() == ["old-9"]
+    assert not is_published(layout, OLD, "nothing")
+
+
+def test_staging_of_the_same_work_is_kept_and_of_other_work_removed(layout: Layout) -> None:
+    folder = start_staging(layout, "next", "one")
+    (folder / "block").touch()
+    assert start_staging(layout, "next", "one") == folder
+    assert (folder / "block").exists()
+    start_staging(layout, "next", "two")
+    assert not (folder / "block").exists()
+    clear_staging(layout, "next")
+    clear_staging(layout, "next")
+    assert not folder.exists()
+
+
+def test_a_batch_whose_shard_is_lost_is_not_published(layout: Layout) -> None:
+    publish(layout, NEW)
+    layout.pixels(NEW).unlink()
+    assert not is_published(layout, NEW, "work")
+    assert ingested_batches(layout) == [OLD]

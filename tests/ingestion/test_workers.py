@@ -1,0 +1,89 @@
+"""Workers: whatever a file does to its process, only that file is refused, and results come in order."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+from support.dicoms import radiograph, save
+from support.hostile import deflated, element, tag_of
+from support.readers import HEADERS, PIXELS, source_file
+from support.work import ABORTED, BROKEN, EAT, HANG, KILLED, LEFT, SLOW, TALK, behave, process_id
+
+from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.ingestion.workers import Limits, contained_map
+
+ONE, TWO = Limits(1, 1024, 1.5), Limits(2, 1024, 1.5)
+GOOD = [f"item {i}" for i in range(9)]
+BOMB = 160 << 20  # bytes, inflated
+
+
+def said(items: list[str], limits: Limits, chunk: int = 3) -> list[str]:
+    """Results in order; of a refused item the reason."""
+    found = contained_map(behave, items, limits, chunk=chunk)
+    return [result.reason if isinstance(result, RefusedFile) else result for result in found]
+
+
+def test_results_come_in_order_whatever_the_chunks() -> None:
+    items = [f"{i}" for i in range(50)]
+    assert said(items, TWO, chunk=7) == items
+
+
+def test_no_items_give_no_results() -> None:
+    assert said([], TWO) == []
+
+
+def test_the_work_is_done_in_other_processes() -> None:
+    assert os.getpid() not in set(contained_map(process_id, GOOD, ONE))
+
+
+def test_only_the_culprits_are_refused_each_for_its_own_reason() -> None:
+    items = ["before", KILLED, "a", EAT, "b", HANG, "c", LEFT, ABORTED, "d", "after"]
+    crashed = "decoder_crashed"
+    expected = ["BEFORE", crashed, "A", "too_large", "B", "too_slow", "C", crashed, crashed, "D", "AFTER"]
+    assert said(items, TWO, chunk=4) == expected
+
+
+def test_the_time_limit_is_a_files_and_not_a_chunks() -> None:
+    assert said([SLOW] * 5, ONE, chunk=5) == [SLOW.upper()] * 5
+
+
+def test_what_decoders_and_libraries_say_is_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    assert said([TALK, "a"], ONE) == [TALK.upper(), "A"]
+    assert "CANARY" not in "".join(capfd.readouterr())
+
+
+def test_a_mistake_of_ours_is_raised_and_leaves_no_process() -> None:
+    with pytest.raises(LookupError, match="a mistake of ours"):
+        said([*GOOD, BROKEN, *GOOD], ONE)
+    assert multiprocessing.active_children() == []
+
+
+def test_who_stops_listening_leaves_no_process() -> None:
+    results = contained_map(behave, GOOD * 20, TWO, chunk=1)
+    assert list(itertools.islice(results, 2)) == [g.upper() for g in GOOD[:2]]
+    results.close()  # type: ignore[attr-defined]
+    assert multiprocessing.active_children() == []
+
+
+def test_a_deflate_bomb_and_a_decoders_panic_are_refused_and_their_neighbours_read(tmp_path: Path) -> None:
+    tag = tag_of("StudyComments")
+    panicking = radiograph(0)
+    panicking.compress("1.2.840.10008.1.2.5")
+    panicking.Rows = 40  # a run of this picture crosses the end of row 40
+    paths = [
+        save(radiograph(2), tmp_path / "a.dcm"),
+        deflated(radiograph(3), tmp_path / "bomb.dcm", element(tag, "UT", bytes(BOMB))),
+        save(panicking, tmp_path / "panic.dcm"),
+        save(radiograph(4), tmp_path / "z.dcm"),
+    ]
+    assert paths[1].stat().st_size < BOMB / 500
+    files, limits = [source_file(path) for path in paths], Limits(1, 512, 30)
+    headers = list(contained_map(HEADERS, files, limits))
+    assert [r.reason if isinstance(r, RefusedFile) else r.reasons for r in headers] == [[], "too_large", [], []]
+    pixels = list(contained_map(PIXELS, files, limits))
+    found = [r.reason if isinstance(r, RefusedFile) else r.reasons for r in pixels]
+    assert found == [[], "too_large", ["decoder_error"], []]

@@ -1,0 +1,142 @@
+"""The leak test: no model that judges a label has seen that label, nor another of the same patient."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.trained import Trained, trained_root
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import content_hash, write_table
+from dagster_project.label_errors.out_of_sample import JUDGES, judge
+from dagster_project.layout import CROSSFIT
+from dagster_project.pretraining.pretrain import pretrain_crossfit
+from dagster_project.training_set.build import class_numbers, load_training_set
+
+CLASSES = 5
+
+
+@pytest.fixture(scope="module")
+def trained(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A root whose crossfit encoders took one epoch, so that they can be trained again and again."""
+    root = with_one_epoch(trained_root(made_once).copied_to(tmp_path_factory.mktemp("leak") / "root"))
+    pretrain_crossfit(root.layout, root.params)
+    return root
+
+
+def with_one_epoch(root: Trained) -> Trained:
+    quick = root.params.learning.model_copy(update={"crossfit_epochs": 1})
+    return replace(root, params=root.params.model_copy(update={"profiles": {"quick": quick}}))
+
+
+def judged(root: Trained, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (J, N, K) and unusualness (J, N)."""
+    found = judge(root.layout, root.params, table, class_numbers(root.layout, root.params, table), CLASSES)
+    return found.probabilities, found.unusual
+
+
+def with_next_label(root: Trained, table: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """The table with another class's label on every labelled one of `rows` (bool)."""
+    names = np.array(sorted(root.truth["truth"].dropna().unique()), dtype=object)
+    known = {name: names[(i + 1) % len(names)] for i, name in enumerate(names)}
+    return table.assign(region=table["region"].where(~rows, table["region"].map(known)))
+
+
+def weights(root: Trained, fold: int) -> Path:
+    return root.layout.encoder(CROSSFIT) / f"fold_{fold}" / "weights.safetensors"
+
+
+def trained_again(root: Trained, table: pd.DataFrame, folder: Path) -> Trained:
+    """A copy of the root with this training set and crossfit encoders trained on it from the start."""
+    copy = root.copied_to(folder)
+    shutil.rmtree(copy.layout.encoder(CROSSFIT))
+    write_table(copy.layout.training_set, table)
+    pretrain_crossfit(copy.layout, copy.params)
+    return copy
+
+
+@pytest.mark.parametrize("fold", [0, 1, 2])
+def test_the_labels_of_a_fold_change_nothing_in_how_that_fold_is_judged(
+    trained: Trained, fold: int, tmp_path: Path
+) -> None:
+    table = load_training_set(trained.layout)
+    mine = (table["fold"] == fold).to_numpy()
+    copy = trained_again(trained, with_next_label(trained, table, mine), tmp_path / "copy")
+    same = [content_hash(weights(copy, k)) == content_hash(weights(trained, k)) for k in range(3)]
+    assert same == [k == fold for k in range(3)]
+    before, unusual_before = judged(trained, table)
+    after, unusual_after = judged(copy, load_training_set(copy.layout))
+    np.testing.assert_array_equal(after[:, mine], before[:, mine])
+    np.testing.assert_array_equal(unusual_after[:, mine], unusual_before[:, mine])
+    for j in range(len(JUDGES)):
+        assert (after[j, ~mine] != before[j, ~mine]).any(), "else the test would prove nothing"
+
+
+def test_flipping_one_label_leaves_the_probabilities_of_its_patient_s_pictures(
+    trained: Trained, tmp_path: Path
+) -> None:
+    table = load_training_set(trained.layout)
+    one = int(np.flatnonzero((table["fold"] == 1) & table["region"].notna())[3])
+    patient = (table["patient"] == table["patient"][one]).to_numpy()
+    copy = trained_again(trained, with_next_label(trained, table, table.index == one), tmp_path / "copy")
+    before, after = judged(trained, table)[0], judged(copy, load_training_set(copy.layout))[0]
+    assert patient.sum() == 2
+    np.testing.assert_array_equal(after[:, patient], before[:, patient])
+    assert (after != before).any()
+
+
+def test_the_encoders_of_a_fold_saw_no_picture_of_its_patients(trained: Trained) -> None:
+    table = load_training_set(trained.layout)
+    assert (table.groupby("group")["fold"].nunique() == 1).all()
+    for fold in range(3):
+        others = table[(table["fold"] != fold) & (table["excluded"] == "")]
+        card = pd.read_json(weights(trained, fold).with_name("card.json"), typ="series")
+        assert (card["pictures"], card["labels_seen"]) == (len(others), others["region"].notna().sum())
+
+
+def test_every_picture_gets_probabilities_also_without_a_label(trained: Trained) -> None:
+    table = load_training_set(trained.layout)
+    assert table["region"].isna().any()
+    probabilities, unusual = judged(trained, table)
+    assert probabilities.shape == (len(JUDGES), len(table), CLASSES)
+    np.testing.assert_allclose(probabilities.sum(axis=2), 1, atol=1e-5)
+    assert ((unusual >= 0) & (unusual <= 1)).all()
+
+
+def test_a_label_on_an_excluded_copy_teaches_nothing(trained: Trained, tmp_path: Path) -> None:
+    table = load_training_set(trained.layout)
+    row = int(np.flatnonzero(table["region"].notna())[0])
+    shut_out = table.assign(excluded=table["excluded"].where(table.index != row, "copy_on_other_side"))
+    copy = trained_again(trained, shut_out, tmp_path / "copy")
+    before, _ = judged(copy, shut_out)
+    after, _ = judged(copy, with_next_label(trained, shut_out, shut_out.index == row))
+    np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("column", ["fold", "region"])
+def test_encoders_of_other_folds_or_labels_are_refused_as_judges(trained: Trained, column: str) -> None:
+    table = load_training_set(trained.layout)
+    if column == "fold":
+        table["fold"] = (table["fold"] + 1) % 3
+    else:
+        table = with_next_label(trained, table, table.index == 5)
+    with pytest.raises(RayTruthError, match="other folds or labels") as error:
+        judged(trained, table)
+    assert error.value.do == "run `raytruth pretrain crossfit`"
+
+
+def test_missing_encoders_and_embeddings_are_named(trained: Trained, tmp_path: Path) -> None:
+    copy, table = trained.copied_to(tmp_path / "copy"), load_training_set(trained.layout)
+    copy.layout.embeddings("encoder_byol").unlink()
+    with pytest.raises(RayTruthError, match="not been embedded") as error:
+        judged(copy, table)
+    assert error.value.do == "run `raytruth evaluate`"
+    shutil.rmtree(copy.layout.encoder(CROSSFIT))
+    with pytest.raises(RayTruthError, match="not been pretrained"):
+        judged(copy, table)

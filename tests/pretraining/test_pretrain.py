@@ -1,0 +1,183 @@
+"""The encoders of a root: which pictures and labels each sees, what is kept, and when one is trained again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+from support.archive import patients_of, put_batch, write_regions
+from support.roots import params_of, small_root
+from support.trained import FIRST, Trained, trained_root
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import content_hash, read_json, write_array, write_table
+from dagster_project.layout import CROSSFIT, ENCODERS, SELF_SUPERVISED, Layout
+from dagster_project.params import Params
+from dagster_project.pretraining.pretrain import pretrain, pretrain_crossfit
+from dagster_project.training_set.build import build_training_set, load_training_set
+
+
+@pytest.fixture(scope="module")
+def trained(made_once: Callable[..., Path]) -> Trained:
+    return trained_root(made_once)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> tuple[Layout, Params]:
+    """A root with a training set of 36 patients and encoders that take one epoch."""
+    changes = {f"profiles__quick__{method}__epochs": 1 for method in ("simclr", "byol", "supcon")}
+    layout = small_root(
+        tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__crossfit_epochs=1, **changes
+    )
+    put_batch(layout, "b", *patients_of([0, 1, 2] * 12, seed=3))
+    build_training_set(layout, params_of(layout))
+    return layout, params_of(layout)
+
+
+def weights(layout: Layout, name: str) -> Path:
+    return layout.encoder(name) / "weights.safetensors"
+
+
+def with_mixed_labels(layout: Layout, rows: pd.Series | None = None) -> None:
+    """Deal the labels of `rows` (bool; all) out anew among their pictures."""
+    table = load_training_set(layout)
+    chosen = np.ones(len(table), bool) if rows is None else rows.to_numpy()
+    table.loc[chosen, "region"] = np.random.default_rng(0).permutation(table.loc[chosen, "region"].to_numpy(object))
+    write_table(layout.training_set, table)
+
+
+@pytest.mark.parametrize("method", ["simclr", "byol"])
+def test_simclr_and_byol_never_see_a_label(root: tuple[Layout, Params], method: str) -> None:
+    layout, params = root
+    pretrain(layout, params, method)
+    before = weights(layout, f"encoder_{method}").read_bytes()
+    with_mixed_labels(layout)
+    weights(layout, f"encoder_{method}").unlink()
+    (layout.encoder(f"encoder_{method}") / "card.json").unlink()
+    assert pretrain(layout, params, method).labels == 0
+    assert weights(layout, f"encoder_{method}").read_bytes() == before
+
+
+def test_supcon_sees_the_training_split_s_labels_and_no_others(root: tuple[Layout, Params]) -> None:
+    layout, params = root
+    pretrain(layout, params, "supcon")
+    before = content_hash(weights(layout, "encoder_supcon"))
+    train = load_training_set(layout)["split"] == "train"
+    for rows, same in ((~train, True), (train, False)):
+        with_mixed_labels(layout, rows)
+        (layout.encoder("encoder_supcon") / "card.json").unlink()
+        pretrain(layout, params, "supcon")
+        assert (content_hash(weights(layout, "encoder_supcon")) == before) is same
+
+
+def test_no_encoder_sees_a_picture_of_the_validation_or_test_split(root: tuple[Layout, Params]) -> None:
+    layout, params = root
+    table = load_training_set(layout)
+    pretrain(layout, params, "simclr")
+    before = weights(layout, "encoder_simclr").read_bytes()
+    shard = np.load(layout.pixels("b"))
+    shard[table.loc[table["split"] != "train", "row"]] = 0
+    write_array(layout.pixels("b"), shard)
+    (layout.encoder("encoder_simclr") / "card.json").unlink()
+    assert pretrain(layout, params, "simclr").pictures == (table["split"] == "train").sum()
+    assert weights(layout, "encoder_simclr").read_bytes() == before
+
+
+def test_an_excluded_copy_is_not_learned_from(root: tuple[Layout, Params]) -> None:
+    layout, params = root
+    table = load_training_set(layout)
+    first = table.index[table["split"] == "train"][0]
+    table.loc[first, "excluded"] = "copy_on_other_side"
+    write_table(layout.training_set, table)
+    assert pretrain(layout, params, "simclr").pictures == (table["split"] == "train").sum() - 1
+    everyone = [summary.pictures for summary in pretrain_crossfit(layout, params)]
+    assert sum(everyone) == 2 * (len(table) - 1)
+
+
+def test_an_encoder_of_these_pictures_and_settings_is_kept(root: tuple[Layout, Params]) -> None:
+    layout, params = root
+    first = pretrain(layout, params, "byol")
+    stamp = weights(layout, "encoder_byol").stat().st_mtime_ns
+    again = pretrain(layout, params, "byol")
+    assert weights(layout, "encoder_byol").stat().st_mtime_ns == stamp
+    assert (again.pictures, again.labels) == (first.pictures, first.labels)
+    assert again.curve == pytest.approx(first.curve, abs=1e-6)
+
+
+@pytest.mark.parametrize("change", ["setting", "seed", "picture", "tampered weights"])
+def test_it_is_trained_again_if_anything_changed_that_decides_the_weights(
+    root: tuple[Layout, Params], change: str
+) -> None:
+    layout, params = root
+    pretrain(layout, params, "simclr")
+    path = weights(layout, "encoder_simclr")
+    before, stamp = content_hash(path), path.stat().st_mtime_ns
+    if change == "setting":
+        quick = params.learning.model_copy(update={"learning_rate": 0.002})
+        params = params.model_copy(update={"profiles": {"quick": quick}})
+    elif change == "seed":
+        params = params.model_copy(update={"seed": 1})
+    elif change == "picture":
+        table = load_training_set(layout)
+        shard = np.load(layout.pixels("b"))
+        shard[table.loc[table["split"] == "train", "row"]] //= 2
+        write_array(layout.pixels("b"), shard)
+    else:
+        path.write_bytes(b"x")
+    pretrain(layout, params, "simclr")
+    assert path.stat().st_mtime_ns != stamp
+    assert (content_hash(path) == before) is (change == "tampered weights")
+
+
+def test_another_method_s_settings_do_not_matter(root: tuple[Layout, Params]) -> None:
+    layout, params = root
+    pretrain(layout, params, "simclr")
+    stamp = weights(layout, "encoder_simclr").stat().st_mtime_ns
+    byol = params.learning.byol.model_copy(update={"epochs": 7})
+    quick = params.learning.model_copy(update={"byol": byol, "crossfit_epochs": 9})
+    pretrain(layout, params.model_copy(update={"profiles": {"quick": quick}}), "simclr")
+    assert weights(layout, "encoder_simclr").stat().st_mtime_ns == stamp
+
+
+def test_an_unknown_method_is_refused_with_the_known_ones(root: tuple[Layout, Params]) -> None:
+    with pytest.raises(RayTruthError, match="moco") as error:
+        pretrain(*root, "moco")
+    assert "simclr, byol, supcon, crossfit" in error.value.do
+
+
+def test_a_fold_s_encoder_goes_when_there_are_fewer_folds(root: tuple[Layout, Params]) -> None:
+    layout, params = root
+    stale = layout.encoder(CROSSFIT) / "fold_3"
+    stale.mkdir(parents=True)
+    pretrain_crossfit(layout, params)
+    assert sorted(p.name for p in layout.encoder(CROSSFIT).iterdir()) == ["fold_0", "fold_1", "fold_2"]
+
+
+@pytest.mark.parametrize("name", [*ENCODERS, *(f"{CROSSFIT}/fold_{k}" for k in range(3))])
+def test_beside_the_weights_stands_a_card_that_tells_what_they_are(trained: Trained, name: str) -> None:
+    layout, folder = trained.layout, trained.layout.encoder(name)
+    assert sorted(p.name for p in folder.iterdir()) == ["card.json", "loss.csv", "weights.safetensors"]
+    card = read_json(folder / "card.json")
+    assert card["weights"] == content_hash(folder / "weights.safetensors")
+    assert card["training_set"] == content_hash(layout.training_set)
+    assert card["code_version"]
+    assert (card["labels_seen"] == 0) is (name in SELF_SUPERVISED)
+    assert card["settings"]["epochs"] == len(pd.read_csv(folder / "loss.csv"))
+    tensors = load_file(folder / "weights.safetensors")
+    assert all(t.isfinite().all() for t in tensors.values())
+    assert not any("project" in key or "target" in key for key in tensors), "only the backbone is kept"
+
+
+def test_training_left_no_checkpoint_behind(trained: Trained) -> None:
+    assert not list(trained.layout.checkpoints("encoder_simclr").parent.rglob("*.ckpt"))
+
+
+def test_each_encoder_learned_something(trained: Trained) -> None:
+    for name in ENCODERS:
+        card = read_json(trained.layout.encoder(name) / "card.json")
+        assert card["loss_last_epoch"] < 0.95 * card["loss_first_epoch"]
+    assert FIRST in set(load_training_set(trained.layout)["batch"])

@@ -1,0 +1,92 @@
+"""A root on which everything was learned from drawn patterns, with errors planted among the labels; made once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.ensembling.champion import promote
+from dagster_project.ensembling.ensemble import build_ensemble
+from dagster_project.evaluation.linear_evaluation import evaluate
+from dagster_project.files import read_table, write_table
+from dagster_project.label_errors.find import find_label_errors
+from dagster_project.layout import Layout
+from dagster_project.params import Params
+from dagster_project.pretraining.pretrain import pretrain, pretrain_crossfit
+from dagster_project.pretraining.train import METHODS
+from dagster_project.training_set.build import build_training_set
+from support.archive import REGIONS, patients_of, put_batch, write_regions
+from support.roots import params_of, small_root
+
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+PER_CLASS, CLOUDS = 16, len(REGIONS)
+FLIPS, COPIES, MISSING = range(10), range(20, 22), range(30, 34)  # patients, by number
+FIRST, EPOCHS = "first", 12
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The root, its settings, and what was planted: one row a picture with truth and `planted`."""
+
+    layout: Layout
+    params: Params
+    truth: pd.DataFrame
+
+    def copied_to(self, folder: Path) -> Trained:
+        """A copy that may be changed."""
+        shutil.copytree(self.layout.root, folder, symlinks=True)
+        return Trained(Layout(folder), self.params, self.truth)
+
+
+def trained_root(made_once: MadeOnce) -> Trained:
+    """All stages from the training set to the label errors on 84 patients. Not to be changed: copy it first."""
+    layout = Layout(made_once("trained", _make))
+    return Trained(layout, params_of(layout), read_table(layout.private / "truth.parquet"))
+
+
+def _make(folder: Path) -> None:
+    changes = {f"profiles__quick__{method}__epochs": EPOCHS for method in METHODS}
+    changes |= {"profiles__quick__crossfit_epochs": EPOCHS, "monitoring__min_pictures": 30}
+    layout = small_root(folder, write_regions(folder.with_suffix(".yaml")), **changes)
+    rows, pictures = planted(seed=1)
+    write_table(layout.private / "truth.parquet", rows)
+    put_batch(layout, FIRST, rows, pictures)
+    learn(layout, params_of(layout))
+
+
+def learn(layout: Layout, params: Params) -> None:
+    """Every stage from the training set to the label errors."""
+    build_training_set(layout, params)
+    for method in METHODS:
+        pretrain(layout, params, method)
+    pretrain_crossfit(layout, params)
+    evaluate(layout, params)
+    build_ensemble(layout, params)
+    promote(layout, params)
+    find_label_errors(layout, params)
+
+
+def planted(seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Patients of every class and four of none, with wrong labels, missing ones and copies that bear another label."""
+    kinds = [kind for _ in range(PER_CLASS) for kind in range(len(REGIONS))] + [CLOUDS] * 4
+    rows, pictures = patients_of(kinds, seed)
+    number = rows["patient"].str[-3:].astype(int)
+    first = ~rows["patient"].duplicated()
+    rows["planted"] = ""
+    rows.loc[number.isin(FLIPS) & first, "planted"] = "flip"
+    rows.loc[number.isin(COPIES), "planted"] = "copy"
+    rows.loc[number.isin(MISSING) & first, "planted"] = "missing"
+    rows.loc[rows["truth"].isna(), "planted"] = "cloud"
+    place = pd.Categorical(rows["truth"], categories=REGIONS).codes
+    others = np.array(REGIONS, dtype=object)[(place + 2) % len(REGIONS)]
+    wrong = rows["planted"].isin(["flip", "cloud"]) | (rows["planted"] == "copy") & ~first
+    rows.loc[wrong, "label_region"] = others[wrong]
+    rows.loc[rows["planted"] == "missing", "label_region"] = None
+    for row in np.flatnonzero((rows["planted"] == "copy") & ~first):
+        pictures[row] = (0.9 * pictures[row - 1].astype(float) + 10).astype(np.uint8)
+    return rows, pictures

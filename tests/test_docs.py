@@ -1,0 +1,60 @@
+"""What the documentation says is what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_cli import COMMANDS
+
+from dagster_project.ingestion.reasons import page as page_of_reasons
+from dagster_project.layout import Layout
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def test_the_page_of_reasons_is_made_from_the_code() -> None:
+    assert (REPOSITORY / "docs" / "reasons.md").read_text() == page_of_reasons() + "\n"
+
+
+def test_the_page_of_commands_is_made_from_the_code(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "typer", "dagster_project.cli", "utils", "docs", "--name", "raytruth"]
+    subprocess.run([*command, "--title", "Command line", "--output", str(tmp_path / "cli.md")], check=True)
+    assert (REPOSITORY / "docs" / "cli.md").read_text() == (tmp_path / "cli.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_named_exists(page: Path) -> None:
+    named = re.findall(r"(?<![/\w])raytruth (?:--root \S+ )?([a-z-]+)", page.read_text())
+    assert set(named) <= {*COMMANDS, "command", "stage"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_file_named_in_the_design_is_where_the_layout_puts_it() -> None:
+    layout = Layout(Path("root"))
+    named = {
+        layout.headers("b"): "data/headers/b.parquet",
+        layout.pixels("b"): "data/pixels/b.npy",
+        layout.quarantine("b"): "data/quarantine/b.parquet",
+        layout.training_set: "data/training_set.parquet",
+        layout.label_errors: "data/label_errors.parquet",
+        layout.verdicts: "data/verdicts.parquet",
+        layout.champion: "models/champion.json",
+        layout.metrics("ensemble"): "models/metrics/ensemble.json",
+        layout.files: "data/private/files.parquet",
+        layout.identities: "data/private/identities.parquet",
+        layout.encoder("encoder_simclr"): "models/encoder_simclr",
+    }
+    assert {path.relative_to("root"): Path(text) for path, text in named.items()} == {
+        Path(text): Path(text) for text in named.values()
+    }

@@ -1,0 +1,18 @@
+"""A root with a batch that passes every check, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.good_batches import BATCH, put_good_batch
+from support.roots import small_root
+
+from dagster_project.layout import Layout
+
+
+@pytest.fixture(scope="session")
+def good_root(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Layout:
+    """A root with BATCH published. Not to be changed."""
+    return Layout(made_once("good-batch", lambda folder: put_good_batch(small_root(folder), BATCH)))
