@@ -111,9 +111,7 @@ def without_marks(picture: np.ndarray) -> tuple[np.ndarray, float]:
     found = picture.copy()
     for (rows, columns), level in [*bright, *((place, 255 - level) for place, level in dark)]:
         for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            found[(2 * rows + down).clip(max=len(found) - 1), (2 * columns + right).clip(max=found.shape[1] - 1)] = (
-                level
-            )
+            found[2 * rows + down, 2 * columns + right] = level
     share = float((found != picture).mean())
     return (found, share) if share <= _MOST_BLANKED else (picture, 0.0)
 
@@ -136,11 +134,8 @@ def _marks(picture: np.ndarray) -> list[tuple[tuple[np.ndarray, np.ndarray], flo
         place = tuple(slice(max(part.start - _RING, 0), part.stop + _RING) for part in place)
         mark = labels[place] == number
         around = np.sort(ground[place][_grown(mark, _RING) & (labels[place] == 0)])
-        if (
-            (ink[place] & mark).sum() > _LARGEST * ink.size
-            or not around.size
-            or brightest[place][mark].max() < _BRIGHTEST
-        ):
+        too_large = (ink[place] & mark).sum() > _LARGEST * ink.size
+        if too_large or not around.size or brightest[place][mark].max() < _BRIGHTEST:
             continue
         low, level, high = around[[len(around) // 20, len(around) // 2, -1 - len(around) // 20]]
         if high <= _GROUND and high - low <= _GROUND_SPREAD:

@@ -68,8 +68,11 @@ def batch_tables(
     headers, identities, texts = [], [], []
     for read in used:
         row, identity, pixels = read.header.row or {}, read.header.identity, staged_of(read)
-        seen = {"pixel_digest": pseudonyms.of("pixels", pixels.pixel_digest)}
-        seen |= {"cropped": pixels.cropped, "blanked": pixels.blanked}
+        seen = {
+            "pixel_digest": pseudonyms.of("pixels", pixels.pixel_digest),
+            "cropped": pixels.cropped,
+            "blanked": pixels.blanked,
+        }
         headers.append({**row, "batch": batch, **seen, "warnings": ";".join(read.reasons)})
         identities.append(
             {"image_id": row["image_id"], **vars(identity), "path": _shown(read.file.path), "batch": batch}
