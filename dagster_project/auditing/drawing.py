@@ -59,7 +59,7 @@ def draw_traces(stem: Path, traces: Sequence[Trace]) -> None:
     write_text(stem.with_suffix(".csv"), table.to_csv(index=False, float_format="%.4f"))
     numbers = table.astype(dict.fromkeys(("balanced_accuracy", "chance", "permuted", "permuted_high"), float)).fillna(0)
     at = np.arange(len(table))
-    with drawing(stem.with_suffix(".png"), width=8, height=1.2 + 0.5 * len(table)) as axes:
+    with drawing(stem.with_suffix(".png"), width=8, height=1.7 + 0.5 * len(table)) as axes:
         axes.barh(at - 0.2, numbers["balanced_accuracy"], height=0.36, color="tab:blue", label="read by the probe")
         reach = [0 * numbers["permuted"], numbers["permuted_high"] - numbers["permuted"]]
         axes.barh(
@@ -76,5 +76,5 @@ def draw_traces(stem: Path, traces: Sequence[Trace]) -> None:
         axes.set_yticks(at, names)
         axes.invert_yaxis()
         axes.set(xlim=(0, 1), xlabel="balanced accuracy", title="What the embedding tells besides the region")
-        axes.legend(fontsize=8, loc="lower right")
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, frameon=False)
         axes.grid(axis="x", alpha=0.3)

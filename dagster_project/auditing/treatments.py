@@ -15,7 +15,7 @@ _BAND = 0.08  # of the side
 _CORNER = 0.22  # of the side
 _CENTRE = 0.5  # of the side
 _CONTENT = 12.0  # grey levels: a line of the exposed field has at least this standard deviation
-_BRIGHT = 230  # grey level of a marker or of text
+_STANDS_OUT, _BRIGHT = 150, 230  # grey levels: of all of a marker or text, and of its brightest pixel, at least
 _SMALL = 0.01  # of the picture: no larger component counts as one
 
 Treatment = Callable[[np.ndarray], np.ndarray]
@@ -75,13 +75,13 @@ def _from_first_to_last(lines: np.ndarray) -> np.ndarray:
 
 
 def _without_small_bright_parts(pictures: np.ndarray) -> np.ndarray:
-    """Small components near white, as markers and text are, and a pixel or two around them."""
+    """Small parts that stand out, near white somewhere, as markers and text do; bone is part of something larger."""
     within_a_picture = np.zeros((3, 3, 3), dtype=bool)
     within_a_picture[1] = True
-    labels, count = ndimage.label(pictures >= _BRIGHT, within_a_picture)
+    labels, count = ndimage.label(pictures >= _STANDS_OUT, within_a_picture)
     area = np.bincount(labels.ravel(), minlength=count + 1)
-    small = area <= _SMALL * pictures[0].size
-    small[0] = False
+    bright = np.bincount(labels[pictures >= _BRIGHT], minlength=count + 1) > 0
+    small = bright & (area <= _SMALL * pictures[0].size)
     reach = max(pictures.shape[1] // 64, 1)
     hidden = ndimage.maximum_filter(small[labels].view(np.uint8), (1, 2 * reach + 1, 2 * reach + 1))
     return _greyed(pictures, hidden.view(bool))
