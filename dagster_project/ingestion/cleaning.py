@@ -105,7 +105,7 @@ def without_marks(picture: np.ndarray) -> tuple[np.ndarray, float]:
 
     The picture itself is returned where there are none, or so many that they are likely something else.
     """
-    bright, dark = _marks(picture), _marks(255 - picture)
+    bright, dark = (_marks(picture), _marks(255 - picture)) if min(picture.shape) > 1 else ([], [])
     if not (bright or dark):
         return picture, 0.0
     found = picture.copy()

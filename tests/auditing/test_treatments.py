@@ -9,7 +9,8 @@ from support.archive import smooth_picture
 from dagster_project.auditing.treatments import POSITIVE_CONTROL, treatments
 
 SIDE = 64
-PICTURES = np.stack([smooth_picture(seed, SIDE).clip(0, 140) for seed in range(6)])
+PICTURES = np.stack([smooth_picture(seed, SIDE) for seed in range(6)])
+
 NAMES = sorted(treatments(0))
 
 
@@ -56,7 +57,7 @@ def test_a_border_is_hidden_and_the_field_stays() -> None:
 
 
 def test_small_bright_parts_are_hidden_and_large_ones_stay() -> None:
-    marked = PICTURES.copy()
+    marked = PICTURES.clip(0, 140)
     marked[0, 4:8, 4:8] = 255
     marked[1, 20:50, 20:50] = 255
     marked[1, 55:58, 4:30] = 200  # stands out, but is nowhere near white
