@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dagster_project.auditing.audit import audit_shortcuts
 from dagster_project.ensembling.champion import Gate, promote
 from dagster_project.ensembling.ensemble import build_ensemble
 from dagster_project.errors import RayTruthError
@@ -41,6 +42,7 @@ LEARNING: dict[str, Stage] = {
     "encoder_supcon_crossfit": pretrain_crossfit,
     "linear_evaluation": evaluate,
     "ensemble": build_ensemble,
+    "shortcut_audit": audit_shortcuts,
     "label_errors": find_label_errors,
     "review_worklist": build_worklist,
     "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none

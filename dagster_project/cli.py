@@ -217,6 +217,27 @@ def ensemble(context: typer.Context, root: RootOption = None) -> None:
     out.print(f"accuracy on test {_interval(summary.accuracy)}")
 
 
+@app.command("audit-shortcuts", epilog="Example: raytruth audit-shortcuts")
+def audit_shortcuts(context: typer.Context, root: RootOption = None) -> None:
+    """Hide and add what is no anatomy, and probe for scanner and room: what does the ensemble lean on?"""
+    layout, params = _open(context, root)
+    from dagster_project.auditing.audit import audit_shortcuts as audit
+
+    found = audit(layout, params)
+    effects = [
+        (e.treatment, _interval(e.changed), _interval(e.accuracy), _interval(e.difference)) for e in found.effects
+    ]
+    title = f"{found.pictures} test pictures, accuracy {_interval(found.accuracy)}"
+    _table(title, ("treatment", "predictions changed", "accuracy", "difference"), effects)
+    told = [
+        (t.attribute, t.values, *(t.note,) * 2)
+        if t.note
+        else (t.attribute, t.values, f"{t.balanced_accuracy:.3f}", f"{t.permuted:.3f} (at most {t.permuted_high:.3f})")
+        for t in found.traces
+    ]
+    _table("read from the embedding", ("attribute", "values", "balanced accuracy", "exchanged within regions"), told)
+
+
 @app.command(epilog="Example: raytruth promote")
 def promote(context: typer.Context, root: RootOption = None) -> None:
     """Make the ensemble the champion if it does not lose against the present one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from dagster_project.auditing.assets import shortcut_audit
 from dagster_project.ensembling.assets import champion, ensemble
 from dagster_project.evaluation.assets import linear_evaluation
 from dagster_project.ingestion.assets import radiographs
@@ -38,6 +39,7 @@ defs = dg.Definitions(
         encoder_supcon_crossfit,
         linear_evaluation,
         ensemble,
+        shortcut_audit,
         champion,
         label_errors,
         review_worklist,

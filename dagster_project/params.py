@@ -26,6 +26,7 @@ class Ingestion(Section):
 
     side: Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
     percentiles: tuple[float, float]
+    clean: bool
     workers: Annotated[int, Field(ge=0)]
     memory_mb: Annotated[int, Field(ge=512)]
     seconds_per_file: Annotated[float, Field(gt=0)]

@@ -33,6 +33,11 @@ GRAPH = {
         False,
         {"training_set", "linear_evaluation", "encoder_simclr", "encoder_byol", "encoder_supcon"},
     ),
+    "shortcut_audit": (
+        "evaluation",
+        False,
+        {"training_set", "radiograph_headers", "radiograph_pixels", "ensemble"},
+    ),
     "champion": ("ensembling", False, {"ensemble", "training_set"}),
     "label_errors": (
         "label_errors",

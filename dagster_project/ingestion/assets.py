@@ -66,6 +66,8 @@ def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Ma
         metadata={
             "pictures": len(shard),
             "side (px)": shard.shape[1],
+            "with borders cut off": int((headers["cropped"] > 0).sum()),
+            "with marks blanked": int((headers["blanked"] > 0).sum()),
             "megabytes": round(shard.nbytes / 1e6, 1),
             "montage": as_picture(montage),
         },

@@ -53,7 +53,7 @@ def read_headers(
 def read_pictures(reads: list[FileRead], params: Ingestion, staging: Path) -> tuple[list[FileRead], list[int]]:
     """Run the second pass; return the files that count, sorted by image id, and where their staged pictures lie."""
     wanted = [r for r in reads if r.header.row is not None]
-    reader = PixelReader(params.side, params.percentiles)
+    reader = PixelReader(params.side, params.percentiles, params.clean)
     pixels = read_pixels([r.file for r in wanted], reader, _limits(params), staging)
     for read, found in zip(wanted, pixels, strict=True):
         read.pixels = found

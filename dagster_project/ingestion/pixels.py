@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from pydicom.dataset import FileDataset
 from pydicom.uid import (
     JPEG2000,
@@ -20,8 +19,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from dagster_project.ingestion.cleaning import Cleaned, clean, declared_field
 from dagster_project.ingestion.elements import integer, open_dataset, refusing, text
 from dagster_project.ingestion.grayscale import rescaled, windowed
+from dagster_project.ingestion.letterbox import centred, fitted
 from dagster_project.ingestion.oddities import odd_content
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
@@ -43,21 +44,28 @@ _FLAT = 0.05  # share of pixels at the very lowest or highest value from which o
 class PixelRead:
     """What the second pass found in one file. `picture` is uint8 (side, side), or None if the file is refused.
 
-    Both digests are SHA-256: of the stored values, and of the whole file.
+    Both digests are SHA-256: of the stored values, and of the whole file. `cropped` and `blanked` are the shares that
+    were cut off as border and blanked as marks, in 0..1.
     """
 
     reasons: list[str]
     picture: np.ndarray | None = None
     pixel_digest: str = ""
     file_digest: str = ""
+    cropped: float = 0.0
+    blanked: float = 0.0
 
 
 @dataclass(frozen=True)
 class PixelReader:
-    """Reads pixels in a worker process. `percentiles` are the two of the stretch, in 0..100."""
+    """Reads pixels in a worker process. `percentiles` are the two of the stretch, in 0..100.
+
+    `clean`: whether borders are cut off and burned-in marks blanked.
+    """
 
     side: int
     percentiles: tuple[float, float]
+    clean: bool
 
     def __call__(self, file: SourceFile) -> PixelRead:
         """Decode one file. Never raises for what a file holds; MemoryError is left to the worker's limit."""
@@ -67,13 +75,16 @@ class PixelReader:
                 warnings.simplefilter("ignore")
                 ds = open_dataset(Path(file.path), warned)
                 stored = decode(ds, warned)
-                picture = letterbox(stretch(presented(ds, stored, warned), self.percentiles), self.side)
+                shown = stretch(presented(ds, stored, warned), self.percentiles)
+                small = clean(shown, declared_field(ds), self.side) if self.clean else Cleaned(fitted(shown, self.side))
+                picture = centred(small.picture, self.side)
                 warned += odd_content(ds, stored, Path(file.path).stat().st_size)
                 with Path(file.path).open("rb") as f:
                     file_digest = hashlib.file_digest(f, "sha256").hexdigest()
         except RefusedFile as refusal:
             return PixelRead([refusal.reason])
-        return PixelRead(sorted(set(warned) - {"no_preamble"}), picture, _digest(stored), file_digest)
+        reasons = sorted(set(warned) - {"no_preamble"})
+        return PixelRead(reasons, picture, _digest(stored), file_digest, small.cropped, small.blanked)
 
 
 def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
@@ -133,22 +144,6 @@ def stretch(values: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
     if top <= bottom:
         bottom, top = low, high
     return np.clip((values - bottom) * (255 / (top - bottom)), 0, 255).astype(np.float32)
-
-
-def letterbox(picture: np.ndarray, side: int) -> np.ndarray:
-    """Fit a picture (Rows, Columns) in 0..255 into the middle of a black square, aspect kept; uint8 (side, side).
-
-    Reduced by area averaging, enlarged bilinearly.
-    """
-    rows, columns = picture.shape
-    scale = side / max(rows, columns)
-    size = max(1, round(columns * scale)), max(1, round(rows * scale))
-    method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
-    small = np.asarray(Image.fromarray(picture).resize(size, method))
-    square = np.zeros((side, side), dtype=np.uint8)
-    top, left = (side - size[1]) // 2, (side - size[0]) // 2
-    square[top : top + size[1], left : left + size[0]] = np.rint(np.clip(small, 0, 255)).astype(np.uint8)
-    return square
 
 
 def _digest(stored: np.ndarray) -> str:

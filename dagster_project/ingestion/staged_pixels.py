@@ -29,6 +29,8 @@ class StagedPicture:
     place: int | None
     pixel_digest: str
     file_digest: str
+    cropped: float = 0.0
+    blanked: float = 0.0
 
 
 def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, staging: Path) -> list[StagedPicture]:
@@ -65,7 +67,7 @@ def _keep(read: PixelRead | RefusedFile, place: int, pictures: BinaryIO, first_b
         return StagedPicture(read.reasons, None, "", "")
     pictures.seek(first_byte + place * read.picture.size)
     pictures.write(read.picture.tobytes())
-    return StagedPicture(read.reasons, place, read.pixel_digest, read.file_digest)
+    return StagedPicture(read.reasons, place, read.pixel_digest, read.file_digest, read.cropped, read.blanked)
 
 
 def _make_room(staging: Path, count: int, side: int) -> None:

@@ -45,6 +45,8 @@ HEADER_COLUMNS: dict[str, str] = {
     "label_conflict": "string",
     "label_conflict_region": "string",
     "pixel_digest": "string",
+    "cropped": "float32",
+    "blanked": "float32",
     "warnings": "string",
 }
 FILE_COLUMNS = dict.fromkeys(("file_id", "batch", "path", "verdict", "reason"), "string")
@@ -65,9 +67,13 @@ def batch_tables(
     """
     headers, identities, texts = [], [], []
     for read in used:
-        row, identity = read.header.row or {}, read.header.identity
-        digest = pseudonyms.of("pixels", staged_of(read).pixel_digest)
-        headers.append({**row, "batch": batch, "pixel_digest": digest, "warnings": ";".join(read.reasons)})
+        row, identity, pixels = read.header.row or {}, read.header.identity, staged_of(read)
+        seen = {
+            "pixel_digest": pseudonyms.of("pixels", pixels.pixel_digest),
+            "cropped": pixels.cropped,
+            "blanked": pixels.blanked,
+        }
+        headers.append({**row, "batch": batch, **seen, "warnings": ";".join(read.reasons)})
         identities.append(
             {"image_id": row["image_id"], **vars(identity), "path": _shown(read.file.path), "batch": batch}
         )

@@ -1,7 +1,8 @@
 """Random views of a whole batch at once, on the device that holds it: one fused affine warp, then intensities.
 
 What stays the same between two views is what the encoder learns, so views differ in what does not make a region: place,
-size, turn and side in the picture, collimation, exposure, processing, inversion, noise.
+size, turn and side in the picture, collimation, exposure, processing, inversion, noise, and what is no anatomy:
+markers, rulers, text, borders.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
+
+from dagster_project.pretraining.cues import paste_cues
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class Strength:
     noise: float = 0.04  # of the range 0..1
     cutout: float = 0.3
     collimate: float = 0.3
+    collimator_degrees: float = 12.0
+    bright_border: float = 0.25  # of the collimated: unexposed film, not a blackened shutter
+    marker: float = 0.2  # of the batch, as text and ruler; a picture gets at most one of the three
+    text: float = 0.1
+    ruler: float = 0.1
 
 
 def random_view(
@@ -44,6 +52,7 @@ def random_view(
     grid = F.affine_grid(_affine(draw, strength), [len(x), 1, px, px], align_corners=False)
     x = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)  # (B, 1, px, px)
     x = _collimated(x, draw, strength)
+    x = paste_cues(x, generator, marker=strength.marker, text=strength.text, ruler=strength.ruler)
     x = _exposed(x, draw, strength)
     x = _blurred(x, draw, strength)
     x = x + torch.randn(x.shape, generator=generator, device=x.device) * draw.between(0, strength.noise)
@@ -100,19 +109,28 @@ def _blurred(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
 
 def _cut_out(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
     """A rectangle filled with one grey: a plate, a marker, a cover."""
-    inside = _rectangle(x, draw, 0.1, 0.35) & draw.happens(strength.cutout)
+    inside = _rectangle(x, draw, (0.1, 0.35), middle=0.5) & draw.happens(strength.cutout)
     return torch.where(inside, draw.between(0, 1), x)
 
 
 def _collimated(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
-    """Black outside a rectangle around the middle."""
-    outside = ~_rectangle(x, draw, 0.6, 1.0, middle=0.15) & draw.happens(strength.collimate)
-    return x.masked_fill(outside, 0)
+    """Black or bright outside a slightly turned rectangle around the middle."""
+    field = _rectangle(x, draw, (0.6, 1.0), middle=0.15, degrees=strength.collimator_degrees)
+    border = draw.happens(strength.bright_border) * draw.between(0.7, 1)
+    return torch.where(~field & draw.happens(strength.collimate), border, x)
 
 
-def _rectangle(x: torch.Tensor, draw: _Draw, least: float, most: float, middle: float = 0.5) -> torch.Tensor:
-    """bool (B, 1, px, px): inside a rectangle of sides `least`..`most` of px whose centre lies within `middle`."""
+def _rectangle(
+    x: torch.Tensor, draw: _Draw, sides: tuple[float, float], *, middle: float, degrees: float = 0
+) -> torch.Tensor:
+    """bool (B, 1, px, px): inside a rectangle of sides in `sides` of px whose centre lies within `middle`.
+
+    It is turned by up to `degrees`.
+    """
     at = torch.linspace(-0.5, 0.5, x.shape[-1], device=x.device)
-    half_high, half_wide = draw.between(least, most) / 2, draw.between(least, most) / 2
-    off_y, off_x = draw.between(-middle, middle), draw.between(-middle, middle)
-    return ((at[:, None] - off_y).abs() <= half_high) & ((at[None, :] - off_x).abs() <= half_wide)
+    half_high, half_wide = draw.between(*sides) / 2, draw.between(*sides) / 2
+    down, right = at[:, None] - draw.between(-middle, middle), at[None, :] - draw.between(-middle, middle)
+    if degrees:
+        slope = (draw.between(-1, 1) * math.radians(degrees)).tan()
+        down, right = down + slope * right, right - slope * down
+    return (down.abs() <= half_high) & (right.abs() <= half_wide)

@@ -78,6 +78,9 @@ def test_pictures_and_tables_stand_in_the_metadata(instance: dg.DagsterInstance)
         ("linear_evaluation", "confusion"),
         ("linear_evaluation", "embedding map"),
         ("ensemble", "confusion"),
+        ("shortcut_audit", "effects, drawn"),
+        ("shortcut_audit", "traces, drawn"),
+        ("shortcut_audit", "examples"),
         ("label_errors", "most suspicious"),
         ("batch_predictions", "least confident"),
     ]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,26 @@ from pydicom.uid import (
 )
 from support.dicoms import picture, radiograph, save
 from support.hostile import deflated
-from support.readers import SIDE, read_pixels
+from support.readers import PIXELS, SIDE, read_pixels, source_file
 
-from dagster_project.ingestion.pixels import PixelRead, decode, letterbox, presented, stretch
+from dagster_project.ingestion.letterbox import centred, fitted
+from dagster_project.ingestion.pixels import PixelRead, decode, presented, stretch
 from dagster_project.ingestion.reasons import RefusedFile
 
 STORED = picture(5)
 LOSSLESS = (RLELossless, JPEGLSLossless, JPEG2000Lossless)
 
 
+def letterbox(values: np.ndarray, side: int) -> np.ndarray:
+    return centred(fitted(values, side), side)
+
+
 def read(ds: FileDataset, folder: Path) -> PixelRead:
     return read_pixels(save(ds, folder / "a.dcm"))
+
+
+def uncleaned(path: Path) -> PixelRead:
+    return replace(PIXELS, clean=False)(source_file(path))
 
 
 def picture_of(ds: FileDataset, folder: Path) -> np.ndarray:
@@ -215,11 +225,12 @@ def test_borders_at_both_ends_do_not_count() -> None:
 
 def test_padding_pixels_do_not_count_as_picture(tmp_path: Path) -> None:
     framed = np.pad(STORED, 30, constant_values=4095)
-    found = picture_of(radiograph(pixels=framed, PixelPaddingValue=4095), tmp_path)
-    rows, columns = framed.shape
+    path = save(radiograph(pixels=framed, PixelPaddingValue=4095), tmp_path / "a.dcm")
+    found = uncleaned(path)
     inside = letterbox(np.pad(stretch(STORED.astype(np.float32), (0.5, 99.5)), 30, constant_values=255), SIDE)
-    assert rows > columns
-    np.testing.assert_array_equal(found, inside)
+    np.testing.assert_array_equal(found.picture, inside)
+    assert found.cropped == 0
+    assert read_pixels(path).cropped > 0.5
 
 
 def test_a_picture_of_two_values_is_stretched_between_them() -> None:
@@ -263,7 +274,8 @@ def test_a_letterbox_leaves_a_picture_of_the_right_size_alone() -> None:
 
 def test_rows_and_columns_are_not_exchanged(tmp_path: Path) -> None:
     pixels = np.tile(np.linspace(0, 4000, 60), (80, 1)).astype(np.uint16)
-    found = picture_of(radiograph(pixels=pixels), tmp_path)
+    found = uncleaned(save(radiograph(pixels=pixels), tmp_path / "a.dcm")).picture
+    assert found is not None
     assert (found[:, :8] == 0).all()  # 60 of 80 columns: 48 of 64, centred
     assert (np.diff(found[:, 8:56].astype(int), axis=1) >= 0).all()
     assert (found[:, 8:56] == found[0, 8:56]).all()

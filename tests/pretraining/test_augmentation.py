@@ -24,6 +24,11 @@ OFF = Strength(
     noise=0.0,
     cutout=0.0,
     collimate=0.0,
+    collimator_degrees=0.0,
+    bright_border=0.0,
+    marker=0.0,
+    text=0.0,
+    ruler=0.0,
 )
 
 
@@ -111,6 +116,7 @@ def test_a_certain_change_is_just_that_change(change: dict, want) -> None:
     [
         *({"area": (0.3, 0.5)}, {"aspect": 0.5}, {"degrees": 40.0}, {"gamma": 0.5}, {"contrast": 0.5}),
         *({"brightness": 0.3}, {"blur": 1.0}, {"noise": 0.1}, {"cutout": 1.0}, {"collimate": 1.0}),
+        *({"marker": 1.0}, {"text": 1.0}, {"ruler": 1.0}),
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -135,3 +141,21 @@ def test_a_collimated_view_is_black_outside_a_rectangle() -> None:
     assert dark.any(dim=(1, 2)).float().mean() > 0.8
     rows, columns = (~dark).any(dim=2), (~dark).any(dim=1)
     assert torch.equal(~dark, rows[:, :, None] & columns[:, None, :])
+
+
+def test_a_turned_collimators_edges_lean_and_do_not_bend() -> None:
+    bright = torch.full((16, 64, 64), 200, dtype=torch.uint8)
+    field = view(bright, 0, 64, replace(OFF, collimate=1.0, collimator_degrees=12.0))[:, 0] > -0.99
+    rows, columns = field.any(dim=2), field.any(dim=1)
+    assert (field != rows[:, :, None] & columns[:, None, :]).any(dim=(1, 2)).sum() >= 8
+    runs = (field.int().diff(dim=2) != 0).sum(dim=2)  # convex: a row enters and leaves the field once
+    assert runs.max() <= 2
+
+
+def test_the_border_may_be_bright_instead() -> None:
+    dark = torch.full((32, 32, 32), 60, dtype=torch.uint8)
+    found = view(dark, 0, 32, replace(OFF, collimate=1.0, bright_border=0.5))[:, 0]
+    black, bright = (found < -0.99).any(dim=(1, 2)), (found > 0.3).any(dim=(1, 2))
+    assert 6 < black.sum() < 26
+    assert 6 < bright.sum() < 26
+    assert not (black & bright).any()

@@ -18,7 +18,7 @@ from support.taxonomies import own_taxonomy
 PSEUDONYMS = Pseudonyms(b"a key for tests, 32 bytes long..")
 SIDE = 64
 HEADERS = HeaderReader(PSEUDONYMS, own_taxonomy(), max_megapixels=100)
-PIXELS = PixelReader(SIDE, (0.5, 99.5))
+PIXELS = PixelReader(SIDE, (0.5, 99.5), clean=True)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What the ensemble leans on besides the anatomy."""

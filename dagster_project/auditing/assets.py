@@ -1,0 +1,38 @@
+"""`shortcut_audit`: what the ensemble leans on besides the anatomy."""
+
+import dagster as dg
+
+from dagster_project.resources import LEARNERS, Root, as_picture, as_table
+
+
+@dg.asset(
+    deps=["training_set", "radiograph_headers", "radiograph_pixels", "ensemble"],
+    group_name="evaluation",
+    owners=[LEARNERS],
+    kinds={"scikitlearn", "pytorch"},
+)
+def shortcut_audit(root: Root) -> dg.MaterializeResult:
+    """Predictions and accuracy on test pictures with one cue hidden or added, and what the embedding tells of scanner
+    and room.
+
+    The hidden centre is the positive control. Intervals (95 %) resample patients.
+    """
+    from dagster_project.auditing.audit import audit_shortcuts  # torch takes seconds to import
+    from dagster_project.auditing.drawing import effects_table, traces_table
+
+    layout = root.layout
+    audit = audit_shortcuts(layout, root.params)
+    versions = root.commit("shortcut_audit")
+    plots = layout.plots_dir / "shortcut_audit"
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.metrics("shortcut_audit")),
+        metadata={
+            "pictures": audit.pictures,
+            "accuracy, untouched": audit.accuracy.value,
+            "effects": as_table(effects_table(audit.effects)),
+            "traces": as_table(traces_table(audit.traces)),
+            "effects, drawn": as_picture(plots / "effects.png"),
+            "traces, drawn": as_picture(plots / "traces.png"),
+            "examples": as_picture(plots / "examples.png"),
+        },
+    )

@@ -1,0 +1,80 @@
+"""The audit as charts, each with its numbers as CSV for DVC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.auditing.traces import Trace
+from dagster_project.files import write_text
+from dagster_project.pictures import drawing
+
+if TYPE_CHECKING:
+    from dagster_project.auditing.audit import Effect
+
+
+def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
+    """One row a treatment: changed, accuracy and difference, each with the ends of its interval."""
+    rows = []
+    for effect in effects:
+        row: dict[str, object] = {"treatment": effect.treatment}
+        for name, i in (("changed", effect.changed), ("accuracy", effect.accuracy), ("difference", effect.difference)):
+            row |= {name: i.value, f"{name}, low": i.low, f"{name}, high": i.high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def draw_effects(stem: Path, effects: Sequence[Effect]) -> None:
+    """Write `<stem>.png` and `<stem>.csv`: changed predictions and difference of accuracy under each treatment."""
+    table = effects_table(effects)
+    write_text(stem.with_suffix(".csv"), table.to_csv(index=False, float_format="%.4f"))
+    at = np.arange(len(table))
+    with drawing(stem.with_suffix(".png"), width=8, height=1 + 0.45 * len(table)) as axes:
+        for shift, name, colour in ((-0.2, "changed", "tab:grey"), (0.2, "difference", "tab:red")):
+            value, low, high = (table[name + end] for end in ("", ", low", ", high"))
+            label = {"changed": "predictions changed", "difference": "difference of accuracy"}[name]
+            reach = [(value - low).clip(lower=0), (high - value).clip(lower=0)]
+            axes.barh(at + shift, value, height=0.36, xerr=reach, color=colour, capsize=2, label=label)
+        axes.set_yticks(at, table["treatment"])
+        axes.invert_yaxis()
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.set(xlabel="share of the test pictures, 95 % interval", title="What hiding or adding a cue changes")
+        axes.legend(fontsize=8)
+        axes.grid(axis="x", alpha=0.3)
+
+
+def traces_table(traces: Sequence[Trace]) -> pd.DataFrame:
+    """One row an attribute."""
+    return pd.DataFrame([asdict(trace) for trace in traces])
+
+
+def draw_traces(stem: Path, traces: Sequence[Trace]) -> None:
+    """Write `<stem>.png` and `<stem>.csv`: what a linear probe reads of each attribute, against permuted values."""
+    table = traces_table(traces)
+    write_text(stem.with_suffix(".csv"), table.to_csv(index=False, float_format="%.4f"))
+    numbers = table.astype(dict.fromkeys(("balanced_accuracy", "chance", "permuted", "permuted_high"), float)).fillna(0)
+    at = np.arange(len(table))
+    with drawing(stem.with_suffix(".png"), width=8, height=1.7 + 0.5 * len(table)) as axes:
+        axes.barh(at - 0.2, numbers["balanced_accuracy"], height=0.36, color="tab:blue", label="read by the probe")
+        reach = [0 * numbers["permuted"], numbers["permuted_high"] - numbers["permuted"]]
+        axes.barh(
+            at + 0.2,
+            numbers["permuted"],
+            height=0.36,
+            xerr=reach,
+            color="tab:grey",
+            capsize=2,
+            label="exchanged within regions (whisker: greatest)",
+        )
+        axes.plot(numbers["chance"], at, "k|", markersize=16, label="always one value")
+        names = [t.attribute.replace("_", " ") + (f"\n({t.note})" if t.note else "") for t in traces]
+        axes.set_yticks(at, names)
+        axes.invert_yaxis()
+        axes.set(xlim=(0, 1), xlabel="balanced accuracy", title="What the embedding tells besides the region")
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, frameon=False)
+        axes.grid(axis="x", alpha=0.3)
