@@ -16,7 +16,7 @@ from rich.table import Table
 from dagster_project.errors import RayTruthError
 from dagster_project.layout import Layout
 from dagster_project.params import Params, load_params
-from dagster_project.progress import show_logs
+from dagster_project.progress import log, show_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -187,7 +187,10 @@ def pretrain(
     """Pretrain an encoder; a stopped run resumes."""
     layout, params = _open(context, root)
     from dagster_project.pretraining import pretrain as stage
+    from dagster_project.pretraining.device import processes
 
+    if processes().rank > 0:  # one of them speaks for all; errors are everybody's
+        log.disabled = out.quiet = True
     crossfit = method == "crossfit"
     summaries = stage.pretrain_crossfit(layout, params) if crossfit else [stage.pretrain(layout, params, method)]
     rows = [(s.name, s.pictures, s.labels, f"{s.curve[0]:.3f}", f"{s.curve[-1]:.3f}") for s in summaries]

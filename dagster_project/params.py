@@ -139,6 +139,7 @@ class Profile(Section):
     width: Annotated[int, Field(ge=8, multiple_of=8)]  # on a CPU, torch writes past the end of narrower layers
     blocks: tuple[Positive, Positive, Positive, Positive]
     batch: Annotated[int, Field(ge=8)]
+    chunk: Positive | Literal["batch"]
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     warmup: Share
@@ -146,6 +147,12 @@ class Profile(Section):
     byol: BYOL
     supcon: SupCon
     crossfit_epochs: Positive
+
+    @model_validator(mode="after")
+    def _chunks_fill_the_batch(self) -> Profile:
+        if self.chunk != "batch" and self.batch % self.chunk:
+            raise ValueError("chunk must divide batch, or be the word batch")
+        return self
 
 
 class Params(Section):

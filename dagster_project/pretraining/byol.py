@@ -27,13 +27,18 @@ class BYOL(nn.Module):
         self.target = copy.deepcopy(nn.Sequential(self.backbone, self.project)).requires_grad_(False)
         self.momentum = settings.momentum
 
-    def forward(self, first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The symmetric loss of two views (B, 1, px, px) each; labels are not looked at."""
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Of two views (B, 1, px, px): two predictions, then what the target says of the other view; (B, P) each."""
         views = torch.cat([first, second])
         predicted = self.predict(self.project(self.backbone(views)))  # (2B, P)
         with torch.no_grad():
             wanted = self.target(views)  # (2B, P)
-        return byol_loss(predicted.float(), wanted.float().roll(len(first), dims=0))
+        return *predicted.float().chunk(2), *wanted.float().chunk(2)[::-1]
+
+    def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
+        """The symmetric loss of what `forward` gave; labels are not looked at."""
+        first, second, wanted_of_first, wanted_of_second = embedded
+        return byol_loss(torch.cat([first, second]), torch.cat([wanted_of_first, wanted_of_second]))
 
     @torch.no_grad()
     def follow(self, progress: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,13 +13,35 @@ from dagster_project.errors import RayTruthError
 from dagster_project.params import Profile
 
 
+@dataclass(frozen=True)
+class Processes:
+    """The processes that train one encoder together; `rank` is this one's number, and 0 writes what is kept."""
+
+    count: int = 1
+    a_machine: int = 1
+    rank: int = 0
+
+
+def processes() -> Processes:
+    """The processes that `torchrun` started, or this one alone."""
+    if not torch.distributed.is_torchelastic_launched():
+        return Processes()
+    return Processes(*(int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK")))
+
+
 def device_of(profile: Profile) -> torch.device:
-    """The profile's device. Raises RayTruthError if it wants a GPU and there is none."""
+    """The profile's device. Raises RayTruthError if it wants a GPU and there is none, or one for several processes."""
     if profile.device == "cuda" and not torch.cuda.is_available():
         raise RayTruthError(
             "The profile wants a CUDA GPU and this machine offers none",
             where="params.yaml: profile",
             do="choose the profile `quick`, or run on a GPU machine",
+        )
+    if profile.device == "cuda" and torch.cuda.device_count() < processes().a_machine:
+        raise RayTruthError(
+            f"{processes().a_machine} processes want a GPU each and this machine offers {torch.cuda.device_count()}",
+            where="torchrun --nproc-per-node",
+            do="start one process a GPU",
         )
     return torch.device(profile.device)
 

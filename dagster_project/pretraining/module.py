@@ -14,18 +14,22 @@ from torch.utils.data import DataLoader
 from dagster_project.errors import RayTruthError
 from dagster_project.params import Profile
 from dagster_project.pretraining.augmentation import random_view
+from dagster_project.pretraining.batches import Batches
 from dagster_project.pretraining.byol import BYOL
+from dagster_project.pretraining.chunks import embed_in_chunks
 from dagster_project.pretraining.simclr import SimCLR
 from dagster_project.pretraining.supcon import SupCon
 
 log = logging.getLogger("raytruth")
+_SPREAD = 0x9E3779B1  # 2**32 over the golden ratio: multiples of it lie far apart modulo 2**32
 
 
 class Pretraining(pl.LightningModule):
     """Trains a method's network on pictures that lie on the device whole; a batch is a tensor of row numbers.
 
-    Row order and views are drawn from generators seeded by (seed, epoch) and (seed, step), so that a run resumed from
-    a checkpoint goes on as if it had never stopped.
+    Row order and views are drawn from generators seeded by (seed, epoch) and (seed, step, place in the batch), so that
+    a run resumed from a checkpoint goes on as if it had never stopped, and processes that share a batch draw its views
+    as one would. Every process takes the loss of the whole batch.
     """
 
     pictures: torch.Tensor
@@ -37,6 +41,7 @@ class Pretraining(pl.LightningModule):
         pictures: torch.Tensor,
         labels: torch.Tensor,
         profile: Profile,
+        batches: Batches,
         epochs: int,
         seed: int,
         name: str,
@@ -45,10 +50,10 @@ class Pretraining(pl.LightningModule):
         super().__init__()
         self.name = name
         self.method = method
-        self.profile, self.epochs, self.seed = profile, epochs, seed
+        self.profile, self.batches, self.epochs, self.seed = profile, batches, epochs, seed
         self.register_buffer("pictures", pictures, persistent=False)
         self.register_buffer("labels", labels, persistent=False)
-        self.steps = epochs * max(len(pictures) // profile.batch, 1)
+        self.steps = epochs * (len(pictures) // batches.size)
         self._losses: list[torch.Tensor] = []
         self.curve: list[float] = []
 
@@ -56,19 +61,28 @@ class Pretraining(pl.LightningModule):
         """Batches of row numbers for the current epoch; the last, incomplete one is left out."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.current_epoch)
         order = torch.randperm(len(self.pictures), generator=generator)
-        size = min(self.profile.batch, len(order))
+        size = self.batches.size
         rows = order[: len(order) // size * size].view(-1, size)
         return DataLoader(rows, batch_size=None)  # type: ignore[arg-type]
 
     def training_step(self, rows: torch.Tensor, _: int) -> torch.Tensor:
-        """The loss of one batch of row numbers (B,)."""
-        generator = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.global_step)
+        """The loss of one batch of row numbers (B,), the same in every process."""
+        embedded = embed_in_chunks(self._embed, self.method, self.batches.chunks(rows, self.global_rank))
+        if self.batches.processes > 1:
+            # each process adds its loss's gradient to every share, and DDP takes the mean over processes: once, in all
+            embedded = tuple(self.all_gather(part, sync_grads=True).flatten(0, 1) for part in embedded)  # type: ignore[union-attr]
+        loss = self.method.loss(embedded, self.labels[rows])
+        self._losses.append(loss.detach())
+        return loss
+
+    def _embed(self, start: int, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What the method makes of two views of the pictures `rows`, which stand at `start` in the batch."""
+        seed = self.seed * 1_000_003 + self.global_step + start * _SPREAD
+        generator = torch.Generator(self.device).manual_seed(seed)
         pictures = self.pictures[rows]
         views = [random_view(pictures, self.profile.px, generator) for _ in range(2)]
         first, second = (view.contiguous(memory_format=torch.channels_last) for view in views)
-        loss = self.method(first, second, self.labels[rows])
-        self._losses.append(loss.detach())
-        return loss
+        return self.method(first, second)
 
     def on_train_batch_end(self, *_: Any) -> None:
         """BYOL's target follows after every step."""

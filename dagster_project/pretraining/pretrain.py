@@ -19,6 +19,8 @@ from dagster_project.files import content_hash, read_json, replacing_dir, write_
 from dagster_project.layout import CROSSFIT, Layout
 from dagster_project.params import Params
 from dagster_project.pretraining.backbone import count_parameters, embedding_size, save_backbone
+from dagster_project.pretraining.batches import deal
+from dagster_project.pretraining.device import processes
 from dagster_project.pretraining.train import METHODS, SOURCE_MARGIN, Run, checkpoint_folder, train_encoder
 from dagster_project.training_set.build import class_numbers, gather_pictures, load_training_set
 
@@ -39,7 +41,8 @@ def pretrain(layout: Layout, params: Params, method: str) -> EncoderSummary:
     """Pretrain `encoder_<method>` on the training split and write `models/encoder_<method>/`.
 
     `simclr` and `byol` see no label; `supcon` sees those of the training split, wrong ones too. A stopped run resumes;
-    an encoder that is of these very pictures, labels and settings is kept.
+    an encoder that is of these very pictures, labels and settings is kept. Under torchrun all processes train, and the
+    first one writes.
     """
     if method not in METHODS:
         raise RayTruthError(
@@ -65,7 +68,7 @@ def pretrain_crossfit(layout: Layout, params: Params) -> list[EncoderSummary]:
         epochs = params.learning.crossfit_epochs
         summaries.append(_train(layout, params, f"{CROSSFIT}/fold_{fold}", "supcon", epochs, rows, labels))
     for other in layout.encoder(CROSSFIT).glob("fold_*"):
-        if int(other.name.removeprefix("fold_")) >= params.training_set.folds:
+        if int(other.name.removeprefix("fold_")) >= params.training_set.folds and processes().rank == 0:
             shutil.rmtree(other)
     return summaries
 
@@ -89,6 +92,9 @@ def _train(
     log.info("%s: %d pictures, %d labels, %d epochs", name, len(rows), labelled, epochs)
     checkpoints = checkpoint_folder(layout.checkpoints(name), made_from)
     backbone, curve = train_encoder(Run(name, method, epochs, seed, pictures, labels), profile, checkpoints)
+    if processes().rank > 0:
+        return EncoderSummary(name, len(rows), labelled, curve)
+    batches = deal(profile, len(rows), processes().count)
     with replacing_dir(folder) as new:
         save_backbone(new / "weights.safetensors", backbone)
         losses = pd.DataFrame({"epoch": range(1, len(curve) + 1), "loss": curve})
@@ -98,6 +104,9 @@ def _train(
             "method": method,
             "profile": params.profile,
             "settings": settings,
+            "batch": batches.size,  # fewer than the settings ask for where there were too few pictures
+            "chunk": batches.chunk,
+            "processes": batches.processes,
             "embedding_size": embedding_size(profile),
             "parameters": count_parameters(backbone),
             "pictures": len(rows),

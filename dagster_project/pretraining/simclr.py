@@ -22,12 +22,16 @@ class SimCLR(nn.Module):
         self.project = mlp(size, size, settings.projection)
         self.temperature = settings.temperature
 
-    def forward(self, first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The loss of two views (B, 1, px, px) each; labels are not looked at."""
-        projected = self.project(self.backbone(torch.cat([first, second])))  # (2B, P)
-        a, b = projected.float().chunk(2)
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Projections (B, P) of each of two views (B, 1, px, px), float32."""
+        a, b = self.project(self.backbone(torch.cat([first, second]))).float().chunk(2)
+        return a, b
+
+    def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
+        """The loss of what `forward` gave; labels are not looked at."""
+        first, second = embedded
         with torch.autocast(first.device.type, enabled=False):  # similarities need all their digits
-            return nt_xent(a, b, temperature=self.temperature)
+            return nt_xent(first, second, temperature=self.temperature)
 
 
 def nt_xent(first: torch.Tensor, second: torch.Tensor, *, temperature: float) -> torch.Tensor:

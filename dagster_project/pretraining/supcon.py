@@ -19,12 +19,16 @@ class SupCon(nn.Module):
         self.project = mlp(size, size, settings.projection)
         self.temperature = settings.temperature
 
-    def forward(self, first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The loss of two views (B, 1, px, px) each; labels (B,), -1 for a picture without one."""
-        projected = self.project(self.backbone(torch.cat([first, second])))  # (2B, P)
-        a, b = projected.float().chunk(2)
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Projections (B, P) of each of two views (B, 1, px, px), float32."""
+        a, b = self.project(self.backbone(torch.cat([first, second]))).float().chunk(2)
+        return a, b
+
+    def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
+        """The loss of what `forward` gave; labels (B,), -1 for a picture without one."""
+        first, second = embedded
         with torch.autocast(first.device.type, enabled=False):  # similarities need all their digits
-            return supcon(a, b, labels, temperature=self.temperature)
+            return supcon(first, second, labels, temperature=self.temperature)
 
 
 def supcon(first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor, *, temperature: float) -> torch.Tensor:

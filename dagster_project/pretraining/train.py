@@ -8,18 +8,21 @@ import signal
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.strategies import DDPStrategy
 from torch import nn
 
 from dagster_project.errors import RayTruthError
 from dagster_project.params import Profile
 from dagster_project.pretraining.backbone import embedding_size, make_backbone
+from dagster_project.pretraining.batches import deal
 from dagster_project.pretraining.byol import BYOL
-from dagster_project.pretraining.device import device_of, precision_of
+from dagster_project.pretraining.device import device_of, precision_of, processes
 from dagster_project.pretraining.module import Pretraining
 from dagster_project.pretraining.simclr import SimCLR
 from dagster_project.pretraining.supcon import SupCon
@@ -48,7 +51,9 @@ def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Mod
 
     `run.pictures` is uint8 (N, s, s). After each epoch a checkpoint is written to `checkpoints`, and a run that finds
     one there goes on from it; it must be of this very run (see `checkpoint_folder`), and is removed at the end.
-    Raises RayTruthError if there are too few pictures, no GPU where the profile wants one, or the loss is no number.
+    Processes that torchrun started train it together, each calling this with the same run.
+    Raises RayTruthError if there are too few pictures, no GPU where the profile wants one, a batch that the processes
+    cannot share, or a loss that is no number.
     """
     if len(run.pictures) < _LEAST_PICTURES:
         raise RayTruthError(
@@ -56,13 +61,23 @@ def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Mod
             where=run.name,
             do="ingest more batches",
         )
-    device = device_of(profile)
+    device, team = device_of(profile), processes()
+    batches = deal(profile, len(run.pictures), team.count)
+    if batches.size < profile.batch:
+        log.warning(
+            "%s: %d pictures are too few for the profile's batch of %d; it learns in batches of %d",
+            run.name,
+            len(run.pictures),
+            profile.batch,
+            batches.size,
+        )
     torch.manual_seed(run.seed)
     module = Pretraining(
-        _method(run, profile).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        make_method(run, profile).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         torch.from_numpy(run.pictures),
         torch.from_numpy(run.labels.astype(np.int64)),
         profile,
+        batches,
         run.epochs,
         run.seed,
         run.name,
@@ -71,10 +86,14 @@ def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Mod
     started_from = checkpoints / "last.ckpt"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="pytorch_lightning")
+        warnings.filterwarnings("ignore", category=FutureWarning, module="lightning_fabric")  # of Lightning's own calls
         _quiet()
         trainer = pl.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=1,
+            devices=team.a_machine,
+            num_nodes=team.count // team.a_machine,
+            strategy=_strategy(team.count),
+            use_distributed_sampler=False,  # the module deals the rows
             precision=precision_of(device),
             max_epochs=run.epochs,
             callbacks=[keep],
@@ -85,26 +104,36 @@ def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Mod
             num_sanity_val_steps=0,
         )
         _fit(trainer, module, started_from if started_from.exists() else None)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    if team.rank == 0:
+        shutil.rmtree(checkpoints, ignore_errors=True)
     return module.method.backbone.cpu().eval(), module.curve
 
 
 def checkpoint_folder(parent: Path, fingerprint: str) -> Path:
     """The folder for checkpoints of just this run; those of other data or settings beside it are removed."""
     for stale in parent.glob("*"):
-        if stale.name != fingerprint:
+        if stale.name != fingerprint and processes().rank == 0:
             log.info("a checkpoint of other data or settings is removed: %s", parent.name)
             shutil.rmtree(stale)
     return parent / fingerprint
 
 
-def _method(run: Run, profile: Profile) -> SimCLR | BYOL | SupCon:
+def make_method(run: Run, profile: Profile) -> SimCLR | BYOL | SupCon:
+    """The run's network and loss, with weights drawn from torch's global generator."""
     backbone, size = make_backbone(profile), embedding_size(profile)
     if run.method == "simclr":
         return SimCLR(backbone, size, profile.simclr)
     if run.method == "byol":
         return BYOL(backbone, size, profile.byol)
     return SupCon(backbone, size, profile.supcon)
+
+
+def _strategy(count: int) -> DDPStrategy | Literal["auto"]:
+    """All processes start from the same seed and the same checkpoint, so there is nothing to send but gradients.
+
+    Buffers above all are not sent: the pictures are among them. Batch norm's running statistics are rank 0's.
+    """
+    return DDPStrategy(init_sync=False, forward_sync_buffers=False) if count > 1 else "auto"
 
 
 def _fit(trainer: pl.Trainer, module: Pretraining, checkpoint: Path | None) -> None:

@@ -141,7 +141,7 @@ def pictures(seed: int) -> torch.Tensor:
 
 def test_no_gradient_reaches_byol_s_target() -> None:
     method = small_byol()
-    method(pictures(1), pictures(2), torch.zeros(5)).backward()
+    method.loss(method(pictures(1), pictures(2)), torch.zeros(5)).backward()
     assert all(p.grad is None and not p.requires_grad for p in method.target.parameters())
     for part in (method.backbone, method.project, method.predict):
         assert all(p.grad is not None for p in part.parameters())
@@ -155,7 +155,7 @@ def test_byol_predicts_from_each_view_the_target_of_the_other() -> None:
         return byol_loss(method.predict(method.project(method.backbone(seen))), method.target(other))
 
     both = (one_way(first, second) + one_way(second, first)) / 2
-    torch.testing.assert_close(method(first, second, torch.zeros(5)), both)
+    torch.testing.assert_close(method.loss(method(first, second), torch.zeros(5)), both)
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.25, 1.0])

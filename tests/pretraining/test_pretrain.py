@@ -143,6 +143,17 @@ def test_another_method_s_settings_do_not_matter(root: tuple[Layout, Params]) ->
     assert weights(layout, "encoder_simclr").stat().st_mtime_ns == stamp
 
 
+def test_the_card_tells_what_batch_there_were_pictures_for(root: tuple[Layout, Params]) -> None:
+    layout, params = root
+    quick = params.learning.model_copy(update={"batch": 512, "chunk": 16})
+    summary = pretrain(layout, params.model_copy(update={"profiles": {"quick": quick}}), "simclr")
+    card = read_json(layout.encoder("encoder_simclr") / "card.json")
+    assert card["settings"]["batch"] == 512
+    assert card["batch"] == summary.pictures < 512
+    assert card["chunk"] <= 16
+    assert card["processes"] == 1
+
+
 def test_an_unknown_method_is_refused_with_the_known_ones(root: tuple[Layout, Params]) -> None:
     with pytest.raises(RayTruthError, match="moco") as error:
         pretrain(*root, "moco")

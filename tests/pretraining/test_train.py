@@ -19,6 +19,7 @@ from support.roots import params_of, small_root
 
 from dagster_project.errors import RayTruthError
 from dagster_project.params import Profile
+from dagster_project.pretraining.device import device_of
 from dagster_project.pretraining.train import METHODS, Run, checkpoint_folder, train_encoder
 
 EPOCHS = 4
@@ -69,8 +70,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(profile: Profil
     assert not first.training
 
 
-def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(profile: Profile, tmp_path: Path) -> None:
-    run = a_run("byol", epochs=24)
+@pytest.mark.parametrize("chunk", ["batch", 4])
+def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(
+    profile: Profile, chunk: int | str, tmp_path: Path
+) -> None:
+    run, profile = a_run("byol", epochs=24), profile.model_copy(update={"chunk": chunk})
     np.save(tmp_path / "pictures.npy", run.pictures)
     np.save(tmp_path / "labels.npy", run.labels)
     (tmp_path / "profile.json").write_text(profile.model_dump_json())
@@ -131,8 +135,12 @@ def test_too_few_pictures_are_an_error_that_counts_them(profile: Profile, count:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_fewer_pictures_than_a_batch_make_one_batch_of_all(profile: Profile, method: str, tmp_path: Path) -> None:
+def test_fewer_pictures_than_a_batch_make_one_batch_of_all_and_it_says_so(
+    profile: Profile, method: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("raytruth").propagate = True
     _, curve = train_encoder(a_run(method, count=9, epochs=2), profile, tmp_path)
+    assert "encoder: 9 pictures are too few for the profile's batch of 16; it learns in batches of 9" in caplog.text
     assert len(curve) == 2
     assert np.isfinite(curve).all()
 
@@ -144,9 +152,35 @@ def test_without_the_gpu_that_the_profile_wants_it_says_so(profile: Profile, tmp
         train_encoder(a_run("simclr"), profile.model_copy(update={"device": "cuda"}), tmp_path)
 
 
-def test_checkpoints_of_other_data_are_removed_and_one_s_own_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("process", range(2))
+def test_two_processes_need_two_gpus(profile: Profile, process: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_torchrun_starts(monkeypatch, rank=process)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(RayTruthError, match="2 processes want a GPU each and this machine offers 1"):
+        device_of(profile.model_copy(update={"device": "cuda"}))
+
+
+def as_torchrun_starts(monkeypatch: pytest.MonkeyPatch, *, rank: int) -> None:
+    """One of four processes, two a machine."""
+    started = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": str(rank)}
+    for name, value in started.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_checkpoints_of_other_data_are_removed_and_one_s_own_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("raytruth").propagate = True
     for name in ("mine", "stale"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "last.ckpt").touch()
-    assert checkpoint_folder(tmp_path, "mine") == tmp_path / "mine"
+    with monkeypatch.context() as second, caplog.at_level(logging.INFO, "raytruth"):
+        as_torchrun_starts(second, rank=1)
+        assert checkpoint_folder(tmp_path, "mine") == tmp_path / "mine"
+        assert (tmp_path / "stale").exists(), "the first process removes it, and says so"
+        assert not caplog.text
+    with caplog.at_level(logging.INFO, "raytruth"):
+        assert checkpoint_folder(tmp_path, "mine") == tmp_path / "mine"
+    assert f"a checkpoint of other data or settings is removed: {tmp_path.name}" in caplog.text
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == ["mine", "mine/last.ckpt"]
