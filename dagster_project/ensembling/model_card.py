@@ -25,7 +25,7 @@ def model_card(layout: Layout, params: Params, data: LabelledSet, model: Model, 
     splits = {"train": data.train, "validation": data.validation, "test": data.test}
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - Markdown
+        autoescape=False,
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )

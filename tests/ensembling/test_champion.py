@@ -15,7 +15,7 @@ from dagster_project.ensembling.champion import load_champion, promote
 from dagster_project.ensembling.champion_file import champion_folder, champion_hash
 from dagster_project.ensembling.model import Model, load_model, save_model
 from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json, replacing_dir
+from dagster_project.files import content_hash, read_json, replacing_dir, write_json
 
 HAND = 2
 
@@ -157,7 +157,20 @@ def test_without_a_champion_there_is_a_word_on_what_to_do(root: Trained) -> None
     assert "raytruth promote" in error.value.do
 
 
-def test_a_challenger_of_other_classes_cannot_be_compared(root: Trained) -> None:
+def test_a_challenger_of_other_classes_than_the_root_s_cannot_be_compared(root: Trained) -> None:
+    before = champion_hash(root.layout)
     challenge(root, lambda model: replace(model, regions=tuple(reversed(model.regions))))
-    with pytest.raises(RayTruthError, match="different region classes"):
+    with pytest.raises(RayTruthError, match="another order") as error:
         promote(root.layout, root.params)
+    assert "models/ensemble" in error.value.where
+    assert champion_hash(root.layout) == before
+
+
+def test_a_champion_of_other_classes_than_the_root_s_is_no_champion_there(root: Trained) -> None:
+    card = read_json(root.layout.champion)
+    write_json(root.layout.champion, card | {"regions": [*card["regions"][:-1], "forefoot"]})
+    for attempt in (load_champion, promote):
+        with pytest.raises(RayTruthError, match="only the model has forefoot; it lacks foot") as error:
+            attempt(root.layout, root.params)
+        assert "models/champion.json" in error.value.where
+        assert "train anew" in error.value.do

@@ -17,6 +17,7 @@ from dagster_project.ensembling.champion_file import champion_hash
 from dagster_project.errors import RayTruthError
 from dagster_project.files import read_json, read_table, write_json
 from dagster_project.monitoring import predict as module
+from dagster_project.monitoring.drift import measure_drift
 from dagster_project.monitoring.predict import load_predictions, predict_batch
 from dagster_project.monitoring.stored import predictions_stand
 from dagster_project.training_set.build import load_training_set
@@ -83,3 +84,12 @@ def test_without_batch_or_champion_there_is_a_word_on_what_to_do(root: Trained, 
     put_unseen(Trained(bare, root.params, root.truth), "new", 31)
     with pytest.raises(RayTruthError, match="no champion"):
         predict_batch(bare, root.params, "new")
+
+
+def test_under_other_regions_nothing_is_predicted_and_predictions_on_file_do_not_stand_in(root: Trained) -> None:
+    predict_batch(root.layout, root.params, "new")
+    regions = root.layout.root / root.params.regions
+    regions.write_text(regions.read_text().replace("foot:", "forefoot:"))
+    for attempt in (predict_batch, load_predictions, measure_drift):
+        with pytest.raises(RayTruthError, match="region classes are not those of this root"):
+            attempt(root.layout, root.params, "new")
