@@ -34,7 +34,7 @@ def draw_risk_coverage(stem: Path, test: Answers, auto_label: Sequence[AutoLabel
 
 
 def draw_reliability(stem: Path, models: Mapping[str, Answers]) -> None:
-    """Write `<stem>.png` and `<stem>.csv`: accuracy over confidence in 15 equal bins, one line a model.
+    """Write `<stem>.png` and `<stem>.csv`: accuracy over confidence in 15 equal bins, one line a model; a dot's area is its share of pictures.
 
     On the diagonal a model is as often right as it says. DeGroot & Fienberg 1983; Guo et al. 2017, arXiv 1706.04599.
     """
@@ -43,7 +43,9 @@ def draw_reliability(stem: Path, models: Mapping[str, Answers]) -> None:
     with drawing(stem.with_suffix(".png"), width=5, height=4.5) as axes:
         axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as right as it says")
         for name, line in table.groupby("model", sort=False):
-            axes.plot(line["confidence"], line["accuracy"], marker="o", label=name)
+            axes.plot(line["confidence"], line["accuracy"], label=name)
+            share = line["pictures"] / line["pictures"].sum()
+            axes.scatter(line["confidence"], line["accuracy"], s=10 + 200 * share)
         axes.set(xlabel="confidence", ylabel="accuracy, test split", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(fontsize=8)
         axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""The model card: what stands in it is what was measured, of just these data, and the same model gives the same text."""
+"""The model card: what stands in it was measured on just these data, and the same model gives the same text."""
 
 from __future__ import annotations
 

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from support.dicoms import picture, radiograph, save
 from support.exports import BATCH
-from support.readers import PIXELS, PSEUDONYMS
+from support.readers import PSEUDONYMS
 from support.roots import params_of
 
 from dagster_project.errors import RayTruthError
 from dagster_project.files import content_hash, read_table
 from dagster_project.ingestion import scoring as module
 from dagster_project.ingestion.batch import ingest
+from dagster_project.ingestion.pixels import PixelRead, PixelReader
 from dagster_project.ingestion.scoring import read_for_scoring
+from dagster_project.ingestion.sources import SourceFile
 from dagster_project.ingestion.store import open_pixels
 from dagster_project.layout import Layout
 
@@ -51,21 +53,24 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_of_one_instance_the_same_file_counts_as_in_an_ingestion_whatever_came_first(
+def test_of_one_instance_the_same_file_counts_as_in_an_ingestion_whatever_comes_first(
     empty_root: Layout, tmp_path: Path
 ) -> None:
-    source = tmp_path / "source"
-    for number, seed in enumerate([5, 5, 6, 7, 7, 7]):  # three contents, one two and one three times
-        save(radiograph(1, pixels=picture(seed)), source / f"{number}.dcm")
-    save(radiograph(2), source / "9.dcm")
-    left_out = Counter[str]()
-    found = {f.sop_instance_uid: f for f in read_for_scoring(empty_root, params_of(empty_root), source, left_out)}
-    summary = ingest(empty_root, params_of(empty_root), source, "batch")
-    known = read_table(empty_root.identities)
-    assert summary.pictures == len(found) == 2
-    for uid, kept in zip(known["sop_instance_uid"], open_pixels(empty_root, "batch"), strict=True):
-        np.testing.assert_array_equal(found[uid].picture, kept)
-    assert left_out == {r: n for r, n in summary.reasons.items() if r in ("duplicate_file", "uid_conflict")}
+    contents = [5, 5, 6, 7, 7, 7]
+    for turn in range(len(contents)):
+        for number, seed in enumerate(contents[turn:] + contents[:turn]):
+            save(radiograph(1, pixels=picture(seed)), tmp_path / f"{turn}" / f"{number}.dcm")
+        save(radiograph(2), tmp_path / f"{turn}" / "9.dcm")
+    summary = ingest(empty_root, params_of(empty_root), tmp_path / "0", "batch")
+    known = read_table(empty_root.identities)["sop_instance_uid"]
+    for turn in range(len(contents)):
+        left_out = Counter[str]()
+        found = list(read_for_scoring(empty_root, params_of(empty_root), tmp_path / f"{turn}", left_out))
+        assert summary.pictures == len(found) == 2
+        pictures = {f.sop_instance_uid: f.picture for f in found}
+        for uid, kept in zip(known, open_pixels(empty_root, "batch"), strict=True):
+            np.testing.assert_array_equal(pictures[uid], kept)
+        assert left_out == {r: n for r, n in summary.reasons.items() if r in ("duplicate_file", "uid_conflict")}
 
 
 @pytest.mark.usefixtures("here")
@@ -74,10 +79,14 @@ def test_no_more_files_are_read_than_pictures_are_asked_for(
 ) -> None:
     for seed in range(8):
         save(radiograph(seed), tmp_path / "source" / f"{seed}.dcm")
-    read = []
-    monkeypatch.setattr(
-        type(PIXELS), "__call__", lambda self, file, own=type(PIXELS).__call__: (read.append(file), own(self, file))[1]
-    )
+    read: list[SourceFile] = []
+    original = PixelReader.__call__
+
+    def counted(self: PixelReader, file: SourceFile) -> PixelRead:
+        read.append(file)
+        return original(self, file)
+
+    monkeypatch.setattr(PixelReader, "__call__", counted)
     pictures = read_for_scoring(empty_root, params_of(empty_root), tmp_path / "source", Counter())
     for asked in range(1, 5):
         next(pictures)

@@ -76,7 +76,8 @@ def test_items_are_taken_a_few_chunks_ahead_of_the_results_and_no_further() -> N
 
     def items() -> Iterator[str]:
         nonlocal taken
-        for taken in range(1, 1001):
+        for _ in range(1000):
+            taken += 1
             yield "a"
 
     with closing(contained_map(behave, items(), TWO, chunk=2)) as results:

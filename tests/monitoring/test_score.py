@@ -76,7 +76,11 @@ def test_a_folder_gets_what_its_pictures_get_as_a_batch(trained: Trained, onnx_f
     assert list(table) == COLUMNS
     assert table["sop_instance_uid"].tolist() == known[expected["image_id"]].tolist()
     assert table["region"].tolist() == expected["region"].tolist()
-    for ours, theirs in (("confidence", "confidence"), ("out_of_domain", "unusual"), *zip(REGIONS, REGIONS)):
+    for ours, theirs in (
+        ("confidence", "confidence"),
+        ("out_of_domain", "unusual"),
+        *zip(REGIONS, REGIONS, strict=True),
+    ):
         np.testing.assert_allclose(table[ours], expected[theirs], atol=1e-6)
     assert summary.regions == expected["region"].value_counts().to_dict()
     assert summary.pictures == PICTURES
