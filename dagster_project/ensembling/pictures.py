@@ -36,7 +36,8 @@ def draw_risk_coverage(stem: Path, test: Answers, auto_label: Sequence[AutoLabel
 def draw_reliability(stem: Path, models: Mapping[str, Answers]) -> None:
     """Write `<stem>.png` and `<stem>.csv`: accuracy over confidence in 15 equal bins, one line a model.
 
-    A dot's area is its share of the pictures. On the diagonal a model is as often right as it says. DeGroot & Fienberg 1983; Guo et al. 2017, arXiv 1706.04599.
+    A dot's area is its share of the pictures. On the diagonal a model is as often right as it says. DeGroot & Fienberg
+    1983; Guo et al. 2017, arXiv 1706.04599.
     """
     table = pd.concat([_bins(found).assign(model=name) for name, found in models.items()], ignore_index=True)
     write_text(stem.with_suffix(".csv"), table.to_csv(index=False, float_format="%.5f"))
