@@ -82,7 +82,7 @@ def run(layout: Layout, params: Params, sources: list[Path]) -> dict[str, float]
             commit_stage(layout, name)
     with _timed("batch_predictions", seconds):
         for batch in ingested_batches(layout):
-            predict_batch(layout, batch)
+            predict_batch(layout, params, batch)
         commit_stage(layout, "batch_predictions")
     with _timed("drift_report", seconds):
         for batch in ingested_batches(layout):

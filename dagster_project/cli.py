@@ -299,12 +299,12 @@ def export_corrections(
 @app.command(epilog="Example: raytruth predict 2026-12")
 def predict(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
     """Predict ingested batches with the champion."""
-    layout, _ = _open(context, root)
+    layout, params = _open(context, root)
     from dagster_project.chain import chosen_batches
     from dagster_project.monitoring.predict import predict_batch
 
     for name in chosen_batches(layout, batch):
-        table = predict_batch(layout, name)
+        table = predict_batch(layout, params, name)
         _table(f"batch {name}: predicted", ("region", "pictures"), table["region"].value_counts().items())
 
 
@@ -324,19 +324,40 @@ def monitor(context: typer.Context, batch: BatchArgument = None, root: RootOptio
         _table(f"batch {name}: {verdict}", ("cause", "column", "distance", "bound", "drifted"), rows)
 
 
+@app.command(epilog="Example: raytruth export /mnt/models/raytruth-2026-11")
+def export(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A new folder, or an earlier export to replace.")],
+    root: RootOption = None,
+) -> None:
+    """Write the champion as ONNX, checked against torch, with its model card."""
+    layout, params = _open(context, root)
+    from dagster_project.ensembling.export import export_champion
+
+    found = export_champion(layout, params, folder)
+    out.print(
+        f"{folder}: over {found.pictures} pictures ONNX and torch differ by {found.probabilities:.1e} in a probability"
+    )
+
+
 @app.command(epilog="Example: raytruth score /mnt/export/new --out predictions.parquet")
 def score(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="A folder of DICOM files.")],
+    source: Annotated[Path, typer.Argument(help="A folder of DICOM files, of any size.")],
     predictions: Annotated[Path, typer.Option("--out", help="Table to write; it holds original UIDs, so mind where.")],
+    model: Annotated[
+        Path | None, typer.Option(help="An exported model.onnx; without it, the champion in torch.")
+    ] = None,
     root: RootOption = None,
 ) -> None:
     """Predict any folder of DICOM files with the champion, for the site's own use."""
     layout, params = _open(context, root)
-    from dagster_project.monitoring.predict import score as score_folder
+    from dagster_project.monitoring.score import score as score_folder
 
-    table = score_folder(layout, params, source, predictions)
-    _table(f"{len(table)} pictures: {predictions}", ("region", "pictures"), table["region"].value_counts().items())
+    summary = score_folder(layout, params, source, predictions, model)
+    _table(f"{summary.pictures} pictures: {predictions}", ("region", "pictures"), summary.regions.items())
+    if summary.left_out:
+        _table("left out", ("reason", "files"), summary.left_out.items())
 
 
 @app.command(epilog="Example: raytruth --root /data/raytruth run /mnt/export/2026-11")

@@ -89,6 +89,7 @@ class Ensembling(Section):
     min_gain: Annotated[float, Field(ge=0)]
     class_tolerance: Share
     min_class_pictures: Positive
+    auto_label_accuracy: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
 
 
 class LabelErrors(Section):
@@ -161,6 +162,7 @@ class Params(Section):
     seed: int
     regions: str
     profile: str
+    data_licence: Annotated[str, Field(min_length=1)]  # stands in every model card
     ingestion: Ingestion
     validation: Validation
     training_set: TrainingSet

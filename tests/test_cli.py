@@ -36,7 +36,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 def test_the_commands_are_those_of_the_design() -> None:
     assert {
         *("init", "phantom", "ingest", "validate", "split", "pretrain", "evaluate", "ensemble", "promote"),
-        *("find-errors", "review", "score", "monitor", "export-corrections", "run"),
+        *("find-errors", "review", "score", "export", "monitor", "export-corrections", "run"),
     } <= set(COMMANDS)
 
 

@@ -11,6 +11,7 @@ from dagster_project.resources import LEARNERS, Root, as_counts, as_numbers, as_
 
 if TYPE_CHECKING:
     from dagster_project.ensembling.champion import Gate
+    from dagster_project.ensembling.score import EnsembleSummary
 
 GATE = "challenger_does_not_lose"
 
@@ -42,9 +43,14 @@ def ensemble(root: Root) -> dg.MaterializeResult:
             "accuracy, 95 % interval": f"{summary.accuracy.low:.4f} to {summary.accuracy.high:.4f}",
             **as_numbers(summary.test, numbers),
             "members": as_counts(summary.shares, "encoder", "share"),
+            "accuracy where it is surest": as_table(_surest(summary)),
+            "labelling without a look": as_table(_auto_label(summary)),
             "plain means": as_table(pd.DataFrame(means)),
             "confusion": as_picture(plots / "confusion_ensemble.png"),
             "accuracy by share of labels": as_picture(plots / "label_fractions.png"),
+            "accuracy by coverage": as_picture(plots / "risk_coverage.png"),
+            "reliability": as_picture(plots / "reliability.png"),
+            "model card": dg.MetadataValue.md((layout.ensemble / "README.md").read_text(encoding="utf-8")),
         },
     )
 
@@ -100,5 +106,30 @@ def _classes(gate: "Gate") -> pd.DataFrame:
                 "high": c.difference.high,
             }
             for c in gate.classes
+        ]
+    )
+
+
+def _surest(summary: "EnsembleSummary") -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"coverage": coverage, "accuracy": i.value, "low": i.low, "high": i.high}
+            for coverage, i in summary.selective.accuracy.items()
+        ]
+    )
+
+
+def _auto_label(summary: "EnsembleSummary") -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "wanted accuracy": a.wanted,
+                "confidence at least": a.confidence,
+                "share of test pictures": a.coverage,
+                "their accuracy": a.accuracy and a.accuracy.value,
+                "low": a.accuracy and a.accuracy.low,
+                "high": a.accuracy and a.accuracy.high,
+            }
+            for a in summary.selective.auto_label
         ]
     )

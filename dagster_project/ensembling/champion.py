@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from dagster_project.ensembling.champion_file import champion_folder, champion_hash
-from dagster_project.ensembling.model import Model, load_model
+from dagster_project.ensembling.model import Model, load_model, refuse_other_regions
 from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.labelled import LabelledSet, load_labelled_set
 from dagster_project.evaluation.metrics import Interval, patient_bootstrap
-from dagster_project.files import content_hash, replacing_dir, write_json
+from dagster_project.files import content_hash, read_json, replacing_dir, write_json
 from dagster_project.layout import Layout
 from dagster_project.params import Params
 from dagster_project.training_set.build import gather_pictures
@@ -57,22 +57,18 @@ def promote(layout: Layout, params: Params) -> Gate:
     content hash; its files are under `models/champions/<hash>/`.
 
     Raises RayTruthError if there is no champion and the challenger does not beat always naming the commonest class, or
-    if the two know different classes.
+    if either knows other classes than the root.
     """
     data = load_labelled_set(layout, params)
     challenger = load_model(layout.ensemble)
+    refuse_other_regions(
+        challenger.regions, layout, params, where="models/ensemble", do="make it anew: `raytruth ensemble`"
+    )
     name, current = content_hash(layout.ensemble), champion_hash(layout)
     labels = data.labels[data.test]
     right = _right(layout, challenger, data)
     if current:
-        champion = load_champion(layout)
-        if champion.regions != challenger.regions:
-            raise RayTruthError(
-                "Challenger and champion know different region classes and cannot be compared",
-                where="models/champion.json",
-                do="remove models/champion.json to begin anew under the new regions.yaml",
-            )
-        before = _right(layout, champion, data)
+        before = _right(layout, load_champion(layout, params), data)
     else:
         before = (labels == np.bincount(labels).argmax()).astype(float)
     gate = _decide(name, current, right, before, data, params)
@@ -93,9 +89,23 @@ def promote(layout: Layout, params: Params) -> Gate:
     return gate
 
 
-def load_champion(layout: Layout) -> Model:
-    """The promoted model."""
-    return load_model(champion_folder(layout))
+def load_champion(layout: Layout, params: Params) -> Model:
+    """The promoted model. Raises RayTruthError if there is none, or it knows other region classes than the root."""
+    model = load_model(champion_folder(layout))
+    refuse_champion_of_other_regions(layout, params)
+    return model
+
+
+def refuse_champion_of_other_regions(layout: Layout, params: Params) -> None:
+    """Raise RayTruthError if there is a champion and it knows other region classes than the root."""
+    if layout.champion.exists():
+        refuse_other_regions(
+            tuple(read_json(layout.champion)["regions"]),
+            layout,
+            params,
+            where="models/champion.json",
+            do="go back to the regions file it was trained with, or remove models/champion.json and train anew",
+        )
 
 
 def _right(layout: Layout, model: Model, data: LabelledSet) -> np.ndarray:

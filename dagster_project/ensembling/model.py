@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
@@ -17,8 +17,10 @@ from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.embeddings import embed
 from dagster_project.evaluation.linear_head import LinearHead
 from dagster_project.files import read_json, write_json
-from dagster_project.params import Profile
+from dagster_project.layout import Layout
+from dagster_project.params import Params, Profile
 from dagster_project.pretraining.backbone import load_backbone, save_backbone
+from dagster_project.taxonomy.taxonomy import load_taxonomy
 
 _HEAD = ("mean", "scale", "weight", "bias")
 _USUAL = ("means", "whiten", "quantiles")
@@ -47,6 +49,17 @@ class Predictions:
     unusual: np.ndarray
     agreement: np.ndarray
     embeddings: np.ndarray
+
+
+class Predictor(Protocol):
+    """What predicts pictures, whatever runs it. `regions` names its K classes."""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities' columns."""
+
+    def predict(self, pictures: np.ndarray) -> Predictions:
+        """Predict uint8 pictures (N, s, s), letterboxed and stretched as the ingestion leaves them."""
 
 
 @dataclass(frozen=True)
@@ -108,3 +121,19 @@ def load_model(folder: Path) -> Model:
             do="bring it back with `dvc checkout`, or make it anew: `raytruth ensemble`",
         ) from error
     return Model(tuple(card["regions"]), profile, members, usual)
+
+
+def refuse_other_regions(theirs: tuple[str, ...], layout: Layout, params: Params, *, where: str, do: str) -> None:
+    """Raise RayTruthError if a model's classes are not those of the root's regions file, in the same order."""
+    ours = load_taxonomy(layout.root / params.regions).regions
+    if theirs == ours:
+        return
+    more, missing = sorted(set(theirs) - set(ours)), sorted(set(ours) - set(theirs))
+    differences = [f"only the model has {', '.join(more)}"] if more else []
+    differences += [f"it lacks {', '.join(missing)}"] if missing else []
+    raise RayTruthError(
+        "The model's region classes are not those of this root: "
+        + ("; ".join(differences) or "they stand in another order"),
+        where=f"{where}, against {params.regions}",
+        do=do,
+    )

@@ -44,7 +44,7 @@ def read_headers(
 ) -> list[FileRead]:
     """First pass over all files, in order."""
     reader = HeaderReader(pseudonyms, taxonomy, params.max_megapixels)
-    results = track(contained_map(reader, files, _limits(params)), len(files), "reading headers")
+    results = track(contained_map(reader, files, limits_of(params)), len(files), "reading headers")
     headers = [HeaderRead([r.reason]) if isinstance(r, RefusedFile) else r for r in results]
     ids = [pseudonyms.of("file", batch, f.relative) for f in files]
     return [FileRead(f, i, h) for f, i, h in zip(files, ids, headers, strict=True)]
@@ -54,7 +54,7 @@ def read_pictures(reads: list[FileRead], params: Ingestion, staging: Path) -> tu
     """Run the second pass; return the files that count, sorted by image id, and where their staged pictures lie."""
     wanted = [r for r in reads if r.header.row is not None]
     reader = PixelReader(params.side, params.percentiles, params.clean)
-    pixels = read_pixels([r.file for r in wanted], reader, _limits(params), staging)
+    pixels = read_pixels([r.file for r in wanted], reader, limits_of(params), staging)
     for read, found in zip(wanted, pixels, strict=True):
         read.pixels = found
     _settle_duplicates(reads)
@@ -105,5 +105,6 @@ def nothing_usable(reasons: Counter[str], where: str) -> RayTruthError:
     )
 
 
-def _limits(params: Ingestion) -> Limits:
+def limits_of(params: Ingestion) -> Limits:
+    """The limits of a worker process."""
     return Limits(params.workers, params.memory_mb, params.seconds_per_file)

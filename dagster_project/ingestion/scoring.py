@@ -1,46 +1,123 @@
-"""Reading radiographs that are to be predicted and not kept."""
+"""Reading radiographs that are to be predicted and not kept: a folder of any size, one picture after another."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import tee
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-import pandas as pd
 
-from dagster_project.ingestion.passes import nothing_usable, read_headers, read_pictures
+from dagster_project.ingestion.headers import HeaderReader
+from dagster_project.ingestion.passes import limits_of, nothing_usable
+from dagster_project.ingestion.pixels import PixelRead, PixelReader
 from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.sources import list_files
-from dagster_project.ingestion.staged_pixels import staged_pictures
-from dagster_project.ingestion.tables import batch_tables
+from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.ingestion.scoring_index import Found, ScoringIndex, scoring_index
+from dagster_project.ingestion.sources import SourceFile, nothing_there, walk_files
+from dagster_project.ingestion.workers import contained_map
 from dagster_project.layout import Layout
-from dagster_project.params import Params
+from dagster_project.params import Ingestion, Params
+from dagster_project.progress import track
 from dagster_project.taxonomy.taxonomy import load_taxonomy
+
+_CHUNK = 8  # pictures are large
 
 
 @dataclass(frozen=True)
 class Scorable:
-    """Radiographs that are no batch: identities (columns of identities.parquet) in the order of `places`.
+    """A radiograph that is in no batch: `picture` is uint8 (side, side), as the ingestion would leave it."""
 
-    `pictures` is uint8 (files, side, side), memory-mapped; picture i of the identities is its row `places[i]`.
-    """
-
-    identities: pd.DataFrame
-    pictures: np.ndarray
-    places: list[int]
+    sop_instance_uid: str
+    picture: np.ndarray
 
 
-def read_for_scoring(layout: Layout, params: Params, source: Path, staging: Path) -> Scorable:
-    """Read the usable radiographs under `source` without making them a batch.
+def read_for_scoring(
+    layout: Layout, params: Params, source: Path, left_out: Counter[str]
+) -> Generator[Scorable, None, None]:
+    """Yield every usable radiograph under `source` once, in the order of the image ids, without making them a batch.
 
-    Raises RayTruthError if there is none.
+    Which files are usable, and which of several files of one instance counts, is as in `ingest`. `left_out` counts the
+    other files by reason, complete at the end. Memory does not grow with the number of files: between the passes over
+    headers and pixels, what is known of them waits in `data/private/`.
+    Raises RayTruthError if the source is no folder or empty, and at the end if nothing in it was usable.
     """
     pseudonyms = load_pseudonyms(layout.key)
-    taxonomy = load_taxonomy(layout.root / params.regions)
-    files = list_files(source)
-    reads = read_headers(files, "", pseudonyms, taxonomy, params.ingestion)
-    used, places = read_pictures(reads, params.ingestion, staging)
-    if not used:
-        raise nothing_usable(Counter(reason for read in reads for reason in read.reasons), "the source given")
-    return Scorable(batch_tables(reads, used, "", pseudonyms)["identities"], staged_pictures(staging), places)
+    reader = HeaderReader(pseudonyms, load_taxonomy(layout.root / params.regions), params.ingestion.max_megapixels)
+    usable = False
+    with (
+        TemporaryDirectory(prefix="scoring-", dir=layout.private) as folder,
+        scoring_index(Path(folder) / "index.sqlite") as index,
+    ):
+        _read_headers(source, reader, params.ingestion, index, left_out)
+        for scorable in _read_pictures(index, params.ingestion, left_out):
+            usable = True
+            yield scorable
+    if not usable:
+        raise nothing_usable(left_out, "the source given")
+
+
+def _read_headers(
+    source: Path, reader: HeaderReader, params: Ingestion, index: ScoringIndex, left_out: Counter[str]
+) -> None:
+    total = sum(1 for _ in walk_files(source))
+    if not total:
+        raise nothing_there()
+    files, read_files = tee(walk_files(source))
+    headers = contained_map(reader, read_files, limits_of(params))
+    for file, header in zip(files, track(headers, total, "reading headers"), strict=True):
+        if isinstance(header, RefusedFile):
+            left_out[header.reason] += 1
+        elif header.row is None or header.identity is None:
+            left_out.update(header.reasons)
+        else:
+            index.add(Found(header.row["image_id"], header.identity.sop_instance_uid, file.path))
+
+
+def _read_pictures(index: ScoringIndex, params: Ingestion, left_out: Counter[str]) -> Iterator[Scorable]:
+    """The files of one instance come one after another, so that of all of them one picture is held."""
+    found, read_found = tee(index)
+    files = (SourceFile(f.path, "", 0) for f in read_found)
+    reader = PixelReader(params.side, params.percentiles, params.clean)
+    reads = contained_map(reader, files, limits_of(params), chunk=_CHUNK)
+    instance: _Instance | None = None
+    for file, read in zip(found, track(reads, len(index), "reading pixels"), strict=True):
+        if isinstance(read, RefusedFile):
+            left_out[read.reason] += 1
+        elif read.picture is None:
+            left_out.update(read.reasons)
+        elif instance and instance.file.image_id == file.image_id:
+            instance.add(read)
+        else:
+            if instance:
+                yield instance.settled(left_out)
+            instance = _Instance(file, read)
+    if instance:
+        yield instance.settled(left_out)
+
+
+@dataclass
+class _Instance:
+    """The usable files of one instance so far: the first by content, how often it came again, and how many others."""
+
+    file: Found
+    first: PixelRead
+    again: int = 0
+    others: int = 0
+
+    def add(self, read: PixelRead) -> None:
+        if read.file_digest == self.first.file_digest:
+            self.again += 1
+        elif read.file_digest > self.first.file_digest:
+            self.others += 1
+        else:
+            self.first, self.again, self.others = read, 0, self.others + self.again + 1
+
+    def settled(self, left_out: Counter[str]) -> Scorable:
+        if self.first.picture is None:
+            raise ValueError("an instance is made of usable files")
+        left_out.update({r: n for r, n in (("duplicate_file", self.again), ("uid_conflict", self.others)) if n})
+        return Scorable(self.file.sop_instance_uid, self.first.picture)

@@ -29,18 +29,17 @@ def list_files(source: Path) -> list[SourceFile]:
 
     Raises RayTruthError if `source` is no folder or holds no file. The message does not name the path.
     """
-    if not source.is_dir():
-        raise RayTruthError(
-            "The source is not a folder",
-            where="the source given",
-            do="give the folder that holds the export; any depth of folders will do",
-        )
-    files = sorted(_walk(source), key=lambda f: f.relative)
+    files = sorted(walk_files(source), key=lambda f: f.relative)
     if not files:
-        raise RayTruthError(
-            "The source folder is empty", where="the source given", do="give the folder that holds the export"
-        )
+        raise nothing_there()
     return files
+
+
+def nothing_there() -> RayTruthError:
+    """The error of a source without any file."""
+    return RayTruthError(
+        "The source folder is empty", where="the source given", do="give the folder that holds the export"
+    )
 
 
 def fingerprint(files: list[SourceFile], pseudonyms: Pseudonyms) -> str:
@@ -48,7 +47,17 @@ def fingerprint(files: list[SourceFile], pseudonyms: Pseudonyms) -> str:
     return pseudonyms.of("source", *(f"{f.relative}\0{f.size}\0{f.refused}" for f in files))
 
 
-def _walk(source: Path) -> Iterator[SourceFile]:
+def walk_files(source: Path) -> Iterator[SourceFile]:
+    """What `list_files` lists, in no particular order and one folder's names at a time in memory.
+
+    Raises RayTruthError if `source` is no folder.
+    """
+    if not source.is_dir():
+        raise RayTruthError(
+            "The source is not a folder",
+            where="the source given",
+            do="give the folder that holds the export; any depth of folders will do",
+        )
     root = source.resolve()
     unreadable: list[OSError] = []
     for folder, folders, names in os.walk(source, onerror=unreadable.append):

@@ -8,9 +8,10 @@ import os
 import resource
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
@@ -34,18 +35,22 @@ class Limits:
 
 
 def contained_map(
-    work: Callable[[I], O], items: list[I], limits: Limits, *, chunk: int = _CHUNK
+    work: Callable[[I], O], items: Iterable[I], limits: Limits, *, chunk: int = _CHUNK
 ) -> Iterator[O | RefusedFile]:
     """Yield `work(item)` for every item, in order, computed in worker processes.
+
+    Items are taken as they are needed, a few chunks ahead of the results.
 
     Where a chunk of items runs into a limit or takes its process down, its items are done again one by one, so that
     only the culprit is refused: its place holds a RefusedFile `too_slow`, `too_large` or `decoder_crashed`.
     """
     workers = limits.workers or os.cpu_count() or 1
-    chunks = [items[i : i + chunk] for i in range(0, len(items), chunk)]
+    source = iter(items)
+    chunks = iter(lambda: list(islice(source, chunk)), [])
+    first = list(islice(chunks, workers))
     run: Callable[[list[I]], list[O | RefusedFile]] = _Chunk(work)
     with ProcessPool(
-        max_workers=min(workers, max(len(chunks), 1)),
+        max_workers=max(len(first), 1),
         max_tasks=_TASKS_PER_WORKER,
         initializer=_limit_this_process,
         initargs=[limits.memory_mb],
@@ -53,7 +58,7 @@ def contained_map(
     ) as pool:
         waiting: deque[tuple[list[I], ProcessFuture]] = deque()
         try:
-            for part in chunks:
+            for part in chain(first, chunks):
                 waiting.append((part, pool.schedule(run, args=(part,), timeout=limits.seconds)))
                 if len(waiting) > _AHEAD * workers:
                     yield from _results(pool, run, *waiting.popleft(), limits)

@@ -25,7 +25,7 @@ def batch_predictions(context: dg.AssetExecutionContext, root: Root) -> dg.Mater
     from dagster_project.monitoring.predict import predict_batch  # torch takes seconds to import
 
     layout, batch = root.layout, context.partition_key
-    table = predict_batch(layout, batch)
+    table = predict_batch(layout, root.params, batch)
     versions = root.commit("batch_predictions")
     unsure = np.argsort(table["confidence"].to_numpy())[:_SHOWN]
     picture = layout.private / f"unsure-{batch}.png"

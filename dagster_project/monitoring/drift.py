@@ -75,7 +75,7 @@ def measure_drift(layout: Layout, params: Params, batch: str) -> Drift:
     is surer of what it has learned, which would look like drift.
     """
     settings = params.monitoring
-    predictions = load_predictions(layout, batch)
+    predictions = load_predictions(layout, params, batch)
     embeddings = np.load(layout.prediction_embeddings(batch)).astype(np.float32)
     fresh = ~predictions["trained_on"].to_numpy(bool)
     table = with_metadata(layout, predictions[fresh].assign(batch=batch))

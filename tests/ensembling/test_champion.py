@@ -15,7 +15,7 @@ from dagster_project.ensembling.champion import load_champion, promote
 from dagster_project.ensembling.champion_file import champion_folder, champion_hash
 from dagster_project.ensembling.model import Model, load_model, save_model
 from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json, replacing_dir
+from dagster_project.files import content_hash, read_json, replacing_dir, write_json
 
 HAND = 2
 
@@ -56,7 +56,7 @@ def test_the_first_model_becomes_champion_under_its_content_hash(root: Trained) 
     assert content_hash(layout.champions_dir / name) == name
     card = read_json(layout.champion)
     assert set(card) == {"model", "regions", "accuracy"}
-    assert load_champion(layout).regions == tuple(card["regions"])
+    assert load_champion(layout, root.params).regions == tuple(card["regions"])
 
 
 def test_the_same_model_again_stays_and_changes_no_file(root: Trained) -> None:
@@ -114,7 +114,7 @@ def test_an_equal_challenger_with_other_files_is_promoted_and_the_old_one_kept(r
     assert gate.passed
     assert (champion_hash(root.layout), gate.champion) == (name, before)
     assert {p.name for p in root.layout.champions_dir.iterdir()} == {before, name}
-    assert load_champion(root.layout).members
+    assert load_champion(root.layout, root.params).members
 
 
 def test_the_gate_compares_on_the_test_split_of_every_class(root: Trained) -> None:
@@ -137,7 +137,7 @@ def test_meddling_with_the_champion_s_files_is_noticed(root: Trained, how: str) 
     else:
         (folder / "more").touch()
     with pytest.raises(RayTruthError, match="missing or were changed") as error:
-        load_champion(root.layout)
+        load_champion(root.layout, root.params)
     assert "dvc checkout" in error.value.do
 
 
@@ -153,11 +153,24 @@ def test_without_a_champion_there_is_a_word_on_what_to_do(root: Trained) -> None
     root.layout.champion.unlink()
     assert champion_hash(root.layout) == ""
     with pytest.raises(RayTruthError, match="no champion yet") as error:
-        load_champion(root.layout)
+        load_champion(root.layout, root.params)
     assert "raytruth promote" in error.value.do
 
 
-def test_a_challenger_of_other_classes_cannot_be_compared(root: Trained) -> None:
+def test_a_challenger_of_other_classes_than_the_root_s_cannot_be_compared(root: Trained) -> None:
+    before = champion_hash(root.layout)
     challenge(root, lambda model: replace(model, regions=tuple(reversed(model.regions))))
-    with pytest.raises(RayTruthError, match="different region classes"):
+    with pytest.raises(RayTruthError, match="another order") as error:
         promote(root.layout, root.params)
+    assert "models/ensemble" in error.value.where
+    assert champion_hash(root.layout) == before
+
+
+def test_a_champion_of_other_classes_than_the_root_s_is_no_champion_there(root: Trained) -> None:
+    card = read_json(root.layout.champion)
+    write_json(root.layout.champion, card | {"regions": [*card["regions"][:-1], "forefoot"]})
+    for attempt in (load_champion, promote):
+        with pytest.raises(RayTruthError, match="only the model has forefoot; it lacks foot") as error:
+            attempt(root.layout, root.params)
+        assert "models/champion.json" in error.value.where
+        assert "train anew" in error.value.do

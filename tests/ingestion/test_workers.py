@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,21 @@ def test_who_stops_listening_leaves_no_process() -> None:
     assert list(itertools.islice(results, 2)) == [g.upper() for g in GOOD[:2]]
     results.close()  # type: ignore[attr-defined]
     assert multiprocessing.active_children() == []
+
+
+def test_items_are_taken_a_few_chunks_ahead_of_the_results_and_no_further() -> None:
+    taken = 0
+
+    def items() -> Iterator[str]:
+        nonlocal taken
+        for _ in range(1000):
+            taken += 1
+            yield "a"
+
+    with closing(contained_map(behave, items(), TWO, chunk=2)) as results:
+        for asked in range(1, 30):
+            assert next(results) == "A"
+            assert taken <= asked + 2 * (2 * TWO.workers + 2)
 
 
 def test_a_deflate_bomb_and_a_decoders_panic_are_refused_and_their_neighbours_read(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_what_the_champion_learned_from_is_not_compared_with_its_own_reference(r
 
 def test_values_are_those_of_a_plain_calculation(root: Trained, calm: list[Drift]) -> None:
     reference, _ = load_reference(champion_folder(root.layout))
-    now = load_predictions(root.layout, "calm11")
+    now = load_predictions(root.layout, root.params, "calm11")
     shares = [
         t["region"].value_counts(normalize=True).reindex(list(now.columns[-5:])).fillna(0) for t in (reference, now)
     ]

@@ -17,6 +17,7 @@ from dagster_project.ensembling.champion_file import champion_hash
 from dagster_project.errors import RayTruthError
 from dagster_project.files import read_json, read_table, write_json
 from dagster_project.monitoring import predict as module
+from dagster_project.monitoring.drift import measure_drift
 from dagster_project.monitoring.predict import load_predictions, predict_batch
 from dagster_project.monitoring.stored import predictions_stand
 from dagster_project.training_set.build import load_training_set
@@ -30,7 +31,7 @@ def root(made_once: Callable[..., Path], tmp_path: Path) -> Trained:
 
 
 def test_one_row_a_picture_in_the_headers_order_with_a_probability_a_class(root: Trained) -> None:
-    table = predict_batch(root.layout, "new")
+    table = predict_batch(root.layout, root.params, "new")
     assert table["image_id"].tolist() == read_table(root.layout.headers("new"))["image_id"].tolist()
     probabilities = table[list(REGIONS)].to_numpy()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
@@ -44,42 +45,51 @@ def test_one_row_a_picture_in_the_headers_order_with_a_probability_a_class(root:
 
 def test_they_are_the_champion_s_own_words_whatever_the_block(root: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     shard = np.load(root.layout.pixels("new"))
-    want = load_champion(root.layout).predict(shard).probabilities
+    want = load_champion(root.layout, root.params).predict(shard).probabilities
     monkeypatch.setattr(module, "_BLOCK", 9)
-    table = predict_batch(root.layout, "new")
+    table = predict_batch(root.layout, root.params, "new")
     np.testing.assert_allclose(table[list(REGIONS)], want, atol=1e-4)
 
 
 def test_they_are_better_than_chance(root: Trained) -> None:
-    table = predict_batch(root.layout, "new")
+    table = predict_batch(root.layout, root.params, "new")
     given = read_table(root.layout.headers("new"))["label_region"]
     assert (table["region"].to_numpy() == given.to_numpy()).mean() > 0.5
 
 
 def test_pictures_that_it_learned_from_are_marked(root: Trained) -> None:
-    assert not predict_batch(root.layout, "new")["trained_on"].any()
-    table = predict_batch(root.layout, FIRST).set_index("image_id")
+    assert not predict_batch(root.layout, root.params, "new")["trained_on"].any()
+    table = predict_batch(root.layout, root.params, FIRST).set_index("image_id")
     split = load_training_set(root.layout).set_index("image_id")["split"]
     assert table["trained_on"].eq(split[table.index] == "train").all()
 
 
 def test_predictions_on_file_stand_until_the_batch_or_the_champion_changes(root: Trained) -> None:
     assert not predictions_stand(root.layout, "new")
-    first = load_predictions(root.layout, "new")
+    first = load_predictions(root.layout, root.params, "new")
     stamp = root.layout.predictions("new").stat().st_mtime_ns
-    load_predictions(root.layout, "new")
+    load_predictions(root.layout, root.params, "new")
     assert root.layout.predictions("new").stat().st_mtime_ns == stamp
     put_unseen(root, "new", 32)
     assert not predictions_stand(root.layout, "new")
-    assert load_predictions(root.layout, "new")["image_id"].tolist() != first["image_id"].tolist()
+    assert load_predictions(root.layout, root.params, "new")["image_id"].tolist() != first["image_id"].tolist()
     write_json(root.layout.champion, read_json(root.layout.champion) | {"model": "another"})
     assert not predictions_stand(root.layout, "new")
 
 
 def test_without_batch_or_champion_there_is_a_word_on_what_to_do(root: Trained, tmp_path: Path) -> None:
     with pytest.raises(RayTruthError, match="No such batch"):
-        predict_batch(root.layout, "other")
+        predict_batch(root.layout, root.params, "other")
     bare = small_root(tmp_path / "bare")
     put_unseen(Trained(bare, root.params, root.truth), "new", 31)
     with pytest.raises(RayTruthError, match="no champion"):
-        predict_batch(bare, "new")
+        predict_batch(bare, root.params, "new")
+
+
+def test_under_other_regions_nothing_is_predicted_and_predictions_on_file_do_not_stand_in(root: Trained) -> None:
+    predict_batch(root.layout, root.params, "new")
+    regions = root.layout.root / root.params.regions
+    regions.write_text(regions.read_text().replace("foot:", "forefoot:"))
+    for attempt in (predict_batch, load_predictions, measure_drift):
+        with pytest.raises(RayTruthError, match="region classes are not those of this root"):
+            attempt(root.layout, root.params, "new")

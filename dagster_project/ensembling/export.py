@@ -1,0 +1,114 @@
+"""The champion in a folder of its own, for use elsewhere: ONNX, checked against torch, with its card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dagster_project.ensembling.champion import load_champion
+from dagster_project.ensembling.champion_file import champion_folder, champion_hash
+from dagster_project.ensembling.model import Model
+from dagster_project.ensembling.onnx_model import load_onnx_model, write_onnx
+from dagster_project.errors import RayTruthError
+from dagster_project.files import read_json, replacing_dir, write_json, write_text
+from dagster_project.ingestion.store import ingested_batches, open_pixels
+from dagster_project.layout import Layout
+from dagster_project.params import Params
+from dagster_project.pictures import evenly
+
+ONNX, CARD, README = "model.onnx", "card.json", "README.md"
+_MOST_CHECKED = 300
+_TOLERANCE = 1e-4  # of a probability; float32 sums in another order differ by less than a tenth of it
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The largest differences between torch and ONNX over `pictures` real pictures."""
+
+    pictures: int
+    probabilities: float
+    unusual: float
+    embeddings: float
+
+
+def export_champion(layout: Layout, params: Params, folder: Path) -> Agreement:
+    """Write `model.onnx`, `card.json` and `README.md` of the champion to `folder`, which appears when all is checked.
+
+    Raises RayTruthError if the folder holds anything but an earlier export, there is no champion, no picture to check
+    with, or ONNX and torch differ by more than 0.0001 in a probability.
+    """
+    folder = folder.resolve()
+    _refuse_strange_folder(folder)
+    model = load_champion(layout, params)
+    pictures = _real_pictures(layout)
+    source = champion_folder(layout)
+    if not (source / README).exists():
+        raise RayTruthError(
+            "The champion has no model card", where="models/champion.json", do="train and promote one of this version"
+        )
+    with replacing_dir(folder) as made:
+        write_onnx(made / ONNX, model, {"model": champion_hash(layout)})
+        agreement = check_onnx(made / ONNX, model, pictures)
+        card = read_json(source / CARD) | {"model": champion_hash(layout), "onnx_against_torch": vars(agreement)}
+        write_json(made / CARD, card)
+        write_text(made / README, (source / README).read_text(encoding="utf-8") + _how_to_use(model, agreement))
+    return agreement
+
+
+def check_onnx(path: Path, model: Model, pictures: np.ndarray) -> Agreement:
+    """Predict uint8 pictures (N, s, s) with both. Raises RayTruthError if they differ too much."""
+    on_cpu = replace(model, profile=model.profile.model_copy(update={"device": "cpu"}))
+    ours, theirs = on_cpu.predict(pictures), load_onnx_model(path).predict(pictures)
+    differences = {
+        name: float(np.abs(getattr(ours, name) - getattr(theirs, name)).max())
+        for name in ("probabilities", "unusual", "embeddings")
+    }
+    agreement = Agreement(len(pictures), **differences)
+    if not agreement.probabilities <= _TOLERANCE:  # NaN too
+        raise RayTruthError(
+            f"The ONNX model's probabilities differ from torch's by {agreement.probabilities:.2g}",
+            where=path.name,
+            do="nothing was exported; tell RayTruth's authors which versions of torch and onnxruntime these are",
+        )
+    return agreement
+
+
+def _real_pictures(layout: Layout) -> np.ndarray:
+    shards = [open_pixels(layout, batch) for batch in ingested_batches(layout)]
+    if not shards:
+        raise RayTruthError(
+            "There is no picture to check the ONNX model with", where="data/pixels/", do="ingest a batch first"
+        )
+    each = -(-_MOST_CHECKED // len(shards))
+    chosen = np.concatenate([shard[evenly(len(shard), each)] for shard in shards])
+    return chosen[evenly(len(chosen), _MOST_CHECKED)]
+
+
+def _refuse_strange_folder(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or {p.name for p in folder.iterdir()} - {ONNX, CARD, README}):
+        raise RayTruthError(
+            "The folder for the export holds other files", where="FOLDER", do="name a new folder, or an earlier export"
+        )
+
+
+def _how_to_use(model: Model, agreement: Agreement) -> str:
+    px, regions, size = model.profile.px, len(model.regions), model.members[0].head.mean.size
+    return f"""
+## model.onnx
+The whole model in one file: backbones with the mean over the mirror image, probes, temperatures, shares.
+
+| | name | type and shape |
+|---|---|---|
+| input | `pictures` | uint8 (N, {px}, {px}), any N, 0 to 255; larger pictures reduced by area averaging |
+| output | `probabilities` | float32 (N, {regions}), in the order of the regions above |
+| output | `unusual` | float32 (N,), 0 to 1, 1 = least like the training pictures; `out_of_domain` of `raytruth score` |
+| output | `agreement` | float32 (N,), 0 to 1, share of members whose first choice is the ensemble's |
+| output | `embeddings` | float32 (N, {size}), of the first member |
+
+Checked before it was written: over {agreement.pictures} real pictures the largest difference to torch is \
+{agreement.probabilities:.1e} in a probability, {agreement.embeddings:.1e} in an embedding.
+
+    raytruth score FOLDER_OF_DICOM --out predictions.parquet --model model.onnx
+"""

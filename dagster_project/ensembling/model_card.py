@@ -1,0 +1,58 @@
+"""The model card, written with the model: what it is for, what it learned from, how good it is, where it ends."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from dagster_project.ensembling.model import Model
+from dagster_project.ensembling.score import EnsembleSummary
+from dagster_project.evaluation.labelled import LabelledSet
+from dagster_project.evaluation.metrics import Interval
+from dagster_project.files import content_hash
+from dagster_project.layout import SELF_SUPERVISED, Layout
+from dagster_project.params import Params
+from dagster_project.pretraining.backbone import count_parameters
+
+
+def model_card(layout: Layout, params: Params, data: LabelledSet, model: Model, summary: EnsembleSummary) -> str:
+    """The card as Markdown; the same model gives the same text. Mitchell et al. 2019, arXiv 1810.03993."""
+    learned = {data.regions[k] for k in np.unique(data.labels[data.train])}
+    splits = {"train": data.train, "validation": data.validation, "test": data.test}
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("model_card.md.j2").render(
+        model=model,
+        summary=summary,
+        data=data,
+        params=params,
+        profile=model.profile,
+        regions=model.regions,
+        learned=learned,
+        never=[region for region in model.regions if region not in learned],
+        self_supervised=SELF_SUPERVISED,
+        parameters=f"{count_parameters(model.members[0].backbone):,}",
+        patients={name: data.table["patient"].iloc[rows].nunique() for name, rows in splits.items()},
+        reviewed=int(data.table["reviewed"].iloc[np.concatenate(list(splits.values()))].sum()),
+        sha256=content_hash(layout.training_set),
+        md5=hashlib.md5(layout.training_set.read_bytes(), usedforsecurity=False).hexdigest(),
+        code_version=version("raytruth"),
+        number=_number,
+        span=_span,
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _span(interval: Interval) -> str:
+    return f"{interval.low:.4f} to {interval.high:.4f}"

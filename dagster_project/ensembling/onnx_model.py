@@ -1,0 +1,133 @@
+"""The whole model as one ONNX file: written from torch, and read back to predict with onnxruntime."""
+
+from __future__ import annotations
+
+import copy
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnxruntime.capi import onnxruntime_pybind11_state as refusals
+from torch import nn
+
+from dagster_project.ensembling.model import Member, Model, Predictions
+from dagster_project.errors import RayTruthError
+from dagster_project.pretraining.backbone import as_input
+from dagster_project.training_set.build import reduced
+
+OUTPUTS = ("probabilities", "unusual", "agreement", "embeddings")  # the fields of Predictions, in their order
+_OPSET = 17
+_BATCH = 256
+_CARD = "raytruth"
+_REFUSED = (
+    *(refusals.InvalidProtobuf, refusals.InvalidGraph, refusals.InvalidArgument, refusals.NotImplemented),
+    *(refusals.Fail, refusals.RuntimeException),
+)
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """A model read from an ONNX file. `px` is the side of the pictures that it was trained on."""
+
+    regions: tuple[str, ...]
+    px: int
+    session: onnxruntime.InferenceSession
+
+    def predict(self, pictures: np.ndarray) -> Predictions:
+        """Predict uint8 pictures (N, s, s), letterboxed and stretched as the ingestion leaves them."""
+        found = []
+        for start in range(0, len(pictures), _BATCH):
+            small = reduced(pictures[start : start + _BATCH], self.px)
+            found.append(self.session.run(list(OUTPUTS), {"pictures": small}))
+        return Predictions(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
+    """Write the model as ONNX: `pictures` uint8 (N, px, px) to OUTPUTS, any N. `card` goes along as JSON.
+
+    In the file are each member's backbone, averaged over the mirror image, its probe and temperature, the mixture of
+    their shares, and the unusualness; nothing else is needed to predict but to reduce pictures to `px`.
+    """
+    network = _Network(model).eval()
+    example = torch.zeros(2, model.profile.px, model.profile.px, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls this exporter old; the new one needs two more packages
+        torch.onnx.export(
+            network,
+            (example,),
+            str(path),
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=["pictures"],
+            output_names=list(OUTPUTS),
+            dynamic_axes={"pictures": {0: "n", 1: "px", 2: "px"}} | {name: {0: "n"} for name in OUTPUTS},
+        )
+    written = onnx.load(path)
+    onnx.helper.set_model_props(
+        written, {_CARD: json.dumps({**card, "regions": model.regions, "px": model.profile.px}, sort_keys=True)}
+    )
+    onnx.checker.check_model(written)
+    onnx.save(written, path)
+
+
+def load_onnx_model(path: Path) -> OnnxModel:
+    """Read a model that `write_onnx` wrote. Raises RayTruthError if the file is missing, broken, or another's."""
+    try:
+        session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+        card = json.loads(session.get_modelmeta().custom_metadata_map[_CARD])
+    except (OSError, KeyError, ValueError, *_REFUSED) as error:
+        raise RayTruthError(
+            f"The ONNX model cannot be read ({type(error).__name__})",
+            where="--model",
+            do="give the model.onnx that `raytruth export` wrote",
+        ) from error
+    return OnnxModel(tuple(card["regions"]), int(card["px"]), session)
+
+
+class _Network(nn.Module):
+    """`Model.predict` as one network, (N, px, px) uint8 to OUTPUTS, on the CPU."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(_Branch(member) for member in model.members)
+        self.shares = nn.Buffer(torch.tensor([m.share for m in model.members]))
+        self.centres = nn.Buffer(torch.from_numpy(model.usual.means @ model.usual.whiten))
+        self.whiten = nn.Buffer(torch.from_numpy(model.usual.whiten))
+        self.quantiles = nn.Buffer(torch.from_numpy(model.usual.quantiles))
+
+    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        x = as_input(pictures)
+        pairs = [member(x) for member in self.members]
+        each = torch.stack([probabilities for probabilities, _ in pairs])  # (M, N, K)
+        mean = (self.shares[:, None, None] * each).sum(dim=0)
+        agreement = (self.shares[:, None] * (each.argmax(dim=2) == mean.argmax(dim=1))).sum(dim=0)
+        embeddings = pairs[0][1]
+        from_centres = (embeddings @ self.whiten)[:, None] - self.centres  # (N, K, D)
+        distance = from_centres.square().sum(dim=2).sqrt().amin(dim=1)
+        return mean, (self.quantiles < distance[:, None]).float().mean(dim=1), agreement, embeddings
+
+
+class _Branch(nn.Module):
+    """One member: (N, 1, px, px) to its probabilities (N, K) and embeddings (N, D)."""
+
+    def __init__(self, member: Member) -> None:
+        super().__init__()
+        self.backbone = copy.deepcopy(member.backbone).cpu()
+        head = member.head
+        self.mean, self.scale, self.weight, self.bias = (
+            nn.Buffer(torch.from_numpy(np.asarray(part, dtype=np.float32)))
+            for part in (head.mean, head.scale, head.weight, head.bias)
+        )
+        self.temperature = member.temperature
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        embeddings = (self.backbone(x) + self.backbone(x.flip(-1))) / 2
+        logits = (embeddings - self.mean) / self.scale @ self.weight + self.bias
+        return torch.softmax(logits / self.temperature, dim=1), embeddings

@@ -1,0 +1,116 @@
+"""The ensemble's scores on the test split, and the files and pictures that tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.ensembling.calibration import calibrated
+from dagster_project.ensembling.candidates import Candidate, mixture
+from dagster_project.ensembling.pictures import draw_reliability, draw_risk_coverage
+from dagster_project.ensembling.selective import Answers, Selective, answers, evaluate_selective
+from dagster_project.evaluation.labelled import LabelledSet
+from dagster_project.evaluation.linear_evaluation import prediction_table
+from dagster_project.evaluation.metrics import Interval, calibration_error, patient_bootstrap, scores
+from dagster_project.evaluation.pictures import draw_confusion, draw_label_fractions
+from dagster_project.files import read_json, write_json, write_table
+from dagster_project.layout import Layout
+from dagster_project.params import Params
+
+
+@dataclass(frozen=True)
+class ClassRecall:
+    """Recall of one class on its test pictures."""
+
+    region: str
+    pictures: int
+    recall: Interval
+
+
+@dataclass(frozen=True)
+class EnsembleSummary:
+    """Members with their shares, the test scores with all labels, and accuracy of plain means by share of labels."""
+
+    shares: dict[str, float]
+    accuracy: Interval
+    test: dict[str, object]
+    classes: list[ClassRecall]
+    selective: Selective
+    fractions: dict[str, dict[float, Interval]]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What stands behind the scores: test probabilities (T, K), and the answers before and after calibration."""
+
+    probabilities: np.ndarray
+    after: Answers
+    before: Answers
+
+
+def score(
+    candidates: Mapping[str, Candidate],
+    shares: dict[str, float],
+    data: LabelledSet,
+    params: Params,
+    fractions: dict[str, dict[float, Interval]],
+) -> tuple[EnsembleSummary, Scored]:
+    """Score the members' mixture once on the test split; thresholds on confidence come from validation."""
+    labels, patients = data.labels[data.test], data.patients(data.test)
+    on_test, on_validation = (
+        mixture({name: candidates[name].probabilities(rows) for name in shares}, shares)
+        for rows in (data.test, data.validation)
+    )
+    raw = mixture({name: calibrated(candidates[name].logits[data.test], 1.0) for name in shares}, shares)
+    after, before = answers(on_test, labels, patients), answers(raw, labels, patients)
+    on_validation_answers = answers(on_validation, data.labels[data.validation], data.patients(data.validation))
+    accuracy = patient_bootstrap(after.right, patients, params.evaluation.bootstrap, params.seed)
+    test = scores(on_test, labels, data.regions) | {"calibration_error_uncalibrated": calibration_error(raw, labels)}
+    classes = [
+        ClassRecall(
+            data.regions[k],
+            int(own.sum()),
+            patient_bootstrap(after.right[own], patients[own], params.evaluation.bootstrap, params.seed),
+        )
+        for k in np.unique(labels)
+        for own in [labels == k]
+    ]
+    selective = evaluate_selective(on_validation_answers, after, params)
+    return EnsembleSummary(shares, accuracy, test, classes, selective, fractions), Scored(on_test, after, before)
+
+
+def report(
+    layout: Layout, summary: EnsembleSummary, data: LabelledSet, scored: Scored, predictions: pd.DataFrame
+) -> None:
+    """Write the metrics, the pictures and the test predictions; `predictions` are those of the plain means."""
+    write_json(
+        layout.metrics("ensemble"),
+        {
+            "shares": summary.shares,
+            **summary.test,
+            "accuracy": {"1": asdict(summary.accuracy)},
+            "means": {name: _by_share(line) for name, line in summary.fractions.items()},
+            "accuracy_at_coverage": _by_share(summary.selective.accuracy),
+            "auto_label": {f"{a.wanted:g}": asdict(a) for a in summary.selective.auto_label},
+        },
+    )
+    predicted = scored.probabilities.argmax(axis=1)
+    draw_confusion(layout.plot("ensemble", "confusion_ensemble"), data.labels[data.test], predicted, data.regions)
+    lines = {
+        encoder: {float(f): Interval(**interval) for f, interval in found["accuracy"].items()}
+        for encoder, found in read_json(layout.metrics("linear_evaluation")).items()
+    }
+    draw_label_fractions(layout.plot("ensemble", "label_fractions"), lines | summary.fractions)
+    draw_risk_coverage(layout.plot("ensemble", "risk_coverage"), scored.after, summary.selective.auto_label)
+    draw_reliability(
+        layout.plot("ensemble", "reliability"), {"uncalibrated": scored.before, "calibrated": scored.after}
+    )
+    own = prediction_table("ensemble", data, 1.0, 0, scored.probabilities)
+    write_table(layout.test_predictions("ensemble"), pd.concat([own, predictions], ignore_index=True))
+
+
+def _by_share(line: Mapping[float, Interval]) -> dict[str, dict[str, float]]:
+    return {f"{share:g}": asdict(interval) for share, interval in line.items()}

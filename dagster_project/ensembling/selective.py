@@ -1,0 +1,95 @@
+"""Selective classification: how right a model is where it is sure, and how sure it must be to be left alone.
+
+El-Yaniv & Wiener 2010, JMLR 11: coverage is the share of pictures answered, risk the share of those answered wrongly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dagster_project.evaluation.metrics import Interval, patient_bootstrap
+from dagster_project.params import Params
+
+COVERAGES = (0.90, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model said of some pictures: `confidence` (N,) in 0..1, `right` (N,) 1 or 0, `patients` (N,)."""
+
+    confidence: np.ndarray
+    right: np.ndarray
+    patients: np.ndarray
+
+
+@dataclass(frozen=True)
+class AutoLabel:
+    """A threshold for labelling without a look. On test, `coverage` of the pictures have at least `confidence`.
+
+    `confidence` is None if no threshold reaches `wanted` on validation, and `accuracy` if no test picture is so sure.
+    """
+
+    wanted: float
+    confidence: float | None
+    coverage: float
+    accuracy: Interval | None
+
+
+@dataclass(frozen=True)
+class Selective:
+    """Accuracy on test of the surest share of pictures, by that share; and thresholds chosen on validation."""
+
+    accuracy: dict[float, Interval]
+    auto_label: list[AutoLabel]
+
+
+def answers(probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> Answers:
+    """Answers of probabilities (N, K), judged by class numbers (N,)."""
+    right = (probabilities.argmax(axis=1) == labels).astype(float)
+    return Answers(probabilities.max(axis=1), right, patients)
+
+
+def evaluate_selective(validation: Answers, test: Answers, params: Params) -> Selective:
+    """Accuracy at each of COVERAGES, and what thresholds found on validation are worth on test."""
+    surest = np.argsort(-test.confidence, kind="stable")
+    return Selective(
+        {c: _accuracy(test, surest[: max(round(c * len(surest)), 1)], params) for c in COVERAGES},
+        [_auto_label(wanted, validation, test, params) for wanted in params.ensembling.auto_label_accuracy],
+    )
+
+
+def threshold_for(wanted: float, confidence: np.ndarray, right: np.ndarray) -> float | None:
+    """The lowest confidence such that the pictures with at least it are right in a share of `wanted`; None if none is.
+
+    Both arrays are (N,); `wanted` is in 0..1, ends excluded. Only confidences that occur are tried, and only where so
+    many pictures have them that one error among these would be allowed: fewer tell nothing of such an accuracy.
+    """
+    levels, risk, coverage = risk_coverage(confidence, right)
+    allowed = 1 - wanted + 1e-12  # 1 - 0.98 is a little more than 0.02
+    enough = np.flatnonzero((risk <= allowed) & (coverage * len(right) * allowed >= 1))
+    return float(levels[enough[-1]]) if len(enough) else None
+
+
+def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The risk-coverage curve: levels of confidence (L,), falling; risk (L,) and coverage (L,) of at least each level.
+
+    Both arrays are (N,); `right` is 1 or 0.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(confidence[order])), len(order) - 1)  # of each level
+    answered = last + 1
+    risk = 1 - np.cumsum(right[order])[last] / answered
+    return confidence[order][last], risk, answered / len(order)
+
+
+def _auto_label(wanted: float, validation: Answers, test: Answers, params: Params) -> AutoLabel:
+    threshold = threshold_for(wanted, validation.confidence, validation.right)
+    rows = np.flatnonzero(test.confidence >= (2 if threshold is None else threshold))
+    accuracy = _accuracy(test, rows, params) if len(rows) else None
+    return AutoLabel(wanted, threshold, len(rows) / len(test.right), accuracy)
+
+
+def _accuracy(test: Answers, rows: np.ndarray, params: Params) -> Interval:
+    return patient_bootstrap(test.right[rows], test.patients[rows], params.evaluation.bootstrap, params.seed)

@@ -1,0 +1,92 @@
+"""Predicting any folder of DICOM files for the site's own use, a block of pictures at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow.parquet import ParquetWriter
+
+from dagster_project.ensembling.champion import load_champion
+from dagster_project.ensembling.model import Predictor, refuse_other_regions
+from dagster_project.ensembling.onnx_model import load_onnx_model
+from dagster_project.errors import RayTruthError
+from dagster_project.files import replacing
+from dagster_project.ingestion.scoring import Scorable, read_for_scoring
+from dagster_project.layout import Layout
+from dagster_project.monitoring.predict import class_probabilities, first_choice
+from dagster_project.params import Params
+
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """Pictures predicted, by region, and files left out, by reason."""
+
+    regions: dict[str, int]
+    left_out: dict[str, int]
+
+    @property
+    def pictures(self) -> int:
+        """How many were predicted."""
+        return sum(self.regions.values())
+
+
+def score(layout: Layout, params: Params, source: Path, out: Path, model_file: Path | None = None) -> ScoreSummary:
+    """Predict every usable radiograph under `source` and write a table to `out`, which appears when it is complete.
+
+    The champion predicts, or the ONNX model in `model_file`. Columns: sop_instance_uid, region, confidence,
+    out_of_domain (0..1, 1 = least like the training pictures), and one probability a class under its name, in the order
+    of the image ids. The table holds original UIDs: it is for the site's own use. Memory does not grow with the folder.
+    Raises RayTruthError if `out` cannot be written, there is no such model or one of other region classes than the
+    root's, or nothing under `source` is usable.
+    """
+    if not out.parent.is_dir() or out.is_dir():
+        what = "is itself a folder" if out.is_dir() else "stands in no folder"
+        raise RayTruthError(f"The file for the predictions {what}", where="--out", do="name a file in a folder")
+    model = _load(layout, params, model_file)
+    layout.private.mkdir(parents=True, exist_ok=True)
+    regions: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    with (
+        closing(read_for_scoring(layout, params, source, left_out)) as scorable,
+        replacing(out) as temporary,
+        ParquetWriter(temporary, _schema(model)) as writer,
+    ):
+        while block := list(islice(scorable, _BLOCK)):
+            table = _predict(model, block)
+            regions.update(table["region"].to_pylist())
+            writer.write_table(table)
+    return ScoreSummary(dict(regions.most_common()), dict(left_out.most_common()))
+
+
+def _load(layout: Layout, params: Params, model_file: Path | None) -> Predictor:
+    if model_file is None:
+        return load_champion(layout, params)
+    model = load_onnx_model(model_file)
+    refuse_other_regions(
+        model.regions, layout, params, where="--model", do="give a model that was exported from this root's champion"
+    )
+    return model
+
+
+def _predict(model: Predictor, block: list[Scorable]) -> pa.Table:
+    found = model.predict(np.stack([scorable.picture for scorable in block]))
+    columns = {
+        "sop_instance_uid": [scorable.sop_instance_uid for scorable in block],
+        **first_choice(model, found),
+        "out_of_domain": found.unusual.astype(np.float32),
+        **class_probabilities(model, found),
+    }
+    return pa.table(columns, schema=_schema(model))
+
+
+def _schema(model: Predictor) -> pa.Schema:
+    text, number = ("sop_instance_uid", "region"), ("confidence", "out_of_domain", *model.regions)
+    return pa.schema([(name, pa.string()) for name in text] + [(name, pa.float32()) for name in number])
