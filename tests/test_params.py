@@ -112,6 +112,7 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(path: tuple[str, ...]
         (("ensembling", "max_members"), 0),
         (("monitoring", "embedding_drift"), 0.4),
         (("profiles", "quick", "device"), "tpu"),
+        (("profiles", "quick", "block"), "wide"),
         (("profiles", "quick", "blocks"), [2, 2, 2]),
         (("profiles", "quick", "simclr", "temperature"), 0),
         (("profiles", "quick", "byol", "momentum"), 1),
