@@ -19,7 +19,7 @@ def test_every_part_is_timed_and_the_peer_agrees() -> None:
     assert table.loc["nearest neighbours", "accuracy"] > 0.5  # 14 classes
     assert table.loc["probes at 1% of the labels", "accuracy"] < table.loc["probes at 100% of the labels", "accuracy"]
     assert table.loc["scikit-learn: nearest neighbours", "same_answers"] > 0.99
-    assert table.loc["scikit-learn: probes at 100% of the labels", "log_loss_apart"] < 1e-3
+    assert table.loc["scikit-learn: probes at 100% of the labels", "log_loss_apart"] < 5e-3  # at its defaults
 
 
 def test_the_split_takes_every_picture_once() -> None:
