@@ -16,23 +16,9 @@ def test_it_runs_from_the_command_line_on_a_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pretraining_gpu, "lacking", lambda: ["lightly"])
-    size = [
-        "--px",
-        "32",
-        "--width",
-        "8",
-        "--batch",
-        "8",
-        "--pictures",
-        "24",
-        "--warmup",
-        "1",
-        "--steps",
-        "3",
-        "--rounds",
-        "2",
-    ]
-    monkeypatch.setattr(sys, "argv", ["pretraining_gpu", "--device", "cpu", *size, "--out", str(tmp_path)])
+    settings = {"px": 32, "width": 8, "batch": 8, "pictures": 24, "warmup": 1, "steps": 3, "rounds": 2, "out": tmp_path}
+    size = [f"--{name}={value}" for name, value in settings.items()]
+    monkeypatch.setattr(sys, "argv", ["pretraining_gpu", "--device=cpu", *size])
     main()
     (path,) = tmp_path.glob("pretraining_gpu_*.csv")
     table = pd.read_csv(path)
