@@ -24,8 +24,8 @@ from monai.transforms import (
     RandLambda,
     RandScaleIntensity,
     RandShiftIntensity,
-    Resize,
 )
+from monai.utils import convert_to_tensor
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -40,11 +40,11 @@ WORKERS = 2
 
 def monai_view(px: int) -> Callable[[np.ndarray], torch.Tensor]:
     """MONAI transforms: uint8 (s, s) to float32 (1, px, px) in -1..1."""
-    turn, half = math.radians(25), px // 4
+    turn = math.radians(25)
     view = Compose(
         [
-            Resize((px, px)),
-            RandAffine(1.0, turn, scale_range=((-0.45, 0.1),) * 2, translate_range=(half, half), padding_mode="zeros"),
+            # one resampling: a window of 0.7 to 1.3 times px of a picture that is held at 1.25 times px
+            RandAffine(1.0, turn, None, (px // 5,) * 2, ((-0.3, 0.3),) * 2, (px, px), padding_mode="zeros"),
             RandFlip(0.5, spatial_axis=1),
             RandAdjustContrast(1.0, gamma=(0.67, 1.5)),
             RandScaleIntensity(0.4, prob=1.0),
@@ -58,7 +58,7 @@ def monai_view(px: int) -> Callable[[np.ndarray], torch.Tensor]:
 
     def transform(picture: np.ndarray) -> torch.Tensor:
         x = view(torch.from_numpy(picture)[None].float() / 255)
-        return torch.as_tensor(x).clamp(0, 1) * 2 - 1
+        return convert_to_tensor(x, track_meta=False).clamp(0, 1) * 2 - 1
 
     return transform
 
