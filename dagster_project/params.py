@@ -138,6 +138,7 @@ class Profile(Section):
     device: Literal["cpu", "cuda"]
     px: Annotated[int, Field(ge=32)]
     width: Annotated[int, Field(ge=8, multiple_of=8)]  # on a CPU, torch writes past the end of narrower layers
+    block: Literal["basic", "bottleneck"]
     blocks: tuple[Positive, Positive, Positive, Positive]
     batch: Annotated[int, Field(ge=8)]
     chunk: Positive | Literal["batch"]

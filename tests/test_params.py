@@ -116,6 +116,7 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(path: tuple[str, ...]
         (("profiles", "quick", "chunk"), 48),  # the batch is 128
         (("profiles", "quick", "chunk"), 256),
         (("profiles", "quick", "chunk"), "whole"),
+        (("profiles", "quick", "block"), "wide"),
         (("profiles", "quick", "blocks"), [2, 2, 2]),
         (("profiles", "quick", "simclr", "temperature"), 0),
         (("profiles", "quick", "byol", "momentum"), 1),

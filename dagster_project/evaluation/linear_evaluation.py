@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import normalize
 
 from dagster_project.evaluation.embeddings import embed_training_set
 from dagster_project.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
@@ -121,8 +122,10 @@ def _score(
 def nearest_neighbours(embeddings: np.ndarray, data: LabelledSet, settings: Evaluation) -> np.ndarray:
     """Class of each test picture by a distance-weighted vote of its nearest training pictures (cosine); int (T,)."""
     count = min(settings.neighbours, len(data.train))
-    model = KNeighborsClassifier(count, metric="cosine", weights="distance")
-    return model.fit(embeddings[data.train], data.labels[data.train]).predict(embeddings[data.test])
+    # Among vectors of unit length the square of the distance is twice the cosine distance, and found faster.
+    model = KNeighborsClassifier(count, algorithm="brute", weights=lambda distance: 1 / (distance**2).clip(1e-12))
+    unit = normalize(embeddings)
+    return model.fit(unit[data.train], data.labels[data.train]).predict(unit[data.test])
 
 
 def prediction_table(

@@ -15,10 +15,13 @@ from dagster_project.params import Profile
 
 
 def make_backbone(profile: Profile) -> ResNet:
-    """A ResNet of basic blocks, (B, 1, px, px) -> (B, 8 * width). He et al. 2016, arXiv 1512.03385."""
+    """A ResNet of the profile's blocks, (B, 1, px, px) -> (B, embedding_size). He et al. 2016, arXiv 1512.03385.
+
+    Width 64 and blocks [2, 2, 2, 2] of `basic` make a ResNet-18, [3, 4, 6, 3] of `bottleneck` a ResNet-50.
+    """
     widths = [profile.width * factor for factor in (1, 2, 4, 8)]
     return ResNet(
-        "basic",
+        profile.block,
         list(profile.blocks),
         widths,
         spatial_dims=2,
@@ -29,8 +32,8 @@ def make_backbone(profile: Profile) -> ResNet:
 
 
 def embedding_size(profile: Profile) -> int:
-    """Length of an embedding."""
-    return 8 * profile.width
+    """Length of an embedding: the last stage's channels, which bottleneck blocks widen fourfold."""
+    return 8 * profile.width * (4 if profile.block == "bottleneck" else 1)
 
 
 def mlp(size: int, hidden: int, out: int) -> nn.Sequential:

@@ -28,10 +28,9 @@ def test_probabilities_are_scikit_learn_s(classes: int, strength: float) -> None
     peer = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-8, max_iter=5000)).fit(x, labels)
     head = fit_linear_head(x, labels, classes, strength)
     got, want = head.probabilities(other), peer.predict_proba(other)
-    np.testing.assert_allclose(got, want, atol=0.05)  # the fit stops early, for speed
-    assert abs(got - want).mean() < 0.005
+    np.testing.assert_allclose(got, want, atol=2e-3)
     truth = drawn(1, classes=classes)[1]
-    assert log_loss(truth, got) == pytest.approx(log_loss(truth, want), rel=0.01)
+    assert log_loss(truth, got) == pytest.approx(log_loss(truth, want), abs=1e-3)
 
 
 @pytest.mark.parametrize("present", [(0, 2), (1, 3), (0, 1, 3)])
@@ -68,7 +67,24 @@ def test_the_strength_with_the_least_log_loss_on_validation_is_chosen() -> None:
         for c in candidates
     }
     assert chosen == min(losses, key=losses.__getitem__)
-    np.testing.assert_array_equal(head.weight, fit_linear_head(*train, 4, chosen).weight)
+    # The winner began at the solution of the strength before; it ends where one that began at nothing does.
+    of_head = log_loss(validation[1], head.probabilities(validation[0]), labels=range(4))
+    assert of_head == pytest.approx(losses[chosen], abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [30, 400])  # fewer pictures than dimensions, and more
+def test_many_correlated_dimensions_reach_scikit_learn_s_log_loss_at_every_strength(count: int) -> None:
+    rng = np.random.default_rng(0)
+    mix = rng.normal(0, 1, (20, 96)) * np.geomspace(1, 1e-2, 96)
+    latent = rng.normal(0, 1, (count + 300, 20))
+    labels = (latent @ rng.normal(0, 1, (20, 7)) + rng.gumbel(0, 2, (count + 300, 7))).argmax(axis=1)
+    x = np.maximum(latent @ mix + rng.normal(0, 0.05, (count + 300, 96)), 0).astype(np.float32)
+    x, labels, seen, truth = x[:count], labels[:count], x[count:], labels[count:]
+    for strength in (0.001, 0.1, 1.0):
+        peer = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-8, max_iter=5000)).fit(x, labels)
+        want = log_loss(truth, peer.predict_proba(seen), labels=range(7))
+        got = log_loss(truth, fit_linear_head(x, labels, 7, strength).probabilities(seen), labels=range(7))
+        assert got == pytest.approx(want, abs=1e-3)
 
 
 def test_a_class_that_only_validation_has_is_no_error() -> None:

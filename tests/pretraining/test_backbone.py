@@ -48,6 +48,14 @@ def test_a_resnet_18_of_full_width_has_its_eleven_million_values(profile: Profil
     assert 11.1e6 < count_parameters(make_backbone(full)) < 11.3e6
 
 
+def test_bottleneck_blocks_make_a_resnet_50_of_four_times_longer_embeddings(profile: Profile) -> None:
+    full = profile.model_copy(update={"width": 64, "block": "bottleneck", "blocks": (3, 4, 6, 3)})
+    assert 23.4e6 < count_parameters(make_backbone(full)) < 23.6e6
+    small = profile.model_copy(update={"block": "bottleneck"})
+    assert embedding_size(small) == 4 * embedding_size(profile)
+    assert make_backbone(small).eval()(torch.zeros(3, 1, 32, 32)).shape == (3, embedding_size(small))
+
+
 def test_weights_come_back_bit_by_bit_with_the_norms_statistics(profile: Profile, tmp_path: Path) -> None:
     torch.manual_seed(0)
     backbone = make_backbone(profile)

@@ -1,0 +1,152 @@
+"""One table that sets the pipeline's encoders and ensemble beside other ways, on the same split and the same labels.
+
+    python -m benchmarks.comparison SITE EXPORT/truth.csv [--draws 2] [--without monai]
+
+SITE is a root on which `raytruth ensemble` has run. Other ways: HOG with logistic regression, the same network taught
+from scratch by the labels, and SimCLR with MONAI's transforms and contrastive loss (`peers.py`). All learn from the
+labels as given, wrong ones included; the truth file (see `real_export.py`) only scores, on the in-domain test pictures,
+where either of two regions that a picture truly shows is right.
+
+Accuracy at less than all labels is the mean over the first `--draws` draws. Intervals (95 %) resample patients.
+McNemar's exact test (1947; two-sided binomial on the pictures that just one of two models gets right) uses the first
+draw. The best single encoder is the one with the highest accuracy on validation. With few labels only models whose
+encoder saw none compete: `encoder_saw` tells the others, which are shown but stand outside that comparison.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from benchmarks.peers import of_hog, of_monai, of_supervised
+from benchmarks.real_export import joined
+from benchmarks.results import arguments, save
+from dagster_project.evaluation.labelled import load_labelled_set
+from dagster_project.evaluation.metrics import patient_bootstrap
+from dagster_project.files import read_json
+from dagster_project.layout import ENCODERS, SELF_SUPERVISED, Layout
+from dagster_project.params import Params, load_params
+
+PEERS = {"hog": of_hog, "monai": of_monai, "supervised": of_supervised}
+MODELS = {"hog": "hog", "monai": "monai_simclr", "supervised": "supervised"}
+ENSEMBLES = ("ensemble", "mean_of_self_supervised")  # the first that has seen no more labels than the share tells
+SAW_NONE = (*MODELS.values(), *SELF_SUPERVISED, "mean_of_self_supervised")
+
+
+def predictions(layout: Layout, params: Params, peers: list[str], draws: int) -> pd.DataFrame:
+    """What every model says of each test picture: the pipeline's own, as written, and the peers', learned here."""
+    few = params.model_copy(update={"evaluation": params.evaluation.model_copy(update={"repeats": draws})})
+    own = [pd.read_parquet(layout.test_predictions(stage)) for stage in ("linear_evaluation", "ensemble")]
+    data = load_labelled_set(layout, params)
+    for peer in peers:
+        started = time.perf_counter()
+        own.append(PEERS[peer](layout, few, data))
+        print(f"{peer}: {time.perf_counter() - started:.0f} s", flush=True)
+    table = pd.concat(own, ignore_index=True)
+    return table[table["repeat"] < draws]
+
+
+def scored(predicted: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """The predictions of in-domain pictures with `right` and the patients' `group`."""
+    true = truth.loc[truth["role"] != "out_of_domain", ["image_id", "group", "region", "second_region"]]
+    merged = predicted.merge(true, on="image_id", suffixes=("_predicted", ""))
+    right = (merged["region_predicted"] == merged["region"]) | (merged["region_predicted"] == merged["second_region"])
+    return merged.assign(right=right.astype(float))
+
+
+def compare(scores: pd.DataFrame, best_first: list[str], resamples: int, seed: int) -> pd.DataFrame:
+    """One row a share of labels and model, best first; `best_first` are the encoders by accuracy on validation.
+
+    `only_ensemble` and `only_it` count pictures that just one of the two gets right, `p_ensemble` is McNemar's; the
+    same against the best single encoder.
+    """
+    rows = []
+    for fraction, part in sorted(scores.groupby("fraction"), reverse=True):
+        patients = part.groupby("image_id")["group"].first()
+        mean = part.pivot_table(index="image_id", columns="model", values="right", aggfunc="mean")
+        first = part[part["repeat"] == 0].pivot(index="image_id", columns="model", values="right").astype(bool)
+        compete = [m for m in mean.columns if fraction == 1 or m in SAW_NONE]
+        against = {
+            "ensemble": next(m for m in ENSEMBLES if m in compete),
+            "best_single": next(m for m in best_first if m in compete),
+        }
+        for model in mean.columns:
+            groups = patients[mean.index].to_numpy(object).astype(str)
+            interval = patient_bootstrap(mean[model].to_numpy(), groups, resamples, seed)
+            row = {
+                "labels": f"{fraction:.0%}",
+                "model": model,
+                "encoder_saw": "no further labels" if model in compete else "all labels",
+                "pictures": len(mean),
+                "accuracy": interval.value,
+                "low": interval.low,
+                "high": interval.high,
+            }
+            for name, other in against.items():
+                row[name] = other
+                if model in compete and model != other:
+                    only_other, only_it = mcnemar_counts(first[other], first[model])
+                    row |= {f"only_{name}": only_other, f"only_it_not_{name}": only_it}
+                    row[f"p_{name}"] = mcnemar(only_other, only_it)
+            rows.append(row)
+    order = ["fraction", "accuracy"]
+    table = pd.DataFrame(rows).assign(fraction=lambda t: t["labels"].str.rstrip("%").astype(float))
+    return table.sort_values(order, ascending=False, ignore_index=True).drop(columns="fraction")
+
+
+def mcnemar_counts(one: pd.Series, other: pd.Series) -> tuple[int, int]:
+    """Pictures that only `one`, and that only `other`, gets right."""
+    return int((one & ~other).sum()), int((other & ~one).sum())
+
+
+def mcnemar(only_one: int, only_other: int) -> float:
+    """Two-sided exact p of two models being right equally often. McNemar 1947, doi 10.1007/BF02295996."""
+    return binomtest(only_one, only_one + only_other).pvalue if only_one + only_other else 1.0
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """The table for people: accuracy in per cent with its interval, McNemar's p against both references."""
+    percent = 100 * table[["accuracy", "low", "high"]]
+    plain = pd.DataFrame(
+        {
+            "labels": table["labels"],
+            "model": table["model"],
+            "encoder saw": table["encoder_saw"],
+            "accuracy, % (95 %)": [f"{a:.1f} ({low:.1f} to {high:.1f})" for a, low, high in percent.to_numpy()],
+        }
+    )
+    for name in ("ensemble", "best_single"):
+        own = [
+            "" if np.isnan(p) else f"{only:.0f} : {it:.0f}, p = {p:.2g}"
+            for only, it, p in table[[f"only_{name}", f"only_it_not_{name}", f"p_{name}"]].to_numpy(float)
+        ]
+        plain[f"only {name.replace('_', ' ')} right : only it"] = own
+    return plain.to_markdown(index=False, disable_numparse=True)
+
+
+def main() -> None:
+    """Learn the peers, score all, print, write the CSV and the table in Markdown."""
+    parser = arguments(__doc__)
+    parser.add_argument("site", type=Path)
+    parser.add_argument("truth", type=Path)
+    parser.add_argument("--draws", type=int, default=2, help="draws of few labels that count, at most `repeats`")
+    parser.add_argument("--without", nargs="*", choices=list(PEERS), default=[], help="peers to leave out")
+    args = parser.parse_args()
+    layout = Layout(args.site)
+    params = load_params(layout.params)
+    predicted = predictions(layout, params, [p for p in PEERS if p not in args.without], args.draws)
+    found = read_json(layout.metrics("linear_evaluation"))
+    best_first = sorted(ENCODERS, key=lambda encoder: -found[encoder]["validation_accuracy"])
+    scores = scored(predicted, joined(layout, args.truth))
+    table = compare(scores, best_first, params.evaluation.bootstrap, params.seed)
+    path = save(table, "comparison", args.out, params.learning.device)
+    path.with_suffix(".md").write_text(as_markdown(table) + "\n", encoding="utf-8")
+    print(as_markdown(table))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Time of the linear evaluation: probes at every share of the labels and nearest neighbours, for one encoder.
+
+    python -m benchmarks.linear_evaluation [--pictures 48434] [--size 512]
+
+The embeddings are drawn: 14 classes of unequal size, each of several clusters, in few directions, non-negative as after
+a ReLU, with 4 % of wrong labels. The probes are the pipeline's own (draws, strengths and neighbours of params.yaml).
+The peer is scikit-learn's logistic regression (L-BFGS, its default) on all labels over the same strengths; of those few
+fits is told how far the log loss on validation lies apart. Goal: under 60 s for all of ours on two cores.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.results import arguments, save, shipped_params
+from dagster_project.evaluation.labelled import LabelledSet
+from dagster_project.evaluation.linear_evaluation import nearest_neighbours, probe
+from dagster_project.evaluation.linear_head import fit_linear_head
+from dagster_project.params import Params
+
+CLASSES, WRONG = 14, 0.04
+GOAL = 60.0
+
+
+def drawn(pictures: int, size: int, seed: int, params: Params) -> tuple[np.ndarray, LabelledSet]:
+    """Embeddings float32 (pictures, size) and a labelled set with a split of the configured shares."""
+    rng = np.random.default_rng(seed)
+    share = np.geomspace(1, 6, CLASSES)
+    truth = rng.choice(CLASSES, pictures, p=share / share.sum())
+    cluster = truth * 5 + rng.integers(0, 5, pictures)  # poses and projections within a region
+    latent = 64
+    region, pose = rng.normal(0, 0.55, (CLASSES, latent)), rng.normal(0, 0.45, (CLASSES * 5, latent))
+    within = rng.normal(0, 1, (pictures, latent)) * np.linspace(1.2, 0.3, latent)
+    mixed = (region[truth] + pose[cluster] + within) @ rng.normal(0, 1, (latent, size)) / 8
+    embeddings = np.maximum(mixed + rng.normal(0, 0.1, mixed.shape) + 0.4, 0) * np.geomspace(0.05, 2, size)
+    labels = np.where(rng.random(pictures) < WRONG, rng.integers(0, CLASSES, pictures), truth)
+    kind = rng.choice(3, pictures, p=_shares(params))
+    rows = [np.flatnonzero(kind == k) for k in range(3)]
+    names = tuple(f"region {k}" for k in range(CLASSES))
+    return embeddings.astype(np.float32), LabelledSet(pd.DataFrame(index=range(pictures)), labels, names, *rows)
+
+
+def measure(params: Params, pictures: int, size: int) -> pd.DataFrame:
+    """One row a part of the work, in seconds, ours and scikit-learn's where both were run; the last row is the sum."""
+    embeddings, data = drawn(pictures, size, params.seed, params)
+    settings, rows = params.evaluation, []
+    for fraction in settings.fractions:
+        with timed(rows, f"probes at {fraction:.0%} of the labels"):
+            found = probe(embeddings, data, fraction, params)
+        rows[-1]["accuracy"] = np.mean([(p.probabilities.argmax(1) == data.labels[data.test]).mean() for p in found])
+    with timed(rows, "nearest neighbours"):
+        near = nearest_neighbours(embeddings, data, settings)
+    rows[-1]["accuracy"] = (near == data.labels[data.test]).mean()
+    rows.append({"part": "all", "seconds": sum(row["seconds"] for row in rows)})
+    ours = {row["part"]: row["seconds"] for row in rows}
+    rows += [
+        _peer_probes(embeddings, data, settings.inverse_regularisation, ours["probes at 100% of the labels"]),
+        _peer_neighbours(embeddings, data, settings.neighbours, near, ours["nearest neighbours"]),
+    ]
+    return pd.DataFrame(rows)
+
+
+@contextmanager
+def timed(rows: list[dict[str, object]], part: str) -> Iterator[None]:
+    """Append a row with the seconds that the body took."""
+    started = time.perf_counter()
+    yield
+    rows.append({"part": part, "seconds": time.perf_counter() - started})
+
+
+def _peer_probes(
+    embeddings: np.ndarray, data: LabelledSet, strengths: tuple[float, ...], ours: float
+) -> dict[str, object]:
+    x, y = embeddings[data.train], data.labels[data.train]
+    seen, labels = embeddings[data.validation], data.labels[data.validation]
+    rows: list[dict[str, object]] = []
+    with timed(rows, "scikit-learn: probes at 100% of the labels"):
+        scaler = StandardScaler().fit(x)
+        fitted = [LogisticRegression(C=c, max_iter=1000).fit(scaler.transform(x), y) for c in strengths]
+    apart = [
+        abs(
+            log_loss(labels, peer.predict_proba(scaler.transform(seen)))
+            - log_loss(labels, fit_linear_head(x, y, CLASSES, c).probabilities(seen))
+        )
+        for c, peer in zip(strengths, fitted, strict=True)
+    ]
+    return rows[0] | {"ratio": rows[0]["seconds"] / ours, "log_loss_apart": max(apart)}
+
+
+def _peer_neighbours(
+    embeddings: np.ndarray, data: LabelledSet, count: int, near: np.ndarray, ours: float
+) -> dict[str, object]:
+    rows: list[dict[str, object]] = []
+    with timed(rows, "scikit-learn: nearest neighbours"):
+        model = KNeighborsClassifier(count, metric="cosine", weights="distance")
+        peer = model.fit(embeddings[data.train], data.labels[data.train]).predict(embeddings[data.test])
+    return rows[0] | {"ratio": rows[0]["seconds"] / ours, "same_answers": (peer == near).mean()}
+
+
+def _shares(params: Params) -> list[float]:
+    test, validation = params.training_set.test, params.training_set.validation
+    return [1 - test - validation, validation, test]
+
+
+def main() -> None:
+    """Measure, print, write the CSV."""
+    parser = arguments(__doc__)
+    parser.add_argument("--pictures", type=int, default=48_434)
+    parser.add_argument("--size", type=int, default=512)
+    args = parser.parse_args()
+    table = measure(shipped_params(), args.pictures, args.size)
+    save(table, "linear_evaluation", args.out)
+    seconds = table.set_index("part").loc["all", "seconds"]
+    print(f"all: {seconds:.1f} s; goal: under {GOAL:.0f} s: {'met' if seconds < GOAL else 'missed'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What the comparison sets beside the pipeline: gradients' histograms, a network taught by labels, MONAI's own SimCLR.
+
+Each learns from the training split as the pipeline does, from the labels as given there; none reads the truth. The same
+draws of few labels serve all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import softmax
+from skimage.feature import hog
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.plain_pipeline import pretrain_plainly
+from dagster_project.evaluation.embeddings import embed
+from dagster_project.evaluation.labelled import LabelledSet, draw_fraction
+from dagster_project.evaluation.linear_evaluation import prediction_table, probe
+from dagster_project.layout import Layout
+from dagster_project.params import Params
+from dagster_project.pretraining.augmentation import random_view
+from dagster_project.pretraining.backbone import embedding_size, make_backbone
+from dagster_project.pretraining.device import bf16_pays, device_of
+from dagster_project.pretraining.train import SOURCE_MARGIN
+from dagster_project.training_set.build import gather_pictures
+
+LEAST_STEPS = 150  # a handful of labels makes epochs of one step, which teach nothing
+
+
+def of_hog(layout: Layout, params: Params, data: LabelledSet) -> pd.DataFrame:
+    """Logistic regression on histograms of oriented gradients. Dalal & Triggs 2005, doi 10.1109/CVPR.2005.177."""
+    pictures = gather_pictures(layout, data.table, params.learning.px)
+    cell = (params.learning.px // 8,) * 2
+    features = [hog(p, orientations=9, pixels_per_cell=cell, cells_per_block=(2, 2)) for p in pictures]
+    return _probed("hog", np.array(features, dtype=np.float32), data, params)
+
+
+def of_monai(layout: Layout, params: Params, data: LabelledSet) -> pd.DataFrame:
+    """Linear probe of the profile's network after SimCLR with MONAI's transforms and loss, for SimCLR's epochs."""
+    profile = params.learning
+    rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
+    seen = gather_pictures(layout, rows, round(profile.px * SOURCE_MARGIN))
+    backbone = pretrain_plainly(seen, profile, profile.simclr.epochs, params.seed, "monai", tuned=_bf16(params))
+    embeddings = embed(backbone, gather_pictures(layout, data.table, profile.px), profile)
+    return _probed("monai_simclr", embeddings, data, params)
+
+
+def of_supervised(layout: Layout, params: Params, data: LabelledSet) -> pd.DataFrame:
+    """The profile's network taught from scratch by the labels that the probes get, for SupCon's epochs."""
+    pictures = gather_pictures(layout, data.table, round(params.learning.px * SOURCE_MARGIN))
+    test = gather_pictures(layout, data.table.iloc[data.test], params.learning.px)
+    tables = []
+    for fraction in params.evaluation.fractions:
+        for repeat in range(params.evaluation.repeats if fraction < 1 else 1):
+            rows = data.train[draw_fraction(data.labels[data.train], fraction, params.seed + repeat)]
+            backbone, head = _taught(pictures[rows], data.labels[rows], len(data.regions), params)
+            with torch.inference_mode():
+                logits = head(torch.from_numpy(embed(backbone, test, params.learning)))
+            tables.append(prediction_table("supervised", data, fraction, repeat, softmax(logits.numpy(), axis=1)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _probed(model: str, embeddings: np.ndarray, data: LabelledSet, params: Params) -> pd.DataFrame:
+    found = [p for fraction in params.evaluation.fractions for p in probe(embeddings, data, fraction, params)]
+    return pd.concat(
+        [prediction_table(model, data, p.fraction, p.repeat, p.probabilities) for p in found], ignore_index=True
+    )
+
+
+def _taught(pictures: np.ndarray, labels: np.ndarray, classes: int, params: Params) -> tuple[nn.Module, nn.Linear]:
+    """Backbone and head, on the CPU, trained by cross entropy on random views, AdamW and cosine decay as SimCLR is."""
+    profile, device = params.learning, device_of(params.learning)
+    torch.manual_seed(params.seed)
+    backbone, head = make_backbone(profile), nn.Linear(embedding_size(profile), classes)
+    network = nn.Sequential(backbone, head).to(device, memory_format=torch.channels_last)
+    held, wanted = torch.from_numpy(pictures).to(device), torch.from_numpy(labels).to(device)
+    size = min(profile.batch, len(held))
+    steps = max(profile.supcon.epochs * (len(held) // size), LEAST_STEPS)
+    generator = torch.Generator(device).manual_seed(params.seed)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=profile.learning_rate, weight_decay=profile.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    order = torch.empty(0, dtype=torch.long, device=device)
+    for _ in range(steps):
+        if len(order) < size:
+            order = torch.randperm(len(held), generator=generator, device=device)
+        rows, order = order[:size], order[size:]
+        view = random_view(held[rows], profile.px, generator).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=_bf16(params)):
+            logits = network(view)
+        loss = F.cross_entropy(logits.float(), wanted[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return backbone.eval(), head.cpu().eval()
+
+
+def _bf16(params: Params) -> bool:
+    return bf16_pays(device_of(params.learning))
