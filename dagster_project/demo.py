@@ -29,7 +29,9 @@ def run_demo(directory: Path, patients: int) -> None:
     """Make `directory` a root, fill it from two synthetic hospitals, print what was found.
 
     The hospital `north` is learned from; a later batch from `south`, whose pictures differ, shows drift. Begun before
-    and interrupted, it goes on; nothing is learned twice. Raises RayTruthError if the folder is in use for something else.
+    and interrupted, it goes on; nothing is learned twice.
+
+    Raises RayTruthError if the folder is in use for something else.
     """
     layout = Layout(directory.resolve())
     if directory.exists() and any(directory.iterdir()) and not (directory / "hospital").exists():
