@@ -18,6 +18,7 @@ from benchmarks.plain_pipeline import pretrain_plainly
 from dagster_project.evaluation.embeddings import embed
 from dagster_project.evaluation.labelled import LabelledSet, draw_fraction
 from dagster_project.evaluation.linear_evaluation import prediction_table, probe
+from dagster_project.evaluation.views import viewed_px
 from dagster_project.layout import Layout
 from dagster_project.params import Params
 from dagster_project.pretraining.augmentation import random_view
@@ -43,7 +44,7 @@ def of_monai(layout: Layout, params: Params, data: LabelledSet) -> pd.DataFrame:
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
     seen = gather_pictures(layout, rows, round(profile.px * SOURCE_MARGIN))
     backbone = pretrain_plainly(seen, profile, profile.simclr.epochs, params.seed, "monai", tuned=_bf16(params))
-    embeddings = embed(backbone, gather_pictures(layout, data.table, profile.px), profile)
+    embeddings = embed(backbone, gather_pictures(layout, data.table, viewed_px(profile)), profile)
     return _probed("monai_simclr", embeddings, data, params)
 
 

@@ -13,6 +13,7 @@ from dagster_project.ensembling.model import Model, load_model, refuse_other_reg
 from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.labelled import LabelledSet, load_labelled_set
 from dagster_project.evaluation.metrics import Interval, patient_bootstrap
+from dagster_project.evaluation.views import viewed_px
 from dagster_project.files import content_hash, read_json, replacing_dir, write_json
 from dagster_project.layout import Layout
 from dagster_project.params import Params
@@ -110,7 +111,7 @@ def refuse_champion_of_other_regions(layout: Layout, params: Params) -> None:
 
 def _right(layout: Layout, model: Model, data: LabelledSet) -> np.ndarray:
     """1 where the model names the given region of a test picture, else 0; (T,)."""
-    pictures = gather_pictures(layout, data.table.iloc[data.test], model.profile.px)
+    pictures = gather_pictures(layout, data.table.iloc[data.test], viewed_px(model.profile))
     predicted = model.predict(pictures).probabilities.argmax(axis=1)
     return (predicted == data.labels[data.test]).astype(float)
 

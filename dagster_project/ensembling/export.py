@@ -12,6 +12,7 @@ from dagster_project.ensembling.champion_file import champion_folder, champion_h
 from dagster_project.ensembling.model import Model
 from dagster_project.ensembling.onnx_model import load_onnx_model, write_onnx
 from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.views import viewed_px
 from dagster_project.files import read_json, replacing_dir, write_json, write_text
 from dagster_project.ingestion.store import ingested_batches, open_pixels
 from dagster_project.layout import Layout
@@ -94,10 +95,10 @@ def _refuse_strange_folder(folder: Path) -> None:
 
 
 def _how_to_use(model: Model, agreement: Agreement) -> str:
-    px, regions, size = model.profile.px, len(model.regions), model.members[0].head.mean.size
+    px, regions, size = viewed_px(model.profile), len(model.regions), model.members[0].head.mean.size
     return f"""
 ## model.onnx
-The whole model in one file: backbones with the mean over the mirror image, probes, temperatures, shares.
+The whole model in one file: backbones with the mean over two sizes and mirror images, probes, temperatures, shares.
 
 | | name | type and shape |
 |---|---|---|

@@ -19,6 +19,8 @@ from torch import nn
 
 from dagster_project.ensembling.model import Member, Model, Predictions
 from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.views import embed_views, viewed_px
+from dagster_project.params import Profile
 from dagster_project.pretraining.backbone import as_input
 from dagster_project.training_set.build import reduced
 
@@ -34,7 +36,7 @@ _REFUSED = (
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """A model read from an ONNX file. `px` is the side of the pictures that it was trained on."""
+    """A model read from an ONNX file. `px` is the side of the pictures that it takes."""
 
     regions: tuple[str, ...]
     px: int
@@ -50,13 +52,14 @@ class OnnxModel:
 
 
 def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
-    """Write the model as ONNX: `pictures` uint8 (N, px, px) to OUTPUTS, any N. `card` goes along as JSON.
+    """Write the model as ONNX: `pictures` uint8 (N, s, s) to OUTPUTS, any N and s. `card` goes along as JSON.
 
-    In the file are each member's backbone, averaged over the mirror image, its probe and temperature, the mixture of
-    their shares, and the unusualness; nothing else is needed to predict but to reduce pictures to `px`.
+    In the file are each member's backbone, averaged over two sizes and mirror images, its probe and temperature, the
+    mixture of their shares, and the unusualness; to predict takes nothing else but pictures reduced to the card's `px`.
     """
     network = _Network(model).eval()
-    example = torch.zeros(2, model.profile.px, model.profile.px, dtype=torch.uint8)
+    px = viewed_px(model.profile)
+    example = torch.zeros(2, px, px, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch calls this exporter old; the new one needs two more packages
         torch.onnx.export(
@@ -71,7 +74,7 @@ def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
         )
     written = onnx.load(path)
     onnx.helper.set_model_props(
-        written, {_CARD: json.dumps({**card, "regions": model.regions, "px": model.profile.px}, sort_keys=True)}
+        written, {_CARD: json.dumps({**card, "regions": model.regions, "px": px}, sort_keys=True)}
     )
     onnx.checker.check_model(written)
     onnx.save(written, path)
@@ -96,7 +99,7 @@ class _Network(nn.Module):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.members = nn.ModuleList(_Branch(member) for member in model.members)
+        self.members = nn.ModuleList(_Branch(member, model.profile) for member in model.members)
         self.shares = nn.Buffer(torch.tensor([m.share for m in model.members]))
         self.centres = nn.Buffer(torch.from_numpy(model.usual.means @ model.usual.whiten))
         self.whiten = nn.Buffer(torch.from_numpy(model.usual.whiten))
@@ -117,7 +120,7 @@ class _Network(nn.Module):
 class _Branch(nn.Module):
     """One member: (N, 1, px, px) to its probabilities (N, K) and embeddings (N, D)."""
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, profile: Profile) -> None:
         super().__init__()
         self.backbone = copy.deepcopy(member.backbone).cpu()
         head = member.head
@@ -125,9 +128,9 @@ class _Branch(nn.Module):
             nn.Buffer(torch.from_numpy(np.asarray(part, dtype=np.float32)))
             for part in (head.mean, head.scale, head.weight, head.bias)
         )
-        self.temperature = member.temperature
+        self.temperature, self.profile = member.temperature, profile
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        embeddings = (self.backbone(x) + self.backbone(x.flip(-1))) / 2
+        embeddings = embed_views(self.backbone, x, self.profile)
         logits = (embeddings - self.mean) / self.scale @ self.weight + self.bias
         return torch.softmax(logits / self.temperature, dim=1), embeddings

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.views import embed_views, viewed_px
 from dagster_project.files import write_array
 from dagster_project.layout import Layout
 from dagster_project.params import Params, Profile
@@ -18,22 +19,21 @@ _BATCH = 256
 
 
 def embed(backbone: nn.Module, pictures: np.ndarray, profile: Profile) -> np.ndarray:
-    """Embeddings float32 (N, D) of uint8 (N, s, s): the mean over each picture and its mirror image."""
+    """Embeddings float32 (N, D) of uint8 (N, s, s): the mean over two sizes of each picture and their mirror images."""
     device = device_of(profile)
     backbone = backbone.to(device).eval()
     found = []
     with torch.inference_mode():
         for start in range(0, len(pictures), _BATCH):
-            small = torch.from_numpy(reduced(pictures[start : start + _BATCH], profile.px)).to(device)
-            x = as_input(small).contiguous(memory_format=torch.channels_last)
-            found.append((backbone(x) + backbone(x.flip(-1))).div(2).float().cpu().numpy())
+            small = torch.from_numpy(reduced(pictures[start : start + _BATCH], viewed_px(profile))).to(device)
+            found.append(embed_views(backbone, as_input(small), profile).float().cpu().numpy())
     return np.concatenate(found)
 
 
 def embed_training_set(layout: Layout, params: Params, encoder: str) -> np.ndarray:
     """Embed every picture of the training set, in its order, and write `data/embeddings/<encoder>.npy`."""
     backbone = load_backbone(layout.encoder(encoder) / "weights.safetensors", params.learning)
-    pictures = gather_pictures(layout, load_training_set(layout), params.learning.px)
+    pictures = gather_pictures(layout, load_training_set(layout), viewed_px(params.learning))
     embeddings = embed(backbone, pictures, params.learning)
     write_array(layout.embeddings(encoder), embeddings)
     return embeddings

@@ -18,6 +18,7 @@ from dagster_project.ensembling.unusual import fit_usual
 from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.embeddings import embed, load_embeddings
 from dagster_project.evaluation.linear_head import choose_linear_head, fit_linear_head
+from dagster_project.evaluation.views import viewed_px
 from dagster_project.files import read_json
 from dagster_project.layout import CROSSFIT, SELF_SUPERVISED, Layout
 from dagster_project.params import Params
@@ -53,7 +54,7 @@ def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarra
     """
     fold = table["fold"].to_numpy(int)
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
-    pictures = gather_pictures(layout, table, params.learning.px)
+    pictures = gather_pictures(layout, table, viewed_px(params.learning))
     probabilities = np.zeros((len(JUDGES), len(table), classes))
     unusual = np.zeros((len(JUDGES), len(table)))
     for k in range(params.training_set.folds):

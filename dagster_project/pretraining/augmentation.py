@@ -100,9 +100,9 @@ def _exposed(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
 
 def _blurred(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
     """A 3 x 3 binomial filter, mixed in by a random share."""
-    kernel = torch.tensor([1.0, 2.0, 1.0], device=x.device) / 4
-    soft = F.conv2d(x, kernel.view(1, 1, 3, 1), padding=(1, 0))
-    soft = F.conv2d(soft, kernel.view(1, 1, 1, 3), padding=(0, 1))
+    soft = F.pad(x, (1, 1, 1, 1), mode="replicate")  # sums of shifted pictures: a fraction of a convolution's time
+    soft = (soft[..., :-2] + 2 * soft[..., 1:-1] + soft[..., 2:]) / 4
+    soft = (soft[..., :-2, :] + 2 * soft[..., 1:-1, :] + soft[..., 2:, :]) / 4
     share = draw.between(0, 1) * draw.happens(strength.blur)
     return x + (soft - x) * share
 

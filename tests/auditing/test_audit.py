@@ -33,8 +33,8 @@ def audit(trained: Trained) -> Audit:
 def test_every_treatment_has_its_effect_and_the_control_shows(audit: Audit) -> None:
     assert [e.treatment for e in audit.effects] == list(treatments(0))
     effects = {e.treatment: e for e in audit.effects}
-    assert effects[POSITIVE_CONTROL].changed.value > 0.1
-    assert effects[POSITIVE_CONTROL].difference.high < 0.05
+    assert effects[POSITIVE_CONTROL].changed.value > 0.2
+    assert effects[POSITIVE_CONTROL].difference.value < 0
     assert effects["mirrored"].changed.value == 0
 
 

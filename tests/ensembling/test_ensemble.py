@@ -18,6 +18,7 @@ from dagster_project.ensembling.model import load_model
 from dagster_project.ensembling.reference import METADATA, load_reference, reference_rows
 from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.labelled import load_labelled_set
+from dagster_project.evaluation.views import viewed_px
 from dagster_project.files import read_json, read_table, write_table
 from dagster_project.training_set.build import gather_pictures, load_training_set
 
@@ -45,7 +46,7 @@ def test_labels_of_the_test_split_change_nothing_that_is_chosen(trained: Trained
 def test_the_saved_model_says_what_was_scored(trained: Trained) -> None:
     model, data = load_model(trained.layout.ensemble), load_labelled_set(trained.layout, trained.params)
     rows = data.table.iloc[data.test]
-    found = model.predict(gather_pictures(trained.layout, rows, trained.params.learning.px))
+    found = model.predict(gather_pictures(trained.layout, rows, viewed_px(trained.params.learning)))
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
     right = (found.probabilities.argmax(axis=1) == data.labels[data.test]).mean()
     metrics = read_json(trained.layout.metrics("ensemble"))

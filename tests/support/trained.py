@@ -26,7 +26,7 @@ from support.roots import params_of, small_root
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 PER_CLASS, CLOUDS = 16, len(REGIONS)
 FLIPS, COPIES, MISSING = range(10), range(20, 22), range(30, 34)  # patients, by number
-FIRST, EPOCHS = "first", 12
+FIRST, EPOCHS = "first", 16
 
 
 @dataclass(frozen=True)
