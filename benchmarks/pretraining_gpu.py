@@ -31,6 +31,7 @@ import torch
 from benchmarks.results import arguments, save, shipped_params, spread
 from dagster_project.params import Profile
 from dagster_project.pretraining.backbone import embedding_size, make_backbone
+from dagster_project.pretraining.batches import deal
 from dagster_project.pretraining.byol import BYOL
 from dagster_project.pretraining.device import precision_of
 from dagster_project.pretraining.module import Pretraining
@@ -150,7 +151,7 @@ def _ceiling(profile: Profile, method: str, pictures: torch.Tensor, plan: Plan) 
     network, optimizer = module.method.train(), module.configure_optimizers()["optimizer"]
     for step in range(1, plan.warmup + plan.steps + 1):
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            loss = network(first, second, labels)
+            loss = network.loss(network(first, second), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -169,7 +170,7 @@ def _module(profile: Profile, method: str, pictures: torch.Tensor, plan: Plan) -
         network.compile()
     epochs = -(-(plan.warmup + plan.steps) // max(len(pictures) // profile.batch, 1))
     labels = torch.full((len(pictures),), -1)
-    return Pretraining(network, pictures, labels, profile, epochs, 0, method)
+    return Pretraining(network, pictures, labels, profile, deal(profile, len(pictures), 1), epochs, 0, method)
 
 
 def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:

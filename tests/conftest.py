@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ for name in ("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "ITERATIVE_DO_NOT_TRACK"):
     os.environ[name] = "1"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ.pop("RAYTRUTH_ROOT", None)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background, a process would ignore Ctrl-C
 
 
 @pytest.fixture(scope="session")
