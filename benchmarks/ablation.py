@@ -1,0 +1,101 @@
+"""Train one encoder under changed settings and score it on the validation split: a row of an ablation table a run.
+
+    python -m benchmarks.ablation SITE --method supcon [--set batch=64] [--set supcon.epochs=80] [--seeds 1 2]
+
+SITE is a root with a training set. Keys are those of the profile in use, dots leading into the method. Accuracy and log
+loss are those of a linear probe against the labels as given, wrong ones included, on validation patients: settings are
+chosen here, and never on the test split or on a truth file. Intervals resample patients.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from sklearn.metrics import log_loss
+
+from benchmarks.results import arguments, save
+from dagster_project.evaluation.embeddings import embed
+from dagster_project.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
+from dagster_project.evaluation.linear_head import choose_linear_head
+from dagster_project.evaluation.metrics import patient_bootstrap
+from dagster_project.evaluation.views import viewed_px
+from dagster_project.layout import Layout
+from dagster_project.params import Params, Profile, load_params
+from dagster_project.pretraining.train import METHODS, SOURCE_MARGIN, Run, train_encoder
+from dagster_project.training_set.build import gather_pictures
+
+_REPEATS = 3  # draws of a share of the labels
+
+
+def changed(profile: Profile, changes: list[str]) -> Profile:
+    """The profile with `key=value` changes, dots leading into a section. Raises KeyError for an unknown key."""
+    settings = profile.model_dump()
+    for change in changes:
+        key, value = change.split("=", 1)
+        *path, last = key.split(".")
+        section = settings
+        for name in path:
+            section = section[name]
+        if last not in section:
+            raise KeyError(key)
+        section[last] = yaml.safe_load(value)
+    return Profile.model_validate(settings)
+
+
+def measure(layout: Layout, params: Params, method: str, changes: list[str], seed: int) -> dict[str, object]:
+    """One row: what was changed, the probe's validation scores at 10 % and all of the labels, seconds of training."""
+    profile, data = changed(params.learning, changes), load_labelled_set(layout, params)
+    rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
+    labels = data.labels[rows.index] if method == "supcon" else np.full(len(rows), -1)
+    pictures = gather_pictures(layout, rows, round(profile.px * SOURCE_MARGIN))
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(method, method, getattr(profile, method).epochs, seed, pictures, labels)
+        backbone, curve = train_encoder(run, profile, Path(folder))
+    seconds = time.perf_counter() - started
+    embeddings = embed(backbone, gather_pictures(layout, data.table, viewed_px(profile)), profile)
+    row: dict[str, object] = {"method": method, "change": " ".join(changes) or "none", "seed": seed}
+    row |= {"seconds": round(seconds), "loss": curve[-1]}
+    for fraction in (0.1, 1.0):
+        row |= validation_scores(embeddings, data, fraction, params)
+    return row
+
+
+def validation_scores(embeddings: np.ndarray, data: LabelledSet, fraction: float, params: Params) -> dict[str, float]:
+    """Accuracy with its interval and log loss of probes fitted on a share of the training labels."""
+    labels, right, losses = data.labels[data.validation], [], []
+    for repeat in range(_REPEATS if fraction < 1 else 1):
+        rows = data.train[draw_fraction(data.labels[data.train], fraction, params.seed + repeat)]
+        taught, told = (embeddings[rows], data.labels[rows]), (embeddings[data.validation], labels)
+        head, _ = choose_linear_head(taught, told, len(data.regions), params.evaluation.inverse_regularisation)
+        found = head.probabilities(told[0])
+        right.append(found.argmax(axis=1) == labels)
+        losses.append(log_loss(labels, found, labels=np.arange(len(data.regions))))
+    score = np.mean(right, axis=0)
+    i = patient_bootstrap(score, data.patients(data.validation), params.evaluation.bootstrap, params.seed)
+    named = {"accuracy": i.value, "low": i.low, "high": i.high, "log_loss": float(np.mean(losses))}
+    return {f"{name}_{fraction:g}": value for name, value in named.items()}
+
+
+def main() -> None:
+    """Train, score, print, write the CSV."""
+    parser = arguments(__doc__)
+    parser.add_argument("site", type=Path)
+    parser.add_argument("--method", choices=METHODS, required=True)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    args = parser.parse_args()
+    layout = Layout(args.site.resolve())
+    params = load_params(layout.params)
+    table = pd.DataFrame([measure(layout, params, args.method, args.set, seed) for seed in args.seeds])
+    name = "_".join(["ablation", args.method, *args.set]).replace("=", "-")
+    save(table, name, args.out)
+
+
+if __name__ == "__main__":
+    main()

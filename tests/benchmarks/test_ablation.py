@@ -1,0 +1,46 @@
+"""A row of the ablation table says what was changed, and is scored on validation patients alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.trained import Trained, trained_root
+
+from benchmarks.ablation import changed, measure, validation_scores
+from dagster_project.evaluation.labelled import load_labelled_set
+
+
+@pytest.fixture(scope="module")
+def trained(made_once: Callable[..., Path]) -> Trained:
+    return trained_root(made_once)
+
+
+def test_only_the_named_settings_change(trained: Trained) -> None:
+    profile = trained.params.learning
+    found = changed(profile, ["batch=16", "supcon.epochs=2"])
+    assert found == profile.model_copy(update={"batch": 16, "supcon": profile.supcon.model_copy(update={"epochs": 2})})
+    with pytest.raises(KeyError, match=r"supcon\.epoch"):
+        changed(profile, ["supcon.epoch=2"])
+
+
+def test_a_row_names_the_change_and_has_scores_with_intervals(trained: Trained) -> None:
+    row = measure(trained.layout, trained.params, "simclr", ["simclr.epochs=1"], seed=3)
+    assert (row["method"], row["change"], row["seed"]) == ("simclr", "simclr.epochs=1", 3)
+    for share in ("0.1", "1"):
+        assert 0 <= row[f"low_{share}"] <= row[f"accuracy_{share}"] <= row[f"high_{share}"] <= 1
+
+
+def test_test_pictures_have_no_say(trained: Trained) -> None:
+    data = load_labelled_set(trained.layout, trained.params)
+    embeddings = np.eye(len(data.regions))[data.labels] + 0.01 * np.random.default_rng(0).normal(
+        size=(len(data.labels), len(data.regions))
+    )
+    before = validation_scores(embeddings, data, 1.0, trained.params)
+    assert before["accuracy_1"] == 1
+    embeddings[data.test] = 0
+    assert validation_scores(embeddings, data, 1.0, trained.params) == before
+    embeddings[data.validation] = 0
+    assert validation_scores(embeddings, data, 1.0, trained.params)["accuracy_1"] < 0.5
