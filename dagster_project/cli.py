@@ -386,7 +386,10 @@ def ui(
     from dagster_project.versioning.init import dagster_environment, template
 
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "-w"]
-    os.execve(sys.executable, [*command, str(template("workspace.yaml"))], dagster_environment(layout))
+    quiet = {"PYTHONWARNINGS": "ignore:Function `dev_command`"}  # its successor wants a project of its own kind
+    environment = dagster_environment(layout) | quiet
+    os.chdir(layout.dagster_home)  # elsewhere Dagster warns of any dagster.yaml that it does not use
+    os.execve(sys.executable, [*command, str(template("workspace.yaml"))], environment)
 
 
 @app.command(epilog="Example: raytruth demo demo")
