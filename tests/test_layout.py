@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dagster_project.errors import RayTruthError
 from dagster_project.layout import Layout, checked_batch_name
 
-LAYOUT = Layout(Path("/root/of/site"))
+LAYOUT = Layout(Path("/srv/site"))
 PRIVATE = {"private", "key", "identities", "files", "label_texts", "sources", "staging", "lock"}
 
 
