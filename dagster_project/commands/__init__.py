@@ -1,0 +1,1 @@
+"""The commands of `raytruth`, a file for each part of the work."""

@@ -1,0 +1,98 @@
+"""What all commands share: the application, its errors, `--root`, tables."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dagster_project.errors import RayTruthError
+from dagster_project.layout import Layout
+from dagster_project.params import Params, load_params
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# The help's parts, in the order in which the work is done.
+ROOTS, PICTURES, LEARNING, LABELS, DAILY = PANELS = (
+    "A root and everything in it",
+    "From files to a training set",
+    "Learning and measuring",
+    "Wrong labels",
+    "New pictures",
+)
+errors = Console(stderr=True)
+out = Console()
+
+
+class Commands(typer.core.TyperGroup):
+    """Lists commands by panel; says errors that users can act on in words, with status 1; answers Ctrl-C with 130."""
+
+    def list_commands(self, context: typer.Context) -> list[str]:  # type: ignore[override]
+        """Names of the commands, in the order of their panels."""
+        panels = {name: getattr(command, "rich_help_panel", ROOTS) for name, command in self.commands.items()}
+        return sorted(super().list_commands(context), key=lambda name: PANELS.index(panels[name]))
+
+    def invoke(self, context: typer.Context) -> object:  # type: ignore[override]
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(context)
+        except RayTruthError as error:
+            errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        except KeyboardInterrupt:
+            errors.print("Stopped. What was finished is kept; the same command goes on from there.")
+            raise typer.Exit(130) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            errors.print(
+                "[bold red]Error:[/] The disk is full\n  what to do: free space, then run the same command again"
+            )
+        raise typer.Exit(1)
+
+
+# Stages are imported in the commands that use them: `raytruth --help` must not wait for torch.
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, which hold identities
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Tells a hospital which region each radiograph shows and which of its own labels are wrong.",
+)
+RootOption = Annotated[Path | None, typer.Option("--root", help="Working root; may stand before the command too.")]
+CommonRootOption = Annotated[
+    Path | None,
+    typer.Option("--root", help="Working root.", envvar="RAYTRUTH_ROOT", show_default="the current folder"),
+]
+BatchArgument = Annotated[str | None, typer.Argument(help="One batch; without it, all.")]
+
+
+@app.callback()
+def _common(context: typer.Context, root: CommonRootOption = None) -> None:
+    context.obj = root
+
+
+def open_root(context: typer.Context, root: Path | None) -> tuple[Layout, Params]:
+    """The root that the command line names, with its settings. Raises RayTruthError if it is none."""
+    layout = Layout((root or context.obj or Path()).resolve())
+    return layout, load_params(layout.params)
+
+
+def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*map(str, row))
+    out.print(table)
+
+
+def in_words(interval: object) -> str:
+    """An estimate with its interval."""
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"  # type: ignore[attr-defined]

@@ -1,0 +1,58 @@
+"""Commands for new pictures: predictions and drift."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagster_project.commands.common import DAILY, BatchArgument, RootOption, app, open_root, show_table
+
+
+@app.command(rich_help_panel=DAILY, epilog="Example: raytruth predict 2026-12")
+def predict(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
+    """Predict ingested batches with the champion."""
+    layout, params = open_root(context, root)
+    from dagster_project.chain import chosen_batches
+    from dagster_project.monitoring.predict import predict_batch
+
+    for name in chosen_batches(layout, batch):
+        table = predict_batch(layout, params, name)
+        show_table(f"batch {name}: predicted", ("region", "pictures"), table["region"].value_counts().items())
+
+
+@app.command(rich_help_panel=DAILY, epilog="Example: raytruth monitor 2026-12")
+def monitor(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
+    """Measure drift of batches against what the champion was tested on."""
+    layout, params = open_root(context, root)
+    from dagster_project.chain import chosen_batches
+    from dagster_project.monitoring.drift import measure_drift
+
+    for name in chosen_batches(layout, batch):
+        drift = measure_drift(layout, params, name)
+        rows = [
+            (t.cause, t.column, f"{t.value:.3f}", f"{max(t.threshold, t.floor):.3f}", t.drifted) for t in drift.tests
+        ]
+        verdict = drift.note or ("drift: " + ", ".join(drift.causes) if drift.causes else "no drift")
+        show_table(f"batch {name}: {verdict}", ("cause", "column", "distance", "bound", "drifted"), rows)
+
+
+@app.command(rich_help_panel=DAILY, epilog="Example: raytruth score /mnt/export/new --out predictions.parquet")
+def score(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A folder of DICOM files, of any size.")],
+    predictions: Annotated[Path, typer.Option("--out", help="Table to write; it holds original UIDs, so mind where.")],
+    model: Annotated[
+        Path | None, typer.Option(help="An exported model.onnx; without it, the champion in torch.")
+    ] = None,
+    root: RootOption = None,
+) -> None:
+    """Predict any folder of DICOM files with the champion, for the site's own use."""
+    layout, params = open_root(context, root)
+    from dagster_project.monitoring.score import score as score_folder
+
+    summary = score_folder(layout, params, source, predictions, model)
+    show_table(f"{summary.pictures} pictures: {predictions}", ("region", "pictures"), summary.regions.items())
+    if summary.left_out:
+        show_table("left out", ("reason", "files"), summary.left_out.items())

@@ -1,0 +1,100 @@
+"""Commands that learn and measure: encoders, probes, the ensemble and its gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagster_project.commands.common import LEARNING, RootOption, app, in_words, open_root, out, show_table
+from dagster_project.progress import log
+
+
+@app.command(rich_help_panel=LEARNING, epilog="Example: raytruth pretrain simclr")
+def pretrain(
+    context: typer.Context,
+    method: Annotated[str, typer.Argument(help="simclr, byol, supcon, or crossfit (for judging labels).")],
+    root: RootOption = None,
+) -> None:
+    """Pretrain an encoder; a stopped run resumes."""
+    layout, params = open_root(context, root)
+    from dagster_project.pretraining import pretrain as stage
+    from dagster_project.pretraining.device import processes
+
+    if processes().rank > 0:  # one of them speaks for all; errors are everybody's
+        log.disabled = out.quiet = True
+    crossfit = method == "crossfit"
+    summaries = stage.pretrain_crossfit(layout, params) if crossfit else [stage.pretrain(layout, params, method)]
+    rows = [(s.name, s.pictures, s.labels, f"{s.curve[0]:.3f}", f"{s.curve[-1]:.3f}") for s in summaries]
+    show_table("pretrained", ("encoder", "pictures", "labels seen", "first loss", "last loss"), rows)
+
+
+@app.command(rich_help_panel=LEARNING, epilog="Example: raytruth evaluate")
+def evaluate(context: typer.Context, root: RootOption = None) -> None:
+    """Linear evaluation of every encoder, with intervals."""
+    layout, params = open_root(context, root)
+    from dagster_project.evaluation.linear_evaluation import evaluate as run_evaluation
+
+    results = run_evaluation(layout, params)
+    fractions = sorted(results[0].fractions)
+    rows = [(r.encoder, *(in_words(r.fractions[f]) for f in fractions), in_words(r.neighbours)) for r in results]
+    show_table("accuracy on test", ("encoder", *(f"{f:.0%} of labels" for f in fractions), "nearest neighbours"), rows)
+
+
+@app.command(rich_help_panel=LEARNING, epilog="Example: raytruth ensemble")
+def ensemble(context: typer.Context, root: RootOption = None) -> None:
+    """Choose and calibrate an ensemble on validation, score it once on test."""
+    layout, params = open_root(context, root)
+    from dagster_project.ensembling.ensemble import build_ensemble
+
+    summary = build_ensemble(layout, params)
+    show_table("members", ("encoder", "share"), summary.shares.items())
+    out.print(f"accuracy on test {in_words(summary.accuracy)}")
+
+
+@app.command("audit-shortcuts", rich_help_panel=LEARNING, epilog="Example: raytruth audit-shortcuts")
+def audit_shortcuts(context: typer.Context, root: RootOption = None) -> None:
+    """Hide and add what is no anatomy, and probe for scanner and room: what does the ensemble lean on?"""
+    layout, params = open_root(context, root)
+    from dagster_project.auditing.audit import audit_shortcuts as audit
+
+    found = audit(layout, params)
+    effects = [(e.treatment, in_words(e.changed), in_words(e.accuracy), in_words(e.difference)) for e in found.effects]
+    title = f"{found.pictures} test pictures, accuracy {in_words(found.accuracy)}"
+    show_table(title, ("treatment", "predictions changed", "accuracy", "difference"), effects)
+    told = [
+        (t.attribute, t.values, *(t.note,) * 2)
+        if t.note
+        else (t.attribute, t.values, f"{t.balanced_accuracy:.3f}", f"{t.permuted:.3f} (at most {t.permuted_high:.3f})")
+        for t in found.traces
+    ]
+    show_table(
+        "read from the embedding", ("attribute", "values", "balanced accuracy", "exchanged within regions"), told
+    )
+
+
+@app.command(rich_help_panel=LEARNING, epilog="Example: raytruth promote")
+def promote(context: typer.Context, root: RootOption = None) -> None:
+    """Make the ensemble the champion if it does not lose against the present one."""
+    layout, params = open_root(context, root)
+    from dagster_project.chain import describe_gate
+    from dagster_project.ensembling.champion import promote as pass_gate
+
+    out.print(describe_gate(pass_gate(layout, params)))
+
+
+@app.command(rich_help_panel=LEARNING, epilog="Example: raytruth export /mnt/models/raytruth-2026-11")
+def export(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A new folder, or an earlier export to replace.")],
+    root: RootOption = None,
+) -> None:
+    """Write the champion as ONNX, checked against torch, with its model card."""
+    layout, params = open_root(context, root)
+    from dagster_project.ensembling.export import export_champion
+
+    found = export_champion(layout, params, folder)
+    out.print(
+        f"{folder}: over {found.pictures} pictures ONNX and torch differ by {found.probabilities:.1e} in a probability"
+    )

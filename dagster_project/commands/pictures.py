@@ -1,0 +1,79 @@
+"""Commands from DICOM files to a training set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dagster_project.commands.common import PICTURES, BatchArgument, RootOption, app, open_root, out, show_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@app.command(rich_help_panel=PICTURES, epilog="Example: raytruth ingest /mnt/export/2026-11 --batch 2026-11")
+def ingest(
+    context: typer.Context,
+    source: Annotated[Path | None, typer.Argument(help="A folder of any shape; without it, all registered.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Name of the batch; without it, the next free one.")] = None,
+    root: RootOption = None,
+) -> None:
+    """Read DICOM files into pseudonymised tables and packed pictures."""
+    layout, params = open_root(context, root)
+    if source is None:
+        from dagster_project.chain import ingest_registered
+
+        summaries = ingest_registered(layout, params)
+    else:
+        from dagster_project.ingestion.batch import ingest as ingest_batch
+        from dagster_project.ingestion.register import batch_name_for
+
+        summaries = [ingest_batch(layout, params, source, batch or batch_name_for(layout, source))]
+    for summary in summaries:
+        title = f"batch {summary.batch}: {summary.pictures} pictures"
+        verdicts = [("verdict", *item) for item in summary.verdicts.items()]
+        show_table(title, ("", "what", "files"), [*verdicts, *(("reason", *item) for item in summary.reasons.items())])
+
+
+@app.command(rich_help_panel=PICTURES, epilog="Example: raytruth validate 2026-11")
+def validate(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
+    """Check header tables with Great Expectations and write Data Docs."""
+    layout, params = open_root(context, root)
+    from dagster_project.chain import chosen_batches
+    from dagster_project.validation.validate import validate as validate_batch
+
+    for name in chosen_batches(layout, batch):
+        result = validate_batch(layout, params, name)
+        failed = [c for c in result.checks if not c.passed]
+        title = f"batch {name}: {len(result.checks) - len(failed)} of {len(result.checks)} checks passed"
+        show_table(title, ("failed check", "blocking", "rows", "what it says"), _failed_rows(failed))
+    out.print(f"Data Docs: {layout.data_docs}")
+
+
+def _failed_rows(failed: Iterable[object]) -> list[tuple[object, ...]]:
+    return [(c.name, c.blocking, c.unexpected, c.says) for c in failed]  # type: ignore[attr-defined]
+
+
+@app.command("correct-labels", rich_help_panel=PICTURES, epilog="Example: raytruth correct-labels")
+def correct_labels(context: typer.Context, root: RootOption = None) -> None:
+    """Make the corrected labels from the ledger of verdicts."""
+    layout, _ = open_root(context, root)
+    from dagster_project.ledger import update_corrected_labels
+
+    out.print(f"{len(update_corrected_labels(layout))} pictures have a verdict")
+
+
+@app.command(rich_help_panel=PICTURES, epilog="Example: raytruth split")
+def split(context: typer.Context, root: RootOption = None) -> None:
+    """Build the training set: labels, near-duplicates, split by patient."""
+    layout, params = open_root(context, root)
+    from dagster_project.training_set.build import build_training_set
+
+    summary = build_training_set(layout, params)
+    rows = [(region, *counts) for region, counts in zip(summary.counts.index, summary.counts.to_numpy(), strict=True)]
+    title = (
+        f"{summary.pictures} pictures of {summary.patients} patients, {summary.near_duplicates} near-duplicate pairs"
+    )
+    show_table(title, ("region", *summary.counts.columns), rows)

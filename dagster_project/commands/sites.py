@@ -1,0 +1,87 @@
+"""Commands that make a root or a synthetic hospital, run everything, and open the UI."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagster_project.commands.common import ROOTS, RootOption, app, open_root, out, show_table
+from dagster_project.errors import RayTruthError
+
+
+@app.command(rich_help_panel=ROOTS, epilog="Example: raytruth init /data/raytruth --regions my_regions.yaml")
+def init(
+    directory: Annotated[Path, typer.Argument(help="Folder of the new root.")],
+    regions: Annotated[Path | None, typer.Option(help="Region classes; without it, RayTruth's fourteen.")] = None,
+) -> None:
+    """Make a working root: settings, region classes, folders, DVC."""
+    from dagster_project.versioning.init import init as make_root
+
+    layout = make_root(directory, regions)
+    out.print(f"A working root in {layout.root}. Next: raytruth --root {layout.root} run EXPORT")
+
+
+@app.command(rich_help_panel=ROOTS, epilog="Example: raytruth phantom /tmp/hospital --patients 120 --seed 1")
+def phantom(
+    directory: Annotated[Path, typer.Argument(help="An empty or new folder.")],
+    patients: Annotated[int, typer.Option(help="How many patients.")] = 120,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    site: Annotated[
+        str, typer.Option(help="north, or south: another hospital, whose pictures have drifted.")
+    ] = "north",
+) -> None:
+    """Write a synthetic hospital's export: DICOM files and truth.csv."""
+    from dagster_project.phantom.hospital import write_hospital
+
+    try:
+        summary = write_hospital(directory, patients=patients, seed=seed, site=site)
+    except ValueError as error:
+        raise RayTruthError(str(error), where="raytruth phantom", do="see raytruth phantom --help") from None
+    out.print(f"{summary.files} files of {summary.patients} patients under {directory / 'dicom'}")
+
+
+@app.command(rich_help_panel=ROOTS, epilog="Example: raytruth --root /data/raytruth run /mnt/export/2026-11")
+def run(
+    context: typer.Context,
+    sources: Annotated[list[Path], typer.Argument(help="Folders of DICOM files, one batch each.")],
+    root: RootOption = None,
+) -> None:
+    """The whole chain: from DICOM folders to a ranked list of wrong labels."""
+    layout, params = open_root(context, root)
+    from dagster_project.chain import run as run_chain
+
+    seconds = run_chain(layout, params, sources)
+    show_table("done", ("stage", "seconds"), [(name, f"{value:.1f}") for name, value in seconds.items()])
+    out.print(f"ranked labels: {layout.label_errors}\nworklist: {layout.worklist / 'index.html'}")
+
+
+@app.command(rich_help_panel=ROOTS, epilog="Example: raytruth --root /data/raytruth ui")
+def ui(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="On loopback.")] = 3000,
+    root: RootOption = None,
+) -> None:
+    """Open Dagster's UI on a root (loopback only), with the daemon that runs sensors and schedules."""
+    layout, _ = open_root(context, root)
+    from dagster_project.versioning.init import dagster_environment, template
+
+    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "-w"]
+    quiet = {"PYTHONWARNINGS": "ignore:Function `dev_command`"}  # its successor wants a project of its own kind
+    environment = dagster_environment(layout) | quiet
+    os.chdir(layout.dagster_home)  # elsewhere Dagster warns of any dagster.yaml that it does not use
+    os.execve(sys.executable, [*command, str(template("workspace.yaml"))], environment)
+
+
+@app.command(rich_help_panel=ROOTS, epilog="Example: raytruth demo demo")
+def demo(
+    directory: Annotated[Path, typer.Argument(help="A folder for the demonstration.")] = Path("demo"),
+    patients: Annotated[int, typer.Option(help="Patients of the synthetic hospital.")] = 120,
+) -> None:
+    """Run the whole chain on a synthetic hospital, through Dagster."""
+    from dagster_project.demo import run_demo
+
+    run_demo(directory, patients)
