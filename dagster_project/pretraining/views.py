@@ -23,7 +23,7 @@ def viewed_px(profile: Profile) -> int:
 def embed_views(backbone: nn.Module, pictures: torch.Tensor, profile: Profile) -> torch.Tensor:
     """Embeddings (B, D), of length 1, of pictures (B, 1, s, s) in -1..1, best with s = `viewed_px`.
 
-    The mean over four views, scaled to length 1: directions are what contrastive losses train, and Mahalanobis distances
+    The mean over four views, scaled to length 1: contrastive losses train directions, and Mahalanobis distances
     tell unusual pictures better among them (Müller & Hein 2025, arXiv 2505.18032).
     """
     found = []
