@@ -34,8 +34,8 @@ class Arrivals:
         self._pseudonyms = load_pseudonyms(layout.key)
         self._open, self.spool = layout.arriving(source), layout.spool(source)
         self._lock = threading.Lock()
-        for folder in (layout.pacs, self._open.parent, self._open, self.spool, layout.inbox):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self._open, self.spool, layout.inbox):
+            make_private(folder)
         self._recover()
 
     def _recover(self) -> None:
@@ -73,7 +73,7 @@ class Arrivals:
             known = self._state.took_in(picture, digest, lambda: _link(spooled, final))
             outcome = NEW if known is None else AGAIN if known == digest else CONFLICT
             if outcome == CONFLICT:
-                self._layout.set_aside(self._source).mkdir(exist_ok=True, mode=0o700)
+                make_private(self._layout.set_aside(self._source))
                 _link(spooled, self._layout.set_aside(self._source) / f"{picture}-{digest[:16]}.dcm")
         self._state.tally(self._source, outcome)
         return outcome
@@ -119,7 +119,7 @@ class Arrivals:
                     where=f"source {self._source}",
                     do="put both on one disk; nothing was lost",
                 ) from None
-            self._open.mkdir(mode=0o700)
+            make_private(self._open)
             for folder in (self._open.parent, self._layout.inbox):
                 _sync(folder)
             return name
@@ -135,6 +135,13 @@ class Arrivals:
 
     def _picture(self, uid: str) -> str:
         return self._pseudonyms.of("arrival", uid)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can look into, and those above it."""
+    if not folder.exists():
+        make_private(folder.parent)
+        folder.mkdir(exist_ok=True, mode=0o700)
 
 
 def _link(spooled: Path, final: Path) -> None:

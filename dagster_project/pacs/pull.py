@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from dagster_project.errors import RayTruthError
 from dagster_project.layout import Layout
 from dagster_project.pacs.archive import Archive, Instance, RefusedObject, Study, Unanswered
-from dagster_project.pacs.arrivals import NEW, Arrivals
+from dagster_project.pacs.arrivals import NEW, Arrivals, make_private
 from dagster_project.pacs.sources import open_archive
 from dagster_project.pacs.state import Candidate, State
 from dagster_project.params import Params
@@ -47,7 +47,7 @@ def pull(layout: Layout, params: Params, source: str) -> Pulled:
     Raises RayTruthError if another process pulls from it, or the PACS cannot be asked or fails over and over.
     """
     archive = open_archive(layout, params.pacs, source)
-    layout.pacs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(layout.pacs)
     state = None
     try:
         with FileLock(layout.pacs / f"{source}.lock", timeout=0):
@@ -59,7 +59,9 @@ def pull(layout: Layout, params: Params, source: str) -> Pulled:
                 one.fetch()
             finally:
                 one.batch = arrivals.close()
-            return Pulled(source, one.batch, dict(one.outcomes), one.studies, state.waiting(source), one.sweeping)
+            return Pulled(
+                source, one.batch, dict(one.outcomes), state.seen(source, one.poll), state.waiting(source), one.sweeping
+            )
     except Timeout:
         raise RayTruthError("Another process is pulling", where=f"source {source}", do="wait for it") from None
     finally:
@@ -75,10 +77,9 @@ class _Pull:
         self._archive, self._state, self._arrivals = archive, state, arrivals
         self._pacs, self._source = params.pacs, source
         asked = self._pacs.model_dump_json(include={"modalities", "first_year", "max_megabytes"})
-        self._poll, swept = state.begin_poll(source, asked)
+        self.poll, swept = state.begin_poll(source, asked)
         self.sweeping = swept is None or not 0 <= time.time() - swept < self._pacs.sweep_hours * 3600
         self.outcomes: Counter[str] = Counter()
-        self.studies = 0
         self.batch: str | None = None
         self._failures = 0
 
@@ -104,16 +105,15 @@ class _Pull:
         return sum(1 for _ in self._archive.instances(study.uid)) if study.objects is None else study.objects
 
     def _see(self, rows: list[tuple[str, int]]) -> None:
-        self._state.see(self._source, self._poll, rows)
-        self.studies += len(rows)
+        self._state.see(self._source, self.poll, rows)
 
     def fetch(self) -> None:
         """Fetch settled studies until the batch is full."""
-        for candidate in self._state.candidates(self._source, self._poll):
+        for candidate in self._state.candidates(self._source, self.poll):
             if self._full():
                 log.info("source %s: the batch is full; the next pull goes on", self._source)
                 return
-            study = candidate if candidate.poll == self._poll else self._look_again(candidate)
+            study = candidate if candidate.poll == self.poll else self._look_again(candidate)
             if study and study.settled:
                 self._fetch_study(study)
 
@@ -123,7 +123,7 @@ class _Pull:
         if now is None:
             self._state.gone(study)
             return None
-        self._state.see(self._source, self._poll, [(study.uid, self._count(now))])
+        self._state.see(self._source, self.poll, [(study.uid, self._count(now))])
         return self._state.reread(study)
 
     def _fetch_study(self, study: Candidate) -> None:
@@ -137,7 +137,7 @@ class _Pull:
         if complete:
             self._state.fetched(study)
         else:
-            self._state.failed(study, self._poll)
+            self._state.failed(study, self.poll)
 
     def _fetch_instance(self, instance: Instance) -> bool:
         """Whether the object came, or was refused for good."""

@@ -20,7 +20,7 @@ from dagster_project.errors import RayTruthError
 from dagster_project.ingestion.headers import SOP_CLASSES
 from dagster_project.layout import Layout
 from dagster_project.pacs.archive import is_uid
-from dagster_project.pacs.arrivals import Arrivals
+from dagster_project.pacs.arrivals import Arrivals, make_private
 from dagster_project.pacs.quiet import silence_pynetdicom
 from dagster_project.pacs.server import GuardedServer, is_in
 from dagster_project.pacs.state import State
@@ -47,7 +47,7 @@ def receive(layout: Layout, params: PacsParams, stop: threading.Event, ready: Ca
             where="params.yaml, pacs, receive, allowed",
             do="name each sender's AE title and the networks that it sends from",
         )
-    layout.pacs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(layout.pacs)
     try:
         with FileLock(layout.pacs / f"{RECEIVED}.lock", timeout=0):
             state = State(layout.pacs_state)

@@ -44,7 +44,6 @@ class State:
     """The tables. Safe for threads; other processes wait for one another's short writes."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
@@ -138,6 +137,10 @@ class State:
             "AND due <= ?2 AND (settled OR poll < ?2) ORDER BY failures, id LIMIT 10000"
         )
         return [_candidate(*row) for row in self._rows(question, source, poll)]
+
+    def seen(self, source: str, poll: int) -> int:
+        """How many studies a poll saw."""
+        return int(self._rows("SELECT COUNT(*) FROM studies WHERE source = ? AND poll = ?", source, poll)[0][0])
 
     def waiting(self, source: str) -> int:
         """How many studies are not fetched in full."""
