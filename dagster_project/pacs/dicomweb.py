@@ -9,7 +9,11 @@ from datetime import date
 from typing import Any
 
 import requests
-from requests_toolbelt.multipart.decoder import ImproperBodyPartContentException, MultipartDecoder
+from requests_toolbelt.multipart import (
+    ImproperBodyPartContentException,
+    MultipartDecoder,
+    NonMultipartContentTypeException,
+)
 
 from dagster_project.errors import RayTruthError
 from dagster_project.pacs.archive import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
@@ -81,7 +85,7 @@ class DicomWebArchive:
     def _only_part(self, kind: str, body: bytes) -> bytes:
         try:
             (part,) = MultipartDecoder(body, kind).parts
-        except (ValueError, AttributeError, ImproperBodyPartContentException):
+        except (ValueError, AttributeError, ImproperBodyPartContentException, NonMultipartContentTypeException):
             raise self._failed("with something else than one DICOM object") from None
         return part.content
 

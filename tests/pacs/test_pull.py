@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from datetime import date
@@ -141,31 +143,63 @@ def test_nothing_is_fetched_when_the_disk_is_nearly_full_and_all_of_it_later(
 
 
 @pytest.mark.slow
-def test_killed_over_and_over_it_loses_nothing_and_brings_nothing_twice(
+def test_killed_before_any_of_its_steps_it_loses_nothing_and_brings_nothing_twice(
+    web: Layout, pacs: Orthanc, pictures: list[Path], tmp_path: Path
+) -> None:
+    pacs.add(*pictures[:2])
+    pull_main(web)
+    for step in range(1, 200):
+        root = Layout(tmp_path / "killed" / str(step))
+        shutil.copytree(web.root, root.root)
+        child = multiprocessing.get_context("fork").Process(target=pull_and_die, args=(root, step))
+        child.start()
+        child.join()
+        if child.exitcode == 0:
+            break
+        assert child.exitcode == -signal.SIGKILL
+        pull_main(root)
+        assert uids_in(root.inbox) == pacs.uids(), f"killed before step {step}"
+        assert not any(root.spool("main").iterdir())
+        assert not any(root.arriving("main").iterdir())
+    assert step > 2 * 6, "each picture is opened, written, hashed, linked, ..."
+    assert uids_in(root.inbox) == pacs.uids()
+
+
+def pull_and_die(root: Layout, step: int) -> None:
+    """Pull, and be killed just before the file operation of that number."""
+    operations = 0
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal operations
+        touches_root = event == "open" and str(root.root) in str(arguments[0])
+        if touches_root or event in ("os.link", "os.rename", "os.remove", "os.mkdir"):
+            operations += 1
+            if operations == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+    pull_main(root)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_over_and_over_it_comes_to_the_same_end(
     web: Layout, pacs: Orthanc, pictures: list[Path]
 ) -> None:
     pacs.add(*pictures)
     pull_main(web)
-    kills = 0
-    command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", str(web.root)]
-    for attempt in range(40):
-        process = subprocess.Popen([*command, "pull", "main"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        goal = 2 * attempt  # each time it gets two objects further
-        while process.poll() is None and taken_in(web) <= goal:
-            time.sleep(0.002)
-        if process.poll() is not None:
-            assert process.returncode == 0, process.stderr.read()
+    chance, kills = random.Random(1), 0
+    for attempt in range(300):
+        child = multiprocessing.get_context("fork").Process(target=pull_main, args=(web,))
+        child.start()
+        child.join(chance.uniform(0, 0.02 * attempt))  # in the end there is time enough to finish
+        if child.exitcode is not None:
+            assert child.exitcode == 0
             break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        child.kill()
+        child.join()
         kills += 1
-    assert kills >= 5
+    assert kills > 3
     assert uids_in(web.inbox) == pacs.uids()
-    assert not any(path.is_file() for path in web.spool("main").iterdir())
-
-
-def taken_in(root: Layout) -> int:
-    return sum(1 for path in (*root.arriving("main").rglob("*.dcm"), *root.inbox.rglob("*.dcm")) if path.is_file())
 
 
 def test_two_pulls_at_once_are_one_and_a_clear_refusal(web: Layout) -> None:

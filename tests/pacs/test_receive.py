@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+import yaml
 from pynetdicom import AE
 from support.certificates import make_certificate
 from support.orthanc import STORESCU, Orthanc, free_port, need_orthanc
@@ -24,6 +25,11 @@ from dagster_project.pacs.state import State
 
 pytestmark = pytest.mark.pacs
 HERE = ["127.0.0.0/8"]
+
+
+@pytest.fixture(autouse=True)
+def senders() -> None:
+    need_orthanc()
 
 
 @contextmanager
@@ -41,9 +47,7 @@ def receiving(root: Layout, **receive: object) -> Iterator[subprocess.Popen]:
 
 def start(root: Layout) -> subprocess.Popen:
     command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", str(root.root)]
-    process = subprocess.Popen(
-        [*command, "receive"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=None, bufsize=1
-    )
+    process = subprocess.Popen([*command, "receive"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
     line = process.stdout.readline()
     assert "listens" in line, (line, process.stderr and process.stderr.read())
@@ -51,14 +55,11 @@ def start(root: Layout) -> subprocess.Popen:
 
 
 def port_of(root: Layout) -> int:
-    import yaml
-
     return int(yaml.safe_load(root.params.read_text())["pacs"]["receive"]["port"])
 
 
 def storescu(root: Layout, *files: Path, calling: str = "STORESCU", called: str = "RAYTRUTH") -> str:
     """What dcmtk's sender says; '' if everything was stored."""
-    need_orthanc()
     command = [STORESCU or "storescu", "-aet", calling, "-aec", called, "127.0.0.1", str(port_of(root))]
     done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, timeout=60)
     return "" if done.returncode == 0 else done.stdout + done.stderr + f"status {done.returncode}"

@@ -36,19 +36,18 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Orthanc:
-    """A running server. `senders` maps an AE title that it knows to the port it sends to."""
+    """A running server; its ports."""
 
     http: int
     dicom: int
-    scheme: str
     session: requests.Session
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.http}/dicom-web"
+        return f"http://127.0.0.1:{self.http}/dicom-web"
 
     def call(self, method: str, path: str, **how: object) -> object:
-        answer = self.session.request(method, f"{self.scheme}://127.0.0.1:{self.http}{path}", **how)
+        answer = self.session.request(method, f"http://127.0.0.1:{self.http}{path}", **how)
         answer.raise_for_status()
         return answer.json()
 
@@ -73,8 +72,8 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(folder: Path, *, receiver_port: int = 1, certificate: Path | None = None) -> Iterator[Orthanc]:
-    """An empty Orthanc in `folder`; with a `certificate` (PEM with key) over TLS."""
+def orthanc(folder: Path, *, receiver_port: int = 1, dicom_tls: tuple[Path, Path] | None = None) -> Iterator[Orthanc]:
+    """An empty Orthanc in `folder`. `dicom_tls`: DIMSE over TLS with a certificate (with key), and whom it trusts."""
     http, dicom = free_port(), free_port()
     folder.mkdir()
     settings = {
@@ -90,18 +89,20 @@ def orthanc(folder: Path, *, receiver_port: int = 1, certificate: Path | None = 
         "AuthenticationEnabled": True,
         "RegisteredUsers": {USER: PASSWORD},
         "Plugins": [str(DICOMWEB)],
-        "SslEnabled": certificate is not None,
-        "SslCertificate": str(certificate or ""),
         "DicomModalities": {
             "raytruth": {"AET": "RAYTRUTH", "Host": "127.0.0.1", "Port": receiver_port, "AllowFind": True}
         },
     }
+    if dicom_tls:
+        ours, trusted = map(str, dicom_tls)
+        settings |= {"DicomTlsEnabled": True, "DicomTlsCertificate": ours, "DicomTlsPrivateKey": ours}
+        settings |= {"DicomTlsTrustedCertificates": trusted, "DicomTlsRemoteCertificateRequired": True}
     (folder / "orthanc.json").write_text(json.dumps(settings))
     log = (folder / "log").open("w")
     process = subprocess.Popen([ORTHANC or "Orthanc", str(folder / "orthanc.json")], stdout=log, stderr=log)
     session = requests.Session()
-    session.auth, session.verify, session.trust_env = (USER, PASSWORD), False, False
-    server = Orthanc(http, dicom, "https" if certificate else "http", session)
+    session.auth, session.trust_env = (USER, PASSWORD), False
+    server = Orthanc(http, dicom, session)
     try:
         _wait(server, process, folder / "log")
         yield server
