@@ -178,7 +178,9 @@ def test_a_server_that_falls_silent_is_a_failure(odd: Server, asking: Callable[.
 def test_a_token_or_a_password_goes_along_and_nothing_else_of_the_environment(
     odd: Server, asking: Callable[..., Archive], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
     odd.answer = lambda *_: (204, {}, b"")
     list(asking().studies("DX", DAY, DAY))
     monkeypatch.setenv("RAYTRUTH_PACS_MAIN_TOKEN", "t0ken")

@@ -136,6 +136,7 @@ def test_a_machine_of_no_allowed_network_cannot_even_ask(root: Layout, pictures:
     with receiving(root, allowed={"STORESCU": ["192.0.2.0/24"]}):
         assert storescu(root, pictures[0]) != ""
     assert files_in(root.arriving("received")) == []
+    assert counted(root) == {}, "it did not come so far as to give a title"
 
 
 def test_sent_again_it_counts_once_and_another_content_is_set_aside(
