@@ -19,6 +19,9 @@ from dagster_project.monitoring.sensors import (
     retrain_on_drift,
     retraining_schedule,
 )
+from dagster_project.pacs.assets import pacs_assets
+from dagster_project.pacs.resources import Pacs
+from dagster_project.pacs.sensors import pacs_sensors
 from dagster_project.pretraining.assets import encoders
 from dagster_project.resources import BATCHES, Root
 from dagster_project.review.assets import corrected_labels, review_worklist, verdicts
@@ -26,9 +29,11 @@ from dagster_project.training_set.assets import training_set
 from dagster_project.validation.checks import metadata_checks
 
 root = Root()
+params = root.params
 
 defs = dg.Definitions(
     assets=[
+        *pacs_assets(params.pacs),  # one a source that params.yaml names
         radiographs,  # radiograph_headers, radiograph_pixels; one partition a batch
         verdicts,
         corrected_labels,
@@ -45,9 +50,9 @@ defs = dg.Definitions(
     ],
     asset_checks=[metadata_checks],
     jobs=[INGEST, LEARN, MONITOR],
-    sensors=[inbox, new_batch, retrain_on_drift, failed_run],
-    schedules=[retraining_schedule(root.params)],
-    resources={"root": root},
+    sensors=[inbox, *pacs_sensors(params.pacs), new_batch, retrain_on_drift, failed_run],
+    schedules=[retraining_schedule(params)],
+    resources={"root": root, "pacs": Pacs(root=root)},
     executor=dg.in_process_executor,  # a process a step would cost more than most steps
 )
 

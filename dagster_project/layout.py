@@ -81,6 +81,28 @@ class Layout:
         """Batch -> source folder."""
         return self.private / "sources.json"
 
+    @property
+    def pacs(self) -> Path:
+        """What came from a PACS and is in no batch yet, and what was asked for."""
+        return self.private / "pacs"
+
+    @property
+    def pacs_state(self) -> Path:
+        """SQLite: studies seen, pictures taken in."""
+        return self.pacs / "state.sqlite"
+
+    def arriving(self, source: str) -> Path:
+        """A source's open batch; moved to the inbox whole."""
+        return self.pacs / source / "open"
+
+    def spool(self, source: str) -> Path:
+        """A source's objects under way."""
+        return self.pacs / source / "spool"
+
+    def set_aside(self, source: str) -> Path:
+        """Objects that contradict what came before under the same UID."""
+        return self.pacs / source / "set_aside"
+
     def staging(self, batch: str) -> Path:
         """A batch under way; published only when complete."""
         return self.private / "staging" / batch
