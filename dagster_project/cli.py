@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dagster_project.commands import daily, labels, learning, pictures, sites
+from dagster_project.commands import daily, labels, learning, pictures, privacy, sites
 from dagster_project.commands.common import app
 from dagster_project.progress import show_logs
 
-__all__ = ["app", "daily", "labels", "learning", "main", "pictures", "sites"]  # imported, a module adds its commands
+__all__ = ["app", "daily", "labels", "learning", "main", "pictures", "privacy", "sites"]  # imported, a module adds its commands
 
 
 def main() -> None:

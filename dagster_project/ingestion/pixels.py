@@ -26,6 +26,7 @@ from dagster_project.ingestion.letterbox import centred, fitted
 from dagster_project.ingestion.oddities import odd_content
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
+from dagster_project.privacy.actions import tags_of
 
 # The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice.
 _DECODERS = {
@@ -45,7 +46,7 @@ class PixelRead:
     """What the second pass found in one file. `picture` is uint8 (side, side), or None if the file is refused.
 
     Both digests are SHA-256: of the stored values, and of the whole file. `cropped` and `blanked` are the shares that
-    were cut off as border and blanked as marks, in 0..1.
+    were cut off as border and blanked as marks, in 0..1. `tags` are the file's tags (privacy.actions.tags_of).
     """
 
     reasons: list[str]
@@ -54,6 +55,7 @@ class PixelRead:
     file_digest: str = ""
     cropped: float = 0.0
     blanked: float = 0.0
+    tags: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class PixelReader:
         except RefusedFile as refusal:
             return PixelRead([refusal.reason])
         reasons = sorted(set(warned) - {"no_preamble"})
-        return PixelRead(reasons, picture, _digest(stored), file_digest, small.cropped, small.blanked)
+        return PixelRead(reasons, picture, _digest(stored), file_digest, small.cropped, small.blanked, tags_of(ds))
 
 
 def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
