@@ -6,7 +6,16 @@ from dagster_project.commands import daily, labels, learning, pictures, privacy,
 from dagster_project.commands.common import app
 from dagster_project.progress import show_logs
 
-__all__ = ["app", "daily", "labels", "learning", "main", "pictures", "privacy", "sites"]  # imported, a module adds its commands
+__all__ = [
+    "app",
+    "daily",
+    "labels",
+    "learning",
+    "main",
+    "pictures",
+    "privacy",
+    "sites",
+]  # imported, a module adds its commands
 
 
 def main() -> None:

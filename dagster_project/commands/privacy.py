@@ -10,7 +10,9 @@ import typer
 from dagster_project.commands.common import ROOTS, BatchArgument, RootOption, app, open_root, out, show_table
 
 
-@app.command("scan-identities", rich_help_panel=ROOTS, epilog="Example: raytruth scan-identities --also /var/log/dagster")
+@app.command(
+    "scan-identities", rich_help_panel=ROOTS, epilog="Example: raytruth scan-identities --also /var/log/dagster"
+)
 def scan_identities(
     context: typer.Context,
     batch: BatchArgument = None,

@@ -73,6 +73,7 @@ def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Ma
             "pictures": len(shard),
             "side (px)": shard.shape[1],
             "with borders cut off": int((headers["cropped"] > 0).sum()),
+            "with burned-in text masked": int((headers["text_masked"] > 0).sum()),
             "with marks blanked": int((headers["blanked"] > 0).sum()),
             "megabytes": round(shard.nbytes / 1e6, 1),
             "montage": as_picture(montage),

@@ -97,7 +97,7 @@ def staged_of(read: FileRead) -> StagedPicture:
 
 def masked_in(used: list[FileRead]) -> int:
     """In how many pictures burned-in text was masked."""
-    return sum(staged_of(read).blanked > 0 for read in used)
+    return sum(staged_of(read).masked > 0 for read in used)
 
 
 def nothing_usable(reasons: Counter[str], where: str) -> RayTruthError:

@@ -32,6 +32,7 @@ class StagedPicture:
     file_digest: str
     cropped: float = 0.0
     blanked: float = 0.0
+    masked: float = 0.0
     tags: str = ""
 
     def __post_init__(self) -> None:
@@ -72,7 +73,9 @@ def _keep(read: PixelRead | RefusedFile, place: int, pictures: BinaryIO, first_b
         return StagedPicture(read.reasons, None, "", "")
     pictures.seek(first_byte + place * read.picture.size)
     pictures.write(read.picture.tobytes())
-    return StagedPicture(read.reasons, place, read.pixel_digest, read.file_digest, read.cropped, read.blanked, read.tags)
+    return StagedPicture(
+        read.reasons, place, read.pixel_digest, read.file_digest, read.cropped, read.blanked, read.masked, read.tags
+    )
 
 
 def _make_room(staging: Path, count: int, side: int) -> None:

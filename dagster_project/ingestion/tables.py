@@ -47,6 +47,7 @@ HEADER_COLUMNS: dict[str, str] = {
     "pixel_digest": "string",
     "cropped": "float32",
     "blanked": "float32",
+    "text_masked": "float32",
     "warnings": "string",
 }
 FILE_COLUMNS = dict.fromkeys(("file_id", "batch", "path", "verdict", "reason"), "string")
@@ -76,6 +77,7 @@ def batch_tables(
             "pixel_digest": pseudonyms.of("pixels", pixels.pixel_digest),
             "cropped": pixels.cropped,
             "blanked": pixels.blanked,
+            "text_masked": pixels.masked,
         }
         headers.append({**row, "batch": batch, **seen, "warnings": ";".join(read.reasons)})
         identities.append(

@@ -1,7 +1,7 @@
 """What happens to each attribute of a file, beside what PS3.15 (2026c) Table E.1-1 asks for it.
 
-Everything that is not named here is removed: it never leaves the file. Table E.1-1's letters: D dummy, Z empty or dummy,
-X remove, K keep, C clean, U replace the UID; an attribute that the table does not list may be kept.
+Everything that is not named here is removed: it never leaves the file. Table E.1-1's letters: D dummy, Z empty or
+dummy, X remove, K keep, C clean, U replace the UID; an attribute that the table does not list may be kept.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def keyword_of(tag: str) -> str:
 
 
 def asked_by_standard(tag: str) -> str:
-    """The Basic Profile's action for this tag in Table E.1-1; 'X' for a private one, '' if the table does not list it."""
+    """The Basic Profile's action for a tag in Table E.1-1; 'X' for a private one, '' if the table does not list it."""
     if int(tag[:4], 16) % 2:
         return "X"  # the table's row (gggg,eeee) where gggg is odd
     table = _table()

@@ -2,8 +2,8 @@
 
 - A UID or path is searched for as a whole; of a path, the part below the source, and the file's name if it is rare.
 - An ID or accession number counts as a whole word from five characters on; a bare number from six digits on.
-- A name counts with its parts in either order, however joined. A part alone counts as a word of four letters or more that
-  is no word of the software's own pages, so that nobody named Long or Hand is found in every file.
+- A name counts with its parts in either order, however joined. A part alone counts as a word of four letters or more
+that is no word of the software's own pages, so that nobody named Long or Hand is found in every file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _ALIKE = 3  # files of one name from which on it tells nothing
 
 @dataclass
 class Needles:
-    """`patterns` are lower-case bytes; for each, whose identity it is, and whether it must be a word or number of its own.
+    """`patterns` are lower-case bytes; for each, whose identity it is, and whether it must be a word or number of its
+    own.
 
     `left_out` counts identities that cannot be searched for alone, by the reason.
     """

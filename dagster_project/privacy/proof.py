@@ -57,7 +57,7 @@ def actions_report(batch: str, files: Iterable[str], masked: int) -> dict[str, A
 
 def load_proof(layout: Layout, batch: str) -> dict[str, Any]:
     """A batch's proof."""
-    return read_json(layout.deidentification(batch))  # type: ignore[no-any-return]
+    return read_json(layout.deidentification(batch))
 
 
 def add_scan(layout: Layout, batch: str, scan: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The residual search: whether anything that RayTruth wrote holds an identity of a batch. It tells where, never what."""
+"""The residual search: whether anything that was written holds an identity of a batch. It tells where, never what."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Find:
 
 @dataclass
 class Scan:
-    """What a search looked at and found. `unread` are files that could not be read, so that nothing is known of them."""
+    """What a search looked at and found. `unread` are files that could not be read: nothing is known of them."""
 
     identities: int
     left_out: dict[str, int]
@@ -72,8 +72,8 @@ class Scan:
 def scan(layout: Layout, batches: list[str], also: Iterable[Path] = ()) -> Scan:
     """Search all outputs of the root, and the files and folders `also`, for the identities of `batches`.
 
-    Outputs are what RayTruth, Dagster and DVC write under the root; `data/private/` and `data/inbox/` are where identities
-    belong. The result goes into each batch's proof too.
+    Outputs are what RayTruth, Dagster and DVC write under the root; `data/private/` and `data/inbox/` are where
+    identities belong. The result goes into each batch's proof too.
     """
     identities = identities_of(layout, batches)
     needles = needles_of(identities)
@@ -120,6 +120,7 @@ def _look_into(path: Path, place: str, search: Search, found: Found, result: Sca
 
 def _shown(name: str, search: Search) -> str:
     """A path without those parts that hold an identity, or all hidden if only the whole does."""
+
     def holds(text: str) -> bool:
         return next(search.found(Piece("", os.fsencode(text))), None) is not None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
@@ -79,6 +79,7 @@ def test_a_border_in_a_frame_goes_too_and_the_anatomy_fills_the_square() -> None
     assert found.picture[-4].max() > 100
 
 
+@settings(deadline=None)  # the text networks are loaded at the first
 @given(rows=st.integers(1, 60), columns=st.integers(1, 400), seed=st.integers(0, 99))
 def test_a_picture_of_any_shape_is_cleaned(rows: int, columns: int, seed: int) -> None:
     picture = np.random.default_rng(seed).choice([0, 255], (rows, columns)).astype(np.float32)

@@ -31,7 +31,9 @@ pytestmark = [
 TEXTS = {"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT"}
 TABLE = Path(__file__).parents[2] / "dagster_project" / "privacy" / "table_e1_1.csv"
 BARE = {"AnatomicRegionSequence": None, "BodyPartExamined": None}
-CHANGES: dict[str, tuple[Any, dict[str, Any], set[str]]] = {  # attribute -> another value, what else is so, what changes
+CHANGES: dict[
+    str, tuple[Any, dict[str, Any], set[str]]
+] = {  # attribute -> another value, what else is so, what changes
     "SOPClassUID": ("1.2.840.10008.5.1.4.1.1.1", {}, {"sop_class"}),
     "Modality": ("CR", {}, {"modality"}),
     "PhotometricInterpretation": ("MONOCHROME1", {}, {"photometric_interpretation"}),
@@ -83,9 +85,11 @@ def test_every_attribute_of_the_list_is_tried_but_those_that_go_with_the_pixels(
 
 
 def test_every_column_comes_from_a_listed_attribute_or_from_the_pass_itself() -> None:
-    own = {"batch", "pixel_digest", "cropped", "blanked", "warnings"}
+    own = {"batch", "pixel_digest", "cropped", "blanked", "text_masked", "warnings"}
     of_label = {c for c in HEADER_COLUMNS if c.startswith("label_")}
-    assert {a.becomes for a in ALLOWED.values()} - {"pixels"} == set(HEADER_COLUMNS) - own - (of_label - {"label_region"})
+    assert {a.becomes for a in ALLOWED.values()} - {"pixels"} == set(HEADER_COLUMNS) - own - (
+        of_label - {"label_region"}
+    )
 
 
 def test_what_is_not_removed_is_unlisted_in_the_table_or_allowed_by_an_option() -> None:

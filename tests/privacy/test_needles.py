@@ -46,7 +46,9 @@ def test_letters_beyond_ascii_are_found_in_either_encoding_and_case(text: str, e
     assert kinds(text.encode(encoding), (NAME, "Müßenäcker^Zoë")) == {NAME}
 
 
-@pytest.mark.parametrize("text", ["M\\u00fc\\u00dfen\\u00e4cker", "M%C3%BC%C3%9Fen%C3%A4cker", "張偉明", "\\u5f35\\u5049\\u660e"])
+@pytest.mark.parametrize(
+    "text", ["M\\u00fc\\u00dfen\\u00e4cker", "M%C3%BC%C3%9Fen%C3%A4cker", "張偉明", "\\u5f35\\u5049\\u660e"]
+)
 def test_escapes_and_other_scripts_are_found(text: str) -> None:
     assert kinds(text, (NAME, "Müßenäcker^Zoë=張偉明")) == {NAME}
 

@@ -113,7 +113,12 @@ WRITERS: list[Callable[[str, Path], None]] = [
     *(compressed_log, archive, weights, second_chunk, own_name, folder_name, link_name),
 ]
 PLACES = [
-    *("data/headers/leak.parquet", "data/reports/data_docs/leak.html", "models/plots/leak.csv", ".dagster/history/leak.db"),
+    *(
+        "data/headers/leak.parquet",
+        "data/reports/data_docs/leak.html",
+        "models/plots/leak.csv",
+        ".dagster/history/leak.db",
+    ),
     *(".dvc/cache/files/md5/ab/cdef", ".dvc/tmp/leak", "data/leak", "data/deeper/and/deeper/leak"),
 ]
 
