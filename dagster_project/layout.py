@@ -276,6 +276,6 @@ class Layout:
 
 
 def outputs(layout: Layout) -> tuple[Path, ...]:
-    """Folders and files that RayTruth, Dagster and DVC write under a root; `data/` holds private and incoming ones too."""
+    """What RayTruth, Dagster and DVC write under a root; `data/` holds private and incoming files too."""
     root = layout.root
     return root / "data", root / "models", layout.dagster_home, root / ".dvc", root / "dvc.lock"

@@ -79,7 +79,9 @@ def test_every_asset_says_what_it_is_whose_and_of_what_kind(graph: dg.AssetGraph
         assert node.kinds, key
 
 
-def test_there_is_one_partitioned_check_an_expectation_the_search_for_identities_and_the_gate(graph: dg.AssetGraph) -> None:
+def test_there_is_one_partitioned_check_an_expectation_the_search_and_the_gate(
+    graph: dg.AssetGraph,
+) -> None:
     from dagster_project.validation.expectations import EXPECTATIONS
 
     checks = {key.name: graph.get(key) for key in graph.asset_check_keys}

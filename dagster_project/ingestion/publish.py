@@ -57,10 +57,10 @@ def publish(layout: Layout, batch: str) -> None:
             _merge(ready / "identities.parquet", layout.identities, batch)
             _merge(ready / "identifiers.parquet", layout.identifiers, batch)
             _merge(ready / "label_texts.parquet", layout.label_texts, batch)
+            _move(ready / "proof.json", layout.deidentification(batch))
             _mark(layout, batch, read_json(ready / "work.json"))
             # From here on nothing needs room on the disk. The old rows go first: none may stand beside new pictures.
             layout.headers(batch).unlink(missing_ok=True)
-            _move(ready / "proof.json", layout.deidentification(batch))
             _move(ready / "pixels.npy", layout.pixels(batch))
             _move(headers, layout.headers(batch))
         shutil.rmtree(ready)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.planted_text import FONTS, INKS, plant
 from PIL import Image, ImageDraw, ImageFont
 from support.dicoms import radiograph, save
 from support.readers import source_file
 
+from benchmarks.planted_text import FONTS, INKS, plant
 from dagster_project.ingestion.burned_in_text import Box, text_boxes, without_text
 from dagster_project.ingestion.cleaning import clean
 from dagster_project.ingestion.letterbox import fitted
