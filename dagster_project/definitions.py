@@ -8,6 +8,7 @@ from dagster_project.auditing.assets import shortcut_audit
 from dagster_project.ensembling.assets import champion, ensemble
 from dagster_project.evaluation.assets import linear_evaluation
 from dagster_project.ingestion.assets import radiographs
+from dagster_project.ingestion.checks import no_identity_outside_private
 from dagster_project.ingestion.sensors import INGEST, inbox
 from dagster_project.label_errors.assets import label_errors
 from dagster_project.monitoring.assets import batch_predictions, drift_report
@@ -48,7 +49,7 @@ defs = dg.Definitions(
         batch_predictions,  # one partition a batch
         drift_report,  # one partition a batch
     ],
-    asset_checks=[metadata_checks],
+    asset_checks=[metadata_checks, no_identity_outside_private],
     jobs=[INGEST, LEARN, MONITOR],
     sensors=[inbox, *pacs_sensors(params.pacs), new_batch, retrain_on_drift, failed_run],
     schedules=[retraining_schedule(params)],
