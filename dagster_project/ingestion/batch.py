@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from dagster_project.ingestion.passes import FileRead, nothing_usable, read_head
 from dagster_project.ingestion.pseudonyms import load_pseudonyms
 from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging
 from dagster_project.ingestion.register import forget, register
-from dagster_project.ingestion.sources import SourceFile, list_files
+from dagster_project.ingestion.sources import list_files
 from dagster_project.ingestion.staged_pixels import staged_pictures
 from dagster_project.ingestion.tables import batch_tables
 from dagster_project.layout import Layout, checked_batch_name
@@ -52,7 +53,7 @@ def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSum
         with FileLock(layout.staging(batch).with_suffix(".lock"), timeout=0):
             register(layout, pseudonyms, batch, source, files)
             publish(layout, batch)  # what a crash left staged whole
-            stamps = [f"{f.relative}\0{f.size}\0{_modified(f)}" for f in files]
+            stamps = [f"{f.relative}\0{f.size}\0{f.modified}\0{os.access(f.path, os.R_OK)}" for f in files]
             work = pseudonyms.of("work", *stamps, params.ingestion.model_dump_json(), repr(taxonomy))
             if not is_published(layout, batch, work):
                 staging = start_staging(layout, batch, work)
@@ -91,10 +92,3 @@ def _summary(layout: Layout, batch: str, seconds: float) -> BatchSummary:
     if not verdicts.get("accept", 0) + verdicts.get("accept_warn", 0):
         raise nothing_usable(reasons, f"batch {batch}")
     return BatchSummary(batch, pictures, verdicts, dict(reasons.most_common()), seconds)
-
-
-def _modified(file: SourceFile) -> int:
-    try:
-        return Path(file.path).stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import FileDataset
+from pydicom.encaps import generate_frames
 from pydicom.uid import (
     JPEG2000,
     JPEG2000Lossless,
+    JPEG2000TransferSyntaxes,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
@@ -22,8 +24,10 @@ from pydicom.uid import (
 from dagster_project.ingestion.cleaning import Cleaned, clean, declared_field
 from dagster_project.ingestion.elements import integer, open_dataset, refusing, text
 from dagster_project.ingestion.grayscale import rescaled, windowed
+from dagster_project.ingestion.jpeg2000 import check_codestream
 from dagster_project.ingestion.letterbox import centred, fitted
 from dagster_project.ingestion.oddities import odd_content
+from dagster_project.ingestion.opening import has_changed, open_regular
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
 
@@ -79,10 +83,12 @@ class PixelReader:
                 small = clean(shown, declared_field(ds), self.side) if self.clean else Cleaned(fitted(shown, self.side))
                 picture = centred(small.picture, self.side)
                 warned += odd_content(ds, stored, Path(file.path).stat().st_size)
-                with Path(file.path).open("rb") as f:
+                with open_regular(Path(file.path)) as f:
                     file_digest = hashlib.file_digest(f, "sha256").hexdigest()
         except RefusedFile as refusal:
-            return PixelRead([refusal.reason])
+            return PixelRead(["changed" if has_changed(file) else refusal.reason])
+        if has_changed(file):
+            return PixelRead(["changed"])
         reasons = sorted(set(warned) - {"no_preamble"})
         return PixelRead(reasons, picture, _digest(stored), file_digest, small.cropped, small.blanked)
 
@@ -100,6 +106,8 @@ def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
         syntax = ds.file_meta.TransferSyntaxUID
         if not syntax.is_compressed:
             _check_length(len(data), rows * columns * integer(ds, "BitsAllocated") // 8, warned)
+        if syntax in JPEG2000TransferSyntaxes:
+            check_codestream(next(generate_frames(data, number_of_frames=1)), (rows, columns))
         if syntax in _DECODERS:
             ds.pixel_array_options(decoding_plugin=_DECODERS[syntax])
         array = ds.pixel_array

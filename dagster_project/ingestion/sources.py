@@ -14,12 +14,16 @@ from dagster_project.ingestion.pseudonyms import Pseudonyms
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a source. `refused` is a reason code if its kind alone rules it out."""
+    """One file of a source, of `size` bytes and last `modified` so many ns after 1970 (0: not known).
+
+    `refused` is a reason code if its kind alone rules it out.
+    """
 
     path: str
     relative: str
     size: int
     refused: str = ""
+    modified: int = 0
 
 
 def list_files(source: Path) -> list[SourceFile]:
@@ -72,7 +76,7 @@ def walk_files(source: Path) -> Iterator[SourceFile]:
                 if not _leads_inside(path, root):
                     yield SourceFile(str(path), relative, 0, "link_outside")
             elif stat.S_ISREG(info.st_mode):
-                yield SourceFile(str(path), relative, info.st_size)
+                yield SourceFile(str(path), relative, info.st_size, modified=info.st_mtime_ns)
             elif not stat.S_ISDIR(info.st_mode):
                 yield SourceFile(str(path), relative, 0, "special_file")
     for error in unreadable:

@@ -150,7 +150,7 @@ _places: MutableSequence[int] = []  # in a worker: the pool's
 
 
 def _limit_this_process(memory_mb: int, places: MutableSequence[int]) -> None:
-    global _places  # noqa: PLW0603 - how a process is told what its tasks need
+    global _places
     _places = places
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, also out of a decoder that never comes back
