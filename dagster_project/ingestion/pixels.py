@@ -18,13 +18,14 @@ from pydicom.uid import (
     JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
+    JPEGLSTransferSyntaxes,
     RLELossless,
 )
 
 from dagster_project.ingestion.cleaning import Cleaned, clean, declared_field
+from dagster_project.ingestion.codestreams import check_jpeg2000, check_jpeg_ls
 from dagster_project.ingestion.elements import integer, open_dataset, refusing, text
 from dagster_project.ingestion.grayscale import rescaled, windowed
-from dagster_project.ingestion.jpeg2000 import check_codestream
 from dagster_project.ingestion.letterbox import centred, fitted
 from dagster_project.ingestion.oddities import odd_content
 from dagster_project.ingestion.opening import has_changed, open_regular
@@ -107,7 +108,9 @@ def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
         if not syntax.is_compressed:
             _check_length(len(data), rows * columns * integer(ds, "BitsAllocated") // 8, warned)
         if syntax in JPEG2000TransferSyntaxes:
-            check_codestream(next(generate_frames(data, number_of_frames=1)), (rows, columns))
+            check_jpeg2000(next(generate_frames(data, number_of_frames=1)), (rows, columns))
+        if syntax in JPEGLSTransferSyntaxes:
+            check_jpeg_ls(next(generate_frames(data, number_of_frames=1)))
         if syntax in _DECODERS:
             ds.pixel_array_options(decoding_plugin=_DECODERS[syntax])
         array = ds.pixel_array

@@ -1,4 +1,4 @@
-"""What a JPEG 2000 codestream says of itself, looked at before a decoder believes it (ISO/IEC 15444-1, Annex A)."""
+"""Compressed pixel data looked at before a decoder believes them, where decoders believe too much."""
 
 from __future__ import annotations
 
@@ -9,13 +9,27 @@ from dagster_project.ingestion.reasons import RefusedFile
 
 _START = b"\xff\x4f\xff\x51"  # start of codestream, image and tile size
 _TILE_PART = 0xFF90
+_BEGIN, _END = b"\xff\xd8", b"\xff\xd9"
 _MOST_TILES = 65535
 
 
-def check_codestream(frame: bytes, shape: tuple[int, int]) -> None:
+def check_jpeg_ls(frame: bytes) -> None:
+    """Refuse what does not begin as a JPEG-LS stream, and one without an end, beyond which CharLS reads for seconds.
+
+    The end marker cannot occur within compressed data (ISO/IEC 14495-1, A.1).
+    Raises RefusedFile `decoder_error` or `pixels_short`.
+    """
+    if not frame.startswith(_BEGIN):
+        raise RefusedFile("decoder_error")
+    if _END not in frame:
+        raise RefusedFile("pixels_short")
+
+
+def check_jpeg2000(frame: bytes, shape: tuple[int, int]) -> None:
     """Refuse a codestream of another size than `shape` (rows, columns), or of which whole tiles are missing.
 
     The decoder allocates whatever size is written there, and leaves missing tiles dark without a word.
+    Source: ISO/IEC 15444-1, Annex A.
     Raises RefusedFile `decoder_error` or `pixels_short`; struct.error where the codestream ends within its header.
     """
     start = frame.find(_START)
