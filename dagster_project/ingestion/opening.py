@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import os
 import stat
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
+
+
+class _Bounded(BufferedReader):
+    """Never makes room for more than the file holds, whatever a length field in it says."""
+
+    def __init__(self, raw: FileIO, size: int) -> None:
+        super().__init__(raw)
+        self.size = size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(-1 if size is None else min(size, self.size))
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -20,7 +31,7 @@ def open_regular(path: Path) -> BufferedReader:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise RefusedFile("special_file")
-    return os.fdopen(handle, "rb")
+    return _Bounded(FileIO(handle), os.fstat(handle).st_size)
 
 
 def has_changed(file: SourceFile) -> bool:

@@ -14,6 +14,7 @@ from pydicom.uid import (
     JPEG2000,
     JPEG2000Lossless,
     JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
@@ -32,10 +33,12 @@ from dagster_project.ingestion.opening import has_changed, open_regular
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
 
-# The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice.
+# The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice. For JPEG Baseline it
+# would be gdcm, which takes the process down over a stream with bytes too many.
 _DECODERS = {
     JPEG2000: "pylibjpeg",
     JPEG2000Lossless: "pylibjpeg",
+    JPEGBaseline8Bit: "pillow",
     JPEGLossless: "gdcm",
     JPEGLosslessSV1: "gdcm",
     JPEGLSLossless: "pyjpegls",

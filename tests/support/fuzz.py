@@ -19,7 +19,7 @@ import numpy as np
 from dagster_project.ingestion.headers import Identity
 from dagster_project.ingestion.reasons import REASONS, RefusedFile, verdict_of
 from dagster_project.ingestion.workers import Limits, contained_map
-from support.mutations import random_file
+from support.mutations import Recipe, random_recipe
 from support.readers import SIDE, Outcome, outcome, source_file
 
 LIMITS = Limits(2, 2048, 20)
@@ -72,14 +72,17 @@ def _timed(path: Path) -> tuple[Outcome, float]:
     return found, time.perf_counter() - started
 
 
-def _blocks(folder: Path, seed: int, until: float) -> Iterator[list[Path]]:
+def _blocks(folder: Path, seed: int, until: float) -> Iterator[tuple[list[Recipe], list[Path]]]:
     random = Random(seed)
     while time.monotonic() < until:
-        paths = []
-        for number in range(_BLOCK):
-            paths.append(folder / f"{number}.dcm")
-            paths[-1].write_bytes(random_file(random))
-        yield paths
+        recipes = [random_recipe(random) for _ in range(_BLOCK)]
+        yield recipes, [write(recipe, folder / f"{number}.dcm") for number, recipe in enumerate(recipes)]
+
+
+def write(recipe: Recipe, path: Path) -> Path:
+    """Write the damaged file."""
+    path.write_bytes(recipe.made())
+    return path
 
 
 def main() -> None:
@@ -95,8 +98,8 @@ def main() -> None:
     files = deaths = 0
     slowest = 0.0
     with TemporaryDirectory() as folder:
-        for paths in _blocks(Path(folder), options.seed, time.monotonic() + options.minutes * 60):
-            for judged in judge(paths):
+        for recipes, paths in _blocks(Path(folder), options.seed, time.monotonic() + options.minutes * 60):
+            for recipe, judged in zip(recipes, judge(paths), strict=True):
                 files += 1
                 verdicts[verdict_of(judged.reasons)] += 1
                 reasons.update(judged.reasons)
@@ -105,6 +108,7 @@ def main() -> None:
                 if judged.ended_a_worker or judged.seconds > LONG:
                     name = f"{options.seed}-{files}-{'-'.join(judged.reasons)}.dcm"
                     (options.keep / name).write_bytes(judged.path.read_bytes())
+                    print(judged.reasons, f"{judged.seconds:.1f} s", recipe, flush=True)
     print(f"{files} files, {deaths} ended a worker, slowest other {slowest:.2f} s")
     print("verdicts:", dict(verdicts.most_common()))
     print("reasons:", dict(reasons.most_common()))

@@ -85,20 +85,26 @@ def _with_gdcm(path: Path) -> None:
     assert writer.Write()
 
 
-def mutated(raw: bytes, mutations: list[Mutation]) -> bytes:
-    """`raw` with the mutations applied one after another."""
-    for mutation in mutations:
-        raw = _mutated(raw, mutation) if raw else raw
-    return raw
+@dataclass(frozen=True)
+class Recipe:
+    """Which valid file, and the mutations that are applied to it one after another."""
+
+    syntax: str
+    seed: int
+    mutations: tuple[Mutation, ...]
+
+    def made(self) -> bytes:
+        raw = valid(self.syntax, self.seed)
+        for mutation in self.mutations:
+            raw = _mutated(raw, mutation) if raw else raw
+        return raw
 
 
-def random_file(random: Random) -> bytes:
+def random_recipe(random: Random) -> Recipe:
     """A valid file with one to four mutations."""
-    raw = valid(random.choice(SYNTAXES), random.randrange(3))
     count = random.choice((1, 1, 1, 2, 2, 4))
-    return mutated(
-        raw, [Mutation(random.choice(KINDS), random.random(), random.randrange(2**32)) for _ in range(count)]
-    )
+    mutations = (Mutation(random.choice(KINDS), random.random(), random.randrange(2**32)) for _ in range(count))
+    return Recipe(random.choice(SYNTAXES), random.randrange(3), tuple(mutations))
 
 
 def _mutated(raw: bytes, mutation: Mutation) -> bytes:
