@@ -14,7 +14,7 @@ from dagster_project.errors import RayTruthError
 from dagster_project.files import read_table
 from dagster_project.ingestion.passes import FileRead, nothing_usable, read_headers, read_pictures
 from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging
+from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging, sweep
 from dagster_project.ingestion.register import forget, register
 from dagster_project.ingestion.sources import list_files
 from dagster_project.ingestion.staged_pixels import staged_pictures
@@ -52,6 +52,7 @@ def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSum
     try:
         with FileLock(layout.staging(batch).with_suffix(".lock"), timeout=0):
             register(layout, pseudonyms, batch, source, files)
+            sweep(layout)
             publish(layout, batch)  # what a crash left staged whole
             stamps = [f"{f.relative}\0{f.size}\0{f.modified}\0{os.access(f.path, os.R_OK)}" for f in files]
             work = pseudonyms.of("work", *stamps, params.ingestion.model_dump_json(), repr(taxonomy))
