@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from dagster_project.ingestion.passes import FileRead, nothing_usable, read_head
 from dagster_project.ingestion.pseudonyms import load_pseudonyms
 from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging, sweep
 from dagster_project.ingestion.register import forget, register
-from dagster_project.ingestion.sources import list_files
+from dagster_project.ingestion.sources import list_files, stamp
 from dagster_project.ingestion.staged_pixels import staged_pictures
 from dagster_project.ingestion.tables import batch_tables
 from dagster_project.layout import Layout, checked_batch_name
@@ -54,8 +53,7 @@ def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSum
             register(layout, pseudonyms, batch, source, files)
             sweep(layout)
             publish(layout, batch)  # what a crash left staged whole
-            stamps = [f"{f.relative}\0{f.size}\0{f.modified}\0{os.access(f.path, os.R_OK)}" for f in files]
-            work = pseudonyms.of("work", *stamps, params.ingestion.model_dump_json(), repr(taxonomy))
+            work = pseudonyms.of("work", *map(stamp, files), params.ingestion.model_dump_json(), repr(taxonomy))
             if not is_published(layout, batch, work):
                 staging = start_staging(layout, batch, work)
                 reads = read_headers(files, batch, pseudonyms, taxonomy, params.ingestion)

@@ -51,6 +51,11 @@ def fingerprint(files: list[SourceFile], pseudonyms: Pseudonyms) -> str:
     return pseudonyms.of("source", *(f"{f.relative}\0{f.size}\0{f.refused}" for f in files))
 
 
+def stamp(file: SourceFile) -> str:
+    """What changes if a file does, or whether it may be read. Holds its name: not to be shown."""
+    return f"{file.relative}\0{file.size}\0{file.modified}\0{os.access(file.path, os.R_OK)}"
+
+
 def walk_files(source: Path) -> Iterator[SourceFile]:
     """What `list_files` lists, in no particular order and one folder's names at a time in memory.
 

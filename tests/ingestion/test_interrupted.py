@@ -31,8 +31,8 @@ from dagster_project.ingestion.batch import ingest
 from dagster_project.ingestion.store import ingested_batches
 from dagster_project.layout import Layout
 
-KILLS = 20
-ROOM = [4, 24, 40, 52, 60, 200]  # KiB left for a batch that takes about 70 with its staging
+KILLS = 12
+ROOM = [8, 40, 56, 200]  # KiB left for a batch that takes about 70 with its staging
 
 
 @pytest.fixture(scope="module")
@@ -126,5 +126,5 @@ def test_on_a_disk_that_is_really_full_the_last_good_state_stays_and_with_room_a
         assert tree(layout) == tree(after)
         shutil.rmtree(layout.root)
 
-    assert statuses.count(FULL) >= 3
+    assert statuses.count(FULL) >= 2
     assert statuses[-1] == 0, statuses
