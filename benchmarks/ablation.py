@@ -19,14 +19,14 @@ import yaml
 from sklearn.metrics import log_loss
 
 from benchmarks.results import arguments, save
-from dagster_project.evaluation.embeddings import embed
 from dagster_project.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
 from dagster_project.evaluation.linear_head import choose_linear_head
 from dagster_project.evaluation.metrics import patient_bootstrap
-from dagster_project.evaluation.views import viewed_px
 from dagster_project.layout import Layout
 from dagster_project.params import Params, Profile, load_params
+from dagster_project.pretraining.embed import embed
 from dagster_project.pretraining.train import METHODS, SOURCE_MARGIN, Run, train_encoder
+from dagster_project.pretraining.views import viewed_px
 from dagster_project.training_set.build import gather_pictures
 
 _REPEATS = 3  # draws of a share of the labels

@@ -19,7 +19,7 @@ from dagster_project.monitoring.sensors import (
     retrain_on_drift,
     retraining_schedule,
 )
-from dagster_project.pretraining.assets import encoder_byol, encoder_simclr, encoder_supcon, encoder_supcon_crossfit
+from dagster_project.pretraining.assets import encoders
 from dagster_project.resources import BATCHES, Root
 from dagster_project.review.assets import corrected_labels, review_worklist, verdicts
 from dagster_project.training_set.assets import training_set
@@ -33,10 +33,7 @@ defs = dg.Definitions(
         verdicts,
         corrected_labels,
         training_set,
-        encoder_simclr,
-        encoder_byol,
-        encoder_supcon,
-        encoder_supcon_crossfit,
+        encoders,  # encoder_simclr, encoder_byol, encoder_supcon, encoder_supcon_crossfit
         linear_evaluation,
         ensemble,
         shortcut_audit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -16,8 +17,8 @@ _LOG_EVERY_SECONDS = 15.0
 
 
 def in_terminal() -> bool:
-    """Whether somebody watches standard error."""
-    return sys.stderr.isatty()
+    """Whether somebody watches standard error; a worker process leaves it to its parent."""
+    return sys.stderr.isatty() and multiprocessing.parent_process() is None
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:

@@ -11,21 +11,20 @@ from dagster_project.commands.common import LEARNING, RootOption, app, in_words,
 from dagster_project.progress import log
 
 
-@app.command(rich_help_panel=LEARNING, epilog="Example: raytruth pretrain simclr")
+@app.command(rich_help_panel=LEARNING, epilog="Example: raytruth pretrain simclr byol")
 def pretrain(
     context: typer.Context,
-    method: Annotated[str, typer.Argument(help="simclr, byol, supcon, or crossfit (for judging labels).")],
+    methods: Annotated[list[str], typer.Argument(help="simclr, byol, supcon, crossfit (for judging labels).")],
     root: RootOption = None,
 ) -> None:
-    """Pretrain an encoder; a stopped run resumes."""
+    """Pretrain encoders, on a CPU side by side; a stopped run resumes."""
     layout, params = open_root(context, root)
-    from dagster_project.pretraining import pretrain as stage
     from dagster_project.pretraining.device import processes
+    from dagster_project.pretraining.pretrain import pretrain as stage
 
     if processes().rank > 0:  # one of them speaks for all; errors are everybody's
         log.disabled = out.quiet = True
-    crossfit = method == "crossfit"
-    summaries = stage.pretrain_crossfit(layout, params) if crossfit else [stage.pretrain(layout, params, method)]
+    summaries = stage(layout, params, *methods)
     rows = [(s.name, s.pictures, s.labels, f"{s.curve[0]:.3f}", f"{s.curve[-1]:.3f}") for s in summaries]
     show_table("pretrained", ("encoder", "pictures", "labels seen", "first loss", "last loss"), rows)
 

@@ -13,10 +13,10 @@ from dagster_project.ensembling.model import Model, load_model, refuse_other_reg
 from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.labelled import LabelledSet, load_labelled_set
 from dagster_project.evaluation.metrics import Interval, patient_bootstrap
-from dagster_project.evaluation.views import viewed_px
 from dagster_project.files import content_hash, read_json, replacing_dir, write_json
 from dagster_project.layout import Layout
 from dagster_project.params import Params
+from dagster_project.pretraining.views import viewed_px
 from dagster_project.training_set.build import gather_pictures
 
 log = logging.getLogger("raytruth")

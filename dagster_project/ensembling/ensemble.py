@@ -1,14 +1,15 @@
-"""The challenger: one calibrated probe an encoder, members chosen on validation, scored once on the test split."""
+"""The challenger: calibrated probes on each encoder and on all, chosen on validation, scored once on the test split."""
 
 from __future__ import annotations
 
 import logging
 from importlib.metadata import version
 
-import numpy as np
+from torch import nn
 
-from dagster_project.ensembling.candidates import Candidate, fit_candidate, mixture
-from dagster_project.ensembling.fractions import evaluate_means
+from dagster_project.ensembling.candidates import fit_candidate, mixture
+from dagster_project.ensembling.fractions import evaluate_together
+from dagster_project.ensembling.joint import JOINT, side_by_side
 from dagster_project.ensembling.model import Member, Model, save_model
 from dagster_project.ensembling.model_card import model_card
 from dagster_project.ensembling.reference import reference_rows, save_reference
@@ -16,7 +17,7 @@ from dagster_project.ensembling.score import EnsembleSummary, report, score
 from dagster_project.ensembling.selection import select_members
 from dagster_project.ensembling.unusual import fit_usual
 from dagster_project.evaluation.embeddings import load_embeddings
-from dagster_project.evaluation.labelled import LabelledSet, load_labelled_set
+from dagster_project.evaluation.labelled import load_labelled_set
 from dagster_project.files import content_hash, replacing_dir, write_text
 from dagster_project.layout import ENCODERS, Layout
 from dagster_project.params import Params
@@ -29,16 +30,22 @@ def build_ensemble(layout: Layout, params: Params) -> EnsembleSummary:
     """Choose and calibrate the members on validation, score them once on test, write `models/ensemble/`."""
     data = load_labelled_set(layout, params)
     embeddings = {encoder: load_embeddings(layout, encoder, len(data.table)) for encoder in ENCODERS}
-    candidates = {encoder: fit_candidate(x, data, data.train, params) for encoder, x in embeddings.items()}
+    over = {encoder: (encoder,) for encoder in ENCODERS} | {"joint_probe": JOINT["joint_probe"]}
+    inputs = {name: side_by_side(embeddings, encoders) for name, encoders in over.items()}
+    candidates = {name: fit_candidate(x, data, data.train, params) for name, x in inputs.items()}
     shares = select_members(
-        {encoder: c.probabilities(data.validation) for encoder, c in candidates.items()},
+        {name: c.probabilities(data.validation) for name, c in candidates.items()},
         data.labels[data.validation],
         most=params.ensembling.max_members,
         min_gain=params.ensembling.min_gain,
     )
-    log.info("ensemble: %s", ", ".join(f"{share:.2f} {encoder}" for encoder, share in shares.items()))
-    model = _model(layout, params, data, candidates, shares, embeddings)
-    fractions, predictions = evaluate_means(embeddings, data, params)
+    log.info("ensemble: %s", ", ".join(f"{share:.2f} {name}" for name, share in shares.items()))
+    order = sorted(shares, key=lambda name: -shares[name])
+    members = tuple(Member(n, over[n], candidates[n].head, candidates[n].temperature, shares[n]) for n in order)
+    main = inputs[order[0]]
+    usual = fit_usual(main[data.train], data.labels[data.train], main[data.validation])
+    model = Model(data.regions, params.learning, _backbones(layout, params, members), members, usual)
+    fractions, predictions = evaluate_together(embeddings, data, params)
     summary, scored = score(candidates, shares, data, params, fractions)
     with replacing_dir(layout.ensemble) as folder:
         card = {
@@ -50,31 +57,13 @@ def build_ensemble(layout: Layout, params: Params) -> EnsembleSummary:
         save_model(folder, model, card)
         write_text(folder / "README.md", model_card(layout, params, data, model, summary))
         rows = reference_rows(data)
-        probabilities = mixture({encoder: candidates[encoder].probabilities(rows) for encoder in shares}, shares)
-        save_reference(folder, layout, data, rows, probabilities, embeddings[model.members[0].encoder][rows])
+        probabilities = mixture({name: candidates[name].probabilities(rows) for name in shares}, shares)
+        save_reference(folder, layout, data, rows, probabilities, main[rows])
     report(layout, summary, data, scored, predictions)
     return summary
 
 
-def _model(
-    layout: Layout,
-    params: Params,
-    data: LabelledSet,
-    candidates: dict[str, Candidate],
-    shares: dict[str, float],
-    embeddings: dict[str, np.ndarray],
-) -> Model:
-    order = sorted(shares, key=lambda encoder: -shares[encoder])
-    members = tuple(
-        Member(
-            encoder,
-            load_backbone(layout.encoder(encoder) / "weights.safetensors", params.learning),
-            candidates[encoder].head,
-            candidates[encoder].temperature,
-            shares[encoder],
-        )
-        for encoder in order
-    )
-    main = embeddings[order[0]]
-    usual = fit_usual(main[data.train], data.labels[data.train], main[data.validation])
-    return Model(data.regions, params.learning, members, usual)
+def _backbones(layout: Layout, params: Params, members: tuple[Member, ...]) -> dict[str, nn.Module]:
+    """Every encoder that a member reads, once."""
+    needed = dict.fromkeys(encoder for member in members for encoder in member.encoders)
+    return {e: load_backbone(layout.encoder(e) / "weights.safetensors", params.learning) for e in needed}

@@ -12,12 +12,12 @@ from dagster_project.ensembling.champion_file import champion_folder, champion_h
 from dagster_project.ensembling.model import Model
 from dagster_project.ensembling.onnx_model import load_onnx_model, write_onnx
 from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.views import viewed_px
 from dagster_project.files import read_json, replacing_dir, write_json, write_text
 from dagster_project.ingestion.store import ingested_batches, open_pixels
 from dagster_project.layout import Layout
 from dagster_project.params import Params
 from dagster_project.pictures import evenly
+from dagster_project.pretraining.views import viewed_px
 
 ONNX, CARD, README = "model.onnx", "card.json", "README.md"
 _MOST_CHECKED = 300

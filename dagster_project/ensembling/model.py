@@ -12,14 +12,15 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from dagster_project.ensembling.calibration import calibrated
+from dagster_project.ensembling.joint import side_by_side
 from dagster_project.ensembling.unusual import Usual
 from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.embeddings import embed
 from dagster_project.evaluation.linear_head import LinearHead
 from dagster_project.files import read_json, write_json
 from dagster_project.layout import Layout
 from dagster_project.params import Params, Profile
 from dagster_project.pretraining.backbone import load_backbone, save_backbone
+from dagster_project.pretraining.embed import embed
 from dagster_project.taxonomy.taxonomy import load_taxonomy
 
 _HEAD = ("mean", "scale", "weight", "bias")
@@ -28,10 +29,13 @@ _USUAL = ("means", "whiten", "quantiles")
 
 @dataclass(frozen=True)
 class Member:
-    """One encoder with its probe: probabilities are softmax(logits / temperature); `share` is its part of the mean."""
+    """A probe on what `side_by_side` makes of some encoders: probabilities are softmax(logits / temperature).
 
-    encoder: str
-    backbone: nn.Module
+    `share` is its part of the mean.
+    """
+
+    name: str
+    encoders: tuple[str, ...]
     head: LinearHead
     temperature: float
     share: float
@@ -42,7 +46,7 @@ class Predictions:
     """`probabilities` (N, K), rows sum to 1; `unusual` (N,) in 0..1, 1 = least like the training pictures.
 
     `agreement` (N,): share of members, by weight, whose own first choice is the ensemble's. `embeddings` (N, D) are of
-    the member with the largest share.
+    the member with the largest share, as `side_by_side` makes them.
     """
 
     probabilities: np.ndarray
@@ -64,16 +68,21 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """An ensemble ready to predict. `regions` names its K classes; members stand in order of falling share."""
+    """An ensemble ready to predict. `regions` names its K classes; members stand in order of falling share.
+
+    `backbones` holds every encoder that a member names.
+    """
 
     regions: tuple[str, ...]
     profile: Profile
+    backbones: dict[str, nn.Module]
     members: tuple[Member, ...]
     usual: Usual
 
     def predict(self, pictures: np.ndarray) -> Predictions:
         """Predict uint8 pictures (N, s, s), letterboxed and stretched as the ingestion leaves them."""
-        embeddings = [embed(m.backbone, pictures, self.profile) for m in self.members]
+        by_encoder = {name: embed(backbone, pictures, self.profile) for name, backbone in self.backbones.items()}
+        embeddings = [side_by_side(by_encoder, m.encoders) for m in self.members]
         each = [
             calibrated(m.head.logits(x), m.temperature) for m, x in zip(self.members, embeddings, strict=True)
         ]  # members x (N, K)
@@ -86,13 +95,16 @@ class Model:
 def save_model(folder: Path, model: Model, card: dict[str, Any]) -> None:
     """Write weights as safetensors and `card.json`, which holds `card` and what it takes to read the weights."""
     arrays = {f"usual.{part}": getattr(model.usual, part) for part in _USUAL}
+    for encoder, backbone in model.backbones.items():
+        save_backbone(folder / f"{encoder}.safetensors", backbone)
     for member in model.members:
-        save_backbone(folder / f"{member.encoder}.safetensors", member.backbone)
-        arrays |= {f"{member.encoder}.{part}": getattr(member.head, part) for part in _HEAD}
+        arrays |= {f"{member.name}.{part}": getattr(member.head, part) for part in _HEAD}
     save_file(
         {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in arrays.items()}, folder / "heads.safetensors"
     )
-    members = [{"encoder": m.encoder, "temperature": m.temperature, "share": m.share} for m in model.members]
+    members = [
+        {"name": m.name, "encoders": m.encoders, "temperature": m.temperature, "share": m.share} for m in model.members
+    ]
     settings = {"regions": model.regions, "settings": model.profile.model_dump(), "members": members}
     write_json(folder / "card.json", {**card, **settings})
 
@@ -105,14 +117,18 @@ def load_model(folder: Path) -> Model:
         profile = Profile.model_validate(card["settings"])
         members = tuple(
             Member(
-                m["encoder"],
-                load_backbone(folder / f"{m['encoder']}.safetensors", profile),
-                LinearHead(*(arrays[f"{m['encoder']}.{part}"] for part in _HEAD)),
+                m["name"],
+                tuple(m["encoders"]),
+                LinearHead(*(arrays[f"{m['name']}.{part}"] for part in _HEAD)),
                 m["temperature"],
                 m["share"],
             )
             for m in card["members"]
         )
+        backbones: dict[str, nn.Module] = {
+            encoder: load_backbone(folder / f"{encoder}.safetensors", profile)
+            for encoder in dict.fromkeys(encoder for m in members for encoder in m.encoders)
+        }
         usual = Usual(*(arrays[f"usual.{part}"] for part in _USUAL))
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise RayTruthError(
@@ -120,7 +136,7 @@ def load_model(folder: Path) -> Model:
             where=f"models/{folder.name}",
             do="bring it back with `dvc checkout`, or make it anew: `raytruth ensemble`",
         ) from error
-    return Model(tuple(card["regions"]), profile, members, usual)
+    return Model(tuple(card["regions"]), profile, backbones, members, usual)
 
 
 def refuse_other_regions(theirs: tuple[str, ...], layout: Layout, params: Params, *, where: str, do: str) -> None:

@@ -16,12 +16,12 @@ import onnxruntime
 import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 from torch import nn
+from torch.nn import functional as F
 
 from dagster_project.ensembling.model import Member, Model, Predictions
 from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.views import embed_views, viewed_px
-from dagster_project.params import Profile
 from dagster_project.pretraining.backbone import as_input
+from dagster_project.pretraining.views import embed_views, viewed_px
 from dagster_project.training_set.build import reduced
 
 OUTPUTS = ("probabilities", "unusual", "agreement", "embeddings")  # the fields of Predictions, in their order
@@ -54,7 +54,7 @@ class OnnxModel:
 def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
     """Write the model as ONNX: `pictures` uint8 (N, s, s) to OUTPUTS, any N and s. `card` goes along as JSON.
 
-    In the file are each member's backbone, averaged over two sizes and mirror images, its probe and temperature, the
+    In the file are the backbones, averaged over two sizes and mirror images, each member's probe and temperature, the
     mixture of their shares, and the unusualness; to predict takes nothing else but pictures reduced to the card's `px`.
     """
     network = _Network(model).eval()
@@ -99,7 +99,9 @@ class _Network(nn.Module):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.members = nn.ModuleList(_Branch(member, model.profile) for member in model.members)
+        self.backbones = nn.ModuleDict({name: copy.deepcopy(b).cpu() for name, b in model.backbones.items()})
+        self.members = nn.ModuleList(_Head(member) for member in model.members)
+        self.profile = model.profile
         self.shares = nn.Buffer(torch.tensor([m.share for m in model.members]))
         self.centres = nn.Buffer(torch.from_numpy(model.usual.means @ model.usual.whiten))
         self.whiten = nn.Buffer(torch.from_numpy(model.usual.whiten))
@@ -107,7 +109,8 @@ class _Network(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
         x = as_input(pictures)
-        pairs = [member(x) for member in self.members]
+        by_encoder = {name: embed_views(backbone, x, self.profile) for name, backbone in self.backbones.items()}
+        pairs = [member(by_encoder) for member in self.members]
         each = torch.stack([probabilities for probabilities, _ in pairs])  # (M, N, K)
         mean = (self.shares[:, None, None] * each).sum(dim=0)
         agreement = (self.shares[:, None] * (each.argmax(dim=2) == mean.argmax(dim=1))).sum(dim=0)
@@ -117,20 +120,20 @@ class _Network(nn.Module):
         return mean, (self.quantiles < distance[:, None]).float().mean(dim=1), agreement, embeddings
 
 
-class _Branch(nn.Module):
-    """One member: (N, 1, px, px) to its probabilities (N, K) and embeddings (N, D)."""
+class _Head(nn.Module):
+    """One member: its encoders' embeddings to its probabilities (N, K) and what `side_by_side` makes of them (N, D)."""
 
-    def __init__(self, member: Member, profile: Profile) -> None:
+    def __init__(self, member: Member) -> None:
         super().__init__()
-        self.backbone = copy.deepcopy(member.backbone).cpu()
         head = member.head
         self.mean, self.scale, self.weight, self.bias = (
             nn.Buffer(torch.from_numpy(np.asarray(part, dtype=np.float32)))
             for part in (head.mean, head.scale, head.weight, head.bias)
         )
-        self.temperature, self.profile = member.temperature, profile
+        self.encoders, self.temperature = member.encoders, member.temperature
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        embeddings = embed_views(self.backbone, x, self.profile)
+    def forward(self, by_encoder: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        parts = [by_encoder[encoder] for encoder in self.encoders]
+        embeddings = parts[0] if len(parts) == 1 else torch.cat([F.normalize(part) for part in parts], dim=1)
         logits = (embeddings - self.mean) / self.scale @ self.weight + self.bias
         return torch.softmax(logits / self.temperature, dim=1), embeddings

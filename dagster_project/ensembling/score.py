@@ -32,7 +32,7 @@ class ClassRecall:
 
 @dataclass(frozen=True)
 class EnsembleSummary:
-    """Members with their shares, the test scores with all labels, and accuracy of plain means by share of labels."""
+    """Members with their shares, test scores with all labels, and what encoders reach together by share of labels."""
 
     shares: dict[str, float]
     accuracy: Interval
@@ -85,14 +85,14 @@ def score(
 def report(
     layout: Layout, summary: EnsembleSummary, data: LabelledSet, scored: Scored, predictions: pd.DataFrame
 ) -> None:
-    """Write the metrics, the pictures and the test predictions; `predictions` are those of the plain means."""
+    """Write the metrics, the pictures and the test predictions; `predictions` are those of what was tried together."""
     write_json(
         layout.metrics("ensemble"),
         {
             "shares": summary.shares,
             **summary.test,
             "accuracy": {"1": asdict(summary.accuracy)},
-            "means": {name: _by_share(line) for name, line in summary.fractions.items()},
+            "together": {name: _by_share(line) for name, line in summary.fractions.items()},
             "accuracy_at_coverage": _by_share(summary.selective.accuracy),
             "auto_label": {f"{a.wanted:g}": asdict(a) for a in summary.selective.auto_label},
         },

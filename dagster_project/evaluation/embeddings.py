@@ -1,33 +1,17 @@
-"""Embeddings of pictures under an encoder."""
+"""Embeddings of the training set under each encoder, and where they are kept."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import nn
 
 from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.views import embed_views, viewed_px
 from dagster_project.files import write_array
 from dagster_project.layout import Layout
-from dagster_project.params import Params, Profile
-from dagster_project.pretraining.backbone import as_input, load_backbone
-from dagster_project.pretraining.device import device_of
-from dagster_project.training_set.build import gather_pictures, load_training_set, reduced
-
-_BATCH = 256
-
-
-def embed(backbone: nn.Module, pictures: np.ndarray, profile: Profile) -> np.ndarray:
-    """Embeddings float32 (N, D) of uint8 (N, s, s): the mean over two sizes of each picture and their mirror images."""
-    device = device_of(profile)
-    backbone = backbone.to(device).eval()
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(pictures), _BATCH):
-            small = torch.from_numpy(reduced(pictures[start : start + _BATCH], viewed_px(profile))).to(device)
-            found.append(embed_views(backbone, as_input(small), profile).float().cpu().numpy())
-    return np.concatenate(found)
+from dagster_project.params import Params
+from dagster_project.pretraining.backbone import load_backbone
+from dagster_project.pretraining.embed import embed
+from dagster_project.pretraining.views import viewed_px
+from dagster_project.training_set.build import gather_pictures, load_training_set
 
 
 def embed_training_set(layout: Layout, params: Params, encoder: str) -> np.ndarray:

@@ -16,14 +16,15 @@ import pandas as pd
 from dagster_project.ensembling.calibration import calibrated, fit_temperature
 from dagster_project.ensembling.unusual import fit_usual
 from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.embeddings import embed, load_embeddings
+from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.evaluation.linear_head import choose_linear_head, fit_linear_head
-from dagster_project.evaluation.views import viewed_px
 from dagster_project.files import read_json
 from dagster_project.layout import CROSSFIT, SELF_SUPERVISED, Layout
 from dagster_project.params import Params
 from dagster_project.pretraining.backbone import load_backbone
-from dagster_project.pretraining.pretrain import learned_from
+from dagster_project.pretraining.embed import embed
+from dagster_project.pretraining.encoder import learned_from
+from dagster_project.pretraining.views import viewed_px
 from dagster_project.training_set.build import gather_pictures
 
 JUDGES = (*SELF_SUPERVISED, CROSSFIT)

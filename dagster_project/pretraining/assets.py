@@ -1,5 +1,6 @@
-"""The encoders, one asset a method, in the pool `gpu`."""
+"""The encoders: an asset a method, made by one step, which trains them side by side on a CPU; in the pool `gpu`."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -10,50 +11,47 @@ from dagster_project.pictures import drawing
 from dagster_project.resources import GPU, LEARNERS, Root, as_picture, as_table
 
 if TYPE_CHECKING:
-    from dagster_project.pretraining.pretrain import EncoderSummary
+    from dagster_project.pretraining.encoder import EncoderSummary
 
+_METHOD_OF = {
+    "encoder_simclr": "simclr",
+    "encoder_byol": "byol",
+    "encoder_supcon": "supcon",
+    CROSSFIT: "crossfit",
+}
 _ABOUT = {
     "simclr": "Encoder pretrained without labels: two views of a picture attract (Chen et al. 2020).",
     "byol": "Encoder pretrained without labels: one view predicts the other (Grill et al. 2020).",
     "supcon": "Encoder pretrained with the training labels, wrong ones included (Khosla et al. 2020).",
+    "crossfit": "One SupCon encoder a fold, trained on the other folds: the only ones with labels that may judge any.",
 }
+_BEGIN_FROM = dict.fromkeys(("supcon", "crossfit"), ("encoder_simclr",))  # where labels are few
 
 
-def _encoder(method: str) -> dg.AssetsDefinition:
-    name = f"encoder_{method}"
-
-    @dg.asset(
-        name=name,
-        deps=["training_set", "radiograph_pixels"],
-        group_name="pretraining",
-        description=_ABOUT[method],
-        owners=[LEARNERS],
-        kinds={"pytorch", "lightning"},
-        pool=GPU,
-    )
-    def encoder(root: Root) -> dg.MaterializeResult:
-        from dagster_project.pretraining.pretrain import pretrain  # torch and Lightning take seconds to import
-
-        return _result(root, name, [pretrain(root.layout, root.params, method)])
-
-    return encoder
-
-
-encoder_simclr, encoder_byol, encoder_supcon = map(_encoder, _ABOUT)
-
-
-@dg.asset(
-    deps=["training_set", "radiograph_pixels"],
-    group_name="pretraining",
-    owners=[LEARNERS],
-    kinds={"pytorch", "lightning"},
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            name,
+            deps=["training_set", "radiograph_pixels", *_BEGIN_FROM.get(method, ())],
+            group_name="pretraining",
+            description=_ABOUT[method],
+            owners=[LEARNERS],
+            kinds={"pytorch", "lightning"},
+        )
+        for name, method in _METHOD_OF.items()
+    ],
+    can_subset=True,
     pool=GPU,
 )
-def encoder_supcon_crossfit(root: Root) -> dg.MaterializeResult:
-    """One SupCon encoder a fold, trained on the other folds: the only ones with labels that may judge labels."""
-    from dagster_project.pretraining.pretrain import pretrain_crossfit
+def encoders(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.MaterializeResult]:
+    """Pretrain the chosen encoders."""
+    from dagster_project.pretraining.pretrain import pretrain  # torch and Lightning take seconds to import
 
-    return _result(root, CROSSFIT, pretrain_crossfit(root.layout, root.params))
+    chosen = {key.to_user_string() for key in context.selected_asset_keys}
+    names = [name for name in _METHOD_OF if name in chosen]
+    summaries = pretrain(root.layout, root.params, *(_METHOD_OF[name] for name in names))
+    for name in names:
+        yield _result(root, name, [s for s in summaries if s.name.split("/")[0] == name])
 
 
 def _result(root: Root, name: str, summaries: "list[EncoderSummary]") -> dg.MaterializeResult:
@@ -68,6 +66,7 @@ def _result(root: Root, name: str, summaries: "list[EncoderSummary]") -> dg.Mate
     rows = [(s.name, s.pictures, s.labels, s.curve[0], s.curve[-1]) for s in summaries]
     columns = ["encoder", "pictures", "labels seen", "first loss", "last loss"]
     return dg.MaterializeResult(
+        asset_key=name,
         data_version=versions.of(layout.encoder(name)),
         metadata={"training": as_table(pd.DataFrame(rows, columns=columns)), "loss": shown},
     )

@@ -1,138 +1,87 @@
-"""The encoders of a root: which pictures and labels each may see, and what is kept of it."""
+"""Pretraining as a stage: several encoders at once on a CPU, each in a process of its own."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
+import multiprocessing
+import os
 import shutil
-import zlib
-from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any
+import threading
+from logging.handlers import QueueHandler, QueueListener
 
-import numpy as np
-import pandas as pd
+from pebble import ProcessExpired, ProcessPool
 
 from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json, replacing_dir, write_json
 from dagster_project.layout import CROSSFIT, Layout
 from dagster_project.params import Params
-from dagster_project.pretraining.backbone import count_parameters, embedding_size, save_backbone
-from dagster_project.pretraining.batches import deal
 from dagster_project.pretraining.device import processes
-from dagster_project.pretraining.train import METHODS, SOURCE_MARGIN, Run, checkpoint_folder, train_encoder
-from dagster_project.training_set.build import class_numbers, gather_pictures, load_training_set
-
-log = logging.getLogger("raytruth")
-
-
-@dataclass(frozen=True)
-class EncoderSummary:
-    """What was trained: pictures seen, how many of their labels, and the loss of every epoch."""
-
-    name: str
-    pictures: int
-    labels: int
-    curve: list[float]
+from dagster_project.pretraining.encoder import EncoderSummary, encoder_names, pretrain_encoder, waits_for_simclr
+from dagster_project.pretraining.threads import encoders_at_once
+from dagster_project.progress import log
 
 
-def pretrain(layout: Layout, params: Params, method: str) -> EncoderSummary:
-    """Pretrain `encoder_<method>` on the training split and write `models/encoder_<method>/`.
+def pretrain(layout: Layout, params: Params, *methods: str) -> list[EncoderSummary]:
+    """Pretrain the encoders of the given methods (simclr, byol, supcon, crossfit), as `pretrain_encoder` does each.
 
-    `simclr` and `byol` see no label; `supcon` sees those of the training split, wrong ones too. A stopped run resumes;
-    an encoder that is of these very pictures, labels and settings is kept. Under torchrun all processes train, and the
-    first one writes.
+    On a CPU as many at once as it has cores, at most four, else one after another. When one fails the others are
+    stopped, and go on from their checkpoints the next time.
+    Raises RayTruthError if a method is unknown, an encoder cannot be trained, or its process is killed.
     """
-    if method not in METHODS:
+    names = [name for method in methods for name in encoder_names(params, method)]
+    at_once = encoders_at_once(params.learning)
+    waiting = {name for name in names if waits_for_simclr(layout, params, name)}
+    made: dict[str, EncoderSummary] = {}
+    for group in ([name for name in names if name not in waiting], [name for name in names if name in waiting]):
+        if min(at_once, len(group)) > 1:
+            made |= _in_processes(layout, params, group, min(at_once, len(group)))
+        else:
+            made |= {name: pretrain_encoder(layout, params, name) for name in group}
+    if "crossfit" in methods and processes().rank == 0:
+        for other in set(layout.encoder(CROSSFIT).glob("fold_*")) - {layout.encoder(name) for name in names}:
+            shutil.rmtree(other)  # of a time with more folds
+    return [made[name] for name in names]
+
+
+def _in_processes(layout: Layout, params: Params, names: list[str], at_once: int) -> dict[str, EncoderSummary]:
+    context = multiprocessing.get_context("spawn")
+    records = context.Queue()
+    listener = QueueListener(records, _Here())
+    listener.start()
+    try:
+        with ProcessPool(max_workers=at_once, initializer=_prepare, initargs=[records], context=context) as pool:
+            futures = {name: pool.schedule(pretrain_encoder, args=(layout, params, name)) for name in names}
+            try:
+                return {name: future.result() for name, future in futures.items()}
+            except BaseException:
+                pool.stop()
+                raise
+    except ProcessExpired as error:
         raise RayTruthError(
-            f"Unknown method {method!r}", where="pretrain", do=f"choose one of {', '.join((*METHODS, 'crossfit'))}"
-        )
-    table = load_training_set(layout)
-    rows = table[(table["split"] == "train") & (table["excluded"] == "")]
-    labels = class_numbers(layout, params, rows) if method == "supcon" else np.full(len(rows), -1)
-    epochs = getattr(params.learning, method).epochs
-    return _train(layout, params, f"encoder_{method}", method, epochs, rows, labels)
+            f"The process of an encoder ended of itself (exit code {error.exitcode})",
+            where="pretrain",
+            do="see that the machine has memory enough; the same command goes on from the last epoch",
+        ) from error
+    finally:
+        listener.stop()
 
 
-def pretrain_crossfit(layout: Layout, params: Params) -> list[EncoderSummary]:
-    """Pretrain one SupCon encoder a fold, on all pictures of the other folds, for `label_errors` alone.
+class _Here(logging.Handler):
+    """Gives what another process logged to this one's loggers."""
 
-    An encoder trained with labels may judge only pictures whose labels it never saw: those of its own fold.
-    """
-    table = load_training_set(layout)
-    summaries = []
-    for fold in range(params.training_set.folds):
-        rows = table[(table["fold"] != fold) & (table["excluded"] == "")]
-        labels = class_numbers(layout, params, rows)
-        epochs = params.learning.crossfit_epochs
-        summaries.append(_train(layout, params, f"{CROSSFIT}/fold_{fold}", "supcon", epochs, rows, labels))
-    for other in layout.encoder(CROSSFIT).glob("fold_*"):
-        if int(other.name.removeprefix("fold_")) >= params.training_set.folds and processes().rank == 0:
-            shutil.rmtree(other)
-    return summaries
+    def emit(self, record: logging.LogRecord) -> None:
+        logging.getLogger(record.name).handle(record)
 
 
-def _train(
-    layout: Layout, params: Params, name: str, method: str, epochs: int, rows: pd.DataFrame, labels: np.ndarray
-) -> EncoderSummary:
-    profile, folder = params.learning, layout.encoder(name)
-    seed = (params.seed + zlib.crc32(name.encode())) % 2**31
-    pictures = gather_pictures(layout, rows, round(profile.px * SOURCE_MARGIN))
-    settings = profile.model_dump(exclude={*METHODS, "crossfit_epochs"} - {method}) | {"epochs": epochs, "seed": seed}
-    made_from = _fingerprint(pictures, labels, settings)
-    known = read_json(folder / "card.json") if (folder / "card.json").exists() else {}
-    seen = learned_from(rows, labels)
-    same = (known.get("made_from"), known.get("learned_from")) == (made_from, seen)
-    if same and known["weights"] == content_hash(folder / "weights.safetensors"):
-        log.info("%s is up to date", name)
-        curve = pd.read_csv(folder / "loss.csv")["loss"].tolist()
-        return EncoderSummary(name, known["pictures"], known["labels_seen"], curve)
-    labelled = int((labels >= 0).sum())
-    log.info("%s: %d pictures, %d labels, %d epochs", name, len(rows), labelled, epochs)
-    checkpoints = checkpoint_folder(layout.checkpoints(name), made_from)
-    backbone, curve = train_encoder(Run(name, method, epochs, seed, pictures, labels), profile, checkpoints)
-    if processes().rank > 0:
-        return EncoderSummary(name, len(rows), labelled, curve)
-    batches = deal(profile, len(rows), processes().count)
-    with replacing_dir(folder) as new:
-        save_backbone(new / "weights.safetensors", backbone)
-        losses = pd.DataFrame({"epoch": range(1, len(curve) + 1), "loss": curve})
-        losses.to_csv(new / "loss.csv", index=False, float_format="%.6f")
-        card = {
-            "encoder": name,
-            "method": method,
-            "profile": params.profile,
-            "settings": settings,
-            "batch": batches.size,  # fewer than the settings ask for where there were too few pictures
-            "chunk": batches.chunk,
-            "processes": batches.processes,
-            "embedding_size": embedding_size(profile),
-            "parameters": count_parameters(backbone),
-            "pictures": len(rows),
-            "labels_seen": labelled,
-            "training_set": content_hash(layout.training_set),
-            "made_from": made_from,
-            "learned_from": seen,
-            "weights": content_hash(new / "weights.safetensors"),
-            "loss_first_epoch": curve[0],
-            "loss_last_epoch": curve[-1],
-            "code_version": version("raytruth"),
-        }
-        write_json(new / "card.json", card)
-    return EncoderSummary(name, len(rows), labelled, curve)
+def _prepare(records: multiprocessing.Queue[logging.LogRecord]) -> None:
+    """Log to the parent process, and do not outlive it."""
+    log.handlers[:] = [QueueHandler(records)]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def learned_from(rows: pd.DataFrame, labels: np.ndarray) -> str:
-    """Hash of the pictures and labels that an encoder saw, as its card names it; from the training set's rows alone."""
-    digest = hashlib.sha256("\n".join(rows["picture_hash"]).encode())
-    digest.update(np.ascontiguousarray(labels).data)
-    return digest.hexdigest()[:16]
-
-
-def _fingerprint(pictures: np.ndarray, labels: np.ndarray, settings: dict[str, Any]) -> str:
-    """Hash of all that decides the weights: pictures, labels, settings, the code's version."""
-    digest = hashlib.sha256(json.dumps([settings, version("raytruth")], sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(pictures).data)
-    digest.update(np.ascontiguousarray(labels).data)
-    return digest.hexdigest()[:16]
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -26,6 +26,7 @@ from dagster_project.pretraining.device import device_of, precision_of, processe
 from dagster_project.pretraining.module import Pretraining
 from dagster_project.pretraining.simclr import SimCLR
 from dagster_project.pretraining.supcon import SupCon
+from dagster_project.pretraining.threads import few_threads
 from dagster_project.progress import in_terminal
 
 log = logging.getLogger("raytruth")
@@ -36,7 +37,7 @@ _LEAST_PICTURES = 8
 
 @dataclass(frozen=True)
 class Run:
-    """What to train. `labels` are class numbers, -1 for none; `name` is for people."""
+    """What to train. `labels` are class numbers, -1 for none; `name` is for people; `start` is where to go on from."""
 
     name: str
     method: str
@@ -44,6 +45,7 @@ class Run:
     seed: int
     pictures: np.ndarray
     labels: np.ndarray
+    start: nn.Module | None = None
 
 
 def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Module, list[float]]:
@@ -103,7 +105,8 @@ def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Mod
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
         )
-        _fit(trainer, module, started_from if started_from.exists() else None)
+        with few_threads(device):
+            _fit(trainer, module, started_from if started_from.exists() else None)
     if team.rank == 0:
         shutil.rmtree(checkpoints, ignore_errors=True)
     return module.method.backbone.cpu().eval(), module.curve
@@ -121,6 +124,8 @@ def checkpoint_folder(parent: Path, fingerprint: str) -> Path:
 def make_method(run: Run, profile: Profile) -> SimCLR | BYOL | SupCon:
     """The run's network and loss, with weights drawn from torch's global generator."""
     backbone, size = make_backbone(profile), embedding_size(profile)
+    if run.start is not None:
+        backbone.load_state_dict(run.start.state_dict())
     if run.method == "simclr":
         return SimCLR(backbone, size, profile.simclr)
     if run.method == "byol":

@@ -171,13 +171,15 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
     before = {path: content_hash(copy.root / path) for path in STAGES[stage]}
     # The interrupt comes from inside, as soon as the stage itself has begun: the slow imports are not the stage.
     script = (
-        "import os, signal, sys, threading, dagster_project.cli as cli\n"
-        "original = cli._open\n"
+        "import os, signal, sys, threading\n"
+        "from dagster_project import cli\n"
+        "from dagster_project.commands import common\n"
+        "original = common.load_params\n"
         "def opened(*a):\n"
         "    import dagster_project.chain\n"
         "    threading.Timer(float(os.environ['AFTER']), os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "    return original(*a)\n"
-        "cli._open = opened\n"
+        "common.load_params = opened\n"
         "cli.main()\n"
     )
     after = "0.02" if stage == "monitor" else "0.15"  # that one is over within 0.15 s

@@ -14,12 +14,13 @@ from support.trained import Trained, trained_root
 
 from dagster_project.ensembling.ensemble import build_ensemble
 from dagster_project.ensembling.fractions import MEANS
+from dagster_project.ensembling.joint import JOINT
 from dagster_project.ensembling.model import load_model
 from dagster_project.ensembling.reference import METADATA, load_reference, reference_rows
 from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.labelled import load_labelled_set
-from dagster_project.evaluation.views import viewed_px
 from dagster_project.files import read_json, read_table, write_table
+from dagster_project.pretraining.views import viewed_px
 from dagster_project.training_set.build import gather_pictures, load_training_set
 
 
@@ -111,10 +112,10 @@ def test_a_model_that_is_not_complete_is_refused_in_plain_words(
         load_model(folder)
 
 
-def test_metrics_hold_the_plain_means_by_share_of_labels(trained: Trained) -> None:
+def test_metrics_hold_means_and_joint_probes_by_share_of_labels(trained: Trained) -> None:
     metrics = json.loads(trained.layout.metrics("ensemble").read_text())
-    assert set(metrics["means"]) == set(MEANS)
-    for line in metrics["means"].values():
+    assert set(metrics["together"]) == {*MEANS, *JOINT}
+    for line in metrics["together"].values():
         assert set(line) == {"0.01", "0.1", "1"}
         assert all(i["low"] <= i["value"] <= i["high"] for i in line.values())
     for name in ("confusion_ensemble.png", "label_fractions.csv"):

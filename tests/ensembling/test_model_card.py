@@ -27,8 +27,10 @@ def test_it_names_data_members_and_scores_as_they_are(trained: Trained, card: st
     layout, metrics = trained.layout, read_json(trained.layout.metrics("ensemble"))
     assert content_hash(layout.training_set) in card
     assert hashlib.md5(layout.training_set.read_bytes(), usedforsecurity=False).hexdigest() in card
-    for name, share in metrics["shares"].items():
-        assert f"| {name} | {share:.3f} |" in card
+    members = read_json(layout.ensemble / "card.json")["members"]
+    assert {m["name"]: m["share"] for m in members} == metrics["shares"]
+    for member in members:
+        assert f"| {member['name']} | {', '.join(member['encoders'])} | {member['share']:.3f} |" in card
     assert f"| accuracy | {metrics['accuracy']['1']['value']:.4f} | {metrics['accuracy']['1']['low']:.4f} to" in card
     for row, score in (("before calibration", "calibration_error_uncalibrated"), ("after", "calibration_error")):
         assert f"expected calibration error {row} | {metrics[score]:.4f} |" in card

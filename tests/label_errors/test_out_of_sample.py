@@ -16,7 +16,7 @@ from dagster_project.errors import RayTruthError
 from dagster_project.files import content_hash, write_table
 from dagster_project.label_errors.out_of_sample import JUDGES, judge
 from dagster_project.layout import CROSSFIT
-from dagster_project.pretraining.pretrain import pretrain_crossfit
+from dagster_project.pretraining.pretrain import pretrain
 from dagster_project.training_set.build import class_numbers, load_training_set
 
 CLASSES = 5
@@ -26,7 +26,7 @@ CLASSES = 5
 def trained(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A root whose crossfit encoders took one epoch, so that they can be trained again and again."""
     root = with_one_epoch(trained_root(made_once).copied_to(tmp_path_factory.mktemp("leak") / "root"))
-    pretrain_crossfit(root.layout, root.params)
+    pretrain(root.layout, root.params, "crossfit")
     return root
 
 
@@ -57,7 +57,7 @@ def trained_again(root: Trained, table: pd.DataFrame, folder: Path) -> Trained:
     copy = root.copied_to(folder)
     shutil.rmtree(copy.layout.encoder(CROSSFIT))
     write_table(copy.layout.training_set, table)
-    pretrain_crossfit(copy.layout, copy.params)
+    pretrain(copy.layout, copy.params, "crossfit")
     return copy
 
 

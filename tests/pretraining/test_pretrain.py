@@ -17,7 +17,8 @@ from dagster_project.errors import RayTruthError
 from dagster_project.files import content_hash, read_json, write_array, write_table
 from dagster_project.layout import CROSSFIT, ENCODERS, SELF_SUPERVISED, Layout
 from dagster_project.params import Params
-from dagster_project.pretraining.pretrain import pretrain, pretrain_crossfit
+from dagster_project.pretraining.encoder import pretrain_encoder
+from dagster_project.pretraining.pretrain import pretrain
 from dagster_project.training_set.build import build_training_set, load_training_set
 
 
@@ -58,7 +59,7 @@ def test_simclr_and_byol_never_see_a_label(root: tuple[Layout, Params], method: 
     with_mixed_labels(layout)
     weights(layout, f"encoder_{method}").unlink()
     (layout.encoder(f"encoder_{method}") / "card.json").unlink()
-    assert pretrain(layout, params, method).labels == 0
+    assert pretrain(layout, params, method)[0].labels == 0
     assert weights(layout, f"encoder_{method}").read_bytes() == before
 
 
@@ -83,7 +84,7 @@ def test_no_encoder_sees_a_picture_of_the_validation_or_test_split(root: tuple[L
     shard[table.loc[table["split"] != "train", "row"]] = 0
     write_array(layout.pixels("b"), shard)
     (layout.encoder("encoder_simclr") / "card.json").unlink()
-    assert pretrain(layout, params, "simclr").pictures == (table["split"] == "train").sum()
+    assert pretrain(layout, params, "simclr")[0].pictures == (table["split"] == "train").sum()
     assert weights(layout, "encoder_simclr").read_bytes() == before
 
 
@@ -93,16 +94,16 @@ def test_an_excluded_copy_is_not_learned_from(root: tuple[Layout, Params]) -> No
     first = table.index[table["split"] == "train"][0]
     table.loc[first, "excluded"] = "copy_on_other_side"
     write_table(layout.training_set, table)
-    assert pretrain(layout, params, "simclr").pictures == (table["split"] == "train").sum() - 1
-    everyone = [summary.pictures for summary in pretrain_crossfit(layout, params)]
+    assert pretrain(layout, params, "simclr")[0].pictures == (table["split"] == "train").sum() - 1
+    everyone = [pretrain_encoder(layout, params, f"{CROSSFIT}/fold_{k}").pictures for k in range(3)]
     assert sum(everyone) == 2 * (len(table) - 1)
 
 
 def test_an_encoder_of_these_pictures_and_settings_is_kept(root: tuple[Layout, Params]) -> None:
     layout, params = root
-    first = pretrain(layout, params, "byol")
+    first = pretrain(layout, params, "byol")[0]
     stamp = weights(layout, "encoder_byol").stat().st_mtime_ns
-    again = pretrain(layout, params, "byol")
+    again = pretrain(layout, params, "byol")[0]
     assert weights(layout, "encoder_byol").stat().st_mtime_ns == stamp
     assert (again.pictures, again.labels) == (first.pictures, first.labels)
     assert again.curve == pytest.approx(first.curve, abs=1e-6)
@@ -146,7 +147,7 @@ def test_another_method_s_settings_do_not_matter(root: tuple[Layout, Params]) ->
 def test_the_card_tells_what_batch_there_were_pictures_for(root: tuple[Layout, Params]) -> None:
     layout, params = root
     quick = params.learning.model_copy(update={"batch": 512, "chunk": 16})
-    summary = pretrain(layout, params.model_copy(update={"profiles": {"quick": quick}}), "simclr")
+    (summary,) = pretrain(layout, params.model_copy(update={"profiles": {"quick": quick}}), "simclr")
     card = read_json(layout.encoder("encoder_simclr") / "card.json")
     assert card["settings"]["batch"] == 512
     assert card["batch"] == summary.pictures < 512
@@ -164,7 +165,7 @@ def test_a_fold_s_encoder_goes_when_there_are_fewer_folds(root: tuple[Layout, Pa
     layout, params = root
     stale = layout.encoder(CROSSFIT) / "fold_3"
     stale.mkdir(parents=True)
-    pretrain_crossfit(layout, params)
+    pretrain(layout, params, "crossfit")
     assert sorted(p.name for p in layout.encoder(CROSSFIT).iterdir()) == ["fold_0", "fold_1", "fold_2"]
 
 

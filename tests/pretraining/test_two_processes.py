@@ -59,9 +59,9 @@ def test_another_than_the_first_process_trains_and_leaves_nothing(
     build_training_set(layout, params_of(layout))
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "1"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("dagster_project.pretraining.pretrain.train_encoder", lambda *_: (None, [2.0, 1.0]))
+    monkeypatch.setattr("dagster_project.pretraining.encoder.train_encoder", lambda *_: (None, [2.0, 1.0]))
     before = sorted(layout.root.rglob("*"))
-    assert pretrain(layout, params_of(layout), "supcon").curve == [2.0, 1.0]
+    assert pretrain(layout, params_of(layout), "supcon")[0].curve == [2.0, 1.0]
     assert sorted(layout.root.rglob("*")) == before
 
 

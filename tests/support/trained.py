@@ -17,7 +17,7 @@ from dagster_project.files import read_table, write_table
 from dagster_project.label_errors.find import find_label_errors
 from dagster_project.layout import Layout
 from dagster_project.params import Params
-from dagster_project.pretraining.pretrain import pretrain, pretrain_crossfit
+from dagster_project.pretraining.pretrain import pretrain
 from dagster_project.pretraining.train import METHODS
 from dagster_project.training_set.build import build_training_set
 from support.archive import REGIONS, patients_of, put_batch, write_regions
@@ -62,9 +62,7 @@ def _make(folder: Path) -> None:
 def learn(layout: Layout, params: Params) -> None:
     """Every stage from the training set to the label errors."""
     build_training_set(layout, params)
-    for method in METHODS:
-        pretrain(layout, params, method)
-    pretrain_crossfit(layout, params)
+    pretrain(layout, params, *METHODS, "crossfit")
     evaluate(layout, params)
     build_ensemble(layout, params)
     promote(layout, params)

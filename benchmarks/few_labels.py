@@ -1,0 +1,102 @@
+"""Self-training: what is reached when only a share of the training pictures has a label.
+
+    python -m benchmarks.few_labels SITE [--share 0.1] [--draws 2] [--truth EXPORT/truth.csv]
+
+SITE is a root whose `encoder_simclr` is trained; it is copied, and in the copy all but a stratified share of the training
+split's labels are blanked, so that nothing can have seen them. Then the stages run as they are: SimCLR is kept (it saw no
+label), SupCon trains itself on the surest answers, probes are fitted on the labels that are left. The validation split
+keeps its labels, which choose the probes' strength. Accuracy is on the test split, against the labels as given and, with
+--truth, against the truth file of `to_dicom.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.real_export import accuracies, joined
+from benchmarks.results import arguments, save
+from dagster_project.ensembling.candidates import fit_candidate
+from dagster_project.ensembling.joint import side_by_side
+from dagster_project.evaluation.embeddings import embed_training_set
+from dagster_project.evaluation.labelled import draw_fraction, load_labelled_set
+from dagster_project.evaluation.linear_evaluation import prediction_table
+from dagster_project.files import read_json, write_table
+from dagster_project.layout import Layout
+from dagster_project.params import Params, load_params
+from dagster_project.pretraining.pretrain import pretrain
+from dagster_project.training_set.build import load_training_set
+
+MODELS = {
+    "encoder_simclr": ("encoder_simclr",),
+    "encoder_supcon, self-trained": ("encoder_supcon",),
+    "both, joint probe": ("encoder_simclr", "encoder_supcon"),
+}
+
+
+def with_few_labels(site: Layout, folder: Path, share: float, seed: int) -> Layout:
+    """A copy of the root in which a stratified share of the training split's labels is left."""
+    copy = Layout(folder)
+    for part in ("params.yaml", "data", "models/encoder_simclr"):
+        source = site.root / part
+        copier = shutil.copytree if source.is_dir() else shutil.copy
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        copier(source, folder / part)
+    params = load_params(site.params)
+    shutil.copy(site.root / params.regions, folder / params.regions)
+    data, table = load_labelled_set(site, params), load_training_set(site)
+    left = data.train[draw_fraction(data.labels[data.train], share, params.seed + seed)]
+    blank = (table["split"] == "train").to_numpy() & ~np.isin(np.arange(len(table)), left)
+    table.loc[blank, "region"] = None
+    write_table(copy.training_set, table)
+    return copy
+
+
+def predictions(layout: Layout, params: Params, draw: int) -> pd.DataFrame:
+    """Train and probe; one row a test picture and model."""
+    pretrain(layout, params, "simclr", "supcon")
+    data = load_labelled_set(layout, params)
+    embeddings = {name: embed_training_set(layout, params, name) for name in ("encoder_simclr", "encoder_supcon")}
+    tables = []
+    for model, encoders in MODELS.items():
+        found = fit_candidate(side_by_side(embeddings, encoders), data, data.train, params)
+        table = prediction_table(model, data, 1.0, draw, found.probabilities(data.test))
+        tables.append(table.assign(given=np.array(data.regions, dtype=object)[data.labels[data.test]]))
+    return pd.concat(tables, ignore_index=True)
+
+
+def main() -> None:
+    """Draw, train, score, print, write the CSV."""
+    parser = arguments(__doc__)
+    parser.add_argument("site", type=Path)
+    parser.add_argument("--share", type=float, default=0.1)
+    parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--truth", type=Path)
+    args = parser.parse_args()
+    site = Layout(args.site.resolve())
+    rows = []
+    for draw in range(args.draws):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = with_few_labels(site, Path(folder) / "root", args.share, draw)
+            params = load_params(copy.params)
+            found = predictions(copy, params, draw)
+            card = read_json(copy.encoder("encoder_supcon") / "card.json")
+            for model, part in found.groupby("model", sort=False):
+                row = {"model": model, "share": args.share, "draw": draw, "labels": card["labels_seen"]}
+                row |= {"answers": card["answers_seen"], "agrees_with_given": (part["region"] == part["given"]).mean()}
+                rows.append(row)
+            if args.truth:
+                shutil.rmtree(copy.test_predictions("x").parent, ignore_errors=True)
+                write_table(copy.test_predictions("few_labels"), found.drop(columns="given"))
+                true = accuracies(copy, joined(copy, args.truth)).set_index("model")
+                for row in rows[-len(MODELS) :]:
+                    row |= true.loc[str(row["model"]), ["pictures", "accuracy", "low", "high"]].to_dict()
+    save(pd.DataFrame(rows), "few_labels", args.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Embeddings of several encoders as one, so that a single probe weighs their features against each other.
+
+A mean of probes can only trust one encoder more than another; a joint probe can do so feature by feature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dagster_project.layout import ENCODERS, SELF_SUPERVISED
+
+# The probes over several encoders, by name.
+JOINT: dict[str, tuple[str, ...]] = {
+    "joint_probe": ENCODERS,
+    "joint_probe_self_supervised": SELF_SUPERVISED,
+}
+
+
+def side_by_side(embeddings: Mapping[str, np.ndarray], encoders: Sequence[str]) -> np.ndarray:
+    """Embeddings (N, D) of one encoder as they are; of several, scaled to length 1 each and concatenated.
+
+    Lengths mean something else in each encoder, and directions are what contrastive losses train.
+    """
+    if len(encoders) == 1:
+        return embeddings[encoders[0]]
+    return np.concatenate([_unit(embeddings[encoder]) for encoder in encoders], axis=1)
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,28 @@
+"""Embeddings of pictures under an encoder."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from dagster_project.params import Profile
+from dagster_project.pretraining.backbone import as_input
+from dagster_project.pretraining.device import device_of
+from dagster_project.pretraining.threads import few_threads
+from dagster_project.pretraining.views import embed_views, viewed_px
+from dagster_project.training_set.build import reduced
+
+_BATCH = 256
+
+
+def embed(backbone: nn.Module, pictures: np.ndarray, profile: Profile) -> np.ndarray:
+    """Embeddings float32 (N, D) of uint8 (N, s, s): the mean over two sizes of each picture and their mirror images."""
+    device = device_of(profile)
+    backbone = backbone.to(device).eval()
+    found = []
+    with torch.inference_mode(), few_threads(device):
+        for start in range(0, len(pictures), _BATCH):
+            small = torch.from_numpy(reduced(pictures[start : start + _BATCH], viewed_px(profile))).to(device)
+            found.append(embed_views(backbone, as_input(small), profile).float().cpu().numpy())
+    return np.concatenate(found)

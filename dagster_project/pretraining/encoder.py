@@ -1,0 +1,183 @@
+"""One encoder of a root: which pictures and labels it may see, and what is kept of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import zlib
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import content_hash, read_json, replacing_dir, write_json
+from dagster_project.layout import CROSSFIT, Layout
+from dagster_project.params import Params
+from dagster_project.pretraining.backbone import count_parameters, embedding_size, load_backbone, save_backbone
+from dagster_project.pretraining.batches import deal
+from dagster_project.pretraining.device import processes
+from dagster_project.pretraining.embed import embed
+from dagster_project.pretraining.self_training import labels_are_few, with_answers
+from dagster_project.pretraining.train import METHODS, SOURCE_MARGIN, Run, checkpoint_folder, train_encoder
+from dagster_project.pretraining.views import viewed_px
+from dagster_project.training_set.build import class_numbers, gather_pictures, load_training_set
+
+log = logging.getLogger("raytruth")
+
+
+@dataclass(frozen=True)
+class EncoderSummary:
+    """What was trained: pictures seen, how many of their labels, and the loss of every epoch."""
+
+    name: str
+    pictures: int
+    labels: int
+    curve: list[float]
+
+
+def encoder_names(params: Params, method: str) -> list[str]:
+    """The encoders that a method stands for: one, or for `crossfit` one a fold.
+
+    Raises RayTruthError if there is no such method.
+    """
+    if method == "crossfit":
+        return [f"{CROSSFIT}/fold_{fold}" for fold in range(params.training_set.folds)]
+    if method in METHODS:
+        return [f"encoder_{method}"]
+    raise RayTruthError(
+        f"Unknown method {method!r}", where="pretrain", do=f"choose one of {', '.join((*METHODS, 'crossfit'))}"
+    )
+
+
+def pretrain_encoder(layout: Layout, params: Params, name: str) -> EncoderSummary:
+    """Pretrain one encoder and write `models/<name>/`.
+
+    `encoder_<method>` learns from the training split: `simclr` and `byol` see no label, `supcon` sees those of that
+    split, wrong ones too. The SupCon encoder of a fold learns from all pictures of the other folds, for `label_errors`
+    alone: an encoder trained with labels may judge only pictures whose labels it never saw.
+
+    Where fewer than half of the pictures have a label, an encoder that learns from them begins from `encoder_simclr`,
+    which must be there, and learns from the surest answers of a probe on it too (see `self_training`).
+
+    A stopped run resumes; an encoder that is of these very pictures, labels and settings is kept. Under torchrun all
+    processes train, and the first one writes.
+    """
+    lesson, profile, folder = _lesson(layout, params, name), params.learning, layout.encoder(name)
+    rows, labels = lesson.rows, lesson.labels
+    seed = (params.seed + zlib.crc32(name.encode())) % 2**31
+    pictures = gather_pictures(layout, rows, round(profile.px * SOURCE_MARGIN))
+    settings = profile.model_dump(exclude={*METHODS, "crossfit_epochs"} - {lesson.method})
+    settings |= {"epochs": lesson.epochs, "seed": seed}
+    begun_from = content_hash(_simclr(layout)) if lesson.self_training and _simclr(layout).exists() else ""
+    made_from = _fingerprint(pictures, labels, settings | {"begun_from": begun_from})
+    known = read_json(folder / "card.json") if (folder / "card.json").exists() else {}
+    seen = learned_from(rows, labels)
+    same = (known.get("made_from"), known.get("learned_from")) == (made_from, seen)
+    if same and known["weights"] == content_hash(folder / "weights.safetensors"):
+        log.info("%s is up to date", name)
+        curve = pd.read_csv(folder / "loss.csv")["loss"].tolist()
+        return EncoderSummary(name, known["pictures"], known["labels_seen"], curve)
+    labelled = int((labels >= 0).sum())
+    log.info("%s: %d pictures, %d labels, %d epochs", name, len(rows), labelled, lesson.epochs)
+    run = Run(name, lesson.method, lesson.epochs, seed, pictures, labels)
+    if lesson.self_training:
+        run = _self_training(layout, params, run, rows)
+    backbone, curve = train_encoder(run, profile, checkpoint_folder(layout.checkpoints(name), made_from))
+    if processes().rank > 0:
+        return EncoderSummary(name, len(rows), labelled, curve)
+    batches = deal(profile, len(rows), processes().count)
+    with replacing_dir(folder) as new:
+        save_backbone(new / "weights.safetensors", backbone)
+        losses = pd.DataFrame({"epoch": range(1, len(curve) + 1), "loss": curve})
+        losses.to_csv(new / "loss.csv", index=False, float_format="%.6f")
+        card = {
+            "encoder": name,
+            "method": lesson.method,
+            "profile": params.profile,
+            "settings": settings,
+            "batch": batches.size,  # fewer than the settings ask for where there were too few pictures
+            "chunk": batches.chunk,
+            "processes": batches.processes,
+            "embedding_size": embedding_size(profile),
+            "parameters": count_parameters(backbone),
+            "pictures": len(rows),
+            "labels_seen": labelled,
+            "answers_seen": int((run.labels >= 0).sum()) - labelled,  # of self-training, where labels are few
+            "begun_from": begun_from,
+            "training_set": content_hash(layout.training_set),
+            "made_from": made_from,
+            "learned_from": seen,
+            "weights": content_hash(new / "weights.safetensors"),
+            "loss_first_epoch": curve[0],
+            "loss_last_epoch": curve[-1],
+            "code_version": version("raytruth"),
+        }
+        write_json(new / "card.json", card)
+    return EncoderSummary(name, len(rows), labelled, curve)
+
+
+def waits_for_simclr(layout: Layout, params: Params, name: str) -> bool:
+    """Whether an encoder begins from SimCLR's: one that learns from labels does, if they are few."""
+    return _lesson(layout, params, name).self_training
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What an encoder learns from: rows of the training set, and their labels as given, -1 for none or not shown."""
+
+    method: str
+    epochs: int
+    rows: pd.DataFrame
+    labels: np.ndarray
+
+    @property
+    def self_training(self) -> bool:
+        return self.method == "supcon" and labels_are_few(self.labels)
+
+
+def _lesson(layout: Layout, params: Params, name: str) -> _Lesson:
+    table, profile = load_training_set(layout), params.learning
+    used = table["excluded"] == ""
+    if name.startswith(f"{CROSSFIT}/"):
+        method, epochs = "supcon", profile.crossfit_epochs
+        rows = table[used & (table["fold"] != int(name.rpartition("_")[2]))]
+    else:
+        method = name.removeprefix("encoder_")
+        epochs = getattr(profile, method).epochs
+        rows = table[used & (table["split"] == "train")]
+    labels = class_numbers(layout, params, rows) if method == "supcon" else np.full(len(rows), -1)
+    return _Lesson(method, epochs, rows, labels)
+
+
+def _self_training(layout: Layout, params: Params, run: Run, rows: pd.DataFrame) -> Run:
+    """The run with answers for pictures without a label, from SimCLR's weights on."""
+    simclr = load_backbone(_simclr(layout), params.learning)
+    embeddings = embed(simclr, gather_pictures(layout, rows, viewed_px(params.learning)), params.learning)
+    labels = with_answers(embeddings, run.labels)
+    answers = int((labels >= 0).sum() - (run.labels >= 0).sum())
+    log.info("%s: labels are few; %d answers stand in for missing ones", run.name, answers)
+    return replace(run, labels=labels, start=simclr)
+
+
+def _simclr(layout: Layout) -> Path:
+    return layout.encoder("encoder_simclr") / "weights.safetensors"
+
+
+def learned_from(rows: pd.DataFrame, labels: np.ndarray) -> str:
+    """Hash of the pictures and labels that an encoder saw, as its card names it; from the training set's rows alone."""
+    digest = hashlib.sha256("\n".join(rows["picture_hash"]).encode())
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()[:16]
+
+
+def _fingerprint(pictures: np.ndarray, labels: np.ndarray, settings: dict[str, Any]) -> str:
+    """Hash of all that decides the weights: pictures, labels, settings, the code's version."""
+    digest = hashlib.sha256(json.dumps([settings, version("raytruth")], sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(pictures).data)
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()[:16]

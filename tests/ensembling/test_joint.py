@@ -1,0 +1,39 @@
+"""Embeddings of several encoders as one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dagster_project.ensembling.joint import side_by_side
+from dagster_project.evaluation.linear_head import fit_linear_head
+
+
+def test_one_encoder_s_embeddings_stay_as_they_are() -> None:
+    x = np.arange(12.0).reshape(4, 3)
+    assert side_by_side({"a": x, "b": x}, ["a"]) is x
+
+
+def test_each_of_several_counts_with_length_one_however_long_it_is() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(5, 3)), rng.normal(size=(5, 4))
+    found = side_by_side({"a": a, "b": b}, ["b", "a"])
+    np.testing.assert_allclose(np.linalg.norm(found[:, :4], axis=1), 1)
+    np.testing.assert_allclose(found, side_by_side({"a": 100 * a, "b": b}, ["b", "a"]))
+    assert np.isfinite(side_by_side({"a": np.zeros((5, 3)), "b": b}, ["a", "b"])).all()
+
+
+def test_a_joint_probe_tells_classes_that_each_encoder_tells_but_half() -> None:
+    """Two encoders that see one bit each of a class of two bits: no mean of their probes can know all four."""
+    rng = np.random.default_rng(1)
+    bits = rng.integers(0, 2, (400, 2))
+    labels = bits @ [2, 1]
+    each = {name: rng.normal(size=(400, 6)) + 8 * np.eye(6)[bits[:, k]] for k, name in enumerate(("a", "b"))}
+
+    def accuracy(encoders: list[str]) -> float:
+        x = side_by_side(each, encoders)
+        return float((fit_linear_head(x[:200], labels[:200], 4, 1.0).logits(x[200:]).argmax(1) == labels[200:]).mean())
+
+    assert accuracy(["a"]) == pytest.approx(0.5, abs=0.15)
+    assert accuracy(["b"]) == pytest.approx(0.5, abs=0.15)
+    assert accuracy(["a", "b"]) > 0.95

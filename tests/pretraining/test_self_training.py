@@ -1,0 +1,103 @@
+"""Answers in place of missing labels: only where labels are few, only the surest, only from labels that are shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.archive import patients_of, put_batch, write_regions
+from support.roots import params_of, small_root
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import content_hash, read_json, write_table
+from dagster_project.layout import CROSSFIT, Layout
+from dagster_project.params import Params
+from dagster_project.pretraining.encoder import pretrain_encoder, waits_for_simclr
+from dagster_project.pretraining.pretrain import pretrain
+from dagster_project.pretraining.self_training import labels_are_few, with_answers
+from dagster_project.training_set.build import build_training_set, load_training_set
+
+
+def clusters(count: int) -> tuple[np.ndarray, np.ndarray]:
+    truth = np.arange(count) % 3
+    return np.eye(3)[truth] * 6 + np.random.default_rng(0).normal(size=(count, 3)), truth
+
+
+def test_labels_are_few_below_a_half_and_never_without_two_classes() -> None:
+    assert not labels_are_few(np.array([0, 1, 0, -1]))
+    assert labels_are_few(np.array([0, 1, -1, -1, -1]))
+    assert not labels_are_few(np.array([0, 0, -1, -1, -1])), "a probe cannot learn one class"
+    assert not labels_are_few(np.full(5, -1))
+
+
+def test_given_labels_stay_and_the_surest_of_the_others_get_an_answer() -> None:
+    embeddings, truth = clusters(300)
+    labels = np.full(300, -1)
+    labels[:30] = truth[:30]
+    labels[0] = (truth[0] + 1) % 3  # wrong, and to stay so
+    found = with_answers(embeddings, labels)
+    assert (found[:30] == labels[:30]).all()
+    answered = found[30:] >= 0
+    assert answered.mean() == pytest.approx(0.8, abs=0.01)
+    assert (found[30:][answered] == truth[30:][answered]).mean() > 0.97
+
+
+def test_the_unsure_are_those_left_out() -> None:
+    embeddings, truth = clusters(300)
+    embeddings[250:] = embeddings[:3].mean(axis=0)  # in the middle between all classes
+    labels = np.full(300, -1)
+    labels[:30] = truth[:30]
+    assert (with_answers(embeddings, labels)[250:] < 0).all()
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> tuple[Layout, Params]:
+    """A root with labels on a third of its training pictures."""
+    changes = {f"profiles__quick__{method}__epochs": 1 for method in ("simclr", "byol", "supcon")}
+    layout = small_root(
+        tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__crossfit_epochs=1, **changes
+    )
+    put_batch(layout, "b", *patients_of([0, 1, 2] * 16, seed=3))
+    build_training_set(layout, params_of(layout))
+    table = load_training_set(layout)
+    table.loc[np.arange(len(table)) % 9 > 2, "region"] = None
+    write_table(layout.training_set, table)
+    return layout, params_of(layout)
+
+
+def test_with_few_labels_supcon_goes_on_from_simclr(few: tuple[Layout, Params]) -> None:
+    layout, params = few
+    assert waits_for_simclr(layout, params, "encoder_supcon")
+    assert not waits_for_simclr(layout, params, "encoder_byol")
+    with pytest.raises(RayTruthError, match="has not been pretrained"):
+        pretrain_encoder(layout, params, "encoder_supcon")
+    pretrain(layout, params, "supcon", "simclr")
+    card = read_json(layout.encoder("encoder_supcon") / "card.json")
+    assert 0 < card["labels_seen"] < card["pictures"] / 2
+    assert card["answers_seen"] > 0
+    assert card["begun_from"] == content_hash(layout.encoder("encoder_simclr") / "weights.safetensors")
+
+
+def test_a_fold_s_answers_know_nothing_of_that_fold_s_labels(few: tuple[Layout, Params]) -> None:
+    layout, params = few
+    pretrain(layout, params, "simclr")
+    name = f"{CROSSFIT}/fold_0"
+    pretrain_encoder(layout, params, name)
+    assert read_json(layout.encoder(name) / "card.json")["answers_seen"] > 0
+    before = content_hash(layout.encoder(name) / "weights.safetensors")
+    table = load_training_set(layout)
+    own = ((table["fold"] == 0) & table["region"].notna()).to_numpy()
+    table.loc[own, "region"] = np.random.default_rng(0).permutation(table.loc[own, "region"].to_numpy(object))
+    write_table(layout.training_set, table)
+    (layout.encoder(name) / "card.json").unlink()
+    pretrain_encoder(layout, params, name)
+    assert content_hash(layout.encoder(name) / "weights.safetensors") == before
+
+
+def test_with_enough_labels_nothing_is_answered(few: tuple[Layout, Params]) -> None:
+    layout, params = few
+    build_training_set(layout, params)
+    pretrain_encoder(layout, params, "encoder_supcon")
+    card = read_json(layout.encoder("encoder_supcon") / "card.json")
+    assert (card["answers_seen"], card["begun_from"]) == (0, "")

@@ -1,0 +1,128 @@
+"""Encoders trained at once in processes of their own: the same encoders, and none that outlives a failure."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from support.archive import patients_of, put_batch, write_regions
+from support.roots import params_of, small_root
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import content_hash
+from dagster_project.layout import Layout
+from dagster_project.pretraining.encoder import pretrain_encoder
+from dagster_project.pretraining.pretrain import pretrain
+from dagster_project.pretraining.threads import encoders_at_once, few_threads
+from dagster_project.training_set.build import build_training_set
+
+pytestmark = pytest.mark.slow
+TWO = ("encoder_simclr", "encoder_supcon")
+SOON = 60.0  # seconds within which something that must happen has happened, on the slowest machine
+
+
+def root_of(folder: Path, **changes: object) -> Layout:
+    layout = small_root(folder / "root", write_regions(folder / "r.yaml"), **changes)
+    put_batch(layout, "b", *patients_of([0, 1, 2] * 12, seed=3))
+    build_training_set(layout, params_of(layout))
+    return layout
+
+
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dagster_project.pretraining.threads._cores", lambda: 2)
+
+
+def test_side_by_side_they_become_what_each_becomes_alone(
+    tmp_path: Path, two_cores: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    layout = root_of(tmp_path)
+    params = params_of(layout)
+    with caplog.at_level(logging.INFO, logger="raytruth"):
+        summaries = pretrain(layout, params, "simclr", "supcon")
+    assert [s.name for s in summaries] == list(TWO)
+    assert {name for name in TWO if f"{name}: epoch" in caplog.text} == set(TWO), "their progress is shown here"
+    together = {name: content_hash(layout.encoder(name)) for name in TWO}
+    for name in TWO:
+        (layout.encoder(name) / "card.json").unlink()
+        pretrain_encoder(layout, params, name)
+    assert {name: content_hash(layout.encoder(name)) for name in TWO} == together
+
+
+def test_an_error_of_one_comes_back_whole(tmp_path: Path, two_cores: None) -> None:
+    layout = root_of(tmp_path, profiles__quick__learning_rate=1e30)
+    with pytest.raises(RayTruthError, match=r"loss became|no number") as error:
+        pretrain(layout, params_of(layout), "simclr", "supcon")
+    assert error.value.where in TWO
+    assert "learning_rate" in error.value.do
+
+
+@pytest.fixture
+def long_training(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    layout = root_of(tmp_path, profiles__quick__simclr__epochs=9999, profiles__quick__supcon__epochs=9999)
+    script = (
+        "import dagster_project.pretraining.threads as threads\n"
+        "threads._cores = lambda: 2\n"
+        "from dagster_project.cli import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", script, "--root", str(layout.root), "pretrain", "simclr", "supcon"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until(lambda: len(list(layout.checkpoints("x").parent.rglob("last.ckpt"))) == 2)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def trainers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return [p for p in psutil.Process(process.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+
+
+def until(happened) -> None:
+    end = time.monotonic() + SOON
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_none_outlives_a_killed_parent(long_training: subprocess.Popen[str]) -> None:
+    at_work = trainers(long_training)
+    assert len(at_work) == 2
+    os.kill(long_training.pid, signal.SIGKILL)
+    until(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in at_work))
+
+
+def test_one_that_is_killed_is_named_and_stops_the_others(long_training: subprocess.Popen[str]) -> None:
+    at_work = trainers(long_training)
+    at_work[0].kill()
+    _, said = long_training.communicate(timeout=SOON)
+    assert long_training.returncode == 1
+    assert "ended of itself" in said
+    assert not any(p.is_running() for p in at_work)
+
+
+def test_a_gpu_trains_one_at_a_time_and_a_cpu_one_a_core(two_cores: None, tmp_path: Path) -> None:
+    profile = params_of(small_root(tmp_path / "root")).learning
+    assert encoders_at_once(profile) == 2
+    assert encoders_at_once(profile.model_copy(update={"device": "cuda"})) == 1
+
+
+def test_an_encoder_among_others_computes_on_few_threads_for_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dagster_project.pretraining.threads._cores", lambda: 8)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        with few_threads(torch.device("cpu")):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
