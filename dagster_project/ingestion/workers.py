@@ -114,9 +114,9 @@ class _Pool(Generic[I, O]):
         """Results of a chunk whose item at `place` ended its process for `reason`."""
         culprit = part.items[place : place + 1]
         certain = part.alone or reason == "too_slow"
-        before, again, after = (
+        again, before, after = (  # in this order: the fresh process is the culprit's
             self.start(items, alone=items is culprit) if items else None
-            for items in (part.items[:place], [] if certain else culprit, part.items[place + 1 :])
+            for items in ([] if certain else culprit, part.items[:place], part.items[place + 1 :])
         )
         if before:
             yield from self.results(before)
