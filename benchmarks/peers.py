@@ -80,7 +80,9 @@ def _taught(pictures: np.ndarray, labels: np.ndarray, classes: int, params: Para
     size = min(profile.batch, len(held))
     steps = max(profile.supcon.epochs * (len(held) // size), LEAST_STEPS)
     generator = torch.Generator(device).manual_seed(params.seed)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=profile.learning_rate, weight_decay=profile.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=profile.supcon.learning_rate, weight_decay=profile.weight_decay
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     order = torch.empty(0, dtype=torch.long, device=device)
     for _ in range(steps):

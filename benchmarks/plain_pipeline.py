@@ -118,7 +118,9 @@ def pretrain_plainly(
     data = TwoViews(pictures, (monai_view if kind == "monai" else pillow_view)(profile.px))
     size = min(profile.batch, len(pictures))
     batches = DataLoader(data, size, shuffle=True, num_workers=WORKERS, drop_last=True, persistent_workers=True)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=profile.learning_rate, weight_decay=profile.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=profile.simclr.learning_rate, weight_decay=profile.weight_decay
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(batches))
     for _ in range(epochs):
         for first, second in batches:

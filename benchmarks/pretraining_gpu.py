@@ -199,7 +199,7 @@ def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
     network = torch.nn.Sequential(backbone, SimCLRProjectionHead(2048, 2048, 128))
     network = network.to(device, memory_format=torch.channels_last)
     contrast, clock = NTXentLoss(profile.simclr.temperature), Clock(plan)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=profile.learning_rate)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=profile.simclr.learning_rate)
     batches = torch.utils.data.DataLoader(
         Endless(), profile.batch, num_workers=workers, pin_memory=device.type == "cuda"
     )

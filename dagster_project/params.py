@@ -13,6 +13,7 @@ from dagster_project.errors import RayTruthError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):
@@ -115,6 +116,7 @@ class SimCLR(Section):
     """Chen et al. 2020, arXiv 2002.05709."""
 
     epochs: Positive
+    learning_rate: Rate
     temperature: Annotated[float, Field(gt=0)]
     projection: Positive
 
@@ -127,6 +129,7 @@ class BYOL(Section):
     """Grill et al. 2020, arXiv 2006.07733."""
 
     epochs: Positive
+    learning_rate: Rate
     momentum: Annotated[float, Field(gt=0, lt=1)]
     projection: Positive
     hidden: Positive
@@ -142,7 +145,6 @@ class Profile(Section):
     blocks: tuple[Positive, Positive, Positive, Positive]
     batch: Annotated[int, Field(ge=8)]
     chunk: Positive | Literal["batch"]
-    learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     warmup: Share
     simclr: SimCLR

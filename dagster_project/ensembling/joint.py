@@ -19,14 +19,5 @@ JOINT: dict[str, tuple[str, ...]] = {
 
 
 def side_by_side(embeddings: Mapping[str, np.ndarray], encoders: Sequence[str]) -> np.ndarray:
-    """Embeddings (N, D) of one encoder as they are; of several, scaled to length 1 each and concatenated.
-
-    Lengths mean something else in each encoder, and directions are what contrastive losses train.
-    """
-    if len(encoders) == 1:
-        return embeddings[encoders[0]]
-    return np.concatenate([_unit(embeddings[encoder]) for encoder in encoders], axis=1)
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    """The encoders' embeddings, of length 1 each, concatenated: (N, D) each to (N, sum of D)."""
+    return np.concatenate([embeddings[encoder] for encoder in encoders], axis=1)

@@ -16,7 +16,6 @@ import onnxruntime
 import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 from torch import nn
-from torch.nn import functional as F
 
 from dagster_project.ensembling.model import Member, Model, Predictions
 from dagster_project.errors import RayTruthError
@@ -133,7 +132,6 @@ class _Head(nn.Module):
         self.encoders, self.temperature = member.encoders, member.temperature
 
     def forward(self, by_encoder: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        parts = [by_encoder[encoder] for encoder in self.encoders]
-        embeddings = parts[0] if len(parts) == 1 else torch.cat([F.normalize(part) for part in parts], dim=1)
+        embeddings = torch.cat([by_encoder[encoder] for encoder in self.encoders], dim=1)
         logits = (embeddings - self.mean) / self.scale @ self.weight + self.bias
         return torch.softmax(logits / self.temperature, dim=1), embeddings

@@ -21,6 +21,7 @@ class BYOL(nn.Module):
 
     def __init__(self, backbone: nn.Module, size: int, settings: Settings) -> None:
         super().__init__()
+        self.learning_rate = settings.learning_rate
         self.backbone = backbone
         self.project = mlp(size, settings.hidden, settings.projection)
         self.predict = mlp(settings.projection, settings.hidden, settings.projection)

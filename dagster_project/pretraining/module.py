@@ -99,7 +99,7 @@ class Pretraining(pl.LightningModule):
             raise RayTruthError(
                 f"The loss became {loss} in epoch {len(self.curve)}",
                 where=self.name,
-                do="lower learning_rate in the profile and pretrain again",
+                do="lower the method's learning_rate in the profile and pretrain again",
             )
         if len(self.curve) % max(self.epochs // 10, 1) == 0:
             log.info("%s: epoch %d of %d, loss %.4f", self.name, len(self.curve), self.epochs, loss)
@@ -120,7 +120,7 @@ class Pretraining(pl.LightningModule):
             {"params": decayed, "weight_decay": self.profile.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.profile.learning_rate)
+        optimizer = torch.optim.AdamW(groups, lr=self.method.learning_rate)
         warmup = max(round(self.profile.warmup * self.steps), 1)
 
         def rate(step: int) -> float:

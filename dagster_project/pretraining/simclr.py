@@ -18,6 +18,7 @@ class SimCLR(nn.Module):
 
     def __init__(self, backbone: nn.Module, size: int, settings: Settings) -> None:
         super().__init__()
+        self.learning_rate = settings.learning_rate
         self.backbone = backbone
         self.project = mlp(size, size, settings.projection)
         self.temperature = settings.temperature

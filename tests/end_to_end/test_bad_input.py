@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -167,7 +168,7 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
     if stage == "ingest":  # a batch of its own, so that there is work to interrupt
         words += [str(hospital / "dicom"), "--batch", "again"]
     if words[0] == "pretrain":  # other settings, so that the encoder is not up to date
-        copy.params.write_text(copy.params.read_text().replace("learning_rate: 0.001", "learning_rate: 0.002"))
+        copy.params.write_text(re.sub(r"learning_rate: 0\.\d+", "learning_rate: 0.003", copy.params.read_text()))
     before = {path: content_hash(copy.root / path) for path in STAGES[stage]}
     # The interrupt comes from inside, as soon as the stage itself has begun: the slow imports are not the stage.
     script = (

@@ -9,20 +9,6 @@ from dagster_project.ensembling.joint import side_by_side
 from dagster_project.evaluation.linear_head import fit_linear_head
 
 
-def test_one_encoder_s_embeddings_stay_as_they_are() -> None:
-    x = np.arange(12.0).reshape(4, 3)
-    assert side_by_side({"a": x, "b": x}, ["a"]) is x
-
-
-def test_each_of_several_counts_with_length_one_however_long_it_is() -> None:
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(5, 3)), rng.normal(size=(5, 4))
-    found = side_by_side({"a": a, "b": b}, ["b", "a"])
-    np.testing.assert_allclose(np.linalg.norm(found[:, :4], axis=1), 1)
-    np.testing.assert_allclose(found, side_by_side({"a": 100 * a, "b": b}, ["b", "a"]))
-    assert np.isfinite(side_by_side({"a": np.zeros((5, 3)), "b": b}, ["a", "b"])).all()
-
-
 def test_a_joint_probe_tells_classes_that_each_encoder_tells_but_half() -> None:
     """Two encoders that see one bit each of a class of two bits: no mean of their probes can know all four."""
     rng = np.random.default_rng(1)

@@ -118,7 +118,8 @@ def test_it_is_trained_again_if_anything_changed_that_decides_the_weights(
     path = weights(layout, "encoder_simclr")
     before, stamp = content_hash(path), path.stat().st_mtime_ns
     if change == "setting":
-        quick = params.learning.model_copy(update={"learning_rate": 0.002})
+        faster = params.learning.simclr.model_copy(update={"learning_rate": 0.002})
+        quick = params.learning.model_copy(update={"simclr": faster})
         params = params.model_copy(update={"profiles": {"quick": quick}})
     elif change == "seed":
         params = params.model_copy(update={"seed": 1})

@@ -121,7 +121,7 @@ def assert_goes_on(run: Run, profile: Profile, checkpoints: Path, elsewhere: Pat
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_says_what_to_do(profile: Profile, tmp_path: Path) -> None:
-    wild = profile.model_copy(update={"learning_rate": 1e30})
+    wild = profile.model_copy(update={"simclr": profile.simclr.model_copy(update={"learning_rate": 1e30})})
     with pytest.raises(RayTruthError, match="loss became") as error:
         train_encoder(a_run("simclr", epochs=20), wild, tmp_path)
     assert error.value.where == "encoder"

@@ -1,0 +1,35 @@
+"""The benchmark of self-training: what it hides is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.trained import Trained, trained_root
+
+from benchmarks.few_labels import predictions, with_few_labels
+from dagster_project.evaluation.labelled import load_labelled_set
+from dagster_project.files import read_json
+
+
+@pytest.fixture(scope="module")
+def trained(made_once: Callable[..., Path]) -> Trained:
+    return trained_root(made_once)
+
+
+@pytest.mark.slow
+def test_in_the_copy_only_the_share_has_labels_and_the_rest_is_answered(trained: Trained, tmp_path: Path) -> None:
+    copy = with_few_labels(trained.layout, tmp_path / "root", 0.2, seed=0)
+    before, after = (load_labelled_set(layout, trained.params) for layout in (trained.layout, copy))
+    assert len(after.train) == pytest.approx(0.2 * len(before.train), rel=0.3)
+    assert set(after.train) <= set(before.train)
+    assert (after.labels[after.train] == before.labels[after.train]).all()
+    assert len(after.test) == len(before.test)
+    assert len(after.validation) == len(before.validation)
+    found = predictions(copy, trained.params, 0)
+    card = read_json(copy.encoder("encoder_supcon") / "card.json")
+    assert card["labels_seen"] == len(after.train)
+    assert card["answers_seen"] > 0
+    assert found.groupby("model").size().nunique() == 1
+    assert (found["region"] == found["given"]).mean() > 0.3, "five classes"
