@@ -13,9 +13,9 @@ from dagster_project.errors import RayTruthError
 from dagster_project.files import read_table
 from dagster_project.ingestion.passes import FileRead, masked_in, nothing_usable, read_headers, read_pictures, staged_of
 from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging
+from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging, sweep
 from dagster_project.ingestion.register import forget, register
-from dagster_project.ingestion.sources import SourceFile, list_files
+from dagster_project.ingestion.sources import list_files, stamp
 from dagster_project.ingestion.staged_pixels import staged_pictures
 from dagster_project.ingestion.tables import COLUMNS, batch_tables
 from dagster_project.layout import Layout, checked_batch_name
@@ -52,9 +52,11 @@ def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSum
     try:
         with FileLock(layout.staging(batch).with_suffix(".lock"), timeout=0):
             register(layout, pseudonyms, batch, source, files)
+            sweep(layout)
             publish(layout, batch)  # what a crash left staged whole
-            stamps = [f"{f.relative}\0{f.size}\0{_modified(f)}" for f in files]
-            work = pseudonyms.of("work", *stamps, params.ingestion.model_dump_json(), repr(taxonomy), COLUMNS)
+            work = pseudonyms.of(
+                "work", *map(stamp, files), params.ingestion.model_dump_json(), repr(taxonomy), COLUMNS
+            )
             if not is_published(layout, batch, work):
                 staging = start_staging(layout, batch, work)
                 reads = read_headers(files, batch, pseudonyms, taxonomy, params.ingestion)
@@ -93,10 +95,3 @@ def _summary(layout: Layout, batch: str, seconds: float) -> BatchSummary:
     if not verdicts.get("accept", 0) + verdicts.get("accept_warn", 0):
         raise nothing_usable(reasons, f"batch {batch}")
     return BatchSummary(batch, pictures, verdicts, dict(reasons.most_common()), seconds)
-
-
-def _modified(file: SourceFile) -> int:
-    try:
-        return Path(file.path).stat().st_mtime_ns
-    except OSError:
-        return 0

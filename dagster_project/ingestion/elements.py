@@ -17,10 +17,13 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from dagster_project.ingestion.opening import open_regular
 from dagster_project.ingestion.reasons import RefusedFile
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _PIXEL_DATA = Tag("PixelData")
+_MOST_ELEMENTS = 50_000  # outside sequences; without a limit, a gigabyte of empty ones takes minutes
+_FIRST_GROUPS = (b"\2\0", b"\0\2", b"\10\0", b"\0\10")  # 0002 and 0008, in either byte order
 _NATIVE: dict[tuple[bool | None, bool | None], UID] = {  # (implicit VR, little endian) -> transfer syntax
     (True, True): ImplicitVRLittleEndian,
     (False, True): ExplicitVRLittleEndian,
@@ -50,7 +53,8 @@ def refusing(reason: str) -> Iterator[None]:
 def open_dataset(path: Path, warned: list[str], only: list[str] | None = None) -> FileDataset:
     """Open a DICOM file up to and with its pixel data; with `only`, these attributes alone and no pixels.
 
-    Also opens one without preamble or file meta information if it clearly is a picture, and appends `no_preamble` to
+    Also opens one without preamble or file meta information if its SOP class is known or it clearly is a picture, and
+    appends `no_preamble` to
     `warned` then. Raises RefusedFile if it is no DICOM file.
     """
     try:
@@ -67,10 +71,16 @@ def open_dataset(path: Path, warned: list[str], only: list[str] | None = None) -
 
 
 def _read(path: Path, only: list[str] | None, *, force: bool = False) -> FileDataset:
+    count = 0
+
     def past_the_end(tag: BaseTag, vr: str | None, length: int) -> bool:
+        nonlocal count
+        count += 1
+        if count > _MOST_ELEMENTS:
+            raise RefusedFile("too_large")
         return tag >= _PIXEL_DATA if only else tag > _PIXEL_DATA  # what comes after the pixels may be anything
 
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         tags: list[BaseTag | int] | None = [Tag(keyword) for keyword in only] if only else None
         return read_partial(file, past_the_end, force=force, specific_tags=tags)
 
@@ -79,9 +89,13 @@ def _read_by_force(path: Path, only: list[str] | None) -> FileDataset:
     if not path.stat().st_size:
         raise RefusedFile("empty_file" if _named_dicom(path) else "not_dicom")
     reason = "not_dicom_content" if _named_dicom(path) else "not_dicom"
+    with open_regular(path) as file:
+        if file.read(2) not in _FIRST_GROUPS:  # gigabytes of zeros would be read to their end
+            raise RefusedFile(reason)
     with refusing(reason):
         ds = _read(path, only, force=True)
-    if not all(keyword in ds for keyword in ("SOPClassUID", "Rows", "Columns")):
+    known = UID(text(ds, "SOPClassUID")).type == "SOP Class"
+    if not known and not all(keyword in ds for keyword in ("SOPClassUID", "Rows", "Columns")):
         raise RefusedFile(reason)
     return ds
 

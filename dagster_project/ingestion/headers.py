@@ -13,8 +13,10 @@ from typing import Any
 
 from pydicom.dataset import Dataset, FileDataset
 
+from dagster_project.ingestion.bounds import refuse_floods, refuse_too_large
 from dagster_project.ingestion.elements import integer, number, open_dataset, parse_date, refusing, text
 from dagster_project.ingestion.oddities import odd_header
+from dagster_project.ingestion.opening import has_changed
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
@@ -83,16 +85,19 @@ class HeaderReader:
         try:
             with refusing("damaged_header"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # pydicom's warnings repeat values of the header
-                return self._read(file)
+                found = self._read(file)
         except RefusedFile as refusal:
-            return HeaderRead([refusal.reason])
+            found = HeaderRead([refusal.reason])
+        return HeaderRead(["changed"]) if has_changed(file) else found
 
     def _read(self, file: SourceFile) -> HeaderRead:
         warned: list[str] = []
         ds = open_dataset(Path(file.path), warned, only=_TAGS)
+        refuse_floods(ds)
         _refuse_other_kinds(ds)
         identity = _identity(ds)
-        _refuse_bad_format(ds, self.max_megapixels)
+        _refuse_bad_format(ds)
+        refuse_too_large(ds, file, self.max_megapixels)
         warned += odd_header(ds)
         patient = self.pseudonyms.of("patient", text(ds, "IssuerOfPatientID"), identity.patient_id)
         texts = {name: text(ds, name) for name in LABEL_ATTRIBUTES[1:] if text(ds, name)}
@@ -148,12 +153,9 @@ def _identity(ds: FileDataset) -> Identity:
     return identity
 
 
-def _refuse_bad_format(ds: Dataset, max_megapixels: float) -> None:
-    rows, columns = integer(ds, "Rows"), integer(ds, "Columns")
-    if rows <= 0 or columns <= 0:
+def _refuse_bad_format(ds: Dataset) -> None:
+    if integer(ds, "Rows") <= 0 or integer(ds, "Columns") <= 0:
         raise RefusedFile("no_size")
-    if rows * columns > max_megapixels * 1e6:
-        raise RefusedFile("too_large")
     allocated, stored = integer(ds, "BitsAllocated"), integer(ds, "BitsStored")
     high = integer(ds, "HighBit", stored - 1)
     if allocated not in (8, _PIXEL_LIMIT_BITS) or not 0 < stored <= allocated or high != stored - 1:

@@ -9,29 +9,37 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import FileDataset
+from pydicom.encaps import generate_frames
 from pydicom.uid import (
     JPEG2000,
     JPEG2000Lossless,
+    JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
+    JPEGLSTransferSyntaxes,
     RLELossless,
 )
 
 from dagster_project.ingestion.cleaning import Cleaned, clean, declared_field
+from dagster_project.ingestion.codestreams import check_jpeg2000, check_jpeg_ls
 from dagster_project.ingestion.elements import integer, open_dataset, refusing, text
 from dagster_project.ingestion.grayscale import rescaled, windowed
 from dagster_project.ingestion.letterbox import centred, fitted
 from dagster_project.ingestion.oddities import odd_content
+from dagster_project.ingestion.opening import has_changed, open_regular
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
 from dagster_project.privacy.actions import tags_of
 
-# The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice.
+# The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice. For JPEG Baseline it
+# would be gdcm, which takes the process down over a stream with bytes too many.
 _DECODERS = {
     JPEG2000: "pylibjpeg",
     JPEG2000Lossless: "pylibjpeg",
+    JPEGBaseline8Bit: "pillow",
     JPEGLossless: "gdcm",
     JPEGLosslessSV1: "gdcm",
     JPEGLSLossless: "pyjpegls",
@@ -83,10 +91,12 @@ class PixelReader:
                 small = clean(shown, declared_field(ds), self.side) if self.clean else Cleaned(fitted(shown, self.side))
                 picture = centred(small.picture, self.side)
                 warned += odd_content(ds, stored, Path(file.path).stat().st_size)
-                with Path(file.path).open("rb") as f:
+                with open_regular(Path(file.path)) as f:
                     file_digest = hashlib.file_digest(f, "sha256").hexdigest()
         except RefusedFile as refusal:
-            return PixelRead([refusal.reason])
+            return PixelRead(["changed" if has_changed(file) else refusal.reason])
+        if has_changed(file):
+            return PixelRead(["changed"])
         warned += ["text_masked"] if small.masked else []
         reasons = sorted(set(warned) - {"no_preamble"})
         return PixelRead(
@@ -107,6 +117,10 @@ def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
         syntax = ds.file_meta.TransferSyntaxUID
         if not syntax.is_compressed:
             _check_length(len(data), rows * columns * integer(ds, "BitsAllocated") // 8, warned)
+        if syntax in JPEG2000TransferSyntaxes:
+            check_jpeg2000(next(generate_frames(data, number_of_frames=1)), (rows, columns))
+        if syntax in JPEGLSTransferSyntaxes:
+            check_jpeg_ls(next(generate_frames(data, number_of_frames=1)))
         if syntax in _DECODERS:
             ds.pixel_array_options(decoding_plugin=_DECODERS[syntax])
         array = ds.pixel_array

@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from dagster_project.files import begin_npy, read_json, read_table, replacing_dir, write_json, write_table
+from dagster_project.files import (
+    begin_npy,
+    read_json,
+    read_table,
+    remove_leftovers,
+    replacing_dir,
+    write_json,
+    write_table,
+)
 from dagster_project.layout import Layout
 
 
@@ -64,6 +72,14 @@ def publish(layout: Layout, batch: str) -> None:
             _move(ready / "pixels.npy", layout.pixels(batch))
             _move(headers, layout.headers(batch))
         shutil.rmtree(ready)
+
+
+def sweep(layout: Layout) -> None:
+    """Remove what killed ingestions left half written beside the tables that all batches share."""
+    with FileLock(layout.lock):
+        shared = (layout.files, layout.identities, layout.label_texts, layout.sources, layout.batches, _done(layout))
+        for path in shared:
+            remove_leftovers(path)
 
 
 def is_published(layout: Layout, batch: str, work: str) -> bool:

@@ -21,6 +21,7 @@ QUARANTINE = {
     "empty_file": "zero bytes",
     "unreadable": "the file cannot be opened",
     "link_outside": "a symbolic link that leads out of the source, dangles or loops",
+    "changed": "the file changed while the batch was read; ingested again, the batch reads it anew",
     "damaged_header": "the header cannot be parsed",
     "nested_too_deep": "sequences nested beyond the limit",
     "missing_identifier": "no SOP instance, study or patient identifier",

@@ -14,12 +14,16 @@ from dagster_project.ingestion.pseudonyms import Pseudonyms
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a source. `refused` is a reason code if its kind alone rules it out."""
+    """One file of a source, of `size` bytes and last `modified` so many ns after 1970 (0: not known).
+
+    `refused` is a reason code if its kind alone rules it out.
+    """
 
     path: str
     relative: str
     size: int
     refused: str = ""
+    modified: int = 0
 
 
 def list_files(source: Path) -> list[SourceFile]:
@@ -47,6 +51,11 @@ def fingerprint(files: list[SourceFile], pseudonyms: Pseudonyms) -> str:
     return pseudonyms.of("source", *(f"{f.relative}\0{f.size}\0{f.refused}" for f in files))
 
 
+def stamp(file: SourceFile) -> str:
+    """What changes if a file does, or whether it may be read. Holds its name: not to be shown."""
+    return f"{file.relative}\0{file.size}\0{file.modified}\0{os.access(file.path, os.R_OK)}"
+
+
 def walk_files(source: Path) -> Iterator[SourceFile]:
     """What `list_files` lists, in no particular order and one folder's names at a time in memory.
 
@@ -72,7 +81,7 @@ def walk_files(source: Path) -> Iterator[SourceFile]:
                 if not _leads_inside(path, root):
                     yield SourceFile(str(path), relative, 0, "link_outside")
             elif stat.S_ISREG(info.st_mode):
-                yield SourceFile(str(path), relative, info.st_size)
+                yield SourceFile(str(path), relative, info.st_size, modified=info.st_mtime_ns)
             elif not stat.S_ISDIR(info.st_mode):
                 yield SourceFile(str(path), relative, 0, "special_file")
     for error in unreadable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from support.dicoms import code, radiograph, save
 from support.hostile import with_value
-from support.readers import HEADERS, PSEUDONYMS, read_header, source_file
+from support.readers import HEADERS, PIXELS, PSEUDONYMS, read_header, source_file
 from support.taxonomies import own_taxonomy
 
 from dagster_project.ingestion.headers import HeaderReader, Identity
 from dagster_project.ingestion.pseudonyms import Pseudonyms
+from dagster_project.ingestion.sources import SourceFile
 from dagster_project.ingestion.tables import HEADER_COLUMNS
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
 
@@ -244,6 +246,27 @@ def test_a_file_refused_for_its_kind_is_not_opened(tmp_path: Path) -> None:
     file = source_file(save(radiograph(), tmp_path / "a.dcm"))
     read = HEADERS(type(file)("/dev/full/x", "x", 0, "special_file"))
     assert (read.reasons, read.row) == (["special_file"], None)
+
+
+def test_a_file_that_changed_since_it_was_listed_is_refused_by_both_passes(tmp_path: Path) -> None:
+    path = save(radiograph(), tmp_path / "a.dcm")
+    file = source_file(path)
+    save(radiograph(1), path)
+    os.utime(path, ns=(0, file.modified + 1))
+    assert HEADERS(file).reasons == PIXELS(file).reasons == ["changed"]
+    path.write_bytes(path.read_bytes()[:6000])
+    assert PIXELS(file).reasons == ["changed"]
+
+
+def test_a_link_or_a_fifo_in_the_place_of_a_listed_file_is_not_followed_nor_waited_for(tmp_path: Path) -> None:
+    path = save(radiograph(), tmp_path / "a.dcm")
+    file = SourceFile(str(path), path.name, path.stat().st_size)
+    path.rename(tmp_path / "b.dcm")
+    path.symlink_to("b.dcm")
+    assert HEADERS(file).reasons == PIXELS(file).reasons == ["unreadable"]
+    path.unlink()
+    os.mkfifo(path)
+    assert HEADERS(file).reasons == PIXELS(file).reasons == ["special_file"]
 
 
 def test_a_file_that_is_gone_is_unreadable(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
@@ -38,6 +39,10 @@ OTHER_CLASSES = {
 }
 LATIN = "Knie f\xfcr \xdcbersicht"
 ABOVE_BITS = 0x8000
+CUT_STREAMS = {JPEG2000Lossless: "decoder_error", JPEGLSLossless: "pixels_short", RLELossless: "decoder_error"}
+EMPTY_ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
+SIZE_OF_PICTURE = struct.pack(">II", 60, 80)
+ENORMOUS = SIZE_OF_PICTURE, struct.pack(">II", 2**31 - 1, 2**31 - 1)
 
 
 def plain(**elements: Any) -> Make:
@@ -148,6 +153,45 @@ def polyglot(path: Path) -> None:
     save(ds, path)
 
 
+def huge(path: Path) -> None:
+    save(radiograph(), path)
+    os.truncate(path, 8 << 30)
+
+
+def nothing(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 30)
+
+
+def plan_without_meta(path: Path) -> None:
+    plain(Modality="RTPLAN", SOPClassUID="1.2.840.10008.5.1.4.1.1.481.5", Rows=None, PixelData=None)(path)
+    content = path.read_bytes()
+    path.write_bytes(content[144 + struct.unpack_from("<I", content, 140)[0] :])
+
+
+def tile_missing(path: Path) -> None:
+    """A codestream whose only tile says that it is one of four."""
+    ds = radiograph()
+    ds.compress(JPEG2000Lossless)
+    content = bytearray(save(ds, path).read_bytes())
+    size = content.index(b"\xff\x51")
+    struct.pack_into(">II", content, size + 6, 120, 160)
+    path.write_bytes(content)
+    ds = dcmread(path)
+    ds.Rows, ds.Columns = 160, 120
+    save(ds, path)
+
+
+def cut_stream(syntax: str, keep: float) -> Make:
+    """A compressed picture whose last bytes are missing, in a file that is whole otherwise."""
+
+    def cut(ds: Dataset) -> None:
+        frame = next(generate_frames(ds.PixelData, number_of_frames=1))
+        ds.PixelData = encapsulate([frame[: int(keep * len(frame))]])
+
+    return compressed(syntax, cut)
+
+
 def high_bits(path: Path) -> None:
     pixels = picture(0)
     pixels[10:20, 10:20] |= ABOVE_BITS
@@ -252,6 +296,24 @@ CASES: dict[str, tuple[Make, str, str]] = {
         "accept",
         "",
     ),
+    "an attribute of megabytes": (
+        more(tag_of("StudyDescription"), element(tag_of("StudyDescription"), "UT", b"x" * (2 << 20))),
+        "quarantine",
+        "too_large",
+    ),
+    "codes by the thousand": (
+        more(tag_of("AnatomicRegionSequence"), element(tag_of("AnatomicRegionSequence"), "SQ", EMPTY_ITEM * 2000)),
+        "quarantine",
+        "too_large",
+    ),
+    "elements by the hundred thousand": (
+        more(0x60100000, element(0x60103000, "LO", b"") * 100_000),
+        "quarantine",
+        "too_large",
+    ),
+    "a file of gigabytes": (huge, "quarantine", "too_large"),
+    "a gigabyte of nothing.dcm": (nothing, "quarantine", "not_dicom_content"),
+    "plan of radiotherapy without meta": (plan_without_meta, "skip", "other_modality"),
     # Pixel data
     "no pixel data": (plain(PixelData=None), "quarantine", "no_pixels"),
     "pixel data of no length": (plain(PixelData=b""), "quarantine", "no_pixels"),
@@ -281,6 +343,17 @@ CASES: dict[str, tuple[Make, str, str]] = {
         "quarantine",
         "decoder_error",
     ),
+    "JPEG 2000 that says it is enormous": (
+        compressed(JPEG2000Lossless, lambda ds: setattr(ds, "PixelData", ds.PixelData.replace(*ENORMOUS))),
+        "quarantine",
+        "decoder_error",
+    ),
+    "JPEG 2000 without three of its tiles": (tile_missing, "quarantine", "pixels_short"),
+    **{
+        f"{syntax} to {keep}": (cut_stream(syntax, keep), "quarantine", reason)
+        for syntax, reason in CUT_STREAMS.items()
+        for keep in (0.2, 0.6, 0.95)
+    },
     **{
         f"not really {syntax}": (claiming(syntax), "quarantine", "decoder_error")
         for syntax in (JPEG2000Lossless, JPEGLSLossless, JPEGLosslessSV1, JPEGBaseline8Bit, RLELossless, "1.2.3.4")
@@ -397,4 +470,4 @@ def test_no_identity_is_in_the_row_of_a_file_that_is_used(name: str, tmp_path: P
 def test_every_reason_that_one_file_can_have_in_this_process_has_a_case() -> None:
     tested = {reason for _, _, reasons in CASES.values() for reason in reasons.split(";")}
     by_worker, by_batch = {"too_slow", "decoder_crashed"}, {"uid_conflict", "duplicate_file", "same_pixels"}
-    assert set(REASONS) - tested == by_worker | by_batch | {"unreadable"}
+    assert set(REASONS) - tested == by_worker | by_batch | {"unreadable", "changed"}

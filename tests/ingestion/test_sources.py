@@ -6,13 +6,15 @@ import json
 import os
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.readers import PSEUDONYMS
 
 from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.sources import fingerprint, list_files
+from dagster_project.ingestion.sources import fingerprint, list_files, stamp
 
 
 @pytest.fixture
@@ -101,20 +103,33 @@ def test_a_folder_that_may_not_be_read_is_refused_and_the_others_are_listed(sour
     put(source / "closed" / "b.dcm")
     (source / "closed").chmod(0)
     try:
-        assert listed_without_rights(source) == {"a.dcm": "", "closed": "unreadable"}
+        assert without_rights(source, listed) == {"a.dcm": "", "closed": "unreadable"}
     finally:
         (source / "closed").chmod(0o700)
 
 
-def listed_without_rights(source: Path) -> dict[str, str]:
-    """What a user who is not root finds, told by a forked process that gave its rights up."""
+def test_a_file_that_may_be_read_at_last_has_another_stamp(source: Path) -> None:
+    (source / "a.dcm").chmod(0)
+    closed = without_rights(source, stamps)
+    (source / "a.dcm").chmod(0o644)
+    assert without_rights(source, stamps) != closed
+    (source / "a.dcm").chmod(0)
+    assert without_rights(source, stamps) == closed
+
+
+def stamps(folder: Path) -> list[str]:
+    return [stamp(file) for file in list_files(folder)]
+
+
+def without_rights(source: Path, look: Callable[[Path], object]) -> Any:
+    """What a user who is not root finds by `look`, told by a forked process that gave its rights up."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         os.chdir(source)
         if not os.geteuid():
             os.setresuid(65534, 65534, 65534)
-        os.write(writing, json.dumps(listed(Path())).encode())
+        os.write(writing, json.dumps(look(Path())).encode())
         os._exit(0)
     os.close(writing)
     os.waitpid(child, 0)

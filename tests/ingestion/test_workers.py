@@ -13,10 +13,27 @@ import pytest
 from support.dicoms import radiograph, save
 from support.hostile import deflated, element, tag_of
 from support.readers import HEADERS, PIXELS, source_file
-from support.work import ABORTED, BROKEN, EAT, HANG, KILLED, LEFT, SLOW, TALK, behave, process_id
+from support.work import (
+    ABORTED,
+    BROKEN,
+    COUNTED,
+    EAT,
+    HANG,
+    HOARD,
+    KILLED,
+    LEFT,
+    NEEDY,
+    ONCE,
+    SEGFAULT,
+    SLOW,
+    SPIN,
+    TALK,
+    behave,
+    process_id,
+)
 
 from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.workers import Limits, contained_map
+from dagster_project.ingestion.workers import AHEAD, Limits, contained_map
 
 ONE, TWO = Limits(1, 1024, 1.5), Limits(2, 1024, 1.5)
 GOOD = [f"item {i}" for i in range(9)]
@@ -43,10 +60,33 @@ def test_the_work_is_done_in_other_processes() -> None:
 
 
 def test_only_the_culprits_are_refused_each_for_its_own_reason() -> None:
-    items = ["before", KILLED, "a", EAT, "b", HANG, "c", LEFT, ABORTED, "d", "after"]
-    crashed = "decoder_crashed"
-    expected = ["BEFORE", crashed, "A", "too_large", "B", "too_slow", "C", crashed, crashed, "D", "AFTER"]
-    assert said(items, TWO, chunk=4) == expected
+    items = ["before", KILLED, "a", EAT, "b", HANG, "c", LEFT, ABORTED, "d", SPIN, SEGFAULT, "after"]
+    crashed, slow = "decoder_crashed", "too_slow"
+    expected = ["BEFORE", crashed, "A", "too_large", "B", slow, "C", crashed, crashed, "D", slow, crashed, "AFTER"]
+    assert said(items, TWO, chunk=5) == expected
+
+
+def test_a_chunk_of_culprits_only_is_worked_off() -> None:
+    assert said([KILLED, HANG, EAT, ABORTED, KILLED], ONE, chunk=5) == [
+        *("decoder_crashed", "too_slow", "too_large", "decoder_crashed", "decoder_crashed")
+    ]
+
+
+def test_a_crash_that_does_not_come_again_is_not_held_against_the_item(tmp_path: Path) -> None:
+    once = f"{ONCE}{tmp_path / 'done'}"
+    assert said(["a", once, "b"], ONE) == ["A", once.upper(), "B"]
+    assert (tmp_path / "done").exists()
+
+
+def test_an_item_is_not_blamed_for_the_memory_that_others_left_full() -> None:
+    narrow = Limits(1, 512, 20)
+    assert said([HOARD, NEEDY, "a"], narrow) == [HOARD.upper(), NEEDY.upper(), "A"]
+
+
+def test_a_file_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    assert said(["a", f"{COUNTED}{tries}", "b"], ONE) == ["A", "too_slow", "B"]
+    assert tries.read_text() == "x"
 
 
 def test_the_time_limit_is_a_files_and_not_a_chunks() -> None:
@@ -83,7 +123,7 @@ def test_items_are_taken_a_few_chunks_ahead_of_the_results_and_no_further() -> N
     with closing(contained_map(behave, items(), TWO, chunk=2)) as results:
         for asked in range(1, 30):
             assert next(results) == "A"
-            assert taken <= asked + 2 * (2 * TWO.workers + 2)
+            assert taken <= asked + 2 * (AHEAD * TWO.workers + 2)
 
 
 def test_a_deflate_bomb_and_a_decoders_panic_are_refused_and_their_neighbours_read(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class Outcome:
 
 
 def source_file(path: Path) -> SourceFile:
-    return SourceFile(str(path), path.name, path.stat().st_size)
+    return SourceFile(str(path), path.name, path.stat().st_size, modified=path.stat().st_mtime_ns)
 
 
 def read_header(path: Path) -> HeaderRead:

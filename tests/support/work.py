@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import re
 import signal
 import time
+from pathlib import Path
 
 HANG, EAT, KILLED, ABORTED, LEFT = "hang", "eat memory", "be killed", "abort", "leave"
-SLOW, TALK, BROKEN = "be slow", "talk", "break"
+SLOW, TALK, BROKEN, SEGFAULT, SPIN = "be slow", "talk", "break", "read at null", "spin"
+ONCE, COUNTED, HOARD, NEEDY = "once at ", "counted at ", "hoard", "needy"
+_hoard: list[bytearray] = []
 
 
 def behave(item: str) -> str:
@@ -21,6 +26,21 @@ def behave(item: str) -> str:
         os.kill(os.getpid(), signal.SIGKILL)
     elif item == ABORTED:
         os.abort()
+    elif item == SEGFAULT:
+        ctypes.string_at(0)
+    elif item == SPIN:
+        re.match(r"(a+)+b", "a" * 64)  # for ever, in C, with the interpreter's lock held
+    elif item.startswith(ONCE) and not Path(item.removeprefix(ONCE)).exists():
+        Path(item.removeprefix(ONCE)).touch()
+        os.abort()
+    elif item.startswith(COUNTED):
+        with Path(item.removeprefix(COUNTED)).open("a") as tries:
+            tries.write("x")
+        time.sleep(600)
+    elif item == HOARD:
+        _hoard.append(bytearray(300 << 20))
+    elif item == NEEDY:
+        bytearray(300 << 20)
     elif item == LEFT:
         os._exit(3)
     elif item == SLOW:

@@ -1,0 +1,58 @@
+"""How large a file and what it holds may be, so that none fills a process or keeps it busy for long."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+from pydicom.dataset import FileDataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from dagster_project.ingestion.elements import integer
+from dagster_project.ingestion.opening import open_regular
+from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.ingestion.sources import SourceFile
+from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
+
+_LONGEST_VALUE = 1 << 20  # bytes; a LUT of 65,536 entries takes 128 KiB
+_MOST_CODES = 1000
+_BYTES_A_PIXEL = 4  # twice the 16 bits that a pixel may take, for all that a file holds beside them
+_SMALLEST_LIMIT = 32 << 20  # bytes
+_STEP = 1 << 22
+
+
+def refuse_floods(ds: FileDataset) -> None:
+    """Refuse a header that would fill the process that gathers the rows: an attribute of megabytes, masses of codes.
+
+    Raises RefusedFile `too_large`.
+    """
+    if any(len(ds.get_item(tag).value or b"") > _LONGEST_VALUE for tag in ds.keys()):  # noqa: SIM118
+        raise RefusedFile("too_large")
+    if len(ds.get(LABEL_ATTRIBUTES[0]) or []) > _MOST_CODES:
+        raise RefusedFile("too_large")
+
+
+def refuse_too_large(ds: FileDataset, file: SourceFile, max_megapixels: float) -> None:
+    """Refuse a picture of more pixels, or a file with or inflating to many more bytes, than a radiograph may have.
+
+    Raises RefusedFile `too_large`.
+    """
+    if integer(ds, "Rows") * integer(ds, "Columns") > max_megapixels * 1e6:
+        raise RefusedFile("too_large")
+    most = max(int(_BYTES_A_PIXEL * max_megapixels * 1e6), _SMALLEST_LIMIT)
+    if file.size > most:
+        raise RefusedFile("too_large")
+    if ds.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian and _inflates_beyond(ds, Path(file.path), most):
+        raise RefusedFile("too_large")
+
+
+def _inflates_beyond(ds: FileDataset, path: Path, most: int) -> bool:
+    """Whether a deflated data set (PS3.5 A.5) is longer than `most` bytes; step by step, so that no bomb goes off."""
+    unpacker, total = zlib.decompressobj(wbits=-zlib.MAX_WBITS), 0
+    with open_regular(path) as file:
+        file.seek(144 + ds.file_meta.FileMetaInformationGroupLength)  # preamble, prefix and the length's own element
+        packed = file.read()
+    while packed and total <= most:
+        total += len(unpacker.decompress(packed, _STEP))
+        packed = unpacker.unconsumed_tail
+    return total > most

@@ -1,0 +1,63 @@
+"""Compressed pixel data looked at before a decoder believes them, where decoders believe too much."""
+
+from __future__ import annotations
+
+import struct
+from math import ceil
+
+from dagster_project.ingestion.reasons import RefusedFile
+
+_START = b"\xff\x4f\xff\x51"  # start of codestream, image and tile size
+_TILE_PART = 0xFF90
+_BEGIN, _END = b"\xff\xd8", b"\xff\xd9"
+_MOST_TILES = 65535
+
+
+def check_jpeg_ls(frame: bytes) -> None:
+    """Refuse what does not begin as a JPEG-LS stream, and one without an end, beyond which CharLS reads for seconds.
+
+    The end marker cannot occur within compressed data (ISO/IEC 14495-1, A.1).
+    Raises RefusedFile `decoder_error` or `pixels_short`.
+    """
+    if not frame.startswith(_BEGIN):
+        raise RefusedFile("decoder_error")
+    if _END not in frame:
+        raise RefusedFile("pixels_short")
+
+
+def check_jpeg2000(frame: bytes, shape: tuple[int, int]) -> None:
+    """Refuse a codestream of another size than `shape` (rows, columns), or of which whole tiles are missing.
+
+    The decoder allocates whatever size is written there, and leaves missing tiles dark without a word.
+    Source: ISO/IEC 15444-1, Annex A.
+    Raises RefusedFile `decoder_error` or `pixels_short`; struct.error where the codestream ends within its header.
+    """
+    start = frame.find(_START)
+    if start < 0:
+        raise RefusedFile("decoder_error")
+    width, height, left, top, tile_width, tile_height, tile_left, tile_top = struct.unpack_from(">8I", frame, start + 8)
+    if (height - top, width - left) != shape or not tile_width or not tile_height:
+        raise RefusedFile("decoder_error")
+    tiles = ceil((width - tile_left) / tile_width) * ceil((height - tile_top) / tile_height)
+    if not 0 < tiles <= _MOST_TILES:
+        raise RefusedFile("decoder_error")
+    if len(_tiles_found(frame, start + 2)) < tiles:
+        raise RefusedFile("pixels_short")
+
+
+def _tiles_found(frame: bytes, position: int) -> set[int]:
+    """Numbers of the tiles that have at least one part, read from marker to marker."""
+    found: set[int] = set()
+    while position + 12 <= len(frame):
+        marker, length = struct.unpack_from(">HH", frame, position)
+        if marker != _TILE_PART:
+            if found or marker >> 8 != 0xFF:
+                break
+            position += 2 + length
+            continue
+        tile, bytes_of_part = struct.unpack_from(">HI", frame, position + 4)
+        found.add(tile)
+        if not bytes_of_part:  # it goes on to the end
+            break
+        position += bytes_of_part
+    return found

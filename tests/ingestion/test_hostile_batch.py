@@ -1,0 +1,95 @@
+"""Whole batches with files that crash, hang, fill memory or have odd names: their neighbours are read all the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from support.dicoms import radiograph, save
+from support.hostile import ITEM_END, OPEN_ITEM, SEQUENCE_END, UNDEFINED, deflated, element, spliced, tag_of
+from support.mutations import Mutation, Recipe
+from support.roots import params_of, where_found
+
+from dagster_project.files import content_hash, read_table
+from dagster_project.ingestion.batch import ingest
+from dagster_project.layout import Layout
+
+NAMES = [
+    b"-rf",
+    b"--help.dcm",
+    b" blank .dcm",
+    b"line\nbreak.dcm",
+    b"tab\tand\rreturn.dcm",
+    b"caf\xe9.dcm",
+    b"caf\xc3\xa9.dcm",
+    b"cafe\xcc\x81.dcm",
+    b"\xff\xfe\x01",
+    b"=cmd()|x!A1.dcm",
+    b"<script>.dcm",
+    b"$(touch CANARYTOUCHED).dcm",
+    b"quote\"'`;.dcm",
+    b"back\\slash.dcm",
+    b"turned\xe2\x80\xaemcd.dcm",
+    b"~",
+    b"*",
+    b"NUL.dcm",
+    b"x" * 251 + b".dcm",
+]
+
+
+def crashing(path: Path) -> None:
+    """Makes gdcm abort: a JPEG with bytes too many, as JPEG Extended, which is left to it."""
+    raw = Recipe("jpeg", 0, (Mutation("insert", 0.6769258911869556, 2478899119),)).made()
+    assert b"1.2.840.10008.1.2.4.50" in raw
+    path.write_bytes(raw.replace(b"1.2.840.10008.1.2.4.50", b"1.2.840.10008.1.2.4.51"))
+
+
+def hanging(path: Path) -> None:
+    """Keeps the parser busy for many seconds: a million empty items."""
+    tag = tag_of("RequestAttributesSequence")
+    items = element(tag, "SQ", (OPEN_ITEM + ITEM_END) * 1_500_000 + SEQUENCE_END, UNDEFINED)
+    path.write_bytes(spliced(save(radiograph(900), path).read_bytes(), tag, items))
+
+
+def filling(path: Path) -> None:
+    deflated(radiograph(901), path, element(tag_of("StudyComments"), "UT", bytes(700 << 20)))
+
+
+@pytest.mark.slow
+def test_a_crash_a_hang_and_a_bomb_in_one_batch_harm_nobody_else(empty_root: Layout, tmp_path: Path) -> None:
+    settings = yaml.safe_load(empty_root.params.read_text())
+    settings["ingestion"] |= {"workers": 2, "memory_mb": 640, "seconds_per_file": 6}
+    empty_root.params.write_text(yaml.safe_dump(settings))
+    source = tmp_path / "source"
+    for seed in range(20):
+        save(radiograph(seed), source / f"{seed:02}.dcm")
+    for name, make in {"05-crash.dcm": crashing, "10-hang.dcm": hanging, "15-bomb.dcm": filling}.items():
+        make(source / name)
+    ingest(empty_root, params_of(empty_root), source, "hostile")
+    found = {Path(row.path).name: (row.verdict, row.reason) for row in read_table(empty_root.files).itertuples()}
+    assert found.pop("05-crash.dcm") == ("quarantine", "decoder_crashed")
+    assert found.pop("10-hang.dcm") == ("quarantine", "too_slow")
+    assert found.pop("15-bomb.dcm") == ("quarantine", "too_large")
+    assert found == {f"{seed:02}.dcm": ("accept", "") for seed in range(20)}
+
+
+def test_files_of_any_name_are_read_each_once_and_a_rerun_finds_them_done(
+    empty_root: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / "source"
+    for seed, name in enumerate(NAMES):
+        save(radiograph(seed), source / "a.dcm").rename(source / os.fsdecode(name))
+    summary = ingest(empty_root, params_of(empty_root), source, "names")
+    assert (summary.pictures, summary.verdicts) == (len(NAMES), {"accept": len(NAMES)})
+    files = read_table(empty_root.files)
+    assert files["path"].is_unique
+    assert files["file_id"].is_unique
+    before = content_hash(empty_root.files), empty_root.pixels("names").stat().st_mtime_ns
+    ingest(empty_root, params_of(empty_root), source, "names")
+    assert (content_hash(empty_root.files), empty_root.pixels("names").stat().st_mtime_ns) == before
+    assert list(tmp_path.rglob("CANARYTOUCHED")) == []
+    for word in ("mcd.dcm", "cmd()", "break.dcm", "xxxxxxxx"):
+        assert where_found(word, empty_root.root, leave_out=("data/private",)) == []

@@ -1,0 +1,175 @@
+"""Ingestions that are killed or run out of room, and whether what they leave is whole.
+
+A long run: `PYTHONPATH=tests python -m support.interrupted --kills 200`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import shutil
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import content_hash, read_table
+from dagster_project.ingestion.batch import ingest
+from dagster_project.ingestion.pseudonyms import load_pseudonyms
+from dagster_project.ingestion.store import ingested_batches, load_headers, open_pixels
+from dagster_project.layout import Layout
+from support.exports import BATCH, write_mixed_export
+from support.roots import params_of, small_root
+
+FULL, REFUSED, BROKEN = 28, 3, 4  # how a child ends: the disk is full, RayTruthError, anything else
+_LONGEST = 120.0  # s
+
+
+def published(layout: Layout) -> dict[str, str]:
+    """Content hashes of all that ingestions publish."""
+    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine_dir, layout.files, layout.identities)
+    hashes = {str(p.relative_to(layout.root)): content_hash(p) for p in (*paths, layout.label_texts) if p.exists()}
+    return hashes | {"batches": content_hash(layout.batches)}
+
+
+def tree(layout: Layout) -> list[str]:
+    """Every file under the root's data folder, relative."""
+    return sorted(str(p.relative_to(layout.root)) for p in (layout.root / "data").rglob("*") if p.is_file())
+
+
+def assert_whole(layout: Layout, whole: Layout) -> None:
+    """Every batch that counts as ingested has all its pictures, each once, and the right ones."""
+    for batch in ingested_batches(layout):
+        headers, expected = load_headers(layout, batch), load_headers(whole, batch)
+        assert headers["image_id"].tolist() == expected["image_id"].tolist()
+        np.testing.assert_array_equal(open_pixels(layout, batch), open_pixels(whole, batch))
+    if layout.files.exists():
+        files = read_table(layout.files)
+        assert files["file_id"].is_unique
+
+
+def undisturbed(folder: Path, source: Path) -> Layout:
+    """A root in `folder` whose data folder holds just what an ingestion of `source` leaves."""
+    settings = small_root(folder / "settings")
+    load_pseudonyms(settings.key)
+    layout = fresh_root(settings, folder / "whole")
+    ingest(layout, params_of(layout), source, BATCH)
+    return layout
+
+
+def fresh_root(ingested: Layout, folder: Path) -> Layout:
+    """A root with the key and settings of `ingested` that has ingested nothing."""
+    layout = Layout(folder)
+    layout.private.mkdir(parents=True, mode=0o700)
+    for path in (ingested.params, ingested.root / "regions.yaml", ingested.key):
+        shutil.copy(path, layout.root / path.relative_to(ingested.root))
+    return layout
+
+
+def begun(layout: Layout, source: Path, batch: str = BATCH) -> int:
+    """Start an ingestion in a forked process that leads a group of its own; returns its process id."""
+    child = os.fork()
+    if child:
+        return child
+    os.setsid()
+    status = BROKEN
+    try:
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, 1)
+        os.dup2(devnull, 2)
+        ingest(layout, params_of(layout), source, batch)
+        status = 0
+    except RayTruthError:
+        status = REFUSED
+    except OSError as error:
+        status = FULL if error.errno == errno.ENOSPC else BROKEN
+    finally:
+        os._exit(status)
+
+
+def ended(child: int) -> int:
+    """Wait for a child; its exit status, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When to kill: so many seconds after a file of the root appears, or after the start if `file` is empty.
+
+    `group`: with its workers, as a power cut would, or alone, as the kernel does when memory runs out.
+    """
+
+    file: str
+    seconds: float
+    group: bool
+
+
+def random_moment(random: Random, layout: Layout) -> Moment:
+    """A moment anywhere in an ingestion, more often in its last steps, which are short."""
+    staging = layout.staging(BATCH).relative_to(layout.root)
+    file, longest = random.choice(
+        [("", 3.0), (f"{staging}/pictures.npy", 1.5), (f"{staging}/ready", 0.1), (f"{staging}/ready", 0.03)]
+    )
+    return Moment(file, random.random() * longest, random.random() < 0.7)
+
+
+def killed_at(moment: Moment, layout: Layout, source: Path) -> bool:
+    """Run an ingestion and kill it; returns False if it had come to its end before."""
+    child, until = begun(layout, source), time.monotonic() + _LONGEST
+    while moment.file and not (layout.root / moment.file).exists() and time.monotonic() < until:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            break
+        time.sleep(0.001)
+    time.sleep(moment.seconds)
+    (os.killpg if moment.group else os.kill)(child, signal.SIGKILL)
+    status = ended(child)
+    assert status in (0, -signal.SIGKILL), status
+    return status != 0
+
+
+def kill_many(kills: int, seed: int, ingested: Layout, source: Path, folder: Path) -> Counter[str]:
+    """Kill so many ingestions, up to three in a row on one root, then run it to its end and compare with `ingested`.
+
+    Raises AssertionError where a batch is not whole after a kill, or the last state is not just that of `ingested`.
+    """
+    random, found = Random(seed), Counter[str]()
+    while found["killed"] < kills:
+        layout = fresh_root(ingested, folder / f"root-{sum(found.values())}")
+        for _ in range(random.randint(1, 3)):
+            moment = random_moment(random, layout)
+            killed = killed_at(moment, layout, source)
+            found["killed" if killed else "ended before"] += 1
+            found[f"killed after {Path(moment.file).name or 'the start'}"] += killed
+            found["left published"] += BATCH in ingested_batches(layout)
+            assert_whole(layout, ingested)
+        assert ended(begun(layout, source)) == 0
+        assert published(layout) == published(ingested)
+        assert tree(layout) == tree(ingested)
+        found["completed by a rerun"] += 1
+        shutil.rmtree(layout.root)
+    return found
+
+
+def main() -> None:
+    """Kill many, and print how often when."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / "source"
+        write_mixed_export(source)
+        whole, started = undisturbed(Path(folder), source), time.monotonic()
+        found = kill_many(options.kills, options.seed, whole, source, Path(folder))
+        print(dict(found), f"{time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
