@@ -15,9 +15,9 @@ from support.trained import Trained, trained_root
 
 from benchmarks import peers
 from benchmarks.comparison import compare, main, mcnemar, mcnemar_counts, scored
-from dagster_project.files import write_table
 from dagster_project.ensembling.fractions import MEANS
 from dagster_project.ensembling.joint import JOINT
+from dagster_project.files import write_table
 from dagster_project.layout import ENCODERS
 
 
