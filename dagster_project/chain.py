@@ -24,6 +24,7 @@ from dagster_project.monitoring.predict import predict_batch
 from dagster_project.params import Params
 from dagster_project.pretraining.pretrain import pretrain
 from dagster_project.pretraining.train import METHODS
+from dagster_project.privacy.scan import Scan, scan
 from dagster_project.review.worklist import build_worklist
 from dagster_project.training_set.build import build_training_set
 from dagster_project.validation.validate import Validation, validate
@@ -92,6 +93,8 @@ def run(layout: Layout, params: Params, sources: list[Path]) -> dict[str, float]
         for batch in ingested_batches(layout):
             measure_drift(layout, params, batch)
         commit_stage(layout, "drift_report")
+    with _timed("scan_identities", seconds):
+        _say_found(scan(layout, ingested_batches(layout)))
     return seconds
 
 
@@ -121,6 +124,13 @@ def _say_failed(validation: Validation) -> None:
         if not check.passed:
             kind = "blocking check" if check.blocking else "check"
             log.warning("batch %s: %s failed: %s (%d rows)", validation.batch, kind, check.says, check.unexpected)
+
+
+def _say_found(result: Scan) -> None:
+    for find in result.finds:
+        log.error("batch %s: %s found in %s (%d times)", find.batch, find.kind, find.place, find.times)
+    for place in result.unread:
+        log.warning("could not be searched for identities: %s", place)
 
 
 @contextmanager

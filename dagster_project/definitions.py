@@ -8,6 +8,7 @@ from dagster_project.auditing.assets import shortcut_audit
 from dagster_project.ensembling.assets import champion, ensemble
 from dagster_project.evaluation.assets import linear_evaluation
 from dagster_project.ingestion.assets import radiographs
+from dagster_project.ingestion.checks import no_identity_outside_private
 from dagster_project.ingestion.sensors import INGEST, inbox
 from dagster_project.label_errors.assets import label_errors
 from dagster_project.monitoring.assets import batch_predictions, drift_report
@@ -19,6 +20,9 @@ from dagster_project.monitoring.sensors import (
     retrain_on_drift,
     retraining_schedule,
 )
+from dagster_project.pacs.assets import pacs_assets
+from dagster_project.pacs.resources import Pacs
+from dagster_project.pacs.sensors import pacs_sensors
 from dagster_project.pretraining.assets import encoders
 from dagster_project.resources import BATCHES, Root
 from dagster_project.review.assets import corrected_labels, review_worklist, verdicts
@@ -26,9 +30,11 @@ from dagster_project.training_set.assets import training_set
 from dagster_project.validation.checks import metadata_checks
 
 root = Root()
+params = root.params
 
 defs = dg.Definitions(
     assets=[
+        *pacs_assets(params.pacs),  # one a source that params.yaml names
         radiographs,  # radiograph_headers, radiograph_pixels; one partition a batch
         verdicts,
         corrected_labels,
@@ -43,11 +49,11 @@ defs = dg.Definitions(
         batch_predictions,  # one partition a batch
         drift_report,  # one partition a batch
     ],
-    asset_checks=[metadata_checks],
+    asset_checks=[metadata_checks, no_identity_outside_private],
     jobs=[INGEST, LEARN, MONITOR],
-    sensors=[inbox, new_batch, retrain_on_drift, failed_run],
-    schedules=[retraining_schedule(root.params)],
-    resources={"root": root},
+    sensors=[inbox, *pacs_sensors(params.pacs), new_batch, retrain_on_drift, failed_run],
+    schedules=[retraining_schedule(params)],
+    resources={"root": root, "pacs": Pacs(root=root)},
     executor=dg.in_process_executor,  # a process a step would cost more than most steps
 )
 

@@ -77,9 +77,36 @@ class Layout:
         return self.private / "label_texts.parquet"
 
     @property
+    def identifiers(self) -> Path:
+        """Names, IDs and accession numbers a batch, for the search for them; not whose they are."""
+        return self.private / "identifiers.parquet"
+
+    @property
     def sources(self) -> Path:
         """Batch -> source folder."""
         return self.private / "sources.json"
+
+    @property
+    def pacs(self) -> Path:
+        """What came from a PACS and is in no batch yet, and what was asked for."""
+        return self.private / "pacs"
+
+    @property
+    def pacs_state(self) -> Path:
+        """SQLite: studies seen, pictures taken in."""
+        return self.pacs / "state.sqlite"
+
+    def arriving(self, source: str) -> Path:
+        """A source's open batch; moved to the inbox whole."""
+        return self.pacs / source / "open"
+
+    def spool(self, source: str) -> Path:
+        """A source's objects under way."""
+        return self.pacs / source / "spool"
+
+    def set_aside(self, source: str) -> Path:
+        """Objects that contradict what came before under the same UID."""
+        return self.pacs / source / "set_aside"
 
     def staging(self, batch: str) -> Path:
         """A batch under way; published only when complete."""
@@ -256,6 +283,10 @@ class Layout:
         """Great Expectations' pages."""
         return self.reports / "data_docs"
 
+    def deidentification(self, batch: str) -> Path:
+        """What happened to each attribute of a batch, and what the search for its identities found."""
+        return self.reports / "deidentification" / f"{batch}.json"
+
     def drift_page(self, batch: str) -> Path:
         """Evidently's page for one batch."""
         return self.reports / "drift" / f"{batch}.html"
@@ -264,3 +295,9 @@ class Layout:
     def failures(self) -> Path:
         """Failed Dagster runs, one JSON a line."""
         return self.reports / "failed_runs.jsonl"
+
+
+def outputs(layout: Layout) -> tuple[Path, ...]:
+    """What RayTruth, Dagster and DVC write under a root; `data/` holds private and incoming files too."""
+    root = layout.root
+    return root / "data", root / "models", layout.dagster_home, root / ".dvc", root / "dvc.lock"

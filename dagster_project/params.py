@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from dagster_project.errors import RayTruthError
+from dagster_project.pacs_params import PacsParams
+from dagster_project.section import Positive, Section, Share
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """A group of settings: frozen, and unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Ingestion(Section):
@@ -173,6 +167,7 @@ class Params(Section):
     ensembling: Ensembling
     label_errors: LabelErrors
     monitoring: Monitoring
+    pacs: PacsParams
     profiles: dict[str, Profile]
 
     @model_validator(mode="after")
@@ -227,7 +222,13 @@ def _known_keys(section: type[BaseModel]) -> list[str]:
     keys = []
     for name, field in section.model_fields.items():
         keys.append(name)
-        kind = Profile if name == "profiles" else field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            keys += _known_keys(kind)
+        for inner in _sections_in(field.annotation):
+            keys += _known_keys(inner)
     return keys
+
+
+def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that an annotation names, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections_in(part)]

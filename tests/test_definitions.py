@@ -79,11 +79,15 @@ def test_every_asset_says_what_it_is_whose_and_of_what_kind(graph: dg.AssetGraph
         assert node.kinds, key
 
 
-def test_there_is_one_partitioned_check_an_expectation_and_the_gate(graph: dg.AssetGraph) -> None:
+def test_there_is_one_partitioned_check_an_expectation_the_search_and_the_gate(
+    graph: dg.AssetGraph,
+) -> None:
     from dagster_project.validation.expectations import EXPECTATIONS
 
     checks = {key.name: graph.get(key) for key in graph.asset_check_keys}
-    assert {e.name for e in EXPECTATIONS} | {"challenger_does_not_lose"} == set(checks)
+    others = {"challenger_does_not_lose", "no_identity_outside_private"}
+    assert {e.name for e in EXPECTATIONS} | others == set(checks)
+    assert checks["no_identity_outside_private"].partitions_def is not None
     assert all(checks[e.name].partitions_def is not None for e in EXPECTATIONS)
     assert {e.name for e in EXPECTATIONS if e.blocking} == {name for name, check in checks.items() if check.blocking}
 

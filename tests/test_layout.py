@@ -14,7 +14,9 @@ from dagster_project.errors import RayTruthError
 from dagster_project.layout import Layout, checked_batch_name
 
 LAYOUT = Layout(Path("/srv/site"))
-PRIVATE = {"private", "key", "identities", "files", "label_texts", "sources", "staging", "lock"}
+PRIVATE = {"private", "key", "identities", "files", "label_texts", "identifiers", "sources", "staging", "lock"} | {
+    *("pacs", "pacs_state", "arriving", "spool", "set_aside"),
+}
 
 
 def every_path() -> dict[str, Path]:

@@ -131,6 +131,56 @@ def test_an_impossible_value_is_an_error_that_names_its_key(
     assert path[-1] in refusal(changed(path, value), tmp_path)
 
 
+def test_the_pacs_of_the_documentation_can_be_used(tmp_path: Path) -> None:
+    page = Path(__file__).parents[1] / "docs" / "data-engineer.md"
+    example = yaml.safe_load(page.read_text().split("```yaml\n")[1].split("```")[0])
+    receive = {**OWN["pacs"]["receive"], **example.pop("receive")}
+    pacs = load({**OWN, "pacs": {**OWN["pacs"], **example, "receive": receive}}, tmp_path).pacs
+    assert {name: source.protocol for name, source in pacs.sources.items()} == {"main": "dicomweb", "old": "dimse"}
+    assert [str(network) for network in pacs.receive.allowed["CR1"]] == ["10.1.7.31/32"]
+
+
+WEB = {"protocol": "dicomweb", "url": "https://pacs.example/web", "ca": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "said"),
+    [
+        ("main", WEB | {"url": "http://pacs.example/web"}, "https://"),
+        ("main", WEB | {"url": "https://me:CANARY@pacs.example/web"}, "password"),
+        ("main", WEB | {"url": "ftp://pacs.example"}, "https://"),
+        ("main", WEB | {"protocol": "ftp"}, "protocol"),
+        ("main", WEB | {"urll": 1}, "did you mean url?"),
+        ("received", WEB, "receive"),
+        ("a/b", WEB, "sources"),
+        ("Main", WEB, "sources"),
+    ],
+)
+def test_a_pacs_that_cannot_be_or_would_tell_a_secret_is_an_error(
+    name: str, source: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    message = refusal(changed(("pacs", "sources"), {name: source}), tmp_path)
+    assert said in message
+    assert "CANARY" not in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("allowed", {"CR1": []}),
+        ("allowed", {"CR1": ["10.0.0.1/8"]}),
+        ("allowed", {"A" * 17: ["10.0.0.0/8"]}),
+        ("allowed", {"CR\\1": ["10.0.0.0/8"]}),
+        ("port", 0),
+        ("ae_title", ""),
+        ("quiet_seconds", 0),
+        ("tls", {"certificate": "x"}),
+    ],
+)
+def test_a_receiver_that_cannot_be_is_an_error(key: str, value: object, tmp_path: Path) -> None:
+    assert key in refusal(changed(("pacs", "receive", key), value), tmp_path)
+
+
 def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     settings = changed(("seed",), "x") | {"sed": 1}
     del settings["ingestion"]["side"]

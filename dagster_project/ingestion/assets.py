@@ -1,13 +1,16 @@
 """`radiograph_headers` and `radiograph_pixels`: one ingestion makes both, and publishes them together."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from dagster_project.ingestion.batch import ingest
 from dagster_project.ingestion.register import registered_source
 from dagster_project.ingestion.store import load_headers, open_pixels
 from dagster_project.pictures import draw_montage, evenly
+from dagster_project.privacy.proof import load_proof
 from dagster_project.resources import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
 
 _SHOWN, _SIDE_STEP = 24, 2
@@ -40,7 +43,7 @@ def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Ma
     layout, batch = root.layout, context.partition_key
     summary = ingest(layout, root.params, registered_source(layout, batch), batch)
     versions = root.commit("radiographs")
-    headers, shard = load_headers(layout, batch), open_pixels(layout, batch)
+    headers, shard, proof = load_headers(layout, batch), open_pixels(layout, batch), load_proof(layout, batch)
     yield dg.MaterializeResult(
         "radiograph_headers",
         data_version=versions.of(layout.headers(batch)),
@@ -52,6 +55,9 @@ def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Ma
                 headers["label_region"].fillna("(none)").value_counts().to_dict(), "region", "pictures"
             ),
             "label status": as_counts(headers["label_status"].value_counts().to_dict(), "status", "pictures"),
+            "attributes by action (PS3.15)": as_counts(proof["attributes_by_action"], "action", "attributes"),
+            "attributes that are not removed": as_table(_not_removed(proof["attributes"])),
+            "unknown or private attributes, removed": proof["unknown_attributes"],
             "rows": as_table(headers.head(10)),
             "seconds": summary.seconds,
         },
@@ -67,9 +73,14 @@ def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Ma
             "pictures": len(shard),
             "side (px)": shard.shape[1],
             "with borders cut off": int((headers["cropped"] > 0).sum()),
+            "with burned-in text masked": int((headers["text_masked"] > 0).sum()),
             "with marks blanked": int((headers["blanked"] > 0).sum()),
             "megabytes": round(shard.nbytes / 1e6, 1),
             "montage": as_picture(montage),
         },
     )
     montage.unlink()
+
+
+def _not_removed(attributes: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame([a for a in attributes if a["action"] != "removed"])

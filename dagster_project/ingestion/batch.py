@@ -11,15 +11,16 @@ from filelock import FileLock, Timeout
 
 from dagster_project.errors import RayTruthError
 from dagster_project.files import read_table
-from dagster_project.ingestion.passes import FileRead, nothing_usable, read_headers, read_pictures
+from dagster_project.ingestion.passes import FileRead, masked_in, nothing_usable, read_headers, read_pictures, staged_of
 from dagster_project.ingestion.pseudonyms import load_pseudonyms
 from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging, sweep
 from dagster_project.ingestion.register import forget, register
 from dagster_project.ingestion.sources import list_files, stamp
 from dagster_project.ingestion.staged_pixels import staged_pictures
-from dagster_project.ingestion.tables import batch_tables
+from dagster_project.ingestion.tables import COLUMNS, batch_tables
 from dagster_project.layout import Layout, checked_batch_name
 from dagster_project.params import Params
+from dagster_project.privacy.proof import actions_report
 from dagster_project.taxonomy.taxonomy import load_taxonomy
 
 
@@ -53,14 +54,17 @@ def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSum
             register(layout, pseudonyms, batch, source, files)
             sweep(layout)
             publish(layout, batch)  # what a crash left staged whole
-            work = pseudonyms.of("work", *map(stamp, files), params.ingestion.model_dump_json(), repr(taxonomy))
+            work = pseudonyms.of(
+                "work", *map(stamp, files), params.ingestion.model_dump_json(), repr(taxonomy), COLUMNS
+            )
             if not is_published(layout, batch, work):
                 staging = start_staging(layout, batch, work)
                 reads = read_headers(files, batch, pseudonyms, taxonomy, params.ingestion)
                 _refuse_telling_name(layout, batch, reads)
                 used, places = read_pictures(reads, params.ingestion, staging)
                 tables = batch_tables(reads, used, batch, pseudonyms)
-                stage(layout, batch, work, tables, staged_pictures(staging), places)
+                proof = actions_report(batch, [staged_of(read).tags for read in used], masked_in(used))
+                stage(layout, batch, work, tables, proof, staged_pictures(staging), places)
                 publish(layout, batch)
             clear_staging(layout, batch)
     except Timeout:

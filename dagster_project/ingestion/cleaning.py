@@ -1,7 +1,9 @@
-"""Collimation borders cut off and burned-in marks blanked before a picture fills its square: they tell the room.
+"""What is burned in or no anatomy goes before a picture fills its square: it tells the patient or the room.
 
-Only what cannot be anatomy goes: black or white margins without any content, and small marks in full white (or black)
-that stand alone on even ground near a margin. A picture without them stays as it was, bit by bit.
+In this order: lines of text are painted over wherever they stand (burned_in_text.py), borders are cut off, and small
+marks are blanked. Of the last two only what cannot be anatomy goes: black or white margins without any content, and
+small marks in full white (or black) that stand alone on even ground near a margin. A picture without any stays as it
+was, bit by bit.
 """
 
 from __future__ import annotations
@@ -12,10 +14,9 @@ import numpy as np
 from pydicom.dataset import Dataset
 from scipy import ndimage
 
+from dagster_project.ingestion.burned_in_text import Box, without_text
 from dagster_project.ingestion.elements import integer, text
 from dagster_project.ingestion.letterbox import fitted
-
-Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are the first beyond
 
 _EVEN = 12.0  # grey levels of 255 by which the pixels of a margin's line differ at most: noise, JPEG artefacts
 _EXTREME = 16.0  # grey levels from black or white within which a margin lies
@@ -40,25 +41,29 @@ class Cleaned:
     picture: np.ndarray
     cropped: float = 0.0
     blanked: float = 0.0
+    masked: float = 0.0
 
 
 def clean(picture: np.ndarray, declared: Box | None, side: int) -> Cleaned:
-    """Cut the margins off a picture (Rows, Columns) float32 in 0..255, fit it to `side`, and blank its marks.
+    """Paint over a picture's text, cut its margins off, fit it to `side`, and blank its marks.
+
+    `picture` is (Rows, Columns) float32 in 0..255.
 
     `declared`: the field that the header declares, in the picture's pixels; an edge of it counts only if nothing of
     interest lies beyond.
     """
+    picture, masked = without_text(picture)
     small = fitted(picture, side)
     unmarked, blanked = without_marks(small)
     scale = np.array(picture.shape).repeat(2) / np.array(small.shape).repeat(2)
     box = _declared_field(unmarked, declared, scale) if declared else (0, small.shape[0], 0, small.shape[1])
     box = content_box(unmarked, box)
     if box == (0, small.shape[0], 0, small.shape[1]):
-        return Cleaned(unmarked, 0.0, blanked)
+        return Cleaned(unmarked, 0.0, blanked, masked)
     top, bottom, left, right = _outwards(box, scale)
     inside = picture[top:bottom, left:right]
     unmarked, blanked = without_marks(fitted(inside, side))
-    return Cleaned(unmarked, 1 - inside.size / picture.size, blanked)
+    return Cleaned(unmarked, 1 - inside.size / picture.size, blanked, masked)
 
 
 def content_box(picture: np.ndarray, within: Box) -> Box:

@@ -20,6 +20,7 @@ from dagster_project.ingestion.opening import has_changed
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
+from dagster_project.privacy.identities import NAME, NUMBER
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
 from dagster_project.taxonomy.taxonomy import Taxonomy
 
@@ -34,10 +35,11 @@ VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PIXEL_LIMIT_BITS = 16
-_NAMES_AND_NUMBERS = ("PatientName", "OtherPatientNames", "PatientBirthName", "OtherPatientIDs", "AccessionNumber")
+_NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
+_NUMBERS = ("OtherPatientIDs", "AccessionNumber")
 _TAGS = [
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "IssuerOfPatientID"),
-    *_NAMES_AND_NUMBERS,
+    *(*_NAMES, *_NUMBERS),
     *("PatientBirthDate", "PatientSex", "PatientAge"),
     *("Modality", "ImageType", "StudyDate", "Manufacturer", "ManufacturerModelName", "StationName"),
     *("ViewPosition", "ImageLaterality", "Laterality", "PresentationIntentType", "BurnedInAnnotation", "KVP"),
@@ -65,6 +67,7 @@ class HeaderRead:
     row: dict[str, Any] | None = None
     identity: Identity | None = None
     label_texts: dict[str, str] = field(default_factory=dict)
+    identifiers: list[tuple[str, str]] = field(default_factory=list)  # kind and value; for `data/private/` only
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class HeaderReader:
             **_label_columns(label, warned),
         }
         texts |= {f"{LABEL_ATTRIBUTES[0]}[{i}]": f"{c.scheme} {c.value} {c.meaning}" for i, c in enumerate(codes)}
-        return HeaderRead(warned, row, identity, texts)
+        return HeaderRead(warned, row, identity, texts, _identifiers(ds))
 
 
 def _refuse_other_kinds(ds: FileDataset) -> None:
@@ -161,10 +164,16 @@ def _refuse_bad_format(ds: Dataset) -> None:
         raise RefusedFile("damaged_header")
 
 
+def _identifiers(ds: Dataset) -> list[tuple[str, str]]:
+    """The names and numbers of the patient and the study, each with its kind."""
+    kinds = {**dict.fromkeys(_NAMES, NAME), **dict.fromkeys(_NUMBERS, NUMBER)}
+    return [(kind, value) for keyword, kind in kinds.items() for value in text(ds, keyword).split("\\") if value]
+
+
 def _secrets(ds: Dataset, identity: Identity) -> list[str]:
     """What no device text may repeat: parts of names and numbers of the patient, at least four characters long."""
     values = [identity.patient_id, *identity.__dict__.values()]
-    values += [text(ds, k) for k in _NAMES_AND_NUMBERS]
+    values += [value for _, value in _identifiers(ds)]
     parts = [part for value in values for part in re.split(r"[\^\\=, ]+", value)]
     return [part.casefold() for part in parts if len(part) >= 4]
 

@@ -95,6 +95,11 @@ def staged_of(read: FileRead) -> StagedPicture:
     return read.pixels
 
 
+def masked_in(used: list[FileRead]) -> int:
+    """In how many pictures burned-in text was masked."""
+    return sum(staged_of(read).masked > 0 for read in used)
+
+
 def nothing_usable(reasons: Counter[str], where: str) -> RayTruthError:
     """The error of a source without any usable radiograph."""
     return RayTruthError(

@@ -32,6 +32,7 @@ from dagster_project.ingestion.oddities import odd_content
 from dagster_project.ingestion.opening import has_changed, open_regular
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
+from dagster_project.privacy.actions import tags_of
 
 # The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice. For JPEG Baseline it
 # would be gdcm, which takes the process down over a stream with bytes too many.
@@ -53,7 +54,8 @@ class PixelRead:
     """What the second pass found in one file. `picture` is uint8 (side, side), or None if the file is refused.
 
     Both digests are SHA-256: of the stored values, and of the whole file. `cropped` and `blanked` are the shares that
-    were cut off as border and blanked as marks, in 0..1.
+    were cut off as border and blanked as marks, `masked` that of burned-in text, in 0..1. `tags` are the file's tags
+    (privacy.actions.tags_of).
     """
 
     reasons: list[str]
@@ -62,13 +64,15 @@ class PixelRead:
     file_digest: str = ""
     cropped: float = 0.0
     blanked: float = 0.0
+    masked: float = 0.0
+    tags: str = ""
 
 
 @dataclass(frozen=True)
 class PixelReader:
     """Reads pixels in a worker process. `percentiles` are the two of the stretch, in 0..100.
 
-    `clean`: whether borders are cut off and burned-in marks blanked.
+    `clean`: whether burned-in text is masked, borders are cut off and marks blanked.
     """
 
     side: int
@@ -93,8 +97,11 @@ class PixelReader:
             return PixelRead(["changed" if has_changed(file) else refusal.reason])
         if has_changed(file):
             return PixelRead(["changed"])
+        warned += ["text_masked"] if small.masked else []
         reasons = sorted(set(warned) - {"no_preamble"})
-        return PixelRead(reasons, picture, _digest(stored), file_digest, small.cropped, small.blanked)
+        return PixelRead(
+            reasons, picture, _digest(stored), file_digest, small.cropped, small.blanked, small.masked, tags_of(ds)
+        )
 
 
 def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:

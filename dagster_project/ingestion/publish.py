@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,15 @@ from dagster_project.layout import Layout
 
 
 def stage(
-    layout: Layout, batch: str, work: str, tables: dict[str, pd.DataFrame], pictures: np.ndarray, places: list[int]
+    layout: Layout,
+    batch: str,
+    work: str,
+    tables: dict[str, pd.DataFrame],
+    proof: dict[str, Any],
+    pictures: np.ndarray,
+    places: list[int],
 ) -> None:
-    """Write a batch's tables (`headers`, `quarantine`, `files`, `identities`, `label_texts`) and shard to staging.
+    """Write a batch's tables (those of `batch_tables`), its de-identification proof and its shard to staging.
 
     The shard holds rows `places` of `pictures`, uint8 (files, side, side), in that order, which is the headers'.
     """
@@ -37,6 +44,7 @@ def stage(
             for place in places:
                 shard.write(pictures[place].tobytes())
             os.fsync(shard.fileno())
+        write_json(folder / "proof.json", proof)
         write_json(folder / "work.json", work)
 
 
@@ -55,7 +63,9 @@ def publish(layout: Layout, batch: str) -> None:
         headers = ready / "headers.parquet"
         if headers.exists() and not read_table(headers, columns=["image_id"]).empty:
             _merge(ready / "identities.parquet", layout.identities, batch)
+            _merge(ready / "identifiers.parquet", layout.identifiers, batch)
             _merge(ready / "label_texts.parquet", layout.label_texts, batch)
+            _move(ready / "proof.json", layout.deidentification(batch))
             _mark(layout, batch, read_json(ready / "work.json"))
             # From here on nothing needs room on the disk. The old rows go first: none may stand beside new pictures.
             layout.headers(batch).unlink(missing_ok=True)
@@ -73,7 +83,7 @@ def sweep(layout: Layout) -> None:
 
 
 def is_published(layout: Layout, batch: str, work: str) -> bool:
-    """Whether the batch stands published as the result of just this work (files, settings, taxonomy)."""
+    """Whether the batch stands published as the result of just this work (files, settings, taxonomy, columns)."""
     done = read_json(_done(layout)).get(batch) if _done(layout).exists() else None
     return done == work and layout.headers(batch).exists() and layout.pixels(batch).exists()
 

@@ -65,6 +65,7 @@ WARN = {
     "nonstandard_label": "the region is named in words, not by a code or a defined term",
     "label_conflict": "attributes name different regions",
     "burned_in": "the header says that annotation is burned in",
+    "text_masked": "lines of text burned into the picture were painted over",
     "text_withheld": "a device text repeated an identity and was withheld",
 }
 REASONS: dict[str, str] = {**SKIP, **QUARANTINE, **WARN}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +32,11 @@ class StagedPicture:
     file_digest: str
     cropped: float = 0.0
     blanked: float = 0.0
+    masked: float = 0.0
+    tags: str = ""
+
+    def __post_init__(self) -> None:
+        self.tags = sys.intern(self.tags)  # the same for all files of a console
 
 
 def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, staging: Path) -> list[StagedPicture]:
@@ -67,7 +73,9 @@ def _keep(read: PixelRead | RefusedFile, place: int, pictures: BinaryIO, first_b
         return StagedPicture(read.reasons, None, "", "")
     pictures.seek(first_byte + place * read.picture.size)
     pictures.write(read.picture.tobytes())
-    return StagedPicture(read.reasons, place, read.pixel_digest, read.file_digest, read.cropped, read.blanked)
+    return StagedPicture(
+        read.reasons, place, read.pixel_digest, read.file_digest, read.cropped, read.blanked, read.masked, read.tags
+    )
 
 
 def _make_room(staging: Path, count: int, side: int) -> None:

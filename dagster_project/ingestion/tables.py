@@ -47,6 +47,7 @@ HEADER_COLUMNS: dict[str, str] = {
     "pixel_digest": "string",
     "cropped": "float32",
     "blanked": "float32",
+    "text_masked": "float32",
     "warnings": "string",
 }
 FILE_COLUMNS = dict.fromkeys(("file_id", "batch", "path", "verdict", "reason"), "string")
@@ -55,13 +56,17 @@ IDENTITY_COLUMNS = dict.fromkeys(
     ("image_id", "sop_instance_uid", "study_instance_uid", "series_instance_uid", "patient_id", "path", "batch"),
     "string",
 )
+IDENTIFIER_COLUMNS = dict.fromkeys(("kind", "value", "batch"), "string")
 LABEL_TEXT_COLUMNS = dict.fromkeys(("image_id", "attribute", "text", "batch"), "string")
+
+# A batch that was ingested into other columns is ingested again.
+COLUMNS = repr([HEADER_COLUMNS, FILE_COLUMNS, QUARANTINE_COLUMNS, IDENTITY_COLUMNS, IDENTIFIER_COLUMNS])
 
 
 def batch_tables(
     reads: list[FileRead], used: list[FileRead], batch: str, pseudonyms: Pseudonyms
 ) -> dict[str, pd.DataFrame]:
-    """The tables `headers`, `identities`, `label_texts`, `files` and `quarantine` of one batch.
+    """The tables `headers`, `identities`, `identifiers`, `label_texts`, `files` and `quarantine` of one batch.
 
     `used` are the files that count, one a picture; headers and identities stand in the order of their image ids.
     """
@@ -72,6 +77,7 @@ def batch_tables(
             "pixel_digest": pseudonyms.of("pixels", pixels.pixel_digest),
             "cropped": pixels.cropped,
             "blanked": pixels.blanked,
+            "text_masked": pixels.masked,
         }
         headers.append({**row, "batch": batch, **seen, "warnings": ";".join(read.reasons)})
         identities.append(
@@ -97,10 +103,17 @@ def batch_tables(
     return {
         "headers": _table(headers, HEADER_COLUMNS, ["image_id"]),
         "identities": _table(identities, IDENTITY_COLUMNS, ["image_id"]),
+        "identifiers": _table(_identifiers(reads, batch), IDENTIFIER_COLUMNS, ["kind", "value"]),
         "label_texts": _table(texts, LABEL_TEXT_COLUMNS, ["image_id", "attribute"]),
         "files": _table(files, FILE_COLUMNS, ["file_id"]),
         "quarantine": _table(refused, QUARANTINE_COLUMNS, ["file_id"]),
     }
+
+
+def _identifiers(reads: list[FileRead], batch: str) -> list[dict[str, Any]]:
+    """Each once, of all files whose header could be read: not whose they are."""
+    found = {(kind, _shown(value)) for read in reads for kind, value in read.header.identifiers}
+    return [{"kind": kind, "value": value, "batch": batch} for kind, value in found]
 
 
 def _table(rows: Iterable[dict[str, Any]], columns: dict[str, str], sort_by: list[str]) -> pd.DataFrame:

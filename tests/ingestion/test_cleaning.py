@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
@@ -18,6 +18,7 @@ from dagster_project.ingestion.cleaning import Cleaned, clean, content_box, decl
 from dagster_project.ingestion.letterbox import fitted
 
 SIDE = 128
+SLOWLY_AT_FIRST = settings(deadline=None)  # the networks that find text are loaded at the first
 
 
 def limb(seed: int = 0, rows: int = 300, columns: int = 240) -> np.ndarray:
@@ -41,6 +42,7 @@ def cleaned(picture: np.ndarray) -> Cleaned:
     return clean(picture, None, SIDE)
 
 
+@SLOWLY_AT_FIRST
 @given(seed=st.integers(0, 10_000), side=st.integers(40, 200), low=st.integers(0, 120), high=st.integers(140, 255))
 def test_a_picture_without_margins_or_marks_stays_bit_by_bit(seed: int, side: int, low: int, high: int) -> None:
     values = smooth_picture(seed, side).astype(np.float32)
@@ -79,6 +81,7 @@ def test_a_border_in_a_frame_goes_too_and_the_anatomy_fills_the_square() -> None
     assert found.picture[-4].max() > 100
 
 
+@SLOWLY_AT_FIRST
 @given(rows=st.integers(1, 60), columns=st.integers(1, 400), seed=st.integers(0, 99))
 def test_a_picture_of_any_shape_is_cleaned(rows: int, columns: int, seed: int) -> None:
     picture = np.random.default_rng(seed).choice([0, 255], (rows, columns)).astype(np.float32)

@@ -27,7 +27,7 @@ pytestmark = [  # we write what the standard forbids
     pytest.mark.filterwarnings("ignore:Invalid value for VR"),
     pytest.mark.filterwarnings("ignore:The value length"),
 ]
-FROM_THE_BATCH = {"batch", "pixel_digest", "cropped", "blanked", "warnings"}
+FROM_THE_BATCH = {"batch", "pixel_digest", "cropped", "blanked", "text_masked", "warnings"}
 IDENTIFYING = {
     "PatientName": "CANARY^A",
     "PatientID": "CANARY1",

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
@@ -46,6 +47,13 @@ ENORMOUS = SIZE_OF_PICTURE, struct.pack(">II", 2**31 - 1, 2**31 - 1)
 
 def plain(**elements: Any) -> Make:
     return lambda path: save(radiograph(**elements), path)
+
+
+def with_text(text: str) -> Make:
+    page = Image.new("F", (450, 600), 400)
+    page.paste(Image.fromarray(picture(1, (300, 450)).astype(np.float32)), (0, 300))
+    ImageDraw.Draw(page).text((20, 20), text, fill=4000, font=ImageFont.load_default(34))
+    return plain(pixels=np.asarray(page).astype(np.uint16))
 
 
 def raw(content: bytes) -> Make:
@@ -398,6 +406,7 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "bad study date": (plain(StudyDate="20260230"), "accept_warn", "bad_date"),
     "no study date": (plain(StudyDate=None), "accept_warn", "bad_date"),
     "tension with a comma": (value("KVP", "DS", b"60,5"), "accept_warn", "bad_number"),
+    "burned-in text": (with_text("MUELLER HANS"), "accept_warn", "text_masked"),
     "burned-in annotation": (plain(BurnedInAnnotation="YES"), "accept_warn", "burned_in"),
     "markup in a text": (plain(StudyDescription="<script>alert(1)</script>"), "accept_warn", "odd_text"),
     "formula in a text": (plain(SeriesDescription="=cmd|' /C calc'!A0"), "accept_warn", "odd_text"),

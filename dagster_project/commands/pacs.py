@@ -1,0 +1,44 @@
+"""Commands for a PACS: ask one, or be sent to by one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from dagster_project.commands.common import PICTURES, RootOption, app, open_root, out, show_table
+
+
+@app.command(rich_help_panel=PICTURES, epilog="Example: raytruth --root /data/raytruth pull main")
+def pull(
+    context: typer.Context,
+    source: Annotated[str | None, typer.Argument(help="A source of params.yaml, pacs; without it, all.")] = None,
+    root: RootOption = None,
+) -> None:
+    """Fetch new radiographs from a PACS (DICOMweb or DIMSE) into the inbox, as a batch."""
+    layout, params = open_root(context, root)
+    from dagster_project.pacs.pull import pull as pull_once
+
+    for name in [source] if source else sorted(params.pacs.sources):
+        pulled = pull_once(layout, params, name)
+        batch = f"batch {pulled.batch} in data/inbox/" if pulled.batch else "no batch"
+        rows = [*pulled.outcomes.items(), ("studies looked at", pulled.studies), ("studies to come", pulled.waiting)]
+        show_table(f"source {name}: {batch}", ("what", "number"), rows)
+    if not source and not params.pacs.sources:
+        out.print("No source is named in params.yaml, pacs.")
+
+
+@app.command(rich_help_panel=PICTURES, epilog="Example: raytruth --root /data/raytruth receive")
+def receive(context: typer.Context, root: RootOption = None) -> None:
+    """Let a PACS or a modality send radiographs (C-STORE), until stopped; quiet time closes a batch."""
+    layout, params = open_root(context, root)
+    from dagster_project.pacs.receive import receive as receive_until
+
+    settings = params.pacs.receive
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    listening = f"{settings.ae_title} listens at {settings.address}, port {settings.port}. Stop it with Ctrl-C."
+    receive_until(layout, params.pacs, stop, lambda: out.print(listening, highlight=False))

@@ -1,0 +1,41 @@
+"""The command that searches outputs for identities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagster_project.commands.common import ROOTS, BatchArgument, RootOption, app, open_root, out, show_table
+
+
+@app.command(
+    "scan-identities", rich_help_panel=ROOTS, epilog="Example: raytruth scan-identities --also /var/log/dagster"
+)
+def scan_identities(
+    context: typer.Context,
+    batch: BatchArgument = None,
+    also: Annotated[
+        list[Path] | None, typer.Option(help="A file or folder outside the root to search too; may be repeated.")
+    ] = None,
+    root: RootOption = None,
+) -> None:
+    """Search all that was written under the root for names, IDs, UIDs and paths of patients.
+
+    Says where, never what; status 1 if anything was found or could not be read.
+    """
+    layout, _ = open_root(context, root)
+    from dagster_project.chain import chosen_batches
+    from dagster_project.privacy.scan import scan
+
+    result = scan(layout, chosen_batches(layout, batch), also or [])
+    out.print(f"{result.identities} identities searched for in {result.files} files, {result.bytes / 1e6:.0f} MB")
+    if result.left_out:
+        show_table("cannot be searched for alone", ("what", "how many"), result.left_out.items())
+    if result.unread:
+        show_table("could not be read", ("where",), [(place,) for place in result.unread])
+    if result.finds:
+        show_table("FOUND", ("batch", "where", "what kind", "times"), [tuple(vars(f).values()) for f in result.finds])
+    out.print("nothing found" if result.clean else "[bold red]not clean[/]")
+    raise typer.Exit(0 if result.clean else 1)

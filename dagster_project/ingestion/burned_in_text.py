@@ -1,0 +1,169 @@
+"""Lines of text burned into a picture: names, dates, numbers. Found, read to be sure, and painted over.
+
+Three steps, each on what the one before leaves, so that most pictures cost little more than the first: where strokes
+stand close together; where a network finds lines there; which of them a second one can read. Hands, feet and spines
+look like lines of text to the first network and cannot be read. Single letters are left to `cleaning`: an L or R tells
+a side, not a patient. What was read is used for nothing else, and forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from dagster_project.ingestion.letterbox import fitted
+from dagster_project.ingestion.text_models import read_line, text_map
+
+SIDE = 960  # px, longest side of the picture that is searched; a line must be about 10 px high in it
+Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are the first beyond
+
+# Where to look: cells in which grey levels rise and fall steeply in both directions
+_CELL = 16  # px
+_STEEP = 32  # grey levels of 255 over two px
+_STEEP_SHARE = 0.02  # of the pixels around, that rise and that fall, across and down
+_AROUND = 32  # px beyond the cells, for the network to see
+_MOST_REGIONS, _MOST_AREA = 12, 0.6  # beyond either, the whole picture is searched at once
+
+# What is a line
+_CORE = 0.3  # of text_map
+_LIKELY = 0.5  # its mean over the core
+_UNCLIP = 1.8  # how far the line reaches beyond its core, in core areas a circumference
+_TALLEST = 0.1  # of the picture's longest side: no line is higher
+_READ = ((2, 0.8), (5, 0.6))  # letters and digits at least, and their mean confidence then
+_UPRIGHT = 1.5  # height over width from which on a line is read turned
+_NEXT = 1.5  # line heights within which the rest of a line lies beside it
+_RING = 4  # px around a box, whose median fills it
+
+
+@dataclass(frozen=True)
+class _Line:
+    box: Box
+    read: bool
+
+    @property
+    def height(self) -> int:
+        top, bottom, left, right = self.box
+        return min(bottom - top, right - left)
+
+
+def without_text(picture: np.ndarray) -> tuple[np.ndarray, float]:
+    """A picture (Rows, Columns) float32 in 0..255 with its lines of text painted over, and their share of its area.
+
+    The picture itself is returned where there are none.
+    """
+    boxes = text_boxes(picture)
+    if not boxes:
+        return picture, 0.0
+    painted = picture.copy()
+    masked = np.zeros(picture.shape, bool)
+    for top, bottom, left, right in boxes:
+        around = picture[max(top - _RING, 0) : bottom + _RING, max(left - _RING, 0) : right + _RING]
+        rim = np.ones(around.shape, bool)
+        rim[_RING:-_RING, _RING:-_RING] = False
+        painted[top:bottom, left:right] = np.median(around[rim])
+        masked[top:bottom, left:right] = True
+    return painted, float(masked.mean())
+
+
+def text_boxes(picture: np.ndarray) -> list[Box]:
+    """The lines of text of a picture (Rows, Columns) float32 in 0..255, as boxes in its own pixels."""
+    small = fitted(picture, SIDE).astype(np.uint8)
+    scale = np.array(picture.shape) / small.shape
+    lines = []
+    for core in (box for region in _regions(small) for box in _cores(small, region)):
+        if min(core[1] - core[0], core[3] - core[2]) <= _TALLEST * SIDE:
+            box = _enlarged(core, scale, picture.shape)
+            lines.append(_Line(box, _is_read(picture, box)))
+    lines = list(dict.fromkeys(lines))
+    read = [line for line in lines if line.read]
+    return [line.box for line in lines if line.read or any(_continues(line, other) for other in read)]
+
+
+def _regions(small: np.ndarray) -> list[Box]:
+    """Parts of a uint8 picture (rows, columns) in which strokes stand close together; most pictures have few."""
+    levels = small.astype(np.int16)
+    dense = np.ones([-(-side // _CELL) for side in small.shape], bool)
+    for axis in (0, 1):
+        steps = np.zeros(small.shape, np.int16)
+        inner = (slice(1, -1), slice(None))[:: 1 if axis == 0 else -1]
+        steps[inner] = levels.take(range(2, small.shape[axis]), axis) - levels.take(range(small.shape[axis] - 2), axis)
+        dense &= np.minimum(_share(steps >= _STEEP), _share(steps <= -_STEEP)) >= _STEEP_SHARE
+    labels, count = ndimage.label(ndimage.binary_dilation(dense, np.ones((3, 3))), np.ones((3, 3)))
+    reach = _AROUND // _CELL
+    boxes = [
+        (
+            max(rows.start - reach, 0) * _CELL,
+            min((rows.stop + reach) * _CELL, small.shape[0]),
+            max(columns.start - reach, 0) * _CELL,
+            min((columns.stop + reach) * _CELL, small.shape[1]),
+        )
+        for rows, columns in ndimage.find_objects(labels)
+    ]
+    area = sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
+    if count > _MOST_REGIONS or area > _MOST_AREA * small.size:
+        return [(0, small.shape[0], 0, small.shape[1])]
+    return boxes
+
+
+def _share(mask: np.ndarray) -> np.ndarray:
+    """How much of the four cells around each cell's lower right corner, and its upper left one, is set; the greater."""
+    rows, columns = mask.shape
+    padded = np.pad(mask, ((0, -rows % _CELL), (0, -columns % _CELL)))
+    cells = padded.reshape(padded.shape[0] // _CELL, _CELL, -1, _CELL).mean(axis=(1, 3), dtype=np.float32)
+    four = ndimage.uniform_filter(cells, 2, mode="constant")  # of each cell with those above and left of it
+    return np.maximum(four, np.pad(four, ((0, 1), (0, 1)))[1:, 1:])
+
+
+def _cores(small: np.ndarray, region: Box) -> list[Box]:
+    """Cores of what may be lines of text within a region, in the pixels of `small`."""
+    top, bottom, left, right = region
+    likely = text_map(small[top:bottom, left:right])
+    labels, count = ndimage.label(likely >= _CORE, np.ones((3, 3)))
+    means = ndimage.mean(likely, labels, range(1, count + 1)) if count else []
+    return [
+        (top + rows.start, top + rows.stop, left + columns.start, left + columns.stop)
+        for (rows, columns), mean in zip(ndimage.find_objects(labels), means, strict=True)
+        if mean >= _LIKELY and min(rows.stop - rows.start, columns.stop - columns.start) > 1
+    ]
+
+
+def _enlarged(core: Box, scale: np.ndarray, shape: tuple[int, ...]) -> Box:
+    """A line's core as the box of the whole line, in the pixels of the whole picture."""
+    top, bottom, left, right = core
+    height, width = bottom - top, right - left
+    reach = _UNCLIP * height * width / (2 * (height + width)) + 1
+    return (
+        max(int((top - reach) * scale[0]), 0),
+        min(int(np.ceil((bottom + reach) * scale[0])), shape[0]),
+        max(int((left - reach) * scale[1]), 0),
+        min(int(np.ceil((right + reach) * scale[1])), shape[1]),
+    )
+
+
+def _is_read(picture: np.ndarray, box: Box) -> bool:
+    top, bottom, left, right = box
+    line = picture[top:bottom, left:right]
+    if max(line.shape) > SIDE:  # the reader needs 48 px of height
+        line = np.asarray(Image.fromarray(line).reduce(max(1, min(line.shape) // 64)))
+    line = line.astype(np.uint8)
+    upright = line.shape[0] > _UPRIGHT * line.shape[1]
+    for turned in (np.rot90(line), np.rot90(line, -1)) if upright else (line,):
+        text, confidence = read_line(np.ascontiguousarray(turned))
+        letters = sum(map(str.isalnum, text))
+        if any(letters >= least and confidence >= sure for least, sure in _READ):
+            return True
+    return False
+
+
+def _continues(line: _Line, other: _Line) -> bool:
+    """Whether a line stands beside another of like height, as the rest of it."""
+    if not 0.5 <= line.height / other.height <= 2:
+        return False
+    upright = other.box[1] - other.box[0] > other.box[3] - other.box[2]
+    along, across = ((0, 1), (2, 3)) if upright else ((2, 3), (0, 1))
+    gap = max(line.box[along[0]] - other.box[along[1]], other.box[along[0]] - line.box[along[1]])
+    overlap = min(line.box[across[1]], other.box[across[1]]) - max(line.box[across[0]], other.box[across[0]])
+    return gap <= _NEXT * other.height and overlap >= 0.5 * min(line.height, other.height)

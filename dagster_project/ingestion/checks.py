@@ -1,0 +1,30 @@
+"""The search for identities as an asset check: it runs with each ingestion, over everything in the root."""
+
+import dagster as dg
+import pandas as pd
+
+from dagster_project.privacy.scan import scan
+from dagster_project.resources import BATCHES, Root, as_counts, as_table
+
+
+@dg.asset_check(
+    asset="radiograph_headers",
+    description="Nothing outside data/private/ holds a name, ID, accession number, UID or source path of this batch",
+    partitions_def=BATCHES,
+)
+def no_identity_outside_private(context: dg.AssetCheckExecutionContext, root: Root) -> dg.AssetCheckResult:
+    """Search tables, pictures, models, reports, logs, Dagster's and DVC's stores for the batch's identities."""
+    result = scan(root.layout, [context.partition_key])
+    finds = pd.DataFrame([vars(f) for f in result.finds], columns=["batch", "place", "kind", "times"])
+    return dg.AssetCheckResult(
+        passed=result.clean,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "identities searched for": result.identities,
+            "files searched": result.files,
+            "megabytes": round(result.bytes / 1e6, 1),
+            "cannot be searched for alone": as_counts(result.left_out, "what", "identities"),
+            "could not be read": as_table(pd.DataFrame({"place": result.unread})),
+            "found": as_table(finds),
+        },
+    )

@@ -1,0 +1,73 @@
+"""Two small networks that find and read lines of text: PP-OCRv4, as the package rapidocr-onnxruntime carries them.
+
+Only its model files are used (Apache-2.0; nothing is downloaded), run by onnxruntime in one thread.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+_STRIDE = 32  # px: both sides of what the finder is given must be a multiple
+_LINE = 48  # px: height of the line that the reader is given
+_LONGEST = 1200  # px: its width at most
+_BLANK = 0  # the reader's class for "no letter"
+
+
+def text_map(picture: np.ndarray) -> np.ndarray:
+    """For each pixel of a uint8 picture (rows, columns) how likely it lies in the core of a line of text; 0..1.
+
+    The core is the line without its upper and lower fifth or so (Liao et al. 2020, arXiv 1911.08947).
+    """
+    rows, columns = picture.shape
+    padded = np.pad(picture, ((0, -rows % _STRIDE), (0, -columns % _STRIDE)), mode="edge")
+    (found,) = _session("ch_PP-OCRv4_det_infer").run(None, {"x": _as_input(padded)})
+    return found[0, 0, :rows, :columns]
+
+
+def read_line(picture: np.ndarray) -> tuple[str, float]:
+    """The text in a uint8 picture (rows, columns) of one line, and the mean confidence of its letters in 0..1."""
+    rows, columns = picture.shape
+    width = int(np.clip(round(_LINE * columns / rows / 8) * 8, _LINE, _LONGEST))
+    line = np.asarray(Image.fromarray(picture).resize((width, _LINE), Image.Resampling.BILINEAR))
+    session = _session("ch_PP-OCRv4_rec_infer")
+    (found,) = session.run(None, {"x": _as_input(line)})
+    steps = found[0]  # (steps, letters)
+    letters, confidence = steps.argmax(axis=1), steps.max(axis=1)
+    kept = (letters != _BLANK) & np.r_[True, letters[1:] != letters[:-1]]  # CTC: repeats are one letter
+    if not kept.any():
+        return "", 0.0
+    alphabet = _alphabet()
+    return "".join(alphabet[letter] for letter in letters[kept]), float(confidence[kept].mean())
+
+
+def _as_input(picture: np.ndarray) -> np.ndarray:
+    """Grey as three alike channels in -1..1: float32 (1, 3, rows, columns)."""
+    scaled = picture.astype(np.float32) / 127.5 - 1
+    return np.repeat(scaled[None, None], 3, axis=1)
+
+
+@cache
+def _alphabet() -> tuple[str, ...]:
+    listed = _session("ch_PP-OCRv4_rec_infer").get_modelmeta().custom_metadata_map["character"].splitlines()
+    return "", *listed, " "
+
+
+@cache
+def _session(name: str) -> InferenceSession:
+    import onnxruntime
+
+    spec = find_spec("rapidocr_onnxruntime")  # found, not imported: the package itself would load OpenCV
+    folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # a worker process a core
+    options.enable_cpu_mem_arena = False  # pictures differ in size: the arena would keep memory for each
+    return onnxruntime.InferenceSession(folder / "models" / f"{name}.onnx", options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,161 @@
+"""A source's open batch: objects come in one by one, each whole or not at all; the batch moves to the inbox whole.
+
+Files are named by keyed pseudonyms of their UIDs. Killed at any moment, nothing is lost and nothing comes twice: a
+file is durable before it is noted, and `recover` notes what a kill left unnoted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import content_hash
+from dagster_project.ingestion.pseudonyms import load_pseudonyms
+from dagster_project.ingestion.register import registered_batches
+from dagster_project.layout import Layout
+from dagster_project.pacs.state import State
+
+NEW, AGAIN, CONFLICT = "arrived", "known already", "same UID, other content"
+LEFT_AFTER = 3600.0  # seconds after which an object under way was left by a sender that vanished
+
+
+class Arrivals:
+    """The open batch of one source. Safe for threads; one process a source (see `alone`)."""
+
+    def __init__(self, layout: Layout, source: str, state: State, min_free_gb: float) -> None:
+        self._layout, self._source, self._state = layout, source, state
+        self._min_free = min_free_gb * 1e9
+        self._pseudonyms = load_pseudonyms(layout.key)
+        self._open, self.spool = layout.arriving(source), layout.spool(source)
+        self._lock = threading.Lock()
+        for folder in (self._open, self.spool, layout.inbox):
+            make_private(folder)
+        self._recover()
+
+    def _recover(self) -> None:
+        """After a kill: note what lies in the open batch, drop what was under way."""
+        for file in self._open.iterdir():
+            self._state.took_in(file.stem, content_hash(file))
+        self.drop_left(older_than=0)
+
+    def drop_left(self, older_than: float = LEFT_AFTER) -> None:
+        """Remove what senders left unfinished, `older_than` seconds ago or more."""
+        for file in self.spool.iterdir():
+            if time.time() - file.stat().st_mtime >= older_than:
+                file.unlink(missing_ok=True)
+
+    def known(self, uid: str) -> bool:
+        """Whether the object with that SOP Instance UID was taken in before, from whatever source."""
+        return self._state.knows(self._picture(uid))
+
+    def disk_is_low(self) -> bool:
+        """Whether less is free than must stay free."""
+        return shutil.disk_usage(self._open).free < self._min_free
+
+    def keep(self, spooled: Path, uid: str) -> str:
+        """Take in a complete file of the spool folder, to be removed there afterwards; says NEW, AGAIN or CONFLICT.
+
+        Another content under a known UID is set aside, out of every batch: what came first stays in use.
+        """
+        with spooled.open("rb") as f:
+            os.fsync(f.fileno())
+        picture, digest = self._picture(uid), content_hash(spooled)
+        final = self._open / f"{picture}.dcm"
+        with self._lock:
+            if final.exists():  # perhaps a full disk left it unnoted
+                self._state.took_in(picture, content_hash(final))
+            known = self._state.took_in(picture, digest, lambda: _link(spooled, final))
+            outcome = NEW if known is None else AGAIN if known == digest else CONFLICT
+            if outcome == CONFLICT:
+                make_private(self._layout.set_aside(self._source))
+                _link(spooled, self._layout.set_aside(self._source) / f"{picture}-{digest[:16]}.dcm")
+        self._state.tally(self._source, outcome)
+        return outcome
+
+    def keep_bytes(self, content: bytes, uid: str) -> str:
+        """`keep` for an object in memory."""
+        spooled = self.spool / self._picture(uid)
+        spooled.touch(mode=0o600)
+        try:
+            spooled.write_bytes(content)
+            return self.keep(spooled, uid)
+        finally:
+            spooled.unlink(missing_ok=True)
+
+    def refuse(self, reason: str) -> None:
+        """Count a refusal."""
+        self._state.tally(self._source, reason)
+
+    def size(self) -> int:
+        """How many pictures the open batch holds."""
+        return sum(1 for _ in os.scandir(self._open))
+
+    def quiet_for(self) -> float:
+        """Seconds since something came into the open batch."""
+        return time.time() - self._open.stat().st_mtime
+
+    def close(self) -> str | None:
+        """Move the open batch to the inbox in one step; returns its name, or None if it is empty.
+
+        Raises RayTruthError if the inbox lies on another disk.
+        """
+        with self._lock:
+            if not self.size():
+                return None
+            name = self._free_name()
+            try:
+                self._open.rename(self._layout.inbox / name)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                raise RayTruthError(
+                    "data/inbox/ lies on another disk than data/private/: a batch cannot move there in one step",
+                    where=f"source {self._source}",
+                    do="put both on one disk; nothing was lost",
+                ) from None
+            make_private(self._open)
+            for folder in (self._open.parent, self._layout.inbox):
+                _sync(folder)
+            return name
+
+    def _free_name(self) -> str:
+        """Source and time (UTC), in pairs of digits: longer runs might repeat a patient's ID, which is refused."""
+        taken = set(registered_batches(self._layout))
+        while True:
+            name = f"{self._source}_{datetime.now(UTC):%y-%m-%d_%H-%M-%S}"
+            if name not in taken and not (self._layout.inbox / name).exists():
+                return name
+            time.sleep(0.2)
+
+    def _picture(self, uid: str) -> str:
+        return self._pseudonyms.of("arrival", uid)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can look into, and those above it."""
+    if not folder.exists():
+        make_private(folder.parent)
+        folder.mkdir(exist_ok=True, mode=0o700)
+
+
+def _link(spooled: Path, final: Path) -> None:
+    """Give a durable file its final name; one that is there already stays."""
+    try:
+        os.link(spooled, final)
+    except FileExistsError:
+        return
+    _sync(final.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,61 @@
+"""One asset a source of pictures; a root without any has none."""
+
+import dagster as dg
+import pandas as pd
+
+from dagster_project.pacs.resources import Pacs
+from dagster_project.pacs_params import RECEIVED, PacsParams
+from dagster_project.resources import ENGINEERS, as_counts, as_table
+
+GROUP = "pacs"
+
+
+def pacs_assets(params: PacsParams) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """An asset for each source to pull from, and one for what is received, if anybody may send."""
+    pulled = [_pulled(name, source.protocol) for name, source in sorted(params.sources.items())]
+    return [*pulled, RECEIVED_ASSET] if params.receive.allowed else [*pulled]
+
+
+def key_of(source: str) -> dg.AssetKey:
+    """The asset of a source."""
+    return dg.AssetKey([GROUP, source])
+
+
+RECEIVED_ASSET = dg.AssetSpec(
+    key_of(RECEIVED),
+    description="What senders pushed to `raytruth receive`, which runs beside Dagster: counts of what arrived and what "
+    "was refused. Batches go to the inbox.",
+    group_name=GROUP,
+    owners=[ENGINEERS],
+    kinds={"dicom"},
+)
+
+
+def _pulled(name: str, protocol: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=key_of(name),
+        description=f"New radiographs of the PACS `{name}`, fetched by {protocol} into a batch in the inbox.",
+        group_name=GROUP,
+        owners=[ENGINEERS],
+        kinds={"dicom"},
+        pool=f"pacs_{name}",
+    )
+    def pulled(pacs: Pacs) -> dg.MaterializeResult:
+        done = pacs.pull(name)
+        return dg.MaterializeResult(
+            metadata={
+                "batch": done.batch or "(none)",
+                "objects": as_counts(done.outcomes, "what became of them", "objects"),
+                "studies looked at": done.studies,
+                "studies not fetched in full": done.waiting,
+                "full sweep": done.swept,
+                "by day": tallies_table(pacs, name),
+            }
+        )
+
+    return pulled
+
+
+def tallies_table(pacs: Pacs, source: str) -> dg.TableMetadataValue:
+    """What came and what was refused, by day."""
+    return as_table(pd.DataFrame(pacs.tallies(source), columns=["day", "what", "objects"]))

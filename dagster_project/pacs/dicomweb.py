@@ -1,0 +1,176 @@
+"""A PACS over DICOMweb: QIDO-RS to ask, WADO-RS to fetch (PS3.18, sections 10.6 and 10.4)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import requests
+from requests_toolbelt.multipart import (
+    ImproperBodyPartContentException,
+    MultipartDecoder,
+    NonMultipartContentTypeException,
+)
+
+from dagster_project.errors import RayTruthError
+from dagster_project.pacs.archive import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
+
+_JSON = "application/dicom+json"
+# as stored: without the transfer syntax, a PACS has to decompress
+_DICOM = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
+_CLASS, _MODALITY, _OBJECTS = "00080016", "00080060", "00201208"
+_PAGE = 200  # rows a request
+_MAX_ANSWER_MB = 64
+_PATIENCE = 20  # a whole answer may take so many times the timeout
+
+
+class DicomWebArchive:
+    """One PACS. Nothing is taken from the environment but what `auth` holds: no proxy, no .netrc."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        modalities: tuple[str, ...],
+        verify: str | bool,
+        auth: requests.auth.AuthBase | None,
+        timeout: float,
+        max_megabytes: float,
+    ) -> None:
+        self._where, self._url, self._modalities = f"source {name}", url, modalities
+        self._timeout, self._max_megabytes = timeout, max_megabytes
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = verify
+        self._session.auth = auth
+        self._session.headers["Accept-Encoding"] = "identity"  # compressing pictures takes a PACS ten times as long
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def studies(self, modality: str, first: date, last: date) -> Iterator[Study]:
+        """See `Archive`."""
+        asked = {"ModalitiesInStudy": modality, "StudyDate": f"{first:%Y%m%d}-{last:%Y%m%d}"}
+        yield from self._list_studies(asked)
+
+    def study(self, uid: str) -> Study | None:
+        """See `Archive`."""
+        return next((s for s in self._list_studies({"StudyInstanceUID": uid}) if s.uid == uid), None)
+
+    def _list_studies(self, asked: Mapping[str, str]) -> Iterator[Study]:
+        for row in self._query("/studies", {**asked, "includefield": "NumberOfStudyRelatedInstances"}, _STUDY):
+            objects = _value(row, _OBJECTS)
+            yield Study(_value(row, _STUDY), int(objects) if objects.isdigit() else None)
+
+    def instances(self, study: str) -> Iterator[Instance]:
+        """See `Archive`."""
+        for row in self._query(f"/studies/{study}/instances", {"includefield": "Modality"}, _INSTANCE):
+            if of_interest(_value(row, _CLASS), _value(row, _MODALITY), self._modalities):
+                yield Instance(study, _value(row, _SERIES), _value(row, _INSTANCE))
+
+    def fetch(self, instance: Instance) -> bytes:
+        """See `Archive`."""
+        if not is_uid(instance.series):
+            raise RefusedObject("no series UID")
+        path = f"/studies/{instance.study}/series/{instance.series}/instances/{instance.uid}"
+        kind, body = again(lambda: self._get(path, {}, _DICOM, self._max_megabytes))
+        return body if kind.startswith("application/dicom") else self._only_part(kind, body)
+
+    def _only_part(self, kind: str, body: bytes) -> bytes:
+        try:
+            (part,) = MultipartDecoder(body, kind).parts
+        except (ValueError, AttributeError, ImproperBodyPartContentException, NonMultipartContentTypeException):
+            raise self._failed("with something else than one DICOM object") from None
+        return part.content
+
+    def _query(self, path: str, asked: Mapping[str, str], key: str) -> Iterator[dict[str, Any]]:
+        """Rows with a valid and new UID under `key`, page by page until one brings nothing new."""
+        seen: set[str] = set()
+        offset = 0
+        while True:
+            page = {**asked, "limit": str(_PAGE), "offset": str(offset)}
+            rows = self._rows(again(lambda page=page: self._get(path, page, _JSON, _MAX_ANSWER_MB))[1])  # type: ignore[misc]
+            new = {_value(row, key): row for row in rows}
+            new = {uid: row for uid, row in new.items() if is_uid(uid) and uid not in seen}
+            if not new:
+                return
+            yield from new.values()
+            seen |= new.keys()
+            offset += len(rows)
+
+    def _rows(self, body: bytes) -> list[dict[str, Any]]:
+        try:
+            rows = json.loads(body or b"[]")
+        except (ValueError, RecursionError):
+            rows = None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise self._failed("with something else than a list of data sets")
+        return rows
+
+    def _get(self, path: str, asked: Mapping[str, str], accept: str, max_megabytes: float) -> tuple[str, bytes]:
+        """Content type and body of an answer, read no further than `max_megabytes`."""
+        try:
+            with self._session.get(
+                self._url + path,
+                params=asked,
+                headers={"Accept": accept},
+                timeout=self._timeout,
+                stream=True,
+                allow_redirects=False,  # a password goes to the address in params.yaml only
+            ) as answer:
+                self._raise_for(answer.status_code)
+                return answer.headers.get("Content-Type", ""), self._read(answer, max_megabytes)
+        except requests.exceptions.SSLError:
+            raise RayTruthError(
+                "The PACS's certificate is not to be trusted",
+                where=self._where,
+                do="give the file of the authority that signed it as `ca` in params.yaml; is the host right?",
+            ) from None
+        except requests.RequestException as error:  # its text holds the address, and that a UID
+            raise self._failed(f"({type(error).__name__})") from None
+
+    def _read(self, answer: requests.Response, max_megabytes: float) -> bytes:
+        body, started = bytearray(), time.monotonic()
+        for chunk in answer.iter_content(1 << 18):
+            body += chunk
+            if len(body) > max_megabytes * 1e6:
+                raise RefusedObject("too large")
+            if time.monotonic() - started > _PATIENCE * self._timeout:
+                raise self._failed("too slowly")
+        return bytes(body)
+
+    def _raise_for(self, status: int) -> None:
+        if status in (401, 403):
+            raise RayTruthError(
+                f"The PACS refuses our credentials (HTTP {status})",
+                where=self._where,
+                do="set RAYTRUTH_PACS_<SOURCE>_TOKEN, or _USER and _PASSWORD; ask its administrator what we may read",
+            )
+        if status in (404, 408, 425, 429) or status >= 500:
+            raise self._failed(f"(HTTP {status})")
+        if status not in (200, 204):
+            raise RayTruthError(
+                f"The PACS does not understand our question (HTTP {status})",
+                where=self._where,
+                do="see whether `url` in params.yaml is that of its DICOMweb service",
+            )
+
+    def _failed(self, how: str) -> Unanswered:
+        return Unanswered(
+            f"The PACS does not answer, or fails {how}",
+            where=self._where,
+            do="see whether it runs and `url` in params.yaml is right; nothing is lost, the next pull goes on",
+        )
+
+
+def _value(row: Mapping[str, Any], tag: str) -> str:
+    """The first value of an attribute in the DICOM JSON model (PS3.18 Annex F) as text, '' if there is none."""
+    element = row.get(tag)
+    values = element.get("Value") if isinstance(element, dict) else None
+    return str(values[0]) if isinstance(values, list) and values else ""

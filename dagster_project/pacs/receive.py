@@ -1,0 +1,137 @@
+"""The storage SCP (PS3.4 Annex B): senders push radiographs, quiet time closes a batch."""
+
+from __future__ import annotations
+
+import socketserver
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from filelock import FileLock, Timeout
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, _config, evt
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from dagster_project.errors import RayTruthError
+from dagster_project.ingestion.headers import SOP_CLASSES
+from dagster_project.layout import Layout
+from dagster_project.pacs.archive import is_uid
+from dagster_project.pacs.arrivals import Arrivals, make_private
+from dagster_project.pacs.quiet import silence_pynetdicom
+from dagster_project.pacs.server import GuardedServer, is_in
+from dagster_project.pacs.state import State
+from dagster_project.pacs.tls import tls_context
+from dagster_project.pacs_params import RECEIVED, PacsParams
+from dagster_project.progress import log
+
+_STORED, _OUT_OF_RESOURCES, _WRONG_DATA_SET = 0x0000, 0xA700, 0xA900  # PS3.4 table B.2-1
+_REJECTED_PERMANENTLY, _BY_USER, _CALLING_AE = 1, 1, 3  # PS3.8 table 9-21
+_SENDERS_AT_ONCE = 10
+
+
+def receive(layout: Layout, params: PacsParams, stop: threading.Event, ready: Callable[[], None]) -> None:
+    """Take in what allowed senders push until `stop` is set, and hand it over batch by batch; blocks.
+
+    `ready` is called once senders can connect. An object is acknowledged when it is durable. An open batch stays open
+    when this ends, and goes on at the next start.
+    Raises RayTruthError if nobody is allowed to send, another process receives, or the address cannot be had.
+    """
+    settings = params.receive
+    if not settings.allowed:
+        raise RayTruthError(
+            "Nobody is allowed to send",
+            where="params.yaml, pacs, receive, allowed",
+            do="name each sender's AE title and the networks that it sends from",
+        )
+    make_private(layout.pacs)
+    try:
+        with FileLock(layout.pacs / f"{RECEIVED}.lock", timeout=0):
+            state = State(layout.pacs_state)
+            arrivals = Arrivals(layout, RECEIVED, state, params.min_free_gb)
+            server = _serve(layout, params, arrivals)
+            try:
+                ready()
+                while not stop.wait(1.0):
+                    if arrivals.size() >= params.batch_pictures or arrivals.quiet_for() >= settings.quiet_seconds:
+                        _hand_over(arrivals)
+                    arrivals.drop_left()
+            finally:
+                socketserver.BaseServer.shutdown(server)
+                server.server_close()
+                server.ae.shutdown()
+                state.close()
+    except Timeout:
+        raise RayTruthError("Another process is receiving", where="this root", do="stop it first") from None
+
+
+def _hand_over(arrivals: Arrivals) -> None:
+    size, batch = arrivals.size(), arrivals.close()
+    if batch:
+        log.info("batch %s: %d pictures received", batch, size)
+
+
+def _serve(layout: Layout, params: PacsParams, arrivals: Arrivals) -> Any:
+    """A listening server in a thread of its own."""
+    silence_pynetdicom()
+    _config.STORE_RECV_CHUNKED_DATASET = True  # objects go to a file as they arrive, not into memory
+    tempfile.tempdir = str(arrivals.spool)  # there, and not where everybody's temporary files are
+    settings = params.receive
+    entity = AE(settings.ae_title)
+    entity.require_called_aet = True
+    entity.maximum_associations = _SENDERS_AT_ONCE
+    entity.network_timeout = entity.dimse_timeout = entity.acse_timeout = params.timeout_seconds
+    entity.add_supported_context(Verification)
+    for sop_class in SOP_CLASSES:
+        entity.add_supported_context(sop_class, ALL_TRANSFER_SYNTAXES)  # compressed is fine: ingestion decodes
+    tls = tls_context(layout.root, settings.tls, server=True) if settings.tls else None
+    try:
+        server = entity.make_server(
+            (settings.address, settings.port),
+            ssl_context=tls,
+            evt_handlers=[
+                (evt.EVT_REQUESTED, _check_sender, [params, arrivals]),
+                (evt.EVT_C_STORE, _store, [arrivals]),
+            ],
+            server_class=GuardedServer,
+            networks=[network for networks in settings.allowed.values() for network in networks],
+        )
+    except OSError:
+        raise RayTruthError(
+            "Cannot listen there",
+            where=f"{settings.address}, port {settings.port}",
+            do="give an address of this machine and a free port as pacs.receive in params.yaml",
+        ) from None
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
+    return server
+
+
+def _check_sender(event: evt.Event, params: PacsParams, arrivals: Arrivals) -> None:
+    """Reject an AE title that is not allowed, or not from where it comes."""
+    requestor = event.assoc.requestor
+    asked = cast(A_ASSOCIATE, requestor.primitive)
+    networks = params.receive.allowed.get((asked.calling_ae_title or "").strip(), ())
+    if not is_in(requestor.address, networks):
+        arrivals.refuse("refused: sender not allowed")
+        event.assoc.acse.send_reject(_REJECTED_PERMANENTLY, _BY_USER, _CALLING_AE)
+        event.assoc.kill()
+
+
+def _store(event: evt.Event, arrivals: Arrivals) -> int:
+    """Take one object in. Its answer tells the sender whether it may forget it."""
+    uid = str(cast(C_STORE, event.request).AffectedSOPInstanceUID)
+    if not is_uid(uid):
+        arrivals.refuse("refused: invalid UID")
+        return _WRONG_DATA_SET
+    try:
+        if arrivals.disk_is_low():
+            arrivals.refuse("refused: disk nearly full")
+            return _OUT_OF_RESOURCES
+        arrivals.keep(Path(event.dataset_path), uid)
+    except (OSError, sqlite3.Error):
+        log.warning("an object could not be written; its sender was told to try again")
+        return _OUT_OF_RESOURCES
+    return _STORED

@@ -1,0 +1,27 @@
+"""The PACSes of params.yaml as a resource."""
+
+import dagster as dg
+
+from dagster_project.pacs.pull import Pulled, pull
+from dagster_project.pacs.state import State
+from dagster_project.resources import Root
+
+
+class Pacs(dg.ConfigurableResource):
+    """What params.yaml names under `pacs`, with credentials from the environment."""
+
+    root: Root
+
+    def pull(self, source: str) -> Pulled:
+        """One poll of a source; see `dagster_project.pacs.pull`."""
+        return pull(self.root.layout, self.root.params, source)
+
+    def tallies(self, source: str) -> list[tuple[str, str, int]]:
+        """What came and what was refused: day, what, how many; the latest first."""
+        if not self.root.layout.pacs_state.exists():
+            return []
+        state = State(self.root.layout.pacs_state)
+        try:
+            return state.tallies(source)
+        finally:
+            state.close()

@@ -1,0 +1,55 @@
+"""A sensor a source; a root without any has none. The batches themselves are the inbox's."""
+
+import hashlib
+import json
+
+import dagster as dg
+
+from dagster_project.pacs.assets import key_of, tallies_table
+from dagster_project.pacs.resources import Pacs
+from dagster_project.pacs_params import RECEIVED, PacsParams
+
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def pacs_sensors(params: PacsParams) -> list[dg.SensorDefinition]:
+    """A polling sensor for each source, and one that shows what is received. Naming a source is what turns it on."""
+    polls = [_poll(name, params.poll_minutes * 60) for name in sorted(params.sources)]
+    return [*polls, watch_received] if params.receive.allowed else polls
+
+
+def _poll(name: str, seconds: int) -> dg.SensorDefinition:
+    job = dg.define_asset_job(
+        f"pull_{name}", dg.AssetSelection.assets(key_of(name)), description=f"Fetch what is new at the PACS {name}."
+    )
+
+    @dg.sensor(
+        name=f"poll_{name}",
+        job=job,
+        minimum_interval_seconds=seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Asks for a pull from the PACS {name}, unless one is under way.",
+    )
+    def poll(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        busy = dg.RunsFilter(job_name=f"pull_{name}", statuses=_UNDER_WAY)
+        if context.instance.get_runs_count(busy):
+            return dg.SkipReason("a pull from it is under way")
+        return dg.RunRequest()
+
+    return poll
+
+
+@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def watch_received(context: dg.SensorEvaluationContext, pacs: Pacs) -> dg.SensorResult | dg.SkipReason:
+    """Shows what `raytruth receive` took in and refused, when that changed."""
+    now = hashlib.sha256(json.dumps(pacs.tallies(RECEIVED)).encode()).hexdigest()
+    if now == context.cursor or not pacs.tallies(RECEIVED):
+        return dg.SkipReason("nothing new was sent")
+    seen = dg.AssetObservation(key_of(RECEIVED), metadata={"by day": tallies_table(pacs, RECEIVED)})
+    return dg.SensorResult(asset_events=[seen], cursor=now)

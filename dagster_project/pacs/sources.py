@@ -1,0 +1,76 @@
+"""From a source's name in params.yaml to a PACS that can be asked; secrets come from the environment only."""
+
+from __future__ import annotations
+
+import os
+
+import requests
+
+from dagster_project.errors import RayTruthError
+from dagster_project.layout import Layout
+from dagster_project.pacs.archive import Archive
+from dagster_project.pacs_params import DicomWeb, PacsParams
+
+
+class _Token(requests.auth.AuthBase):
+    """A bearer token (RFC 6750)."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def open_archive(layout: Layout, params: PacsParams, name: str) -> Archive:
+    """The PACS of that name. Nothing is asked of it yet.
+
+    Raises RayTruthError if there is none, or a file or half of the credentials that it needs is missing.
+    """
+    source = params.sources.get(name)
+    if source is None:
+        known = ", ".join(sorted(params.sources)) or "none yet"
+        raise RayTruthError(
+            "No source of that name", where="params.yaml, pacs, sources", do=f"name it there; there are: {known}"
+        )
+    if isinstance(source, DicomWeb):
+        from dagster_project.pacs.dicomweb import DicomWebArchive
+
+        ca = layout.root / source.ca if source.ca else None
+        if ca and not ca.is_file():
+            raise RayTruthError("There is no such file", where=f"params.yaml, pacs, sources, {name}, ca", do="mend it")
+        return DicomWebArchive(
+            name,
+            source.url,
+            modalities=params.modalities,
+            verify=str(ca) if ca else True,
+            auth=_credentials(name),
+            timeout=params.timeout_seconds,
+            max_megabytes=params.max_megabytes,
+        )
+    from dagster_project.pacs.dimse import DimseArchive
+    from dagster_project.pacs.tls import tls_context
+
+    return DimseArchive(
+        name,
+        source,
+        modalities=params.modalities,
+        tls=tls_context(layout.root, source.tls, server=False) if source.tls else None,
+        timeout=params.timeout_seconds,
+        max_megabytes=params.max_megabytes,
+    )
+
+
+def _credentials(name: str) -> requests.auth.AuthBase | None:
+    prefix = f"RAYTRUTH_PACS_{name.upper()}_"
+    token, user, password = (os.environ.get(prefix + what, "") for what in ("TOKEN", "USER", "PASSWORD"))
+    if bool(user) != bool(password) or (token and user):
+        raise RayTruthError(
+            "The credentials of the PACS are incomplete, or of two kinds",
+            where=f"source {name}",
+            do=f"set {prefix}TOKEN, or {prefix}USER and {prefix}PASSWORD",
+        )
+    if token:
+        return _Token(token)
+    return requests.auth.HTTPBasicAuth(user.encode(), password.encode()) if user else None

@@ -1,0 +1,175 @@
+"""What was seen at each PACS and what was taken in, in one SQLite file in the private folder."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS pictures (picture TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources (source TEXT PRIMARY KEY, polls INTEGER NOT NULL, swept REAL, asked TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS studies (
+  id INTEGER PRIMARY KEY, source TEXT NOT NULL, uid TEXT NOT NULL, objects INTEGER NOT NULL, poll INTEGER NOT NULL,
+  settled INTEGER NOT NULL DEFAULT 0, fetched INTEGER, failures INTEGER NOT NULL DEFAULT 0,
+  due INTEGER NOT NULL DEFAULT 0, UNIQUE (source, uid));
+CREATE TABLE IF NOT EXISTS tallies (
+  source TEXT NOT NULL, day TEXT NOT NULL, what TEXT NOT NULL, number INTEGER NOT NULL,
+  PRIMARY KEY (source, day, what)) WITHOUT ROWID;
+"""
+_SEE = """
+INSERT INTO studies (source, uid, objects, poll) VALUES (:source, :uid, :objects, :poll)
+ON CONFLICT (source, uid) DO UPDATE SET
+  settled = objects = excluded.objects AND (poll < excluded.poll OR settled),
+  objects = excluded.objects, poll = excluded.poll
+"""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A study of which not all is fetched. `settled`: of as many objects as when an earlier poll saw it last."""
+
+    id: int
+    uid: str = field(repr=False)
+    objects: int
+    poll: int
+    settled: bool
+
+
+class State:
+    """The tables. Safe for threads; other processes wait for one another's short writes."""
+
+    def __init__(self, path: Path) -> None:
+        path.touch(mode=0o600)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _rows(self, question: str, *values: object) -> list[tuple]:
+        with self._lock:
+            return self._db.execute(question, values).fetchall()
+
+    # Pictures, of whatever source
+    def knows(self, picture: str) -> bool:
+        """Whether a picture was taken in, by its pseudonym."""
+        return bool(self._rows("SELECT 1 FROM pictures WHERE picture = ?", picture))
+
+    def took_in(self, picture: str, digest: str, place: Callable[[], None] = lambda: None) -> str | None:
+        """Note a new picture after `place` has put it into an open batch, durably; one at a time over all processes.
+
+        Returns None, or the digest under which it was known; it is not placed then.
+        """
+        with self._writing() as db:
+            known = db.execute("SELECT digest FROM pictures WHERE picture = ?", (picture,)).fetchone()
+            if known:
+                return str(known[0])
+            place()
+            db.execute("INSERT INTO pictures VALUES (?, ?)", (picture, digest))
+        return None
+
+    # Counts for people
+    def tally(self, source: str, what: str) -> None:
+        """Count one of today's (UTC) arrivals or refusals."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO tallies VALUES (?, ?, ?, 1) "
+                "ON CONFLICT (source, day, what) DO UPDATE SET number = number + 1",
+                (source, datetime.now(UTC).date().isoformat(), what),
+            )
+
+    def tallies(self, source: str) -> list[tuple[str, str, int]]:
+        """Day, what, how many; the latest day first."""
+        question = "SELECT day, what, number FROM tallies WHERE source = ? ORDER BY day DESC, what"
+        return self._rows(question, source)
+
+    # Polling
+    def begin_poll(self, source: str, asked: str) -> tuple[int, float | None]:
+        """The number of a new poll, and when all studies were last looked at (seconds since 1970), if ever.
+
+        If other things are `asked` for than before, all studies are to be looked at, and into, again.
+        """
+        with self._writing() as db:
+            db.execute("INSERT OR IGNORE INTO sources VALUES (?, 0, NULL, ?)", (source, asked))
+            changed = db.execute("SELECT 1 FROM sources WHERE source = ? AND asked <> ?", (source, asked)).fetchone()
+            if changed:
+                db.execute("UPDATE sources SET swept = NULL, asked = ? WHERE source = ?", (asked, source))
+                db.execute("UPDATE studies SET fetched = NULL WHERE source = ?", (source,))
+            db.execute("UPDATE sources SET polls = polls + 1 WHERE source = ?", (source,))
+            number, swept = db.execute("SELECT polls, swept FROM sources WHERE source = ?", (source,)).fetchone()
+        return number, swept
+
+    def swept(self, source: str, at: float) -> None:
+        """Note that all studies were looked at."""
+        with self._writing() as db:
+            db.execute("UPDATE sources SET swept = ? WHERE source = ?", (at, source))
+
+    def see(self, source: str, poll: int, studies: list[tuple[str, int]]) -> None:
+        """Note studies as a poll finds them: UID and number of objects. The same poll may find one again."""
+        with self._writing() as db:
+            rows = [{"source": source, "uid": uid, "objects": n, "poll": poll} for uid, n in studies]
+            db.executemany(_SEE, rows)
+
+    def candidates(self, source: str, poll: int) -> list[Candidate]:
+        """Up to 10,000 studies to fetch, or to look at again first, at a poll; those that failed least come first."""
+        question = (
+            "SELECT id, uid, objects, poll, settled FROM studies WHERE source = ?1 AND fetched IS NOT objects "
+            "AND due <= ?2 AND (settled OR poll < ?2) ORDER BY failures, id LIMIT 10000"
+        )
+        return [_candidate(*row) for row in self._rows(question, source, poll)]
+
+    def seen(self, source: str, poll: int) -> int:
+        """How many studies a poll saw."""
+        return int(self._rows("SELECT COUNT(*) FROM studies WHERE source = ? AND poll = ?", source, poll)[0][0])
+
+    def waiting(self, source: str) -> int:
+        """How many studies are not fetched in full."""
+        question = "SELECT COUNT(*) FROM studies WHERE source = ? AND fetched IS NOT objects"
+        return int(self._rows(question, source)[0][0])
+
+    def fetched(self, study: Candidate) -> None:
+        """Note that everything of interest was fetched of a study as it was seen."""
+        with self._writing() as db:
+            db.execute("UPDATE studies SET fetched = ?, failures = 0, due = 0 WHERE id = ?", (study.objects, study.id))
+
+    def failed(self, study: Candidate, poll: int) -> None:
+        """Note that something of a study could not be fetched; it is tried again 1, 2, 4 ... 128 polls later."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE studies SET due = ? + (1 << MIN(failures, 7)), failures = failures + 1 WHERE id = ?",
+                (poll, study.id),
+            )
+
+    def gone(self, study: Candidate) -> None:
+        """Forget a study that the PACS no longer knows."""
+        with self._writing() as db:
+            db.execute("DELETE FROM studies WHERE id = ?", (study.id,))
+
+    def reread(self, study: Candidate) -> Candidate | None:
+        """A study as it was last seen."""
+        question = "SELECT id, uid, objects, poll, settled FROM studies WHERE id = ?"
+        return next((_candidate(*row) for row in self._rows(question, study.id)), None)
+
+
+def _candidate(id: int, uid: str, objects: int, poll: int, settled: int) -> Candidate:
+    return Candidate(id, uid, objects, poll, bool(settled))

@@ -1,0 +1,88 @@
+"""Section `pacs` of params.yaml: what is asked of which PACS, and who may send. It holds no password and no token."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, IPvAnyNetwork, field_validator
+
+from dagster_project.section import Positive, Section
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+RECEIVED = "received"  # the source that `raytruth receive` is
+# PS3.5: an AE title has up to 16 characters; spaces at either end, backslashes and control characters do not count
+AETitle = Annotated[str, Field(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$")]
+SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Tls(Section):
+    """Files in PEM, paths absolute or from the root: our certificate and key, and whose certificates we believe."""
+
+    certificate: str
+    key: str
+    ca: str
+
+
+class DicomWeb(Section):
+    """A PACS with QIDO-RS and WADO-RS (PS3.18)."""
+
+    protocol: Literal["dicomweb"]
+    url: str
+    ca: str | None
+
+    @field_validator("url")
+    @classmethod
+    def _keeps_secrets(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+            raise ValueError("must begin with https:// (plain http only to this machine): it carries a password")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("must hold neither a password nor a query; the password comes from the environment")
+        return url.rstrip("/")
+
+
+class Dimse(Section):
+    """A PACS with C-FIND and C-GET (PS3.4)."""
+
+    protocol: Literal["dimse"]
+    host: str
+    port: Port
+    ae_title: AETitle
+    our_ae_title: AETitle
+    tls: Tls | None
+
+
+class Receive(Section):
+    """The storage SCP of `raytruth receive`. `allowed`: AE title -> the networks that it may send from."""
+
+    address: str
+    port: Port
+    ae_title: AETitle
+    allowed: dict[AETitle, Annotated[tuple[IPvAnyNetwork, ...], Field(min_length=1)]]
+    quiet_seconds: Positive
+    tls: Tls | None
+
+
+class PacsParams(Section):
+    """What all sources share, the sources by name, and the receiver."""
+
+    modalities: Annotated[tuple[Literal["CR", "DX", "RG"], ...], Field(min_length=1)]
+    first_year: Annotated[int, Field(ge=1895)]
+    recent_days: Positive
+    sweep_hours: Positive
+    poll_minutes: Positive
+    batch_pictures: Positive
+    max_megabytes: Positive
+    timeout_seconds: Annotated[float, Field(gt=0)]
+    min_free_gb: Annotated[float, Field(ge=0)]
+    sources: dict[SourceName, Annotated[DicomWeb | Dimse, Field(discriminator="protocol")]]
+    receive: Receive
+
+    @field_validator("sources")
+    @classmethod
+    def _no_source_is_the_receiver(cls, sources: dict[str, object]) -> dict[str, object]:
+        if RECEIVED in sources:
+            raise ValueError(f"a source cannot be called {RECEIVED}: that is what `raytruth receive` takes in")
+        return sources

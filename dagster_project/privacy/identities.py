@@ -1,0 +1,57 @@
+"""The identities of batches, from `data/private/`: what nothing outside it may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from dagster_project.files import read_json, read_table
+from dagster_project.layout import Layout
+
+NAME, NUMBER, UID, PATH = "name", "ID", "UID", "path"
+_COLUMNS = {
+    "sop_instance_uid": UID,
+    "study_instance_uid": UID,
+    "series_instance_uid": UID,
+    "patient_id": NUMBER,
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One value that identifies: a name, an ID or accession number, a UID, or a path as the source has it."""
+
+    kind: str
+    value: str
+    batch: str
+
+
+def identities_of(layout: Layout, batches: Iterable[str]) -> set[Identity]:
+    """Every identity of these batches that `data/private/` knows."""
+    chosen = list(batches)
+    found = {
+        Identity(kind, value, batch)
+        for kind, value, batch in _rows(layout.identifiers, chosen, ["kind", "value", "batch"])
+    }
+    for column, kind in _COLUMNS.items():
+        found |= {Identity(kind, value, batch) for value, batch in _rows(layout.identities, chosen, [column, "batch"])}
+    sources = read_json(layout.sources) if layout.sources.exists() else {}
+    for path, batch in _rows(layout.files, chosen, ["path", "batch"]):
+        source = sources.get(batch, "")
+        found.add(Identity(PATH, path.removeprefix(source).lstrip("/"), batch))
+    for batch in chosen:
+        source = sources.get(batch, "")
+        if source and not Path(source).is_relative_to(layout.root):  # the root's own path is no secret
+            found.add(Identity(PATH, source, batch))
+    return {identity for identity in found if identity.value}
+
+
+def _rows(table: Path, batches: list[str], columns: list[str]) -> Iterable[tuple[str, ...]]:
+    if not table.exists():
+        return []
+    rows: pd.DataFrame = read_table(table, columns=columns)
+    rows = rows[rows["batch"].isin(batches)].dropna().drop_duplicates()
+    return rows.itertuples(index=False, name=None)

@@ -1,0 +1,119 @@
+"""Identities as byte patterns to search for: every way in which files may spell them, without what hits by chance.
+
+- A UID or path is searched for as a whole; of a path, the part below the source, and the file's name if it is rare.
+- An ID or accession number counts as a whole word from five characters on; a bare number from six digits on.
+- A name counts with its parts in either order, however joined. A part alone counts as a word of four letters or more
+that is no word of the software's own pages, so that nobody named Long or Hand is found in every file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from html import escape
+from urllib.parse import quote
+
+from dagster_project.privacy.identities import NAME, NUMBER, PATH, UID, Identity
+from dagster_project.privacy.own_words import own_words
+
+_JOINTS = ("^", " ", ", ", ",", "_", "-", ".", "")
+_LEAST_NAME, _LEAST_PAIR, _LEAST_ID, _LEAST_DIGITS, _LEAST_PATH = 4, 6, 5, 6, 8
+_ALIKE = 3  # files of one name from which on it tells nothing
+
+
+@dataclass
+class Needles:
+    """`patterns` are lower-case bytes; for each, whose identity it is, and whether it must be a word or number of its
+    own.
+
+    `left_out` counts identities that cannot be searched for alone, by the reason.
+    """
+
+    patterns: list[bytes] = field(default_factory=list)
+    owners: list[list[Identity]] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def needles_of(identities: Iterable[Identity]) -> Needles:
+    """What to search for."""
+    identities = list(identities)
+    names_of_files = Counter(i.value.rsplit("/", 1)[-1] for i in identities if i.kind == PATH)
+    found: dict[bytes, list[Identity]] = defaultdict(list)
+    needles = Needles()
+    for identity in sorted(identities, key=lambda i: (i.kind, i.value, i.batch)):
+        texts = set(_texts(identity, names_of_files, needles.left_out))
+        for pattern in {spelled for text in texts for spelled in _spellings(text)}:
+            found[pattern].append(identity)
+    needles.patterns, needles.owners = list(found), list(found.values())
+    return needles
+
+
+def _texts(identity: Identity, names_of_files: Counter[str], left_out: Counter[str]) -> Iterator[str]:
+    value = identity.value.strip()
+    if identity.kind == UID:
+        yield value
+    elif identity.kind == PATH:
+        yield from _of_path(value, names_of_files, left_out)
+    elif identity.kind == NUMBER:
+        yield from _of_id(value, left_out)
+    elif identity.kind == NAME:
+        yield from _of_name(value, left_out)
+
+
+def _of_path(value: str, names_of_files: Counter[str], left_out: Counter[str]) -> Iterator[str]:
+    name = value.rsplit("/", 1)[-1]
+    if "/" in value and len(value) >= _LEAST_PATH:
+        yield value
+    if len(name) >= _LEAST_PATH and any(map(str.isdigit, name)) and names_of_files[name] < _ALIKE:
+        yield name
+    elif "/" not in value:
+        left_out["file names that are short, or that many files have"] += 1
+
+
+def _of_id(value: str, left_out: Counter[str]) -> Iterator[str]:
+    if len(value) < (_LEAST_DIGITS if value.isdigit() else _LEAST_ID):
+        left_out["IDs too short to search for"] += 1
+    elif value.casefold() in own_words():
+        left_out["IDs that are words of the software's own pages"] += 1
+    else:
+        yield value
+
+
+def _of_name(value: str, left_out: Counter[str]) -> Iterator[str]:
+    for group in value.split("="):  # alphabetic, ideographic, phonetic
+        parts = [part for part in re.split(r"[\^,\s]+", group) if any(map(str.isalpha, part))]
+        whole = group.strip("^ ")
+        if len(parts) > 1 and len(whole) >= _LEAST_ID:
+            yield whole
+        if len(parts) > 1 and len(parts[0] + parts[1]) >= _LEAST_PAIR:
+            for joint in _JOINTS:
+                yield parts[0] + joint + parts[1]
+                yield parts[1] + joint + parts[0]
+        for part in parts:
+            if len(part) < _LEAST_NAME and part.isascii():
+                left_out["name parts too short to search for alone"] += 1
+            elif part.casefold() in own_words():
+                left_out["name parts that are words of the software's own pages"] += 1
+            else:
+                yield part
+
+
+def _spellings(text: str) -> Iterator[bytes]:
+    """A text as it stands in files: UTF-8, Latin-1, escaped as in JSON, in HTML or in a URL; ASCII in lower case."""
+    cases = {text} if text.isascii() else {text, text.lower(), text.upper(), _upper(text), text.title()}
+    for case in cases:
+        written = {case, escape(case), json.dumps(case)[1:-1], quote(case), quote(case, safe="")}
+        yield from (form.encode("utf-8", "backslashreplace").lower() for form in written)
+        yield case.encode("latin-1", "ignore").lower() if _in_latin1(case) else case.encode().lower()
+
+
+def _upper(text: str) -> str:
+    """In capitals, letters without one as they are: MÜßIG beside MÜSSIG."""
+    return "".join(c if len(c.upper()) > 1 else c.upper() for c in text)
+
+
+def _in_latin1(text: str) -> bool:
+    return all(ord(c) < 256 for c in text)

@@ -1,0 +1,66 @@
+"""A batch's de-identification proof: what happened to each attribute, and whether an identity was found afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from filelock import FileLock
+
+from dagster_project.files import read_json, write_json
+from dagster_project.layout import Layout
+from dagster_project.privacy.actions import (
+    MEANINGS,
+    OPTIONS,
+    action_of,
+    as_written,
+    asked_by_standard,
+    counted,
+    keyword_of,
+)
+
+STANDARD = "DICOM PS3.15 2026c, Table E.1-1: 113100 Basic Application Level Confidentiality Profile"
+
+
+def actions_report(batch: str, files: Iterable[str], masked: int) -> dict[str, Any]:
+    """The list of actions over a batch's used files: one entry an attribute, with the number of files that hold it.
+
+    `files` are their `tags_of`; `masked` is the number of pictures in which burned-in text was masked. A private or
+    unknown attribute is named by its group and element alone, and counts as removed. No value is in it.
+    """
+    files = list(files)
+    attributes = [
+        {
+            "tag": as_written(tag),
+            "keyword": keyword_of(tag),
+            "action": action_of(tag).kind,
+            "becomes": action_of(tag).becomes,
+            "table_e1_1": asked_by_standard(tag),
+            "files": holding,
+        }
+        for tag, holding in counted(files).items()
+    ]
+    kinds = Counter(str(a["action"]) for a in attributes)
+    return {
+        "batch": batch,
+        "pictures": len(files),
+        "standard": STANDARD,
+        "options": [OPTIONS[kind] for kind in MEANINGS if kind in OPTIONS and kind in kinds],
+        "meanings": {kind: MEANINGS[kind] for kind in MEANINGS if kind in kinds},
+        "attributes_by_action": {kind: kinds[kind] for kind in MEANINGS if kind in kinds},
+        "unknown_attributes": sum(not a["keyword"] for a in attributes),
+        "pictures_with_text_masked": masked,
+        "attributes": attributes,
+    }
+
+
+def load_proof(layout: Layout, batch: str) -> dict[str, Any]:
+    """A batch's proof."""
+    return read_json(layout.deidentification(batch))
+
+
+def add_scan(layout: Layout, batch: str, scan: dict[str, Any]) -> None:
+    """Put what a search for the batch's identities found into its proof."""
+    with FileLock(layout.lock):
+        write_json(layout.deidentification(batch), load_proof(layout, batch) | {"scan": scan})

@@ -1,0 +1,147 @@
+"""The residual search: whether anything that was written holds an identity of a batch. It tells where, never what."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dagster_project.errors import RayTruthError
+from dagster_project.layout import Layout, outputs
+from dagster_project.privacy.contents import Piece, pieces_of
+from dagster_project.privacy.identities import identities_of
+from dagster_project.privacy.needles import needles_of
+from dagster_project.privacy.proof import add_scan
+from dagster_project.privacy.search import Search
+
+log = logging.getLogger("raytruth")
+_UNREADABLE = (OSError, ValueError, EOFError, zlib.error, sqlite3.Error, zipfile.BadZipFile)
+_HIDDEN = "…"  # stands for a part of a path that itself holds an identity
+
+
+Found = Counter[tuple[str, str, str]]  # (batch, place, kind) -> times
+
+
+@dataclass(frozen=True)
+class Find:
+    """`place` is where: a path under the root and the part of the file. `kind` is name, ID, UID or path."""
+
+    batch: str
+    place: str
+    kind: str
+    times: int
+
+
+@dataclass
+class Scan:
+    """What a search looked at and found. `unread` are files that could not be read: nothing is known of them."""
+
+    identities: int
+    left_out: dict[str, int]
+    files: int = 0
+    bytes: int = 0
+    finds: list[Find] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything could be read and nothing was found."""
+        return not self.finds and not self.unread
+
+    def report(self, batch: str) -> dict[str, Any]:
+        """The entry in a batch's proof."""
+        return {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "identities": self.identities,
+            "not_searched_for": self.left_out,
+            "files": self.files,
+            "bytes": self.bytes,
+            "unread": self.unread,
+            "found": [{"place": f.place, "kind": f.kind, "times": f.times} for f in self.finds if f.batch == batch],
+        }
+
+
+def scan(layout: Layout, batches: list[str], also: Iterable[Path] = ()) -> Scan:
+    """Search all outputs of the root, and the files and folders `also`, for the identities of `batches`.
+
+    Outputs are what RayTruth, Dagster and DVC write under the root; `data/private/` and `data/inbox/` are where
+    identities belong. The result goes into each batch's proof too.
+    """
+    identities = identities_of(layout, batches)
+    needles = needles_of(identities)
+    result = Scan(len(identities), dict(needles.left_out))
+    search = Search(needles)
+    found: Found = Counter()
+    contents: set[tuple[int, int]] = set()  # of files already searched, however many names link to them
+    for path in _paths(layout, also):
+        place = _look_at_name(path, layout.root, search, found)
+        if path.is_file() and not path.is_symlink():
+            info = path.stat()
+            if (info.st_dev, info.st_ino) not in contents:
+                _look_into(path, place, search, found, result)
+            contents.add((info.st_dev, info.st_ino))
+    result.finds = [Find(*what, times) for what, times in sorted(found.items())]
+    for batch in batches:
+        if layout.deidentification(batch).exists():
+            add_scan(layout, batch, result.report(batch))
+    return result
+
+
+def _look_at_name(path: Path, root: Path, search: Search, found: Found) -> str:
+    """Search the file's or folder's name; returns it as it may be shown."""
+    name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    place = _shown(name, search)
+    for identity in search.found(Piece("", os.fsencode(name))):
+        found[identity.batch, f"{place} (its name)", identity.kind] += 1
+    return place
+
+
+def _look_into(path: Path, place: str, search: Search, found: Found, result: Scan) -> None:
+    try:
+        for piece in pieces_of(path):
+            result.bytes += len(piece.data)
+            for identity in search.found(piece):
+                where = f"{place}: {_shown(piece.within, search)}" if piece.within else place
+                found[identity.batch, where, identity.kind] += 1
+    except FileNotFoundError:  # a temporary file, gone since it was listed
+        return
+    except _UNREADABLE:
+        result.unread.append(place)
+    result.files += 1
+
+
+def _shown(name: str, search: Search) -> str:
+    """A path without those parts that hold an identity, or all hidden if only the whole does."""
+
+    def holds(text: str) -> bool:
+        return next(search.found(Piece("", os.fsencode(text))), None) is not None
+
+    parts = [_HIDDEN if holds(part) else part for part in name.split("/")]
+    shown = "/".join(parts)
+    return _HIDDEN if holds(shown) else shown.encode("utf-8", "replace").decode()
+
+
+def _paths(layout: Layout, also: Iterable[Path]) -> Iterator[Path]:
+    """Files and folders to search, in order."""
+    for place in also:
+        if not place.exists():
+            raise RayTruthError("There is no such file or folder", where="a place to search as well", do="name another")
+    for place in (*outputs(layout), *also):
+        yield from _below(place, {layout.private, layout.inbox})
+
+
+def _below(place: Path, leave_out: set[Path]) -> Iterator[Path]:
+    if place.is_dir() and not place.is_symlink():
+        for folder, folders, names in os.walk(place):
+            folders[:] = sorted(f for f in folders if Path(folder, f) not in leave_out)
+            yield from (Path(folder, name) for name in (*folders, *sorted(names)))
+    elif place.exists():
+        yield place

@@ -1,0 +1,47 @@
+"""Many patterns at once in bytes (Aho-Corasick), and which of the hits count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ahocorasick_rs import BytesAhoCorasick
+
+from dagster_project.privacy.contents import BINARY, NUMBERS, TEXT, Piece
+from dagster_project.privacy.identities import PATH, Identity
+from dagster_project.privacy.needles import Needles
+
+_WORD = re.compile(rb"[0-9a-z]")
+_ESCAPE = re.compile(rb"(\\[nrtbfv]|%[0-9a-f]{2}|\\u00[0-9a-f]{2}|\\x[0-9a-f]{2})$")  # at whose end a word may begin
+_LONGEST_ESCAPE = 6
+
+
+class Search:
+    """Finds the needles in pieces of files."""
+
+    def __init__(self, needles: Needles) -> None:
+        kinds = {}
+        for least in (TEXT, BINARY, NUMBERS):
+            long_enough = [i for i, pattern in enumerate(needles.patterns) if len(pattern) >= least]
+            automaton = BytesAhoCorasick([needles.patterns[i] for i in long_enough])
+            kinds[least] = automaton, [needles.owners[i] for i in long_enough]
+        self._kinds = kinds
+
+    def found(self, piece: Piece) -> Iterator[Identity]:
+        """Whose identities stand in a piece, each as often as it does."""
+        text = piece.data.lower()  # ASCII alone; the patterns spell other letters in either case
+        automaton, all_owners = self._kinds[piece.least]
+        for number, start, end in automaton.find_matches_as_indexes(text, overlapping=True):
+            owners = all_owners[number]
+            if owners[0].kind == PATH or _on_its_own(text, start, end, number=text[start:end].isdigit()):
+                yield from owners
+
+
+def _on_its_own(text: bytes, start: int, end: int, *, number: bool) -> bool:
+    """Whether text[start:end] is no part of a longer word, or of a longer or decimal number."""
+    before, after = text[max(start - _LONGEST_ESCAPE, 0) : start], text[end : end + 2]
+    if _WORD.match(before[-1:]) and not _ESCAPE.search(before):
+        return False
+    if _WORD.match(after):
+        return False
+    return not (number and (before.endswith(b".") or re.match(rb"\.\d", after)))

@@ -1,0 +1,78 @@
+"""One Orthanc for all tests of a process, pictures of the synthetic hospital, roots that know where it is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from support.orthanc import PASSWORD, USER, Orthanc, free_port, need_orthanc, orthanc
+from support.pacs import configure, described, redated
+
+from dagster_project.layout import Layout
+from dagster_project.phantom.hospital import write_hospital
+from dagster_project.versioning.init import template
+
+
+@pytest.fixture(scope="session")
+def receiver_port() -> int:
+    """Where the Orthanc believes that `raytruth receive` listens."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, receiver_port: int) -> Iterator[Orthanc]:
+    need_orthanc()
+    with orthanc(tmp_path_factory.mktemp("orthanc") / "store", receiver_port=receiver_port) as running:
+        yield running
+
+
+@pytest.fixture
+def pacs(server: Orthanc) -> Orthanc:
+    """The Orthanc, emptied."""
+    server.empty()
+    return server
+
+
+@pytest.fixture(scope="session")
+def pictures(made_once: Callable[[str, Callable[[Path], object]], Path]) -> list[Path]:
+    """Radiographs of four patients of the synthetic hospital, all taken today, in several studies."""
+
+    def make(folder: Path) -> None:
+        write_hospital(folder, patients=4, seed=7, workers=1)
+        for file in folder.rglob("*.dcm"):
+            redated(file, date.today()).save_as(file)
+
+    return sorted((made_once("pacs-hospital", make) / "dicom").rglob("*.dcm"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Layout:
+    """A root whose params.yaml names no PACS yet."""
+    layout = Layout(tmp_path / "root")
+    layout.root.mkdir()
+    shutil.copy(template("params.yaml"), layout.params)
+    return layout
+
+
+@pytest.fixture(params=["dicomweb", "dimse"])
+def source(request: pytest.FixtureRequest, root: Layout, pacs: Orthanc, credentials: None) -> Layout:
+    """The root with Orthanc as its source `main`, by either protocol."""
+    configure(root, sources={"main": described(request.param, pacs)})
+    return root
+
+
+@pytest.fixture
+def web(root: Layout, pacs: Orthanc, credentials: None) -> Layout:
+    """The root with Orthanc as its source `main`, by DICOMweb: for what both protocols share."""
+    configure(root, sources={"main": described("dicomweb", pacs)})
+    return root
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the source `main`."""
+    monkeypatch.setenv("RAYTRUTH_PACS_MAIN_USER", USER)
+    monkeypatch.setenv("RAYTRUTH_PACS_MAIN_PASSWORD", PASSWORD)

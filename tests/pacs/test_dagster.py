@@ -1,0 +1,134 @@
+"""A PACS in Dagster: nothing without one; with one, a sensor polls, an asset shows what came, the inbox takes it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+from support.orthanc import Orthanc
+from support.pacs import configure, uid_of
+from support.roots import params_of, small_root
+
+from dagster_project.files import read_table
+from dagster_project.ingestion.batch import ingest
+from dagster_project.ingestion.sensors import inbox
+from dagster_project.layout import Layout
+from dagster_project.pacs.arrivals import Arrivals, make_private
+from dagster_project.pacs.assets import key_of, pacs_assets
+from dagster_project.pacs.resources import Pacs
+from dagster_project.pacs.sensors import pacs_sensors
+from dagster_project.pacs.state import State
+from dagster_project.params import PacsParams
+from dagster_project.resources import BATCHES, Root
+
+
+def pacs_params(root: Layout) -> PacsParams:
+    return params_of(root).pacs
+
+
+def test_without_a_source_there_is_no_asset_and_no_sensor(root: Layout) -> None:
+    assert pacs_assets(pacs_params(root)) == []
+    assert pacs_sensors(pacs_params(root)) == []
+
+
+def test_each_source_has_its_asset_and_a_sensor_that_runs(root: Layout) -> None:
+    web = {"protocol": "dicomweb", "url": "https://pacs.example/dicom-web", "ca": None}
+    configure(root, sources={"one": web, "two": web}, receive={"allowed": {"CR1": ["10.0.0.0/8"]}})
+    sensors = {sensor.name: sensor for sensor in pacs_sensors(pacs_params(root))}
+    assert set(sensors) == {"poll_one", "poll_two", "watch_received"}
+    assert {s.default_status for s in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
+    assert sensors["poll_one"].minimum_interval_seconds == 600
+    script = (
+        "from dagster_project.definitions import defs\n"
+        "repository = defs.get_repository_def()\n"
+        "keys = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}\n"
+        "print(sorted(k for k in keys if 'pacs' in k), sorted(s.name for s in repository.sensor_defs))"
+    )
+    environment = {**os.environ, "RAYTRUTH_ROOT": str(root.root)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert "['pacs/one', 'pacs/received', 'pacs/two']" in done.stdout, done.stderr
+    assert all(name in done.stdout for name in sensors)
+
+
+def graph_of(root: Layout) -> dg.Definitions:
+    settings = pacs_params(root)
+    return dg.Definitions(assets=pacs_assets(settings), sensors=pacs_sensors(settings), resources=resources(root))
+
+
+def resources(root: Layout) -> dict[str, object]:
+    at = Root(path=str(root.root))
+    return {"root": at, "pacs": Pacs(root=at)}
+
+
+@pytest.mark.pacs
+def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_ingested(
+    pacs: Orthanc, pictures: list[Path], tmp_path: Path, credentials: None
+) -> None:
+    root = small_root(tmp_path / "whole")
+    configure(root, sources={"main": {"protocol": "dicomweb", "url": pacs.url, "ca": None}})
+    pacs.add(*pictures[:6])
+    graph = graph_of(root)
+    poll, job = graph.resolve_sensor_def("poll_main"), graph.resolve_job_def("pull_main")
+    with dg.instance_for_test() as instance:
+        for _ in range(2):
+            asked = poll.evaluate_tick(dg.build_sensor_context(instance, definitions=graph))
+            assert len(asked.run_requests or []) == 1
+            assert job.execute_in_process(instance=instance).success
+        event = instance.get_latest_materialization_event(key_of("main"))
+        assert event
+        assert event.asset_materialization
+        shown = event.asset_materialization.metadata
+        counts = {r.data["what became of them"]: r.data["objects"] for r in shown["objects"].value.records}
+        assert counts == {"arrived": 6}
+        batch = shown["batch"].value
+        told = str(instance.all_logs(instance.get_runs()[0].run_id))
+        assert "CANARY" not in told
+        assert not [f for f in pictures if uid_of(f) in told]
+
+        first = inbox(dg.build_sensor_context(instance, resources={"root": Root(path=str(root.root))}))
+        context = dg.build_sensor_context(instance, cursor=first.cursor, resources={"root": Root(path=str(root.root))})
+        (request,) = inbox(context).run_requests
+        assert request.partition_key == batch
+        instance.add_dynamic_partitions(BATCHES.name or "", [str(batch)])
+    summary = ingest(root, params_of(root), root.inbox / str(batch), str(batch))
+    assert summary.pictures == 6
+    assert sorted(read_table(root.identities)["sop_instance_uid"]) == pacs.uids()
+
+
+def test_while_a_pull_is_under_way_no_other_is_asked_for(root: Layout) -> None:
+    web = {"protocol": "dicomweb", "url": "https://pacs.example/dicom-web", "ca": None}
+    configure(root, sources={"main": web})
+    graph = graph_of(root)
+    job = graph.resolve_job_def("pull_main")
+    with dg.instance_for_test() as instance:
+        instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        tick = graph.resolve_sensor_def("poll_main").evaluate_tick(dg.build_sensor_context(instance, definitions=graph))
+    assert tick.run_requests in (None, [])
+    assert "under way" in (tick.skip_message or "")
+
+
+def test_what_is_received_is_observed_once_when_it_changed(root: Layout, pictures: list[Path]) -> None:
+    configure(root, receive={"allowed": {"CR1": ["10.0.0.0/8"]}})
+    (watch,) = pacs_sensors(pacs_params(root))
+    with dg.instance_for_test() as instance:
+
+        def look(cursor: str | None = None) -> SensorExecutionData:
+            with dg.build_sensor_context(instance, cursor=cursor, resources=resources(root)) as context:
+                return watch.evaluate_tick(context)
+
+        assert "nothing new" in (look().skip_message or "")
+        make_private(root.pacs)
+        state = State(root.pacs_state)
+        Arrivals(root, "received", state, 0).keep_bytes(pictures[0].read_bytes(), uid_of(pictures[0]))
+        state.close()
+        tick = look()
+        (seen,) = tick.asset_events
+        assert seen.asset_key == key_of("received")
+        (row,) = seen.metadata["by day"].value.records
+        assert (row.data["what"], row.data["objects"]) == ("arrived", 1)
+        assert "nothing new" in (look(tick.cursor).skip_message or "")

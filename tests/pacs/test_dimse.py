@@ -1,0 +1,46 @@
+"""What only DIMSE has: TLS with a certificate on both sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.certificates import make_certificate
+from support.orthanc import need_orthanc, orthanc
+from support.pacs import configure, described, uid_of, uids_in
+from support.roots import params_of
+
+from dagster_project.errors import RayTruthError
+from dagster_project.layout import Layout
+from dagster_project.pacs import archive
+from dagster_project.pacs.pull import pull
+
+pytestmark = pytest.mark.pacs
+
+
+def test_over_tls_both_sides_must_know_each_other(
+    root: Layout, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_orthanc()
+    monkeypatch.setattr(archive, "FIRST_WAIT", 0.01)
+    ours, theirs, other = (make_certificate(tmp_path / name) for name in ("ours", "theirs", "other"))
+    with orthanc(tmp_path / "store", dicom_tls=(theirs, ours)) as pacs:
+        pacs.add(pictures[0])
+        for certificate, ca in ((ours, other), (other, theirs), (None, None)):
+            tls = {"certificate": str(certificate), "key": str(certificate), "ca": str(ca)} if certificate else None
+            configure(root, sources={"main": described("dimse", pacs) | {"tls": tls}})
+            with pytest.raises(RayTruthError, match="does not answer"):
+                pull(root, params_of(root), "main")
+        tls = {"certificate": str(ours), "key": str(ours), "ca": str(theirs)}
+        configure(root, sources={"main": described("dimse", pacs) | {"tls": tls}})
+        pull(root, params_of(root), "main")
+        pull(root, params_of(root), "main")
+    assert uids_in(root.inbox) == [uid_of(pictures[0])]
+
+
+def test_a_certificate_that_cannot_be_read_is_said(root: Layout, tmp_path: Path) -> None:
+    tls = {"certificate": "none.pem", "key": "none.pem", "ca": "none.pem"}
+    peer = {"protocol": "dimse", "host": "127.0.0.1", "port": 1, "ae_title": "A", "our_ae_title": "B", "tls": tls}
+    configure(root, sources={"main": peer})
+    with pytest.raises(RayTruthError, match="cannot be read"):
+        pull(root, params_of(root), "main")

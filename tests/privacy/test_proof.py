@@ -1,0 +1,77 @@
+"""Each ingestion leaves a proof of what happened to every attribute of its files, without a value of any."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from support.dicoms import picture, radiograph, save
+from support.roots import params_of, small_root
+
+from dagster_project.files import read_table
+from dagster_project.ingestion.batch import ingest
+from dagster_project.layout import Layout
+from dagster_project.privacy.identities import NAME, NUMBER, Identity, identities_of
+from dagster_project.privacy.proof import load_proof
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """A root with a batch of three radiographs: one with private attributes, one with a name burned in; and a CT."""
+    source = tmp_path_factory.mktemp("export")
+    odd = radiograph(0)
+    odd.private_block(0x0029, "CANARY MAKER", create=True).add_new(1, "LO", "CANARY")
+    save(odd, source / "CANARYDIR" / "a.dcm")
+    page = Image.fromarray(picture(1, (600, 450)).astype(np.float32) / 40)
+    ImageDraw.Draw(page).text((20, 20), "CANARY^JANE", fill=255, font=ImageFont.load_default(34))
+    save(radiograph(1, pixels=(np.asarray(page) * 16).astype(np.uint16)), source / "b.dcm")
+    save(radiograph(2, AccessionNumber=None), source / "c.dcm")
+    save(radiograph(3, Modality="CT", PatientAddress="CANARY ROAD"), source / "ct.dcm")
+    layout = small_root(tmp_path_factory.mktemp("root"))
+    ingest(layout, params_of(layout), source, "march")
+    return layout
+
+
+def test_every_attribute_of_the_used_files_is_listed_with_its_action_and_the_standards(layout: Layout) -> None:
+    proof = load_proof(layout, "march")
+    listed = {a["keyword"] or a["tag"]: (a["action"], a["table_e1_1"], a["files"]) for a in proof["attributes"]}
+    assert listed["PatientName"] == ("removed", "Z", 3)
+    assert listed["AccessionNumber"] == ("removed", "Z", 2)
+    assert listed["SOPInstanceUID"] == ("pseudonym", "U", 3)
+    assert listed["StudyDate"] == ("shifted", "Z", 3)
+    assert listed["BodyPartExamined"] == ("region", "", 3)
+    assert listed["Rows"] == ("kept", "", 3)
+    assert listed["(0029,1001)"] == ("removed", "X", 1)
+    assert "PatientAddress" not in listed, "of a file that is not used nothing is taken"
+    assert proof["pictures"] == 3
+    assert proof["unknown_attributes"] == 2
+    assert sum(proof["attributes_by_action"].values()) == len(listed)
+    assert any(option.startswith("113107") for option in proof["options"])
+
+
+def test_masked_text_is_counted_and_no_value_is_told(layout: Layout) -> None:
+    assert load_proof(layout, "march")["pictures_with_text_masked"] == 1
+    assert (read_table(layout.headers("march"))["text_masked"] > 0).sum() == 1
+    assert "CANARY" not in json.dumps(load_proof(layout, "march"))
+
+
+def test_what_is_searched_for_is_known_in_private_alone_and_not_whose_it_is(layout: Layout) -> None:
+    table = read_table(layout.identifiers)
+    assert list(table.columns) == ["kind", "value", "batch"]
+    assert layout.identifiers.stat().st_mode & 0o077 == 0
+    known = identities_of(layout, ["march"])
+    assert Identity(NAME, "CANARYNAME^0001", "march") in known
+    assert Identity(NUMBER, "CANARYACC0001", "march") in known
+    assert {i.value for i in known if i.kind == "path"} >= {"CANARYDIR/a.dcm", "ct.dcm"}
+    assert identities_of(layout, ["april"]) == set()
+
+
+def test_the_same_batch_gives_the_same_proof(layout: Layout, tmp_path: Path) -> None:
+    before = layout.deidentification("march").read_bytes()
+    layout.headers("march").unlink()
+    source = json.loads(layout.sources.read_text())["march"]
+    ingest(layout, params_of(layout), Path(source), "march")
+    assert layout.deidentification("march").read_bytes() == before
