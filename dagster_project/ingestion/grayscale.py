@@ -12,48 +12,51 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 
 from dagster_project.ingestion.elements import byte_order, decimal, text
+from dagster_project.ingestion.levels import Levels
 
 _UNUSABLE = (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, struct.error)
 
 
-def rescaled(ds: FileDataset, stored: np.ndarray, warned: list[str]) -> np.ndarray:
-    """`stored` (Rows, Columns) through the modality LUT or rescale, float32.
+def rescaled(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
+    """Stored values through the modality LUT or rescale, float32.
 
     Appends `rescaled` to `warned` if that changes the values, or `rescale_ignored` where the step is unusable or would
     blank most of the picture, and is left out.
     """
-    plain = stored.astype(np.float32)
+    plain = stored.mapped(stored.values.astype(np.float32))
     try:
         if ds.get("ModalityLUTSequence"):
-            values = _looked_up(plain, ds.ModalityLUTSequence[0], byte_order(ds))
+            values = _looked_up(plain.values, ds.ModalityLUTSequence[0], byte_order(ds))
         else:
             slope = decimal(ds, "RescaleSlope") if text(ds, "RescaleSlope") else 1.0
             intercept = decimal(ds, "RescaleIntercept") if text(ds, "RescaleIntercept") else 0.0
             if (slope, intercept) == (1, 0):
                 return plain
-            values = plain * np.float32(slope) + np.float32(intercept)
-        _check(values, plain)
+            values = plain.values * np.float32(slope) + np.float32(intercept)
+        after = plain.mapped(values)
+        _check(after, plain)
     except _UNUSABLE:
         warned.append("rescale_ignored")
         return plain
     warned.append("rescaled")
-    return values
+    return after
 
 
-def windowed(ds: FileDataset, values: np.ndarray, warned: list[str]) -> np.ndarray:
-    """`values` (Rows, Columns) through the first VOI LUT, else the first window, else as they are; float32.
+def windowed(ds: FileDataset, levels: Levels, warned: list[str]) -> Levels:
+    """Values through the first VOI LUT, else the first window, else as they are; float32.
 
     Appends `voi_ignored` to `warned` where the step is unusable or would blank most of the picture, and is left out.
     """
     luts = ds.get("VOILUTSequence")
     if not luts and not (text(ds, "WindowCenter") and text(ds, "WindowWidth")):
-        return values
+        return levels
     try:
-        shown = _looked_up(values, luts[0], byte_order(ds)) if luts else _window(ds, values)
-        _check(shown, values)
+        values = _looked_up(levels.values, luts[0], byte_order(ds)) if luts else _window(ds, levels.values)
+        shown = levels.mapped(values)
+        _check(shown, levels)
     except _UNUSABLE:
         warned.append("voi_ignored")
-        return values
+        return levels
     return shown
 
 
@@ -82,14 +85,15 @@ def _window(ds: Dataset, values: np.ndarray) -> np.ndarray:
     return np.clip((values - center) / width + np.float32(0.5), 0, 1)
 
 
-def _check(after: np.ndarray, before: np.ndarray) -> None:
+def _check(after: Levels, before: Levels) -> None:
     """Raise ValueError if a step yields no numbers or blanks most of the picture."""
-    if not np.isfinite(after).all() or _levels(after) < _levels(before) / 3:
+    if not np.isfinite(after.values).all() or _used(after) < _used(before) / 3:
         raise ValueError("blanks the picture")
 
 
-def _levels(values: np.ndarray) -> float:
+def _used(levels: Levels) -> float:
     """How many grey levels a picture really uses: two to the power of the entropy of its 256-bin histogram."""
-    counts, _ = np.histogram(values[::4, ::4], bins=256)
+    there = levels.sampled > 0
+    counts, _ = np.histogram(levels.values[there], bins=256, weights=levels.sampled[there])
     share = counts[counts > 0] / counts.sum()
     return float(2 ** -(share * np.log2(share)).sum())

@@ -28,6 +28,7 @@ from dagster_project.ingestion.codestreams import check_jpeg2000, check_jpeg_ls
 from dagster_project.ingestion.elements import integer, open_dataset, refusing, text
 from dagster_project.ingestion.grayscale import rescaled, windowed
 from dagster_project.ingestion.letterbox import centred, fitted
+from dagster_project.ingestion.levels import Levels, levels_of, painted
 from dagster_project.ingestion.oddities import odd_content
 from dagster_project.ingestion.opening import has_changed, open_regular
 from dagster_project.ingestion.reasons import RefusedFile
@@ -36,7 +37,7 @@ from dagster_project.privacy.actions import tags_of
 
 # The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice. For JPEG Baseline it
 # would be gdcm, which takes the process down over a stream with bytes too many.
-_DECODERS = {
+DECODERS = {
     JPEG2000: "pylibjpeg",
     JPEG2000Lossless: "pylibjpeg",
     JPEGBaseline8Bit: "pillow",
@@ -87,7 +88,8 @@ class PixelReader:
                 warnings.simplefilter("ignore")
                 ds = open_dataset(Path(file.path), warned)
                 stored = decode(ds, warned)
-                shown = stretch(presented(ds, stored, warned), self.percentiles)
+                levels = levels_of(stored)
+                shown = painted(levels, stretch(presented(ds, levels, warned), self.percentiles), stored)
                 small = clean(shown, declared_field(ds), self.side) if self.clean else Cleaned(fitted(shown, self.side))
                 picture = centred(small.picture, self.side)
                 warned += odd_content(ds, stored, Path(file.path).stat().st_size)
@@ -121,10 +123,10 @@ def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
             check_jpeg2000(next(generate_frames(data, number_of_frames=1)), (rows, columns))
         if syntax in JPEGLSTransferSyntaxes:
             check_jpeg_ls(next(generate_frames(data, number_of_frames=1)))
-        if syntax in _DECODERS:
-            ds.pixel_array_options(decoding_plugin=_DECODERS[syntax])
+        if syntax in DECODERS:
+            ds.pixel_array_options(decoding_plugin=DECODERS[syntax])
         array = ds.pixel_array
-    if array.shape != (rows, columns):
+    if array.shape != (rows, columns) or array.itemsize > 2:
         raise RefusedFile("decoder_error")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
@@ -138,34 +140,36 @@ def _check_length(found: int, expected: int, warned: list[str]) -> None:
         warned.append("pixel_padding")
 
 
-def presented(ds: FileDataset, stored: np.ndarray, warned: list[str]) -> np.ndarray:
+def presented(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
     """The values as a display would show them: modality LUT, VOI LUT or window, MONOCHROME1 inverted once.
 
-    Returns float32 (Rows, Columns), bright = dense.
+    float32, bright = dense.
     """
     shown = windowed(ds, rescaled(ds, stored, warned), warned)
-    return -shown if text(ds, "PhotometricInterpretation") == "MONOCHROME1" else shown
+    return shown.mapped(-shown.values) if text(ds, "PhotometricInterpretation") == "MONOCHROME1" else shown
 
 
-def stretch(values: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
-    """Stretch between two percentiles to 0..255, (Rows, Columns) float32.
+def stretch(shown: Levels, percentiles: tuple[float, float]) -> np.ndarray:
+    """Values (L,) stretched between two percentiles of the pixels to 0..255, float32.
 
     Pixels at the very lowest or highest value count as collimator or border, not as picture, where they are many.
     Raises RefusedFile if every pixel has the same value.
     """
-    low, high = values.min(), values.max()
+    low, high = shown.values.min(), shown.values.max()
     if low == high:
         raise RefusedFile("constant")
-    inside = values
+    inside = shown
     for edge in (low, high):
-        at_edge = inside == edge
-        if _FLAT < at_edge.mean() < 1 - _FLAT:
-            inside = inside[~at_edge]
-    bottom, top = np.percentile(inside, percentiles)
+        at_edge = inside.values == edge
+        if _FLAT < inside.counts[at_edge].sum() / inside.counts.sum() < 1 - _FLAT:
+            inside = inside.only(~at_edge)
+    bottom, top = inside.percentiles(percentiles)
     if top <= bottom:
         bottom, top = low, high
-    return np.clip((values - bottom) * (255 / (top - bottom)), 0, 255).astype(np.float32)
+    return np.clip((shown.values - bottom) * (255 / (top - bottom)), 0, 255).astype(np.float32)
 
 
 def _digest(stored: np.ndarray) -> str:
-    return hashlib.sha256(f"{stored.dtype}{stored.shape}".encode() + np.ascontiguousarray(stored).tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{stored.dtype}{stored.shape}".encode())
+    digest.update(np.ascontiguousarray(stored).data)
+    return digest.hexdigest()

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian
 from support.dicoms import picture, radiograph
+from support.levels import on_levels
 
 from dagster_project.ingestion.grayscale import rescaled, windowed
 
@@ -36,12 +37,12 @@ def looked_up(values: np.ndarray, first: int, data: list[int]) -> np.ndarray:
 
 def after_rescale(stored: np.ndarray = STORED, **elements: Any) -> tuple[np.ndarray, list[str]]:
     warned: list[str] = []
-    return rescaled(radiograph(**elements), stored, warned), warned
+    return on_levels(stored, lambda levels: rescaled(radiograph(**elements), levels, warned)), warned
 
 
 def after_window(values: np.ndarray, **elements: Any) -> tuple[np.ndarray, list[str]]:
     warned: list[str] = []
-    return windowed(radiograph(**elements), values, warned), warned
+    return on_levels(values, lambda levels: windowed(radiograph(**elements), levels, warned)), warned
 
 
 def linear(x: float, center: float, width: float) -> float:
@@ -115,7 +116,7 @@ def test_a_lut_of_bytes_in_either_order_or_of_8_bits_is_applied() -> None:
     np.testing.assert_array_equal(narrow, 255.0 - small)
     ds = radiograph(ModalityLUTSequence=lut(0, data.astype(">u2").tobytes(), 4096, "OW"))
     ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
-    np.testing.assert_array_equal(rescaled(ds, STORED, []), little)
+    np.testing.assert_array_equal(on_levels(STORED, lambda levels: rescaled(ds, levels, [])), little)
 
 
 def test_a_lut_of_65536_entries_says_zero() -> None:

@@ -24,10 +24,11 @@ from pydicom.uid import (
 )
 from support.dicoms import picture, radiograph, save
 from support.hostile import deflated
+from support.levels import on_levels, stretched
 from support.readers import PIXELS, SIDE, read_pixels, source_file
 
 from dagster_project.ingestion.letterbox import centred, fitted
-from dagster_project.ingestion.pixels import PixelRead, decode, presented, stretch
+from dagster_project.ingestion.pixels import PixelRead, decode, presented
 from dagster_project.ingestion.reasons import RefusedFile
 
 STORED = picture(5)
@@ -181,23 +182,24 @@ def test_monochrome1_is_inverted_once_also_after_rescale_and_window(tmp_path: Pa
 
 def test_a_negative_slope_turns_the_picture_and_a_window_applies_after_it() -> None:
     ds = radiograph(RescaleSlope="-1", RescaleIntercept="4095", WindowCenter="2048", WindowWidth="4096")
-    shown = presented(ds, picture(0), [])
+    shown = on_levels(picture(0), lambda levels: presented(ds, levels, []))
     np.testing.assert_allclose(shown, (4095.0 - picture(0) - 2047.5) / 4095 + 0.5, atol=1e-6)
 
 
 def test_without_any_step_the_values_are_shown_as_stored() -> None:
-    np.testing.assert_array_equal(presented(radiograph(), picture(0), []), picture(0))
+    shown = on_levels(picture(0), lambda levels: presented(radiograph(), levels, []))
+    np.testing.assert_array_equal(shown, picture(0))
 
 
 @given(st.floats(0.01, 100), st.floats(-1000, 1000))
 def test_the_stretch_takes_no_notice_of_gain_and_offset(gain: float, offset: float) -> None:
     values = STORED.astype(np.float64)
-    np.testing.assert_allclose(stretch(values * gain + offset, (1, 99)), stretch(values, (1, 99)), atol=0.5)
+    np.testing.assert_allclose(stretched(values * gain + offset, (1, 99)), stretched(values, (1, 99)), atol=0.5)
 
 
 def test_the_stretch_runs_between_the_percentiles() -> None:
     values = np.arange(10_000, dtype=np.float32).reshape(100, 100)
-    found = stretch(values, (1, 99))
+    found = stretched(values, (1, 99))
     low, high = np.percentile(values, (1, 99))
     np.testing.assert_allclose(found, np.clip((values - low) / (high - low) * 255, 0, 255), atol=1e-3)
     assert found.dtype == np.float32
@@ -207,27 +209,27 @@ def test_a_few_extreme_pixels_do_not_darken_the_picture() -> None:
     values = STORED.astype(np.float32)
     spoilt = values.copy()
     spoilt[0, :5], spoilt[1, :5] = 1e6, -1e6
-    np.testing.assert_allclose(stretch(spoilt, (1, 99))[2:], stretch(values, (1, 99))[2:], atol=12)
+    np.testing.assert_allclose(stretched(spoilt, (1, 99))[2:], stretched(values, (1, 99))[2:], atol=12)
 
 
 @pytest.mark.parametrize("border", [0, 60000])
 def test_a_collimators_border_does_not_count_as_picture(border: int) -> None:
     values = STORED.astype(np.float32)
     framed = np.pad(values, 40, constant_values=border)
-    np.testing.assert_allclose(stretch(framed, (1, 99))[40:-40, 40:-40], stretch(values, (1, 99)), atol=1e-3)
+    np.testing.assert_allclose(stretched(framed, (1, 99))[40:-40, 40:-40], stretched(values, (1, 99)), atol=1e-3)
 
 
 def test_borders_at_both_ends_do_not_count() -> None:
     values = STORED.astype(np.float32)
     framed = np.pad(np.pad(values, 20, constant_values=0), 20, constant_values=60000)
-    np.testing.assert_allclose(stretch(framed, (1, 99))[40:-40, 40:-40], stretch(values, (1, 99)), atol=1e-3)
+    np.testing.assert_allclose(stretched(framed, (1, 99))[40:-40, 40:-40], stretched(values, (1, 99)), atol=1e-3)
 
 
 def test_padding_pixels_do_not_count_as_picture(tmp_path: Path) -> None:
     framed = np.pad(STORED, 30, constant_values=4095)
     path = save(radiograph(pixels=framed, PixelPaddingValue=4095), tmp_path / "a.dcm")
     found = uncleaned(path)
-    inside = letterbox(np.pad(stretch(STORED.astype(np.float32), (0.5, 99.5)), 30, constant_values=255), SIDE)
+    inside = letterbox(np.pad(stretched(STORED.astype(np.float32), (0.5, 99.5)), 30, constant_values=255), SIDE)
     np.testing.assert_array_equal(found.picture, inside)
     assert found.cropped == 0
     assert read_pixels(path).cropped > 0.5
@@ -236,7 +238,7 @@ def test_padding_pixels_do_not_count_as_picture(tmp_path: Path) -> None:
 def test_a_picture_of_two_values_is_stretched_between_them() -> None:
     values = np.zeros((20, 20), np.float32)
     values[5:15, 5:15] = 7
-    np.testing.assert_allclose(stretch(values, (0.5, 99.5)), np.where(values > 0, 255, 0), atol=1e-3)
+    np.testing.assert_allclose(stretched(values, (0.5, 99.5)), np.where(values > 0, 255, 0), atol=1e-3)
 
 
 def test_one_deviating_pixel_is_a_picture_and_none_is_none(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""Processor time of every installed decoder on compressed pictures of 2500 x 2048, and of decoding JPEG 2000 smaller.
+
+    python -m benchmarks.decoders [--files 6] [--rounds 2]
+
+Pictures are the phantom's at full size, compressed without loss by gdcm. All decoders that pydicom finds are of
+permissive licences here (pylibjpeg-libjpeg, which is not, is not among the dependencies). The first way of each syntax
+is the decoder that the ingestion uses; ratios are its rate over the others'. `whole pass` is the second pass with that
+decoder and `ingestion.clean` off, so what decoding leaves of it.
+
+`reduced` rows decode JPEG 2000 to a half, a fourth, an eighth of its sides (Pillow's `reduce`), which the ingestion does
+not do; `grey_levels_off` is how far the picture of 256 px, stretched alike, is then from the one of a full decode, at
+most and on average, in 0..255.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from pydicom import dcmread
+from pydicom.encaps import generate_frames
+from pydicom.pixels import get_decoder
+from pydicom.uid import UID, JPEG2000Lossless
+
+from benchmarks.full_size import SYNTAXES, compressed, write_full_size
+from benchmarks.ingestion import listed
+from benchmarks.paired import Way, compare
+from benchmarks.results import arguments, save, shipped_params
+from dagster_project.ingestion.letterbox import centred, fitted
+from dagster_project.ingestion.levels import levels_of, painted
+from dagster_project.ingestion.pixels import DECODERS, PixelReader, stretch
+from dagster_project.params import Ingestion
+
+REDUCTIONS = (1, 2, 3)  # halvings of both sides
+
+
+def decoded(path: Path, plugin: str) -> np.ndarray:
+    """The pixels by one of pydicom's decoders."""
+    ds = dcmread(path)
+    ds.pixel_array_options(decoding_plugin=plugin)
+    return ds.pixel_array
+
+
+def reduced(path: Path, halvings: int) -> np.ndarray:
+    """Stored values of a JPEG 2000 picture of less than 16 bits, each side halved `halvings` times; uint16.
+
+    Pillow widens them to 16 bits, which is undone here.
+    """
+    ds = dcmread(path)
+    image = Image.open(BytesIO(next(generate_frames(ds.PixelData, number_of_frames=1))))
+    image.reduce = halvings  # type: ignore[method-assign, assignment]
+    image.load()
+    return np.asarray(image).astype(np.uint16) >> (16 - ds.BitsStored)
+
+
+def ways_of(syntax: UID, settings: Ingestion) -> dict[str, Way]:
+    """The ingestion's decoder first, then the others that are installed; for JPEG 2000 the smaller ones too."""
+    plugins = sorted(get_decoder(syntax).available_plugins, key=lambda plugin: plugin != DECODERS[syntax])
+    ways: dict[str, Way] = {plugin: partial(decoded, plugin=plugin) for plugin in plugins}
+    if syntax == JPEG2000Lossless:
+        ways |= {f"reduced, side / {2**halvings}": partial(reduced, halvings=halvings) for halvings in REDUCTIONS}
+    reader = PixelReader(settings.side, settings.percentiles, False)
+    return ways | {"whole pass": lambda path: reader(listed(path))}
+
+
+def grey_levels_off(files: Sequence[Path], halvings: int, settings: Ingestion) -> dict[str, float]:
+    """How far pictures differ that were decoded smaller, after all else that the ingestion does with `clean` off."""
+
+    def shown(stored: np.ndarray) -> np.ndarray:
+        levels = levels_of(stored)
+        small = fitted(painted(levels, stretch(levels, settings.percentiles), stored), settings.side)
+        return centred(small, settings.side).astype(int)
+
+    off = [np.abs(shown(reduced(path, halvings)) - shown(reduced(path, 0))) for path in files]
+    return {"grey_levels_off_most": max(o.max() for o in off), "grey_levels_off_mean": float(np.mean(off))}
+
+
+def measure(settings: Ingestion, count: int, rounds: int, shape: tuple[int, int]) -> pd.DataFrame:
+    """One table of all transfer syntaxes."""
+    tables = []
+    with tempfile.TemporaryDirectory() as folder:
+        raw = write_full_size(Path(folder) / "raw", count, shape=shape)
+        for name, syntax in SYNTAXES.items():
+            files = [compressed(path, Path(folder) / name / path.name, syntax) for path in raw]
+            table = compare(ways_of(syntax, settings), files, rounds).assign(syntax=name)
+            if syntax == JPEG2000Lossless:
+                off = [{"way": f"reduced, side / {2**n}", **grey_levels_off(files, n, settings)} for n in REDUCTIONS]
+                table = table.merge(pd.DataFrame(off), on="way", how="left")
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def main() -> None:
+    """Measure, print, write the CSV."""
+    parser = arguments(__doc__)
+    parser.add_argument("--files", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--shape", type=int, nargs=2, default=(2500, 2048), help="rows and columns of the pictures")
+    options = parser.parse_args()
+    table = measure(shipped_params().ingestion, options.files, options.rounds, tuple(options.shape))
+    save(table[["syntax", *table.columns.drop("syntax")]], "decoders", options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Memory and processor time of the index tables of a great archive: validation, labels, split, joins.
+
+    python -m benchmarks.index_tables [--rows 1000000]
+
+Headers are drawn at random with the vocabulary of real ones, four pictures a patient, in one batch. Each stage runs the
+real functions in a process of its own. Pixels are not looked at (near-duplicates by thumbnail compare every picture
+with every other, which a million do not allow); `split` links pictures by their pixels' digest alone.
+Goal: under 4 GB each.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.memory import high_water
+from benchmarks.paired import processor_seconds
+from benchmarks.results import ROOT, arguments, save, shipped_params
+from dagster_project.files import begin_npy, read_table, write_table
+from dagster_project.ingestion.store import load_headers
+from dagster_project.ingestion.tables import HEADER_COLUMNS, IDENTITY_COLUMNS
+from dagster_project.layout import Layout
+from dagster_project.ledger import load_corrected_labels
+from dagster_project.params import Params
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.training_set.labels import apply_corrections, drop_small_classes
+from dagster_project.training_set.near_duplicates import linked_groups
+from dagster_project.training_set.split import assign_folds, assign_splits, stratum_of
+from dagster_project.validation.validate import validate
+
+BATCH, GOAL_MB = "archive", 4096
+_A_PATIENT = 4  # pictures
+_TEXTS = {
+    "batch": [BATCH],
+    "modality": ["DX", "CR"],
+    "sop_class": ["DX", "CR"],
+    "transfer_syntax": ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.70"],
+    "photometric_interpretation": ["MONOCHROME1", "MONOCHROME2"],
+    "burned_in_annotation": ["NO", ""],
+    "view_position": ["AP", "PA", "LL", ""],
+    "laterality": ["R", "L", "U", ""],
+    "patient_sex": ["F", "M", "O"],
+    "manufacturer": ["ACME", "RAYCO"],
+    "model": ["DR-1", "Vantage 40"],
+    "station": ["ROOM1", "ROOM2", "ROOM3"],
+    "label_status": ["region", "region", "region", "region", "absent"],
+    "label_attribute": ["AnatomicRegionSequence", "BodyPartExamined"],
+    "label_rule": ["code", "synonym"],
+    "label_matched": ["Knee", "HAND", "Wrist"],
+    "label_conflict": [""],
+    "warnings": ["", "private_tags", "monochrome1;private_tags"],
+}
+
+
+def write_root(root: Path, rows: int) -> None:
+    """A root with one batch of synthetic headers, identities, and a shard of as many (empty, sparse) pictures."""
+    rng, layout = np.random.default_rng(0), Layout(root)
+    root.mkdir()
+    shutil.copy(ROOT / shipped_params().regions, root / "regions.yaml")
+    regions = load_taxonomy(root / "regions.yaml").regions
+    pictures, patients = np.arange(rows), np.arange(rows) // _A_PATIENT
+    ids = {
+        name: pd.Series([f"{int(number) * 2654435761:032x}" for number in numbers], dtype="string")
+        for name, numbers in {"image_id": pictures, "patient": patients, "study": patients, "series": pictures}.items()
+    }
+    chosen = {name: rng.choice(words, rows) for name, words in _TEXTS.items()}
+    table = pd.DataFrame({**ids, **chosen, "pixel_digest": ids["image_id"]})
+    table["label_region"] = pd.Series(rng.choice(regions, rows)).where(table["label_status"] == "region")
+    table["study_date_shifted"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 1500, rows), unit="D")
+    numbers = {"rows": 2500, "columns": 2048, "bits_allocated": 16, "bits_stored": 12, "kvp": 60.0, "age_decade": 5}
+    table = table.assign(**numbers, signed=False, rescaled=False)
+    table = table.assign(**{name: 0.0 for name in HEADER_COLUMNS if name not in table and name != "label_conflict_region"})
+    table["label_conflict_region"] = pd.Series([None] * rows, dtype="string")
+    table = table[list(HEADER_COLUMNS)].astype(HEADER_COLUMNS).sort_values("image_id", ignore_index=True)
+    write_table(layout.headers(BATCH), table)
+    private = pd.DataFrame({name: table["image_id"] for name in IDENTITY_COLUMNS}).assign(batch=BATCH)
+    write_table(layout.identities, private)
+    layout.pixels(BATCH).parent.mkdir(parents=True, exist_ok=True)
+    with layout.pixels(BATCH).open("wb") as file:
+        begin_npy(file, (rows, 32, 32))
+        file.truncate(file.tell() + rows * 32**2)
+
+
+def run_validation(layout: Layout, params: Params) -> None:
+    """The whole suite with its Data Docs."""
+    failed = [check.name for check in validate(layout, params, BATCH).checks if not check.passed]
+    if failed:
+        raise RuntimeError(f"checks failed: {failed}")
+
+
+def run_split(layout: Layout, params: Params) -> None:
+    """Labels with corrections, small classes, groups, folds and splits, as the training set is built."""
+    settings, regions = params.training_set, load_taxonomy(layout.root / params.regions).regions
+    table = apply_corrections(load_headers(layout, BATCH), load_corrected_labels(layout), regions)
+    table, _ = drop_small_classes(table, settings.min_patients)
+    patient = table.groupby("patient", sort=True).ngroup().to_numpy()
+    linked_groups(patient.max() + 1, np.empty((0, 2), np.int64))
+    table["group"] = table["patient"]
+    strata = stratum_of(table["group"], table["region"])
+    table["fold"] = table["group"].map(assign_folds(strata, settings.folds))
+    nobody = pd.Series(dtype="string")
+    splits = assign_splits(strata, nobody, test=settings.test, validation=settings.validation)
+    table["split"] = table["group"].map(splits)
+    write_table(layout.training_set, table)
+
+
+def run_joins(layout: Layout, params: Params) -> None:
+    """Headers beside identities by image id, as reports that go back to the archive need them."""
+    identities = read_table(layout.identities, columns=["image_id", "sop_instance_uid", "path"])
+    joined = load_headers(layout, BATCH)[["image_id", "label_region"]].merge(identities, on="image_id", how="left")
+    if joined["path"].isna().any():
+        raise RuntimeError("rows without an identity")
+
+
+STAGES: dict[str, Callable[[Layout, Params], None]] = {
+    "validation": run_validation,
+    "split": run_split,
+    "joins": run_joins,
+}
+
+
+def measure(rows: int) -> pd.DataFrame:
+    """One row a stage: most memory and processor time."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "root"
+        write_root(root, rows)
+        for stage in STAGES:
+            command = [sys.executable, "-m", "benchmarks.index_tables", "--stage", stage, "--root", str(root)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+            found.append({"stage": stage, "rows": rows, **json.loads(done.stdout.splitlines()[-1])})
+    return pd.DataFrame(found)
+
+
+def main() -> None:
+    """Measure, print, write the CSV."""
+    parser = arguments(__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--stage", choices=STAGES, help="one stage in this process, on --root; printed as JSON")
+    parser.add_argument("--root", type=Path)
+    options = parser.parse_args()
+    if options.stage:
+        params = shipped_params().model_copy(update={"regions": "regions.yaml"})
+        STAGES[options.stage](Layout(options.root), params)
+        print(json.dumps({"peak_mb": high_water(), "cpu_seconds": processor_seconds()}))
+        return
+    table = measure(options.rows)
+    save(table, "index_tables", options.out)
+    for row in table.itertuples():
+        print(f"{row.stage}: {row.peak_mb:.0f} MB; goal {GOAL_MB}: {'met' if row.peak_mb < GOAL_MB else 'missed'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Processor time of reading headers and of whole raw pictures, 2500 x 2048 in 16 bits, against what users would write.
+
+    python -m benchmarks.ingestion [--files 30] [--rounds 3]
+
+Files are the phantom's at full size (benchmarks/full_size.py). `headers`: the first pass over a file, against pydicom's
+own `stop_before_pixels`. `pictures`: both passes over a file, with `ingestion.clean` off (ours) and on, against MONAI's
+LoadImage and Resize, dcmtk's dcmj2pnm (left out where it is not installed), and pydicom's `pixel_array` alone, which
+nothing that reads with pydicom can pass. Everything runs in one thread, one after the other (benchmarks/paired.py), and
+what counts is processor time: on two idle cores two workers do twice the rate, ours and the others' alike. `batch` is
+`ingest` itself with two workers: their start, staging and tables included, from nothing each time.
+Goals: 0.9 of `stop_before_pixels`, 1.8 times MONAI, 0.9 of `pixel_array`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import torch
+from monai.transforms import Compose, LoadImage, Resize
+from pydicom import dcmread
+
+from benchmarks.full_size import write_full_size
+from benchmarks.paired import OURS, Way, compare, processor_seconds
+from benchmarks.results import ROOT, arguments, save, shipped_params
+from dagster_project.ingestion.batch import ingest
+from dagster_project.ingestion.headers import HeaderReader
+from dagster_project.ingestion.pixels import PixelReader
+from dagster_project.ingestion.pseudonyms import load_pseudonyms
+from dagster_project.ingestion.sources import SourceFile
+from dagster_project.layout import Layout
+from dagster_project.params import Ingestion, Params
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+
+CLEAN, MONAI, DCMTK, DECODE = "ours, clean", "MONAI LoadImage, Resize", "dcmj2pnm", "pixel_array alone"
+PYDICOM = "stop_before_pixels"
+GOALS = {PYDICOM: 0.9, MONAI: 1.8, DECODE: 0.9}
+
+
+def header_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
+    """The first pass over a file, and pydicom's reading of its header."""
+    taxonomy = load_taxonomy(ROOT / shipped_params().regions)
+    reader = HeaderReader(load_pseudonyms(Layout(root).key), taxonomy, settings.max_megapixels)
+    return {OURS: lambda path: reader(listed(path)), PYDICOM: lambda path: dcmread(path, stop_before_pixels=True)}
+
+
+def picture_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
+    """Both passes over a file, and the peers."""
+    read_header = header_ways(settings, root)[OURS]
+
+    def ours(path: Path, clean: bool) -> None:
+        read_header(path)
+        PixelReader(settings.side, settings.percentiles, clean)(listed(path))
+
+    load = LoadImage(reader="PydicomReader", image_only=True, ensure_channel_first=True)
+    ways: dict[str, Way] = {OURS: partial(ours, clean=False), CLEAN: partial(ours, clean=True)}
+    ways[MONAI] = Compose([load, Resize(settings.side, size_mode="longest", mode="area")])
+    if shutil.which(DCMTK):
+        command = (DCMTK, "--min-max-window", "--scale-y-size", str(settings.side), "--write-raw-pnm")
+        ways[DCMTK] = lambda path: subprocess.run([*command, path, root / "out.pgm"], check=True, capture_output=True)
+    else:
+        print(f"{DCMTK} (Debian package dcmtk) is not installed and left out")
+    ways[DECODE] = lambda path: dcmread(path).pixel_array
+    return ways
+
+
+def listed(path: Path) -> SourceFile:
+    """A file as the ingestion lists it."""
+    info = path.stat()
+    return SourceFile(str(path), path.name, info.st_size, modified=info.st_mtime_ns)
+
+
+def whole_batches(params: Params, source: Path, root: Path, count: int, rounds: int) -> pd.DataFrame:
+    """`ingest` by two workers from nothing, with `clean` off and on: wall and processor time a picture."""
+    rows = []
+    for turn in range(rounds):
+        for clean in (False, True):
+            settings = params.ingestion.model_copy(update={"workers": 2, "clean": clean})
+            chosen = params.model_copy(update={"ingestion": settings, "regions": "regions.yaml"})
+            layout = Layout(root / f"{turn}-{clean}")
+            layout.root.mkdir()
+            shutil.copy(ROOT / params.regions, layout.root / "regions.yaml")
+            started, busy = time.perf_counter(), processor_seconds()
+            ingest(layout, chosen, source, "full")
+            wall, busy = time.perf_counter() - started, processor_seconds() - busy
+            rows.append({"way": CLEAN if clean else OURS, "cpu_ms": 1000 * busy / count, "wall_ms": 1000 * wall / count})
+    medians = pd.DataFrame(rows).groupby("way", sort=False).median().reset_index()
+    medians = medians.rename(columns={"cpu_ms": "cpu_ms_median", "wall_ms": "wall_ms_median"})
+    return medians.assign(files=count, rounds=rounds)
+
+
+def measure(params: Params, count: int, rounds: int, shape: tuple[int, int]) -> pd.DataFrame:
+    """All three tables in one, by the column `what`."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        files = write_full_size(root / "source", count, shape=shape)
+        parts = {
+            "headers": compare(header_ways(params.ingestion, root), files, 10 * rounds),
+            "pictures": compare(picture_ways(params.ingestion, root), files, rounds),
+            "batch": whole_batches(params, root / "source", root, count, rounds),
+        }
+    return pd.concat([table.assign(what=what) for what, table in parts.items()], ignore_index=True)
+
+
+def main() -> None:
+    """Measure, print, write the CSV."""
+    parser = arguments(__doc__)
+    parser.add_argument("--files", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--shape", type=int, nargs=2, default=(2500, 2048), help="rows and columns of the pictures")
+    options = parser.parse_args()
+    table = measure(shipped_params(), options.files, options.rounds, tuple(options.shape))
+    save(table[["what", *table.columns.drop("what")]], "ingestion", options.out)
+    for row in table[table["way"].isin(GOALS)].itertuples():
+        goal = GOALS[row.way]
+        met = "met" if row.ratio_median >= goal else "missed"
+        print(f"{row.what}: {row.ratio_median:.2f} times {row.way}; goal {goal:g}: {met}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Memory of an ingestion's parent and workers over batches of ever more small files.
+
+    python -m benchmarks.ingestion_memory [--files 1000 10000]
+
+Each batch is ingested in a process of its own by two workers, `ingestion.clean` off. The files are one picture of the
+phantom with other numbers in its UIDs and its patient's ID. The parent holds each file's row until the batch is
+written, so it grows with their number; a worker holds a chunk of files and should not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from pydicom import dcmread
+
+from benchmarks.full_size import write_full_size
+from benchmarks.memory import watched
+from benchmarks.results import ROOT, arguments, save, shipped_params
+from dagster_project.ingestion.batch import ingest
+from dagster_project.layout import Layout
+
+_SHAPE = (80, 64)
+_MARK = "7000000000"  # stands in the template where a file's number comes
+
+
+def write_small(out: Path, count: int) -> None:
+    """Write `count` files of different instances and patients under `out`."""
+    out.mkdir(parents=True)
+    template = out / "template.dcm"
+    with tempfile.TemporaryDirectory() as folder:
+        ds = dcmread(write_full_size(Path(folder), 1, shape=_SHAPE)[0])
+        ds.PatientID = f"CANARY{_MARK}"
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"2.25.{_MARK}"
+        ds.StudyInstanceUID = f"2.25.1{_MARK}"
+        ds.save_as(template, enforce_file_format=True)
+    before = template.read_bytes()
+    template.unlink()
+    for number in range(count):
+        (out / f"{number:07d}.dcm").write_bytes(before.replace(_MARK.encode(), str(int(_MARK) + number).encode()))
+
+
+def one_batch(count: int) -> dict[str, float]:
+    """Peaks of ingesting `count` files, MB."""
+    params = shipped_params()
+    settings = params.ingestion.model_copy(update={"workers": 2, "clean": False})
+    params = params.model_copy(update={"ingestion": settings, "regions": "regions.yaml"})
+    with tempfile.TemporaryDirectory() as folder:
+        write_small(Path(folder) / "source", count)
+        layout = Layout(Path(folder) / "root")
+        layout.root.mkdir()
+        shutil.copy(ROOT / shipped_params().regions, layout.root / "regions.yaml")
+        with watched() as peaks:
+            summary = ingest(layout, params, Path(folder) / "source", "small")
+    return {"files": count, "pictures": summary.pictures, "parent_mb": peaks.own, "worker_mb": peaks.child}
+
+
+def measure(counts: list[int]) -> pd.DataFrame:
+    """One row a batch; `parent_kb_a_file` is what the parent grew by since the first."""
+    rows = []
+    for count in counts:
+        command = [sys.executable, "-m", "benchmarks.ingestion_memory", "--one", str(count)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    table = pd.DataFrame(rows)
+    grown, more = table["parent_mb"] - table["parent_mb"].iloc[0], table["files"] - table["files"].iloc[0]
+    return table.assign(parent_kb_a_file=1024 * grown / more.where(more > 0))
+
+
+def main() -> None:
+    """Measure, print, write the CSV."""
+    parser = arguments(__doc__)
+    parser.add_argument("--files", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--one", type=int, help="one batch in this process, printed as JSON")
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(one_batch(options.one)))
+    else:
+        save(measure(options.files), "ingestion_memory", options.out)
+
+
+if __name__ == "__main__":
+    main()

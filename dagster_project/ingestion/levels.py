@@ -1,0 +1,81 @@
+"""A picture's distinct values and how many pixels have each: what maps single values need not look at every pixel.
+
+All steps from stored values to the stretched picture map single values, and of 16 bits there are 65,536 at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+_BLOCK = 1 << 18  # pixels at once, so that what is made of them stays in the processor's cache
+_SAMPLED = 4  # every how many rows and columns
+
+
+@dataclass(frozen=True)
+class Levels:
+    """`values` (L,) in any order, not all different; `counts` int64 (L,) of the picture's pixels that have each.
+
+    `sampled` int64 (L,) counts every fourth row and column alone.
+    """
+
+    values: np.ndarray
+    counts: np.ndarray
+    sampled: np.ndarray
+
+    def mapped(self, values: np.ndarray) -> Levels:
+        """The same pixels with other values."""
+        return replace(self, values=values)
+
+    def only(self, chosen: np.ndarray) -> Levels:
+        """The pixels of the levels that `chosen`, bool (L,), names."""
+        return Levels(self.values[chosen], self.counts[chosen], self.sampled[chosen])
+
+    def percentiles(self, wanted: tuple[float, float]) -> np.ndarray:
+        """Two percentiles (0..100) over the pixels, bit for bit those of np.percentile."""
+        order = np.argsort(self.values, kind="stable")
+        upto = np.cumsum(self.counts[order])
+        place = (int(upto[-1]) - 1) * (np.asarray(wanted) / 100)
+        before = np.floor(place)
+        low, high = (
+            self.values[order[np.searchsorted(upto, np.minimum(at, upto[-1] - 1), side="right")]]
+            for at in (before, before + 1)
+        )
+        step, share = high - low, place - before
+        return np.where(share < 0.5, low + step * share, high - step * (1 - share))
+
+
+def levels_of(stored: np.ndarray) -> Levels:
+    """The levels of stored values (Rows, Columns), whole numbers of 8 or 16 bits; ascending bit patterns."""
+    counts, sampled = _counts(stored), _counts(stored[::_SAMPLED, ::_SAMPLED])
+    found = np.flatnonzero(counts)
+    return Levels(found.astype(_unsigned(stored)).view(stored.dtype), counts[found], sampled[found])
+
+
+def painted(levels: Levels, values: np.ndarray, stored: np.ndarray) -> np.ndarray:
+    """The picture (Rows, Columns) in which each of `levels_of(stored)` shows its one of `values`."""
+    table = np.zeros(2 ** (8 * stored.itemsize), values.dtype)
+    table[levels.values.view(_unsigned(stored))] = values
+    picture = np.empty(stored.shape, values.dtype)
+    for rows in _blocks(stored):
+        np.take(table, stored[rows].view(_unsigned(stored)), out=picture[rows], mode="clip")
+    return picture
+
+
+def _counts(stored: np.ndarray) -> np.ndarray:
+    size = 2 ** (8 * stored.itemsize)
+    counts = np.zeros(size, np.int64)
+    for rows in _blocks(stored):
+        counts += np.bincount(stored[rows].view(_unsigned(stored)).ravel(), minlength=size)
+    return counts
+
+
+def _unsigned(stored: np.ndarray) -> str:
+    return f"u{stored.itemsize}"
+
+
+def _blocks(picture: np.ndarray) -> Iterator[slice]:
+    rows = max(1, _BLOCK // picture.shape[1])
+    return (slice(start, start + rows) for start in range(0, len(picture), rows))
