@@ -7,9 +7,10 @@ permissive licences here (pylibjpeg-libjpeg, which is not, is not among the depe
 is the decoder that the ingestion uses; ratios are its rate over the others'. `whole pass` is the second pass with that
 decoder and `ingestion.clean` off, so what decoding leaves of it.
 
-`reduced` rows decode JPEG 2000 to a half, a fourth, an eighth of its sides (Pillow's `reduce`), which the ingestion does
-not do; `grey_levels_off` is how far the picture of 256 px, stretched alike, is then from the one of a full decode, at
-most and on average, in 0..255.
+`reduced` rows decode JPEG 2000 to a half, a fourth, an eighth of its sides (Pillow's `reduce`). The ingestion does not,
+since it needs every pixel: the digest by which the same picture is known again in another encoding, and burned-in text,
+which is read at full size. `grey_levels_off` is how far the picture of 256 px, stretched alike, is then from the one of
+a full decode, at most and on average, in 0..255.
 """
 
 from __future__ import annotations

@@ -45,7 +45,9 @@ def write_full_size(out: Path, count: int, *, shape: tuple[int, int] = SHAPE, se
         sources = [ds for path in sorted((small / "dicom").rglob("*.dcm")) if (ds := _radiograph(path))]
         for number, ds in zip(range(count), cycle(sources), strict=False):
             ds = dcmread(ds.filename)
-            ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["full", str(number)])
+            ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid(
+                entropy_srcs=["full", str(number)]
+            )
             ds.PixelData = _enlarged(ds, shape, rng).tobytes()
             ds.Rows, ds.Columns = shape
             written.append(out / f"{number:05d}.dcm")

@@ -77,11 +77,13 @@ def write_root(root: Path, rows: int) -> None:
     table["study_date_shifted"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 1500, rows), unit="D")
     numbers = {"rows": 2500, "columns": 2048, "bits_allocated": 16, "bits_stored": 12, "kvp": 60.0, "age_decade": 5}
     table = table.assign(**numbers, signed=False, rescaled=False)
-    table = table.assign(**{name: 0.0 for name in HEADER_COLUMNS if name not in table and name != "label_conflict_region"})
+    table = table.assign(
+        **{name: 0.0 for name in HEADER_COLUMNS if name not in table and name != "label_conflict_region"}
+    )
     table["label_conflict_region"] = pd.Series([None] * rows, dtype="string")
     table = table[list(HEADER_COLUMNS)].astype(HEADER_COLUMNS).sort_values("image_id", ignore_index=True)
     write_table(layout.headers(BATCH), table)
-    private = pd.DataFrame({name: table["image_id"] for name in IDENTITY_COLUMNS}).assign(batch=BATCH)
+    private = pd.DataFrame(dict.fromkeys(IDENTITY_COLUMNS, table["image_id"])).assign(batch=BATCH)
     write_table(layout.identities, private)
     layout.pixels(BATCH).parent.mkdir(parents=True, exist_ok=True)
     with layout.pixels(BATCH).open("wb") as file:

@@ -21,8 +21,6 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import torch
-from monai.transforms import Compose, LoadImage, Resize
 from pydicom import dcmread
 
 from benchmarks.full_size import write_full_size
@@ -51,6 +49,10 @@ def header_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
 
 def picture_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
     """Both passes over a file, and the peers."""
+    import torch  # here, since worker processes import this module again
+    from monai.transforms import Compose, LoadImage, Resize
+
+    torch.set_num_threads(1)
     read_header = header_ways(settings, root)[OURS]
 
     def ours(path: Path, clean: bool) -> None:
@@ -88,7 +90,9 @@ def whole_batches(params: Params, source: Path, root: Path, count: int, rounds: 
             started, busy = time.perf_counter(), processor_seconds()
             ingest(layout, chosen, source, "full")
             wall, busy = time.perf_counter() - started, processor_seconds() - busy
-            rows.append({"way": CLEAN if clean else OURS, "cpu_ms": 1000 * busy / count, "wall_ms": 1000 * wall / count})
+            rows.append(
+                {"way": CLEAN if clean else OURS, "cpu_ms": 1000 * busy / count, "wall_ms": 1000 * wall / count}
+            )
     medians = pd.DataFrame(rows).groupby("way", sort=False).median().reset_index()
     medians = medians.rename(columns={"cpu_ms": "cpu_ms_median", "wall_ms": "wall_ms_median"})
     return medians.assign(files=count, rounds=rounds)
@@ -96,7 +100,6 @@ def whole_batches(params: Params, source: Path, root: Path, count: int, rounds: 
 
 def measure(params: Params, count: int, rounds: int, shape: tuple[int, int]) -> pd.DataFrame:
     """All three tables in one, by the column `what`."""
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         files = write_full_size(root / "source", count, shape=shape)

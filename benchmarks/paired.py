@@ -1,4 +1,4 @@
-"""Processor time of several ways to do the same with a file, in turn, so that a busy machine is busy for all of them."""
+"""Processor time of several ways to do the same with a file, in turn, a busy machine is then busy for all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def processor_seconds() -> float:
 
 
 def compare(ways: Mapping[str, Way], files: Sequence[Path], rounds: int) -> pd.DataFrame:
-    """One row a way: processor milliseconds a file, files/s that a core does in them, and the first way's rate over its.
+    """One row a way: processor milliseconds a file, files/s of a core so, and the first way's rate over this one's.
 
     A round does every file once in each way, in an order that turns with every file; a ratio is taken within a round,
     least, median and greatest over the rounds. One file warms up and is not counted.

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from dagster_project.params import Params, load_params
 
@@ -33,6 +32,8 @@ def shipped_params() -> Params:
 
 def hardware(device: str = "cpu") -> str:
     """The GPU's or the processor's name with its threads in use, fit for a file name: `amd-epyc-2-threads`."""
+    import torch  # here, since worker processes of a benchmark import this module again
+
     if device == "cuda":
         return _plain(torch.cuda.get_device_name())
     cpuinfo = Path("/proc/cpuinfo")
