@@ -39,6 +39,7 @@ from dagster_project.ingestion.pixels import DECODERS, PixelReader, stretch
 from dagster_project.params import Ingestion
 
 REDUCTIONS = (1, 2, 3)  # halvings of both sides
+_PRECISION = 42  # bytes from the start of a codestream to its first component's number of bits less one
 
 
 def decoded(path: Path, plugin: str) -> np.ndarray:
@@ -49,15 +50,18 @@ def decoded(path: Path, plugin: str) -> np.ndarray:
 
 
 def reduced(path: Path, halvings: int) -> np.ndarray:
-    """Stored values of a JPEG 2000 picture of less than 16 bits, each side halved `halvings` times; uint16.
+    """Stored values of a JPEG 2000 picture of 9 to 16 bits, each side halved `halvings` times; uint16.
 
-    Pillow widens them to 16 bits, which is undone here.
+    Pillow widens them to 16 bits, which is undone here: from the precision that the codestream states (ISO/IEC 15444-1,
+    A.5.1), which need not be the header's BitsStored.
     """
     ds = dcmread(path)
-    image = Image.open(BytesIO(next(generate_frames(ds.PixelData, number_of_frames=1))))
+    frame = next(generate_frames(ds.PixelData, number_of_frames=1))
+    precision = (frame[frame.index(b"\xff\x4f\xff\x51") + _PRECISION] & 0x7F) + 1
+    image = Image.open(BytesIO(frame))
     image.reduce = halvings  # type: ignore[method-assign, assignment]
     image.load()
-    return np.asarray(image).astype(np.uint16) >> (16 - ds.BitsStored)
+    return np.asarray(image).astype(np.uint16) >> (16 - precision)
 
 
 def ways_of(syntax: UID, settings: Ingestion) -> dict[str, Way]:
