@@ -86,8 +86,9 @@ def _correction(row: dict) -> Correction | str:
     except ValueError:
         return "the verdict's time cannot be read"
     given = at if at.tzinfo else at.replace(tzinfo=UTC)
-    names = ("image_id", "verdict_id", "region", "given_region", "reviewer")
-    return Correction(*(row[n] for n in names), given, row["model"], *(row[n] for n in (*_UIDS, "path")))
+    plain = ("image_id", "verdict_id", "region", "given_region", "reviewer", "model", "path")
+    uids = {name.removesuffix("_instance_uid"): row[name] for name in _UIDS}
+    return Correction(**{name: row[name] for name in plain}, **uids, at=given)
 
 
 def _identities(layout: Layout) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from io import BytesIO
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import UID
 
 from dagster_project.corrections.gather import Correction
 from dagster_project.corrections.originals import NoObject
@@ -40,7 +41,8 @@ def corrected_instance(correction: Correction, raw: bytes, region: RegionCode) -
         elif keyword in _REGION[:2]:
             setattr(before, keyword, None)  # absent before
     value = region.code.value
-    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = correction.uid("instance", value)
+    ds.SOPInstanceUID = UID(correction.uid("instance", value))
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     ds.SeriesInstanceUID = correction.uid("instance series", value)
     ds.BodyPartExamined = region.term
     ds.AnatomicRegionSequence = Sequence([_coded(region)])

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 import requests
@@ -93,10 +94,8 @@ class DicomWebArchive:
     def store(self, file: bytes) -> stow.Stowed:
         """Send one DICOM file. Whether it is there afterwards, and as it was sent, only reading it back can tell."""
         body, kind = stow.request(file)
-        how = {"data": body, "headers": {"Content-Type": kind}}
-        status, _, answer = again(
-            lambda: self._send("POST", "/studies", _JSON, _MAX_ANSWER_MB, understood=stow.UNDERSTOOD, **how)
-        )
+        send = partial(self._send, "POST", "/studies", _JSON, _MAX_ANSWER_MB, understood=stow.UNDERSTOOD)
+        status, _, answer = again(lambda: send(headers={"Content-Type": kind}, data=body))
         return stow.read_answer(status, answer)
 
     def _only_part(self, kind: str, body: bytes) -> bytes:
