@@ -16,6 +16,7 @@ from dagster_project.files import write_table
 from dagster_project.layout import Layout
 from dagster_project.ledger import Verdict, append_verdicts
 from dagster_project.taxonomy.taxonomy import load_taxonomy
+from support.roots import params_of
 from support.taxonomies import OWN_REGIONS
 
 AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -49,11 +50,13 @@ def put_identities(layout: Layout, files: list[Path], *, reachable: bool = True)
         where = str(file) if reachable else str(file.parent / "gone" / file.name)
         rows.append({"image_id": f"image{number}", **row, "patient_id": ds.PatientID, "path": where})
     write_table(layout.identities, pd.DataFrame(rows))
-    shutil.copy(OWN_REGIONS, layout.root / "regions.yaml")
+    regions = layout.root / params_of(layout).regions
+    regions.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(OWN_REGIONS, regions)
 
 
 def say(layout: Layout, *verdicts: Verdict) -> None:
-    append_verdicts(layout, list(verdicts), load_taxonomy(layout.root / "regions.yaml").regions)
+    append_verdicts(layout, list(verdicts), load_taxonomy(layout.root / params_of(layout).regions).regions)
 
 
 _UIDS = {
