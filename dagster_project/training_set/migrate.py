@@ -47,7 +47,7 @@ def migrate(
 
 def _check(region_map: Mapping[str, str | None], regions: tuple[str, ...]) -> None:
     still = sorted(set(region_map) & set(regions))
-    nowhere = sorted(name for name, new in region_map.items() if new and new not in regions)
+    nowhere = sorted({new for new in region_map.values() if new} - set(regions))
     if still or nowhere:
         raise RayTruthError(
             f"The map cannot be followed: {', '.join(still)} still a class of the regions file"
