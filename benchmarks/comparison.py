@@ -33,8 +33,8 @@ from dagster_project.params import Params, load_params
 
 PEERS = {"hog": of_hog, "monai": of_monai, "supervised": of_supervised}
 MODELS = {"hog": "hog", "monai": "monai_simclr", "supervised": "supervised"}
-ENSEMBLES = ("ensemble", "mean_of_self_supervised")  # the first that has seen no more labels than the share tells
-SAW_NONE = (*MODELS.values(), *SELF_SUPERVISED, "mean_of_self_supervised")
+ENSEMBLES = ("ensemble", "joint_probe_self_supervised")  # the first that has seen no more labels than the share tells
+SAW_NONE = (*MODELS.values(), *SELF_SUPERVISED, "mean_of_self_supervised", "joint_probe_self_supervised")
 
 
 def predictions(layout: Layout, params: Params, peers: list[str], draws: int) -> pd.DataFrame:

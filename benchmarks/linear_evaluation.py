@@ -19,7 +19,8 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
 
 from benchmarks.results import arguments, save, shipped_params
 from dagster_project.evaluation.labelled import LabelledSet
@@ -84,7 +85,7 @@ def _peer_probes(
     seen, labels = embeddings[data.validation], data.labels[data.validation]
     rows: list[dict[str, object]] = []
     with timed(rows, "scikit-learn: probes at 100% of the labels"):
-        scaler = StandardScaler().fit(x)
+        scaler = make_pipeline(Normalizer(), StandardScaler()).fit(x)
         fitted = [LogisticRegression(C=c, max_iter=1000).fit(scaler.transform(x), y) for c in strengths]
     apart = [
         abs(

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 import pandas as pd
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 
 from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table, write_table
+from dagster_project.files import read_table, remove_leftovers, write_table
 from dagster_project.layout import Layout
 
 VERDICTS = ("given_is_right", "wrong_label", "out_of_domain", "two_regions", "cannot_tell")
@@ -51,6 +51,14 @@ def load_verdicts(layout: Layout) -> pd.DataFrame:
     return pd.DataFrame(columns=VERDICT_COLUMNS).astype("string")
 
 
+def begin_ledger(layout: Layout) -> None:
+    """Write an empty ledger if there is none, and remove what a killed process left half written of one."""
+    with _lock(layout):
+        remove_leftovers(layout.verdicts)
+        if not layout.verdicts.exists():
+            write_table(layout.verdicts, load_verdicts(layout))
+
+
 def append_verdicts(layout: Layout, verdicts: list[Verdict], regions: tuple[str, ...]) -> int:
     """Append verdicts that are not in the ledger yet (by `verdict_id`); return how many were new.
 
@@ -59,7 +67,7 @@ def append_verdicts(layout: Layout, verdicts: list[Verdict], regions: tuple[str,
     for verdict in verdicts:
         _check(verdict, regions)
     layout.verdicts.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(layout.verdicts.with_name(".verdicts.lock")):
+    with _lock(layout):
         known = load_verdicts(layout)
         new = [asdict(v) for v in verdicts if v.verdict_id not in set(known["verdict_id"])]
         if new:
@@ -92,6 +100,10 @@ def update_corrected_labels(layout: Layout) -> pd.DataFrame:
     corrected = correct_labels(load_verdicts(layout))
     write_table(layout.corrected_labels, corrected)
     return corrected
+
+
+def _lock(layout: Layout) -> BaseFileLock:
+    return FileLock(layout.verdicts.with_name(".verdicts.lock"))
 
 
 def _check(verdict: Verdict, regions: tuple[str, ...]) -> None:

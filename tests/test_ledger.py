@@ -18,6 +18,7 @@ from dagster_project.ledger import (
     VERDICT_COLUMNS,
     Verdict,
     append_verdicts,
+    begin_ledger,
     correct_labels,
     load_corrected_labels,
     load_verdicts,
@@ -92,6 +93,18 @@ def test_a_process_killed_while_appending_leaves_the_ledger_as_it_was(layout: La
     assert subprocess.run([sys.executable, "-c", DIE, str(layout.root)], check=False).returncode == -9
     assert layout.verdicts.read_bytes() == before
     assert append_verdicts(layout, [says("b")], REGIONS) == 1
+
+
+def test_a_ledger_is_begun_once_and_rid_of_what_killed_processes_left(layout: Layout) -> None:
+    leftover = layout.verdicts.with_name(".verdicts.123.tmp.parquet")
+    leftover.parent.mkdir(parents=True, exist_ok=True)
+    leftover.write_text("half")
+    begin_ledger(layout)
+    assert list(load_verdicts(layout).columns) == VERDICT_COLUMNS
+    append_verdicts(layout, [says("a")], REGIONS)
+    begin_ledger(layout)
+    assert load_verdicts(layout)["image_id"].tolist() == ["a"]
+    assert not leftover.exists()
 
 
 def test_verdicts_given_at_once_are_all_kept(layout: Layout) -> None:

@@ -76,5 +76,5 @@ def draw_traces(stem: Path, traces: Sequence[Trace]) -> None:
         axes.set_yticks(at, names)
         axes.invert_yaxis()
         axes.set(xlim=(0, 1), xlabel="balanced accuracy", title="What the embedding tells besides the region")
-        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, frameon=False)
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.3, -0.15), ncols=1, frameon=False)
         axes.grid(axis="x", alpha=0.3)

@@ -19,5 +19,5 @@ JOINT: dict[str, tuple[str, ...]] = {
 
 
 def side_by_side(embeddings: Mapping[str, np.ndarray], encoders: Sequence[str]) -> np.ndarray:
-    """The encoders' embeddings, of length 1 each, concatenated: (N, D) each to (N, sum of D)."""
+    """The encoders' embeddings concatenated: (N, D) each to (N, sum of D)."""
     return np.concatenate([embeddings[encoder] for encoder in encoders], axis=1)

@@ -16,6 +16,7 @@ import onnxruntime
 import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 from torch import nn
+from torch.nn import functional as F
 
 from dagster_project.ensembling.model import Member, Model, Predictions
 from dagster_project.errors import RayTruthError
@@ -133,5 +134,5 @@ class _Head(nn.Module):
 
     def forward(self, by_encoder: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         embeddings = torch.cat([by_encoder[encoder] for encoder in self.encoders], dim=1)
-        logits = (embeddings - self.mean) / self.scale @ self.weight + self.bias
+        logits = (F.normalize(embeddings) - self.mean) / self.scale @ self.weight + self.bias
         return torch.softmax(logits / self.temperature, dim=1), embeddings

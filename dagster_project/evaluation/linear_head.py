@@ -1,4 +1,7 @@
-"""The linear probe: multinomial logistic regression on frozen, standardised embeddings."""
+"""The linear probe: multinomial logistic regression on frozen embeddings, scaled to length 1 and standardised.
+
+Directions are what contrastive losses train. The embeddings themselves keep their lengths, which tell unusual pictures.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from dagster_project.evaluation.softmax_regression import fit_softmax, rotated
 
 @dataclass(frozen=True)
 class LinearHead:
-    """A fitted probe: probabilities = softmax((x - mean) / scale @ weight + bias).
+    """A fitted probe: probabilities = softmax((x / |x| - mean) / scale @ weight + bias).
 
     `mean` and `scale` are (D,), `weight` (D, K), `bias` (K,), for K classes; a class without training pictures has a
     bias of minus infinity's stand-in, hence probability 0.
@@ -27,7 +30,7 @@ class LinearHead:
 
     def logits(self, embeddings: np.ndarray) -> np.ndarray:
         """(N, D) -> (N, K)."""
-        return (embeddings - self.mean) / self.scale @ self.weight + self.bias
+        return (_unit(embeddings) - self.mean) / self.scale @ self.weight + self.bias
 
     def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
         """(N, D) -> (N, K), rows sum to 1."""
@@ -68,8 +71,9 @@ def choose_linear_head(
 def _fitted(
     embeddings: np.ndarray, labels: np.ndarray, classes: int, strengths: Sequence[float]
 ) -> Iterator[LinearHead]:
-    mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0) + 1e-6
-    data = rotated(((embeddings - mean) / scale).astype(np.float32))
+    unit = _unit(embeddings)
+    mean, scale = unit.mean(axis=0), unit.std(axis=0) + 1e-6
+    data = rotated(((unit - mean) / scale).astype(np.float32))
     present, number = np.unique(labels, return_inverse=True)
     found = np.zeros((len(data.variance) + 1, len(present)))
     for strength in strengths:
@@ -80,3 +84,7 @@ def _fitted(
         bias = np.full(classes, _ABSENT, dtype=np.float32)
         weight[:, present], bias[present] = data.axes @ found[:-1], found[-1]
         yield LinearHead(mean.astype(np.float32), scale.astype(np.float32), weight, bias)
+
+
+def _unit(embeddings: np.ndarray) -> np.ndarray:
+    return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)

@@ -73,5 +73,8 @@ def draw_label_fractions(stem: Path, accuracies: Mapping[str, Mapping[float, Int
             reach = [line["accuracy"] - line["low"], line["high"] - line["accuracy"]]
             axes.errorbar(line["fraction"], line["accuracy"], yerr=reach, marker="o", capsize=3, label=model)
         axes.set(xscale="log", xlabel="share of the training labels", ylabel="accuracy, test split")
+        shares = sorted(table["fraction"].unique())
+        axes.set_xticks(shares, [f"{100 * share:g} %" for share in shares])
+        axes.minorticks_off()
         axes.legend(fontsize=8)
         axes.grid(alpha=0.3)

@@ -7,11 +7,11 @@ from pathlib import Path
 from filelock import FileLock
 
 from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json, write_json, write_table
+from dagster_project.files import read_json, write_json
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.sources import SourceFile, fingerprint
 from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts
+from dagster_project.ledger import begin_ledger
 
 
 def register(layout: Layout, pseudonyms: Pseudonyms, batch: str, source: Path, files: list[SourceFile]) -> None:
@@ -31,8 +31,7 @@ def register(layout: Layout, pseudonyms: Pseudonyms, batch: str, source: Path, f
         listed = _read(layout.batches)
         listed[batch] = {"files": len(files), "fingerprint": fingerprint(files, pseudonyms)}
         write_json(layout.batches, listed)
-        if not layout.verdicts.exists():  # dvc.yaml starts from it too; a checkout of the repository has none
-            write_table(layout.verdicts, load_verdicts(layout))
+        begin_ledger(layout)  # dvc.yaml starts from it too; a checkout of the repository has none
 
 
 def forget(layout: Layout, batch: str) -> None:

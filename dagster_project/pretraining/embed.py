@@ -17,10 +17,7 @@ _BATCH = 256
 
 
 def embed(backbone: nn.Module, pictures: np.ndarray, profile: Profile) -> np.ndarray:
-    """Embeddings float32 (N, D), of length 1, of uint8 pictures (N, s, s).
-
-    Each is the mean over two sizes of a picture and their mirror images.
-    """
+    """Embeddings float32 (N, D) of uint8 (N, s, s): the mean over two sizes of each picture and their mirror images."""
     device = device_of(profile)
     backbone = backbone.to(device).eval()
     found = []

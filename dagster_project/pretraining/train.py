@@ -87,8 +87,8 @@ def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Mod
     keep = ModelCheckpoint(checkpoints, filename="last", enable_version_counter=False)
     started_from = checkpoints / "last.ckpt"
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, module="pytorch_lightning")
-        warnings.filterwarnings("ignore", category=FutureWarning, module="lightning_fabric")  # of Lightning's own calls
+        for kind in (UserWarning, FutureWarning, DeprecationWarning):  # of Lightning's own calls
+            warnings.filterwarnings("ignore", category=kind, module="pytorch_lightning|lightning_fabric")
         _quiet()
         trainer = pl.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",

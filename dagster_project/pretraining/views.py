@@ -21,13 +21,9 @@ def viewed_px(profile: Profile) -> int:
 
 
 def embed_views(backbone: nn.Module, pictures: torch.Tensor, profile: Profile) -> torch.Tensor:
-    """Embeddings (B, D), of length 1, of pictures (B, 1, s, s) in -1..1, best with s = `viewed_px`.
-
-    The mean over four views, scaled to length 1: contrastive losses train directions, and Mahalanobis distances
-    tell unusual pictures better among them (Müller & Hein 2025, arXiv 2505.18032).
-    """
+    """Embeddings (B, D) of pictures (B, 1, s, s) in -1..1, best with s = `viewed_px`: the mean over four views."""
     found = []
     for px in (viewed_px(profile), profile.px):
         view = F.interpolate(pictures, size=(px, px), mode="bilinear", align_corners=False)
         found += [backbone(x.contiguous(memory_format=torch.channels_last)) for x in (view, view.flip(-1))]
-    return F.normalize(torch.stack(found).mean(dim=0), dim=1)
+    return torch.stack(found).mean(dim=0)

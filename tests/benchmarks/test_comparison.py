@@ -15,6 +15,8 @@ from support.trained import Trained, trained_root
 
 from benchmarks import peers
 from benchmarks.comparison import compare, main, mcnemar, mcnemar_counts, scored
+from dagster_project.ensembling.fractions import MEANS
+from dagster_project.ensembling.joint import JOINT
 from dagster_project.files import write_table
 from dagster_project.layout import ENCODERS
 
@@ -53,13 +55,13 @@ def test_every_way_is_in_the_table_with_interval_and_test(
     main()
     (path,) = tmp_path.glob("comparison_*.csv")
     table = pd.read_csv(path)
-    names = {*ENCODERS, "hog", "monai_simclr", "supervised", "mean_of_all", "mean_of_self_supervised"}
+    names = {*ENCODERS, *MEANS, *JOINT, "hog", "monai_simclr", "supervised"}
     for labels, part in table.groupby("labels"):
         assert set(part["model"]) == names | ({"ensemble"} if labels == "100%" else set())
         assert part["accuracy"].is_monotonic_decreasing
     assert ((table["low"] <= table["accuracy"]) & (table["accuracy"] <= table["high"])).all()
     few = table[table["labels"] == "1%"].set_index("model")
-    assert (few["ensemble"] == "mean_of_self_supervised").all()
+    assert (few["ensemble"] == "joint_probe_self_supervised").all()
     assert few.loc["encoder_supcon", "encoder_saw"] == "all labels"
     assert np.isnan(few.loc["encoder_supcon", "p_ensemble"])
     full = table[table["labels"] == "100%"].set_index("model")

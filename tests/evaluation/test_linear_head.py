@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 
 from dagster_project.evaluation.linear_head import choose_linear_head, fit_linear_head
 
@@ -16,7 +16,7 @@ def drawn(seed: int, count: int = 240, classes: int = 4, size: int = 6) -> tuple
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, count)
     centres = np.random.default_rng(99).normal(0, 1.5, (classes, size))
-    scales = np.geomspace(0.1, 100, size)
+    scales = np.geomspace(0.3, 3, size)
     return (((centres[labels] + rng.normal(0, 1, (count, size))) * scales) + 5).astype(np.float32), labels
 
 
@@ -25,7 +25,9 @@ def drawn(seed: int, count: int = 240, classes: int = 4, size: int = 6) -> tuple
 def test_probabilities_are_scikit_learn_s(classes: int, strength: float) -> None:
     x, labels = drawn(0, classes=classes)
     other, _ = drawn(1, classes=classes)
-    peer = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-8, max_iter=5000)).fit(x, labels)
+    peer = make_pipeline(Normalizer(), StandardScaler(), LogisticRegression(C=strength, tol=1e-8, max_iter=5000)).fit(
+        x, labels
+    )
     head = fit_linear_head(x, labels, classes, strength)
     got, want = head.probabilities(other), peer.predict_proba(other)
     np.testing.assert_allclose(got, want, atol=2e-3)
@@ -47,7 +49,9 @@ def test_a_class_without_pictures_gets_no_probability(present: tuple[int, ...]) 
 def test_two_classes_of_more_are_those_of_scikit_learn() -> None:
     x, labels = drawn(0)
     kept = np.isin(labels, (1, 3))
-    peer = make_pipeline(StandardScaler(), LogisticRegression(tol=1e-8, max_iter=5000)).fit(x[kept], labels[kept])
+    peer = make_pipeline(Normalizer(), StandardScaler(), LogisticRegression(tol=1e-8, max_iter=5000)).fit(
+        x[kept], labels[kept]
+    )
     found = fit_linear_head(x[kept], labels[kept], 4, 1.0).probabilities(x[kept])
     np.testing.assert_allclose(found[:, [1, 3]], peer.predict_proba(x[kept]), atol=2e-3)
 
@@ -81,7 +85,9 @@ def test_many_correlated_dimensions_reach_scikit_learn_s_log_loss_at_every_stren
     x = np.maximum(latent @ mix + rng.normal(0, 0.05, (count + 300, 96)), 0).astype(np.float32)
     x, labels, seen, truth = x[:count], labels[:count], x[count:], labels[count:]
     for strength in (0.001, 0.1, 1.0):
-        peer = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-8, max_iter=5000)).fit(x, labels)
+        peer = make_pipeline(
+            Normalizer(), StandardScaler(), LogisticRegression(C=strength, tol=1e-8, max_iter=5000)
+        ).fit(x, labels)
         want = log_loss(truth, peer.predict_proba(seen), labels=range(7))
         got = log_loss(truth, fit_linear_head(x, labels, 7, strength).probabilities(seen), labels=range(7))
         assert got == pytest.approx(want, abs=1e-3)
