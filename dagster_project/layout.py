@@ -108,6 +108,16 @@ class Layout:
         """Objects that contradict what came before under the same UID."""
         return self.pacs / source / "set_aside"
 
+    @property
+    def pushed(self) -> Path:
+        """SQLite: what became of each corrected object that was sent to a PACS."""
+        return self.private / "corrections" / "pushed.sqlite"
+
+    @property
+    def pushed_list(self) -> Path:
+        """The same for people (CSV), for whoever has to undo it."""
+        return self.private / "corrections" / "pushed.csv"
+
     def staging(self, batch: str) -> Path:
         """A batch under way; published only when complete."""
         return self.private / "staging" / batch

@@ -59,6 +59,7 @@ class TrainingSet(Section):
     min_patients: Annotated[int, Field(ge=3)]
     near_duplicate_similarity: Share
     folds: Annotated[int, Field(ge=3)]  # one is judged, one tunes, the rest teach
+    region_map: dict[str, str | None]  # a class that verdicts name and that is no more -> its successor, if it has one
 
     @model_validator(mode="after")
     def _leaves_something_to_train_on(self) -> TrainingSet:

@@ -59,10 +59,18 @@ def _failed_rows(failed: Iterable[object]) -> list[tuple[object, ...]]:
 @app.command("correct-labels", rich_help_panel=PICTURES, epilog="Example: raytruth correct-labels")
 def correct_labels(context: typer.Context, root: RootOption = None) -> None:
     """Make the corrected labels from the ledger of verdicts."""
-    layout, _ = open_root(context, root)
+    layout, params = open_root(context, root)
     from dagster_project.ledger import update_corrected_labels
+    from dagster_project.taxonomy.taxonomy import load_taxonomy
+    from dagster_project.training_set.migrate import migrate
 
-    out.print(f"{len(update_corrected_labels(layout))} pictures have a verdict")
+    corrected = update_corrected_labels(layout)
+    out.print(f"{len(corrected)} pictures have a verdict")
+    regions = load_taxonomy(layout.root / params.regions).regions
+    _, effect = migrate(corrected, params.training_set.region_map, regions)
+    if effect:
+        rows = [(old, new, pictures) for (old, new), pictures in effect.items()]
+        show_table("by region_map, in training and in what goes back", ("class was", "is", "pictures"), rows)
 
 
 @app.command(rich_help_panel=PICTURES, epilog="Example: raytruth split")

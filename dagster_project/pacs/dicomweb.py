@@ -1,4 +1,4 @@
-"""A PACS over DICOMweb: QIDO-RS to ask, WADO-RS to fetch (PS3.18, sections 10.6 and 10.4)."""
+"""A PACS over DICOMweb: QIDO-RS to ask, WADO-RS to fetch, STOW-RS to store (PS3.18, sections 10.6, 10.4, 10.5)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 import requests
@@ -16,6 +17,7 @@ from requests_toolbelt.multipart import (
 )
 
 from dagster_project.errors import RayTruthError
+from dagster_project.pacs import stow
 from dagster_project.pacs.archive import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
 
 _JSON = "application/dicom+json"
@@ -82,6 +84,20 @@ class DicomWebArchive:
         kind, body = again(lambda: self._get(path, {}, _DICOM, self._max_megabytes))
         return body if kind.startswith("application/dicom") else self._only_part(kind, body)
 
+    def find(self, study: str, uid: str) -> Instance | None:
+        """An object of whatever kind, if the PACS has it in that study."""
+        for row in self._query("/instances", {"StudyInstanceUID": study, "SOPInstanceUID": uid}, _INSTANCE):
+            if (_value(row, _STUDY), _value(row, _INSTANCE)) == (study, uid):
+                return Instance(study, _value(row, _SERIES), uid)
+        return None
+
+    def store(self, file: bytes) -> stow.Stowed:
+        """Send one DICOM file. Whether it is there afterwards, and as it was sent, only reading it back can tell."""
+        body, kind = stow.request(file)
+        send = partial(self._send, "POST", "/studies", _JSON, _MAX_ANSWER_MB, understood=stow.UNDERSTOOD)
+        status, _, answer = again(lambda: send(headers={"Content-Type": kind}, data=body))
+        return stow.read_answer(status, answer)
+
     def _only_part(self, kind: str, body: bytes) -> bytes:
         try:
             (part,) = MultipartDecoder(body, kind).parts
@@ -115,17 +131,32 @@ class DicomWebArchive:
 
     def _get(self, path: str, asked: Mapping[str, str], accept: str, max_megabytes: float) -> tuple[str, bytes]:
         """Content type and body of an answer, read no further than `max_megabytes`."""
+        return self._send("GET", path, accept, max_megabytes, params=asked)[1:]
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        accept: str,
+        max_megabytes: float,
+        *,
+        understood: tuple[int, ...] = (200, 204),
+        headers: Mapping[str, str] | None = None,
+        **how: Any,
+    ) -> tuple[int, str, bytes]:
         try:
-            with self._session.get(
+            with self._session.request(
+                method,
                 self._url + path,
-                params=asked,
-                headers={"Accept": accept},
+                headers={"Accept": accept, **(headers or {})},
                 timeout=self._timeout,
                 stream=True,
                 allow_redirects=False,  # a password goes to the address in params.yaml only
+                **how,
             ) as answer:
-                self._raise_for(answer.status_code)
-                return answer.headers.get("Content-Type", ""), self._read(answer, max_megabytes)
+                self._raise_for(answer.status_code, understood)
+                kind = answer.headers.get("Content-Type", "")
+                return answer.status_code, kind, self._read(answer, max_megabytes)
         except requests.exceptions.SSLError:
             raise RayTruthError(
                 "The PACS's certificate is not to be trusted",
@@ -145,7 +176,7 @@ class DicomWebArchive:
                 raise self._failed("too slowly")
         return bytes(body)
 
-    def _raise_for(self, status: int) -> None:
+    def _raise_for(self, status: int, understood: tuple[int, ...]) -> None:
         if status in (401, 403):
             raise RayTruthError(
                 f"The PACS refuses our credentials (HTTP {status})",
@@ -154,7 +185,7 @@ class DicomWebArchive:
             )
         if status in (404, 408, 425, 429) or status >= 500:
             raise self._failed(f"(HTTP {status})")
-        if status not in (200, 204):
+        if status not in understood:
             raise RayTruthError(
                 f"The PACS does not understand our question (HTTP {status})",
                 where=self._where,

@@ -17,6 +17,7 @@ from dagster_project.ledger import load_corrected_labels
 from dagster_project.params import Params
 from dagster_project.taxonomy.taxonomy import load_taxonomy
 from dagster_project.training_set.labels import apply_corrections, drop_small_classes
+from dagster_project.training_set.migrate import migrate
 from dagster_project.training_set.near_duplicates import linked_groups, near_duplicate_pairs, thumbnails
 from dagster_project.training_set.split import SPLITS, assign_folds, assign_splits, stratum_of
 from dagster_project.validation.validate import load_validation
@@ -69,7 +70,8 @@ def build_training_set(layout: Layout, params: Params) -> TrainingSetSummary:
         log.warning("batch %s is left out of the training set: %s", batch, why)
     table = _read_batches(layout, [b for b in ingested_batches(layout) if b not in refused], refused)
     regions = load_taxonomy(layout.root / params.regions).regions
-    table = apply_corrections(table, load_corrected_labels(layout), regions)
+    corrected, _ = migrate(load_corrected_labels(layout), settings.region_map, regions)
+    table = apply_corrections(table, corrected)
     table, small = drop_small_classes(table, settings.min_patients)
 
     table["picture_hash"], tiny = _read_pictures(layout, table)

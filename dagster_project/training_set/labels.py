@@ -11,23 +11,18 @@ from dagster_project.errors import RayTruthError
 log = logging.getLogger("raytruth")
 
 
-def apply_corrections(table: pd.DataFrame, corrected: pd.DataFrame, regions: tuple[str, ...]) -> pd.DataFrame:
+def apply_corrections(table: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFrame:
     """Put reviewers' labels in the place of given ones; `label_attribute` and `label_rule` then say `review`.
 
-    `table` has one row a picture with the label columns of the headers, `given_region` kept beside `region`.
-    Raises RayTruthError if a corrected label is no class of the regions file.
+    `table` has one row a picture with the label columns of the headers, `given_region` kept beside `region`. Verdicts
+    on pictures that are not in it, since their batch is gone or barred, wait until they are; how many is logged.
     """
-    unknown = sorted(set(corrected["region"].dropna()) - {*regions, ""})
-    if unknown:
-        raise RayTruthError(
-            f"Corrected labels name regions that the regions file lacks: {', '.join(unknown)}",
-            where="data/corrected_labels.parquet",
-            do="bring the classes back, or review these pictures again under the new ones",
-        )
     out = table.assign(given_region=table["label_region"], region=table["label_region"], reviewed=False)
     said = corrected.set_index("image_id").reindex(out["image_id"]).reset_index(drop=True)
     said.index = out.index
     reviewed = said["verdict"].notna()
+    if gone := len(corrected) - int(reviewed.sum()):
+        log.warning("%d verdicts are about pictures that are in no batch of this training set; they are kept", gone)
     out.loc[reviewed, "region"] = said.loc[reviewed, "region"].replace("", None)
     out.loc[reviewed, "reviewed"] = True
     out.loc[reviewed, ["label_attribute", "label_rule"]] = "review"

@@ -10,8 +10,6 @@ import pytest
 from dagster_project.errors import RayTruthError
 from dagster_project.training_set.labels import apply_corrections, drop_small_classes
 
-REGIONS = ("hand", "knee")
-
 
 def table(**regions: str | None) -> pd.DataFrame:
     """One picture a patient: image id -> given region."""
@@ -33,7 +31,7 @@ def said(**verdicts: tuple[str, str]) -> pd.DataFrame:
 
 
 def test_a_corrected_label_takes_the_given_one_s_place_and_says_where_it_is_from() -> None:
-    out = apply_corrections(table(a="hand", b="hand"), said(a=("wrong_label", "knee")), REGIONS).set_index("image_id")
+    out = apply_corrections(table(a="hand", b="hand"), said(a=("wrong_label", "knee"))).set_index("image_id")
     assert out.loc["a", ["region", "given_region", "reviewed"]].tolist() == ["knee", "hand", True]
     assert out.loc["a", ["label_attribute", "label_rule"]].tolist() == ["review", "review"]
     assert out.loc["b", ["region", "given_region", "reviewed"]].tolist() == ["hand", "hand", False]
@@ -41,30 +39,26 @@ def test_a_corrected_label_takes_the_given_one_s_place_and_says_where_it_is_from
 
 
 def test_a_confirmed_label_stays_and_counts_as_reviewed() -> None:
-    out = apply_corrections(table(a="hand"), said(a=("given_is_right", "hand")), REGIONS)
+    out = apply_corrections(table(a="hand"), said(a=("given_is_right", "hand")))
     assert out.loc[0, ["region", "reviewed", "label_rule"]].tolist() == ["hand", True, "review"]
 
 
 def test_a_reviewer_gives_a_missing_label() -> None:
-    out = apply_corrections(table(a=None), said(a=("wrong_label", "knee")), REGIONS)
+    out = apply_corrections(table(a=None), said(a=("wrong_label", "knee")))
     assert out.loc[0, ["region", "label_status"]].tolist() == ["knee", "region"]
     assert pd.isna(out.loc[0, "given_region"])
 
 
 def test_out_of_domain_takes_the_label_off() -> None:
-    out = apply_corrections(table(a="hand"), said(a=("out_of_domain", "")), REGIONS)
+    out = apply_corrections(table(a="hand"), said(a=("out_of_domain", "")))
     assert pd.isna(out.loc[0, "region"])
     assert out.loc[0, ["label_status", "given_region", "reviewed"]].tolist() == ["out_of_domain", "hand", True]
 
 
-def test_verdicts_on_pictures_that_are_gone_do_no_harm() -> None:
-    out = apply_corrections(table(a="hand"), said(z=("wrong_label", "knee")), REGIONS)
-    assert out["region"].tolist() == ["hand"]
-
-
-def test_a_corrected_region_that_the_regions_file_lacks_is_named() -> None:
-    with pytest.raises(RayTruthError, match="elbow"):
-        apply_corrections(table(a="hand"), said(a=("wrong_label", "elbow")), REGIONS)
+def test_verdicts_on_pictures_that_are_gone_do_no_harm_and_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    out = apply_corrections(table(a="hand", b="hand"), said(z=("wrong_label", "knee"), b=("given_is_right", "hand")))
+    assert out["region"].tolist() == ["hand", "hand"]
+    assert "1 verdicts are about pictures that are in no batch" in caplog.text
 
 
 def labelled(**counts: int) -> pd.DataFrame:

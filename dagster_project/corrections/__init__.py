@@ -1,0 +1,1 @@
+"""Corrections as DICOM objects, and their way back into the archive."""

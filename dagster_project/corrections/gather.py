@@ -1,0 +1,98 @@
+"""Which corrections there are to bring back: a reviewer named another region of a picture that is known by its UIDs."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from dagster_project.files import read_table
+from dagster_project.layout import Layout
+from dagster_project.ledger import load_verdicts, update_corrected_labels
+from dagster_project.params import Params
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.training_set.migrate import migrate
+
+_SAME = ["image_id", "reviewer", "at", "verdict"]
+_UIDS = ["sop_instance_uid", "series_instance_uid", "study_instance_uid"]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One reviewer's word on one picture, with the picture's own identity. `model` is what the reviewer was shown."""
+
+    image_id: str
+    verdict_id: str
+    region: str
+    given_region: str
+    reviewer: str
+    at: datetime
+    model: str
+    sop: str = field(repr=False)
+    series: str = field(repr=False)
+    study: str = field(repr=False)
+    path: str = field(repr=False)
+
+    def uid(self, kind: str, code: str) -> str:
+        """A UID that is the same whenever this correction to this code is made into an object of this kind."""
+        return fixed_uid(kind, self.verdict_id, self.sop, code)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The corrections, and why other verdicts are none: reason -> pictures."""
+
+    corrections: list[Correction]
+    left_out: Counter[str]
+
+
+def fixed_uid(*parts: str) -> str:
+    """A UID under 2.25 (PS3.5 B.2) that is a function of `parts`."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, chr(0).join(('raytruth', *parts))).int}"
+
+
+def gather(layout: Layout, params: Params) -> Gathered:
+    """What the ledger corrects now, under the regions of now.
+
+    Raises RayTruthError if a verdict names a region that the regions file lacks and `region_map` does not map.
+    """
+    regions = load_taxonomy(layout.root / params.regions).regions
+    decided, _ = migrate(update_corrected_labels(layout), params.training_set.region_map, regions)
+    said = load_verdicts(layout).drop_duplicates(_SAME, keep="last")[[*_SAME, "verdict_id", "model"]]
+    table = decided.merge(said, on=_SAME, how="left").merge(_identities(layout), on="image_id", how="left")
+    found, left_out = [], Counter[str]()
+    for row in table.astype(object).where(table.notna(), "").to_dict("records"):
+        made = _correction(row)
+        if isinstance(made, Correction):
+            found.append(made)
+        elif made:
+            left_out[made] += 1
+    return Gathered(found, left_out)
+
+
+def _correction(row: dict) -> Correction | str:
+    """The correction, or why it is none; '' for a verdict that changes nothing."""
+    if row["verdict"] == "out_of_domain":
+        return "out of domain: no region to write"
+    if row["verdict"] != "wrong_label" or row["region"] == row["given_region"]:
+        return ""
+    if not all(row[uid] for uid in _UIDS):
+        return "the picture is gone: in no batch any more"
+    try:
+        at = datetime.fromisoformat(row["at"])
+    except ValueError:
+        return "the verdict's time cannot be read"
+    given = at if at.tzinfo else at.replace(tzinfo=UTC)
+    plain = ("image_id", "verdict_id", "region", "given_region", "reviewer", "model", "path")
+    uids = {name.removesuffix("_instance_uid"): row[name] for name in _UIDS}
+    return Correction(**{name: row[name] for name in plain}, **uids, at=given)
+
+
+def _identities(layout: Layout) -> pd.DataFrame:
+    columns = ["image_id", *_UIDS, "path"]
+    if not layout.identities.exists():
+        return pd.DataFrame(columns=columns)
+    return read_table(layout.identities).reindex(columns=columns).drop_duplicates("image_id")

@@ -1,0 +1,70 @@
+"""From a correction to the objects that are to be sent, as DICOM files in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from dagster_project.corrections.gather import Correction
+from dagster_project.corrections.instance import corrected_instance
+from dagster_project.corrections.originals import NoObject
+from dagster_project.corrections.pushed import Sent
+from dagster_project.corrections.region_codes import RegionCode
+from dagster_project.corrections.report import report
+
+REPORT, INSTANCE = KINDS = ("report", "instance")
+_ODD = (ValueError, TypeError, AttributeError, KeyError, NotImplementedError, OSError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An object that a correction asks for; not made yet."""
+
+    kind: str
+    correction: Correction = field(repr=False)
+    region: RegionCode
+
+    @property
+    def sent(self) -> Sent:
+        """Its name in the table of what was sent."""
+        said, value = self.correction, self.region.code.value
+        uids = said.uid(self.kind, value), said.uid(f"{self.kind} series", value), said.study
+        return Sent(self.kind, said.image_id, *uids)
+
+
+def plan(corrections: list[tuple[Correction, RegionCode]], *, instances: bool) -> Iterator[Planned]:
+    """A report each, and a corrected instance if asked for."""
+    for correction, region in corrections:
+        yield Planned(REPORT, correction, region)
+        if instances:
+            yield Planned(INSTANCE, correction, region)
+
+
+def make(planned: Planned, original: bytes) -> bytes:
+    """The object as a DICOM file. Raises NoObject if it cannot be made of this original."""
+    try:
+        if planned.kind == REPORT:
+            header = pydicom.dcmread(BytesIO(original), stop_before_pixels=True)
+            return _file(report(planned.correction, header, planned.region))
+        return _file(corrected_instance(planned.correction, original, planned.region))
+    except _ODD as error:  # its text may hold a value of the header
+        raise NoObject(f"the {planned.kind} cannot be made of this original ({type(error).__name__})") from None
+
+
+def _file(ds: Dataset) -> bytes:
+    buffer = BytesIO()
+    ds.preamble = b"\0" * 128
+    pydicom.dcmwrite(buffer, ds, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def differences(one: bytes, other: bytes) -> list[str]:
+    """Keywords of the top-level attributes in which two DICOM files differ; group 0002 is not looked at."""
+    a, b = (pydicom.dcmread(BytesIO(file)) for file in (one, other))
+    tags = sorted({*a.keys(), *b.keys()})
+    differing = [tag for tag in tags if (tag in a) != (tag in b) or a[tag] != b[tag]]
+    return [pydicom.datadict.keyword_for_tag(tag) or str(tag) for tag in differing]

@@ -1,0 +1,68 @@
+"""Which verdicts become corrections, under the regions of today."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from support.corrections import put_identities, said_of, say
+from support.dicoms import radiograph, save
+from support.roots import params_of
+
+from dagster_project.corrections.gather import gather
+from dagster_project.errors import RayTruthError
+from dagster_project.layout import Layout
+
+
+@pytest.fixture
+def known(root: Layout, tmp_path: Path) -> Layout:
+    put_identities(root, [save(radiograph(seed), tmp_path / f"{seed}.dcm") for seed in range(3)])
+    return root
+
+
+def drop_class(root: Layout, region: str, region_map: dict[str, str | None]) -> None:
+    regions = root.root / params_of(root).regions
+    classes = yaml.safe_load(regions.read_text())
+    del classes[region]
+    regions.write_text(yaml.safe_dump(classes, sort_keys=False))
+    settings = yaml.safe_load(root.params.read_text())
+    settings["training_set"]["region_map"] = region_map
+    root.params.write_text(yaml.safe_dump(settings))
+
+
+def test_the_latest_verdict_counts_with_the_picture_s_identity_and_model(known: Layout) -> None:
+    say(known, said_of(0), said_of(1, "given_is_right"), said_of(0, region="hand", again=1), said_of(2, "two_regions"))
+    (only,) = gather(known, params_of(known)).corrections
+    assert (only.image_id, only.region, only.verdict_id, only.model) == ("image0", "hand", "v0-1", "model7")
+    assert only.sop == radiograph(0).SOPInstanceUID
+    assert only.sop not in repr(only)
+
+
+def test_a_picture_that_is_gone_is_counted(known: Layout) -> None:
+    say(known, said_of(0), said_of(9))
+    found = gather(known, params_of(known))
+    assert [c.image_id for c in found.corrections] == ["image0"]
+    assert dict(found.left_out) == {"the picture is gone: in no batch any more": 1}
+
+
+def test_a_class_that_is_no_more_stops_it_until_the_map_says_what_became_of_it(known: Layout) -> None:
+    say(known, said_of(0), said_of(1, region="hand"))
+    drop_class(known, "elbow", {})
+    with pytest.raises(RayTruthError, match="lacks: elbow"):
+        gather(known, params_of(known))
+    drop_class(known, "wrist", {"elbow": "forearm"})
+    assert {c.image_id: c.region for c in gather(known, params_of(known)).corrections} == {
+        "image0": "forearm",
+        "image1": "hand",
+    }
+
+
+def test_the_same_correction_has_the_same_uids_and_another_one_others(known: Layout) -> None:
+    say(known, said_of(0), said_of(1))
+    one, two = gather(known, params_of(known)).corrections
+    (again, _) = gather(known, params_of(known)).corrections
+    assert one.uid("report", "1") == again.uid("report", "1")
+    uids = {c.uid(kind, code) for c in (one, two) for kind in ("report", "instance") for code in ("1", "2")}
+    assert len(uids) == 8
+    assert all(len(uid) <= 64 and uid.startswith("2.25.") for uid in uids)

@@ -1,0 +1,66 @@
+"""Corrections of single pictures, and roots whose ledger holds some."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pydicom
+from pydicom.dataset import Dataset
+
+from dagster_project.corrections.gather import Correction
+from dagster_project.corrections.region_codes import RegionCode, code_of
+from dagster_project.files import write_table
+from dagster_project.layout import Layout
+from dagster_project.ledger import Verdict, append_verdicts
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+from support.roots import params_of
+from support.taxonomies import OWN_REGIONS
+
+AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+
+def coded(region: str) -> RegionCode:
+    return code_of(region, load_taxonomy(OWN_REGIONS))
+
+
+def correction_of(ds: Dataset, region: str, *, reviewer: str = "Dr Müller", path: str = "") -> Correction:
+    """A correction of a knee to `region`, given at AT."""
+    uids = {"sop": str(ds.SOPInstanceUID), "series": str(ds.SeriesInstanceUID), "study": str(ds.StudyInstanceUID)}
+    said = {"image_id": "img", "verdict_id": "v1", "given_region": "knee", "model": "model7", "path": path}
+    return Correction(**said, **uids, region=region, reviewer=reviewer, at=AT)
+
+
+def said_of(number: int, verdict: str = "wrong_label", region: str = "elbow", again: int = 0) -> Verdict:
+    region = region if verdict in ("wrong_label", "two_regions") else ""
+    name, at = f"image{number}", AT.replace(minute=again).isoformat()
+    return Verdict(name, verdict, region, "knee", "", "Dr A", "model7", at=at, verdict_id=f"v{number}-{again}")
+
+
+def put_identities(layout: Layout, files: list[Path], *, reachable: bool = True) -> None:
+    """Make the root know the files as image0, image1 ...; if not `reachable`, under paths where they are not."""
+    layout.private.mkdir(parents=True, exist_ok=True)
+    layout.private.chmod(0o700)
+    rows = []
+    for number, file in enumerate(files):
+        ds = pydicom.dcmread(file, stop_before_pixels=True)
+        row = {name: str(ds[keyword].value) for name, keyword in _UIDS.items()}
+        where = str(file) if reachable else str(file.parent / "gone" / file.name)
+        rows.append({"image_id": f"image{number}", **row, "patient_id": ds.PatientID, "path": where})
+    write_table(layout.identities, pd.DataFrame(rows))
+    regions = layout.root / params_of(layout).regions
+    regions.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(OWN_REGIONS, regions)
+
+
+def say(layout: Layout, *verdicts: Verdict) -> None:
+    append_verdicts(layout, list(verdicts), load_taxonomy(layout.root / params_of(layout).regions).regions)
+
+
+_UIDS = {
+    "sop_instance_uid": "SOPInstanceUID",
+    "study_instance_uid": "StudyInstanceUID",
+    "series_instance_uid": "SeriesInstanceUID",
+}
