@@ -3,7 +3,7 @@
 import dagster as dg
 
 from dagster_project.files import content_hash
-from dagster_project.ledger import load_verdicts, update_corrected_labels
+from dagster_project.ledger import load_verdicts, standing, update_corrected_labels
 from dagster_project.resources import REVIEWERS, Root, as_counts, as_table
 
 
@@ -15,7 +15,9 @@ def verdicts(root: Root) -> dg.ObserveResult:
         data_version=dg.DataVersion(content_hash(root.layout.verdicts) if len(table) else "empty"),
         metadata={
             "verdicts": len(table),
-            "by kind": as_counts(table["verdict"].value_counts().to_dict(), "verdict", "verdicts"),
+            "by kind, as they stand": as_counts(
+                standing(table)["verdict"].value_counts().to_dict(), "verdict", "verdicts"
+            ),
             "latest": as_table(table.tail(20)),
         },
     )
