@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 CHAIN_COLUMNS = ["previous_hash", "entry_hash"]
 
 
-def chained(rows: Sequence[Mapping[str, str]], previous: str) -> list[dict[str, str]]:
+def chained(rows: Sequence[Mapping[Any, str]], previous: str) -> list[dict[str, str]]:
     """The rows with their CHAIN_COLUMNS, the first of them following the entry with hash `previous` ('' for none)."""
     out = []
     for row in rows:
@@ -36,7 +37,7 @@ def first_break(ledger: pd.DataFrame) -> int | None:
     return None
 
 
-def _hash(row: Mapping[str, str], previous: str) -> str:
+def _hash(row: Mapping[Any, str], previous: str) -> str:
     """SHA-256 (hex). Empty values are left out, so that a later column does not break older entries."""
     content = {name: value for name, value in row.items() if value}
     text = json.dumps([previous, content], sort_keys=True, ensure_ascii=True, separators=(",", ":"))

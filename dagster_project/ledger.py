@@ -10,6 +10,7 @@ import os
 import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 from filelock import FileLock
@@ -174,7 +175,7 @@ def _check(verdict: Verdict, regions: tuple[str, ...]) -> None:
 
 def _check_withdrawals(ledger: pd.DataFrame, rows: list[dict[str, str]]) -> None:
     """A reviewer takes back what he or she said and still stands by, nothing else."""
-    stands = {row["verdict_id"]: row for row in standing(ledger).to_dict("records")}
+    stands: dict[str, Any] = {row["verdict_id"]: row for row in standing(ledger).to_dict("records")}
     for row in rows:
         if not row["withdraws"]:
             stands[row["verdict_id"]] = row
@@ -207,7 +208,7 @@ def _read(layout: Layout) -> pd.DataFrame:
         ) from None
 
 
-def _append(layout: Layout, ledger: pd.DataFrame, rows: list[dict[str, str]]) -> None:
+def _append(layout: Layout, ledger: pd.DataFrame, rows: list[dict[Any, str]]) -> None:
     """Write the ledger with `rows` after its entries, down to the disk."""
     last = ledger["entry_hash"].iloc[-1] if len(ledger) else ""
     added = pd.DataFrame(chained(rows, last), columns=LEDGER_COLUMNS).astype("string")

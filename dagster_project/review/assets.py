@@ -42,10 +42,10 @@ def corrected_labels(root: Root) -> dg.MaterializeResult:
     deps=["label_errors", "training_set", "linear_evaluation"],
     group_name="review",
     owners=[REVIEWERS],
-    kinds={"html"},
+    kinds={"json"},
 )
 def review_worklist(root: Root) -> dg.MaterializeResult:
-    """A page with one card a suspicious label: picture, given and proposed label, provenance, neighbours."""
+    """One card a suspicious label, with all that `raytruth review` shows: picture, labels, provenance, neighbours."""
     from dagster_project.review.worklist import build_worklist  # torch takes seconds to import
 
     layout = root.layout
@@ -56,6 +56,5 @@ def review_worklist(root: Root) -> dg.MaterializeResult:
         metadata={
             "cards": summary.cards,
             "by kind": as_counts(summary.kinds, "kind", "cards"),
-            "page": dg.MetadataValue.path(summary.page),
         },
     )
