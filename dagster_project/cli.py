@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from dagster_project.commands import corrections, daily, labels, learning, pacs, pictures, privacy, sites
+from dagster_project.commands import corrections, daily, labels, learning, pacs, pictures, privacy, sites, verdicts
 from dagster_project.commands.common import app
 from dagster_project.progress import show_logs
 
 # Imported, a module adds its commands.
-__all__ = ["app", "corrections", "daily", "labels", "learning", "main", "pacs", "pictures", "privacy", "sites"]
+__all__ = [
+    "app",
+    "corrections",
+    "daily",
+    "labels",
+    "learning",
+    "main",
+    "pacs",
+    "pictures",
+    "privacy",
+    "sites",
+    "verdicts",
+]
 
 
 def main() -> None:

@@ -95,9 +95,9 @@ def _report(layout: Layout, directory: Path, times: dict[str, float]) -> None:
     drift = read_json(layout.drift("south"))
     out.print(f"Drift of the batch `south`: {', '.join(drift['causes']) or 'none'}")
     out.print(f"Champion: {read_json(layout.champion)['model'][:12]}… (models/champion.json)\n")
-    out.print(f"Look at  {layout.worklist / 'index.html'}  (labels to review, in a browser)")
-    out.print(f"         {layout.data_docs / 'north' / 'index.html'}  (checks of the headers)")
+    out.print(f"Look at  {layout.data_docs / 'north' / 'index.html'}  (checks of the headers)")
     out.print(f"         {layout.drift_page('south')}  (drift)")
+    out.print(f"         raytruth --root {directory} review  (labels to review, in a browser)")
     out.print("         make ui  (Dagster: every asset, check and picture)")
 
 

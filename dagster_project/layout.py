@@ -247,7 +247,7 @@ class Layout:
 
     @property
     def worklist(self) -> Path:
-        """The review page."""
+        """What the review page shows: cards and pictures."""
         return self.reports / "worklist"
 
     @property

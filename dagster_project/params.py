@@ -96,6 +96,12 @@ class LabelErrors(Section):
     worklist_length: Positive
 
 
+class Review(Section):
+    """Who reads what."""
+
+    second_reading: Share
+
+
 class Monitoring(Section):
     """Bounds of the drift report, and when to retrain."""
 
@@ -167,6 +173,7 @@ class Params(Section):
     evaluation: Evaluation
     ensembling: Ensembling
     label_errors: LabelErrors
+    review: Review
     monitoring: Monitoring
     pacs: PacsParams
     profiles: dict[str, Profile]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +19,19 @@ from dagster_project.errors import RayTruthError
 from dagster_project.layout import Layout
 from dagster_project.ledger import (
     CORRECTED_COLUMNS,
+    LEDGER_COLUMNS,
     VERDICT_COLUMNS,
+    WITHDRAWN,
     Verdict,
     append_verdicts,
     begin_ledger,
     correct_labels,
     load_corrected_labels,
     load_verdicts,
+    migrate_ledger,
+    standing,
     update_corrected_labels,
+    verified_head,
 )
 
 REGIONS = ("hand", "knee", "foot")
@@ -34,6 +43,17 @@ from dagster_project.layout import Layout
 from dagster_project.ledger import Verdict, append_verdicts
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # dies between writing and replacing
 append_verdicts(Layout(Path(sys.argv[1])), [Verdict("b", "cannot_tell", "", "hand", "knee", "Dr B")], ("hand",))
+"""
+
+WRITE = """
+import sys
+from pathlib import Path
+from dagster_project.layout import Layout
+from dagster_project.ledger import Verdict, append_verdicts
+for i in range(int(sys.argv[3])):
+    verdict = Verdict(f"{sys.argv[2]}{i}", "cannot_tell", "", "hand", "knee", f"Dr {sys.argv[2]}")
+    append_verdicts(Layout(Path(sys.argv[1])), [verdict], ("hand",))
+    print(verdict.verdict_id, flush=True)
 """
 
 
@@ -52,7 +72,7 @@ def test_verdicts_are_appended_and_never_changed(layout: Layout) -> None:
     before = load_verdicts(layout)
     assert append_verdicts(layout, [says("a", "given_is_right")], REGIONS) == 1
     after = load_verdicts(layout)
-    assert list(after) == VERDICT_COLUMNS
+    assert list(after) == LEDGER_COLUMNS
     pd.testing.assert_frame_equal(after.iloc[:2], before)
     assert after["image_id"].tolist() == ["a", "b", "a"]
 
@@ -155,3 +175,137 @@ def test_every_verdict_has_a_time_and_an_id_of_its_own() -> None:
     one, two = says("a"), says("a")
     assert one.verdict_id != two.verdict_id
     assert pd.Timestamp(one.at).utcoffset() == pd.Timedelta(0)
+
+
+def withdraws(said: Verdict, reviewer: str = "Dr A") -> Verdict:
+    return Verdict(said.image_id, WITHDRAWN, "", "hand", "knee", reviewer, withdraws=said.verdict_id)
+
+
+def changed(layout: Layout, change: str) -> None:
+    """The ledger as somebody with an editor for parquet would leave it."""
+    table = pd.read_parquet(layout.verdicts)
+    if change == "a value":
+        table.loc[1, "region"] = "foot"
+    elif change == "a reviewer":
+        table.loc[1, "reviewer"] = "Dr Z"
+    elif change == "a removal":
+        table = table.drop(index=1)
+    elif change == "an order":
+        table = table.iloc[[0, 2, 1]]
+    elif change == "an insertion":
+        table = pd.concat([table.iloc[:1], table.iloc[:1].assign(verdict_id="new"), table.iloc[1:]])
+    table.to_parquet(layout.verdicts, index=False)
+
+
+@pytest.mark.parametrize("change", ["a value", "a reviewer", "a removal", "an order", "an insertion"])
+def test_a_changed_ledger_is_refused_wherever_it_is_read_and_left_as_it_is(layout: Layout, change: str) -> None:
+    append_verdicts(layout, [says("a"), says("b"), says("c")], REGIONS)
+    changed(layout, change)
+    before = layout.verdicts.read_bytes()
+    for use in (
+        lambda: load_verdicts(layout),
+        lambda: append_verdicts(layout, [says("d")], REGIONS),
+        lambda: update_corrected_labels(layout),
+        lambda: verified_head(layout),
+        lambda: migrate_ledger(layout) or load_verdicts(layout),
+    ):
+        with pytest.raises(RayTruthError, match="chain breaks at entry 2 of") as error:
+            use()
+        assert "entry 2" in error.value.where
+        assert error.value.do
+    assert layout.verdicts.read_bytes() == before
+
+
+def test_entries_cut_off_are_seen_by_a_hash_noted_earlier(layout: Layout) -> None:
+    append_verdicts(layout, [says("a"), says("b")], REGIONS)
+    entries, head = verified_head(layout)
+    append_verdicts(layout, [says("c")], REGIONS)
+    assert verified_head(layout, head)[0] == entries + 1
+    pd.read_parquet(layout.verdicts).head(1).to_parquet(layout.verdicts, index=False)
+    assert verified_head(layout)[0] == 1
+    with pytest.raises(RayTruthError, match="lacks the entry noted earlier"):
+        verified_head(layout, head)
+
+
+def test_a_ledger_without_a_chain_is_refused_until_it_is_migrated(layout: Layout) -> None:
+    append_verdicts(layout, [says("a"), says("b", "out_of_domain")], REGIONS)
+    old = pd.read_parquet(layout.verdicts)[[column for column in VERDICT_COLUMNS if column != "withdraws"]]
+    old.to_parquet(layout.verdicts, index=False)
+    with pytest.raises(RayTruthError, match="before its entries were chained") as error:
+        append_verdicts(layout, [says("c")], REGIONS)
+    assert "raytruth ledger migrate" in error.value.do
+    assert migrate_ledger(layout) == 2
+    assert load_verdicts(layout)[list(old)].to_numpy().tolist() == old.to_numpy().tolist()
+    assert migrate_ledger(layout) == 0
+    assert append_verdicts(layout, [says("c")], REGIONS) == 1
+
+
+def test_an_empty_ledger_of_older_days_is_just_empty(layout: Layout) -> None:
+    layout.verdicts.parent.mkdir(parents=True)
+    pd.DataFrame(columns=VERDICT_COLUMNS).astype("string").to_parquet(layout.verdicts, index=False)
+    assert verified_head(layout) == (0, "")
+    assert append_verdicts(layout, [says("a")], REGIONS) == 1
+    assert verified_head(layout)[0] == 1
+
+
+def test_a_file_that_is_no_table_is_refused(layout: Layout) -> None:
+    append_verdicts(layout, [says("a")], REGIONS)
+    layout.verdicts.write_bytes(layout.verdicts.read_bytes()[:-20])
+    with pytest.raises(RayTruthError, match="cannot be read"):
+        load_verdicts(layout)
+
+
+def test_what_is_taken_back_stays_in_the_ledger_and_counts_no_more(layout: Layout) -> None:
+    first, second = says("a", region="foot"), says("a", region="knee")
+    append_verdicts(layout, [first, second, says("b")], REGIONS)
+    append_verdicts(layout, [withdraws(second)], REGIONS)
+    ledger = load_verdicts(layout)
+    assert ledger["verdict"].tolist() == ["wrong_label"] * 3 + [WITHDRAWN]
+    assert standing(ledger)["region"].tolist() == ["foot", "knee"]
+    assert correct_labels(ledger)[["image_id", "region"]].to_numpy().tolist() == [["a", "foot"], ["b", "knee"]]
+    append_verdicts(layout, [withdraws(first)], REGIONS)
+    assert update_corrected_labels(layout)["image_id"].tolist() == ["b"]
+
+
+def test_a_reviewer_takes_back_only_what_he_or_she_said_and_only_once(layout: Layout) -> None:
+    said = says("a")
+    append_verdicts(layout, [said], REGIONS)
+    wrong = [withdraws(said, "Dr B"), withdraws(says("a")), replace(withdraws(said), image_id="b")]
+    wrong += [replace(withdraws(said), withdraws=""), replace(says("a"), withdraws=said.verdict_id)]
+    for verdict in wrong:
+        with pytest.raises(RayTruthError, match="tak"):
+            append_verdicts(layout, [verdict], REGIONS)
+    withdrawal = withdraws(said)
+    assert [append_verdicts(layout, [withdrawal], REGIONS) for _ in range(2)] == [1, 0]
+    with pytest.raises(RayTruthError, match="or no more"):
+        append_verdicts(layout, [withdraws(said)], REGIONS)
+    assert len(load_verdicts(layout)) == 2
+
+
+def writer(layout: Layout, name: str, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITE, str(layout.root), name, str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_killed_at_any_moment_no_acknowledged_verdict_is_lost(layout: Layout) -> None:
+    moment, acknowledged = random.Random(5), []
+    for name in ("x", "y", "z"):
+        process = writer(layout, name, 10_000)
+        acknowledged.append(process.stdout.readline().strip())
+        time.sleep(moment.uniform(0.05, 0.5))
+        os.kill(process.pid, signal.SIGKILL)
+        acknowledged += [line.strip() for line in process.stdout if line.endswith("\n")]
+        process.wait()
+    ledger = load_verdicts(layout)
+    assert set(acknowledged) <= set(ledger["verdict_id"])
+    assert len(ledger) <= len(acknowledged) + 3, "at most one a kill was written and not yet said to be"
+    append_verdicts(layout, [says("after")], REGIONS)
+    assert sorted(path.name for path in layout.verdicts.parent.iterdir()) == [".verdicts.lock", "verdicts.parquet"]
+
+
+def test_two_processes_at_once_lose_none_and_make_one_chain(layout: Layout) -> None:
+    both = [writer(layout, name, 12) for name in ("x", "y")]
+    acknowledged = [line for process in both for line in process.communicate()[0].split()]
+    ledger = load_verdicts(layout)
+    assert sorted(ledger["verdict_id"]) == sorted(acknowledged)
+    assert len(acknowledged) == 24

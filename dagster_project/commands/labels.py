@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,27 +23,54 @@ def find_errors(context: typer.Context, root: RootOption = None) -> None:
     out.print(f"ranked: {layout.label_errors}")
 
 
-@app.command(
-    rich_help_panel=LABELS,
-    epilog="Example: raytruth review, then raytruth review --verdicts verdicts.csv --reviewer 'Dr A'",
-)
-def review(
-    context: typer.Context,
-    verdicts: Annotated[Path | None, typer.Option(help="Answers saved by the worklist page (CSV).")] = None,
-    reviewer: Annotated[str, typer.Option(help="Who answered; needed with --verdicts.")] = "",
-    root: RootOption = None,
-) -> None:
-    """Write the worklist page, or take the answers given on it into the ledger."""
+@app.command(rich_help_panel=LABELS, epilog="Example: raytruth worklist")
+def worklist(context: typer.Context, root: RootOption = None) -> None:
+    """Make the list that reviewers work through: cards of suspicious labels, with their pictures."""
     layout, params = open_root(context, root)
-    if verdicts:
-        from dagster_project.review.verdicts import import_verdicts
-
-        out.print(f"{import_verdicts(layout, params, verdicts, reviewer)} new verdicts; next: raytruth split")
-        return
     from dagster_project.review.worklist import build_worklist
 
     summary = build_worklist(layout, params)
-    show_table(f"{summary.cards} cards: {summary.page}", ("kind", "cards"), summary.kinds.items())
+    show_table(f"{summary.cards} cards; next: raytruth review", ("kind", "cards"), summary.kinds.items())
+
+
+@app.command(rich_help_panel=LABELS, epilog="Example: raytruth review --reviewer 'Dr A'")
+def review(
+    context: typer.Context,
+    host: Annotated[
+        str, typer.Option(help="Address to serve on; anything else than this machine is not encrypted.")
+    ] = ("127.0.0.1"),
+    port: Annotated[int, typer.Option(help="0: any that is free.")] = 8765,
+    reviewer: Annotated[str, typer.Option(help="Who answers; without it, the page asks.")] = "",
+    root: RootOption = None,
+) -> None:
+    """Serve the review page: prints its address with a token, records every answer at once, stops with Ctrl-C."""
+    layout, params = open_root(context, root)
+    from dagster_project.ledger import load_verdicts
+    from dagster_project.review.cards import load_worklist
+    from dagster_project.review.desk import Desk
+    from dagster_project.review.server import serve_review
+    from dagster_project.taxonomy.taxonomy import load_taxonomy
+
+    load_verdicts(layout)  # a broken ledger is said here, not at the first answer
+    regions = load_taxonomy(layout.root / params.regions).regions
+    desk = Desk(layout, load_worklist(layout), regions, params.review.second_reading)
+    serve_review(desk, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False))
+
+
+@app.command(
+    "import-verdicts", rich_help_panel=LABELS, epilog="Example: raytruth import-verdicts v.csv --reviewer 'Dr A'"
+)
+def import_verdicts(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV with the columns image_id, verdict, region, at.")],
+    reviewer: Annotated[str, typer.Option(help="Who answered.")],
+    root: RootOption = None,
+) -> None:
+    """Take answers given with another tool into the ledger; the same file again adds none."""
+    layout, params = open_root(context, root)
+    from dagster_project.review.verdicts import import_verdicts as take
+
+    out.print(f"{take(layout, params, file, reviewer)} new verdicts; next: raytruth split")
 
 
 @app.command(

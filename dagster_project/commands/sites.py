@@ -56,7 +56,7 @@ def run(
 
     seconds = run_chain(layout, params, sources)
     show_table("done", ("stage", "seconds"), [(name, f"{value:.1f}") for name, value in seconds.items()])
-    out.print(f"ranked labels: {layout.label_errors}\nworklist: {layout.worklist / 'index.html'}")
+    out.print(f"ranked labels: {layout.label_errors}\nreview them: raytruth review")
 
 
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth --root /data/raytruth ui")

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from dagster_project.files import content_hash
-from dagster_project.ledger import load_verdicts, update_corrected_labels
+from dagster_project.ledger import load_verdicts, standing, update_corrected_labels
 from dagster_project.resources import REVIEWERS, Root, as_counts, as_table
 
 
@@ -15,7 +15,9 @@ def verdicts(root: Root) -> dg.ObserveResult:
         data_version=dg.DataVersion(content_hash(root.layout.verdicts) if len(table) else "empty"),
         metadata={
             "verdicts": len(table),
-            "by kind": as_counts(table["verdict"].value_counts().to_dict(), "verdict", "verdicts"),
+            "by kind, as they stand": as_counts(
+                standing(table)["verdict"].value_counts().to_dict(), "verdict", "verdicts"
+            ),
             "latest": as_table(table.tail(20)),
         },
     )
@@ -40,10 +42,10 @@ def corrected_labels(root: Root) -> dg.MaterializeResult:
     deps=["label_errors", "training_set", "linear_evaluation"],
     group_name="review",
     owners=[REVIEWERS],
-    kinds={"html"},
+    kinds={"json"},
 )
 def review_worklist(root: Root) -> dg.MaterializeResult:
-    """A page with one card a suspicious label: picture, given and proposed label, provenance, neighbours."""
+    """One card a suspicious label, with all that `raytruth review` shows: picture, labels, provenance, neighbours."""
     from dagster_project.review.worklist import build_worklist  # torch takes seconds to import
 
     layout = root.layout
@@ -54,6 +56,5 @@ def review_worklist(root: Root) -> dg.MaterializeResult:
         metadata={
             "cards": summary.cards,
             "by kind": as_counts(summary.kinds, "kind", "cards"),
-            "page": dg.MetadataValue.path(summary.page),
         },
     )

@@ -20,7 +20,7 @@ _COLUMNS = ("image_id", "verdict", "region", "at")
 
 
 def import_verdicts(layout: Layout, params: Params, csv: Path, reviewer: str) -> int:
-    """Append the answers that a review page saved as CSV (columns image_id, verdict, region, at) to the ledger.
+    """Append answers given with another tool, as CSV (columns image_id, verdict, region, at), to the ledger.
 
     Returns how many were new: the same file again adds none. Raises RayTruthError, and records nothing, if the file is
     no such CSV, an answer is malformed, or a picture is not in the training set.
@@ -71,7 +71,7 @@ def export_corrections(layout: Layout, out: Path) -> int:
         raise RayTruthError(
             "No reviewer has corrected a label yet",
             where="data/corrected_labels.parquet",
-            do="review the worklist and import the answers: `raytruth review --verdicts FILE`",
+            do="review the worklist: `raytruth review`",
         )
     identities = read_table(layout.identities).drop_duplicates("image_id")
     table = changed.merge(identities, on="image_id", how="left", validate="one_to_one")
@@ -87,12 +87,12 @@ def _read(csv: Path) -> pd.DataFrame:
         raise RayTruthError(
             f"The verdicts file cannot be read ({type(error).__name__})",
             where=str(csv),
-            do="give the CSV that the worklist page saved",
+            do="give a CSV with the columns image_id, verdict, region, at",
         ) from None
     if lacking := [column for column in _COLUMNS if column not in answers.columns]:
         raise RayTruthError(
             f"The verdicts file lacks the column(s) {', '.join(lacking)}",
             where=str(csv),
-            do="give the CSV that the worklist page saved",
+            do="give a CSV with the columns image_id, verdict, region, at",
         )
     return answers

@@ -1,7 +1,11 @@
-"""The worklist: one card a suspicious label, with all that a reviewer needs to answer by one key."""
+"""The worklist: one card a suspicious label, with all that a reviewer needs to answer by one key.
+
+Made ahead, so that `raytruth review` serves it at once, without the learning libraries.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,21 +13,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, select_autoescape
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from dagster_project.evaluation.embeddings import load_embeddings
-from dagster_project.files import content_hash, replacing_dir
+from dagster_project.files import content_hash, replacing_dir, write_json
 from dagster_project.label_errors.find import load_label_errors
+from dagster_project.label_errors.out_of_sample import JUDGES
 from dagster_project.layout import Layout
 from dagster_project.params import Params
 from dagster_project.progress import track
-from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.review.cards import CARDS, PICTURES
 from dagster_project.training_set.build import gather_pictures, load_training_set
 
 log = logging.getLogger("raytruth")
 _NEIGHBOURS = 3
+_BESIDE = 4  # most pictures shown of a study, or of copies
 _SIDE = 256
 _RULES = {
     "code": "by its SNOMED CT code",
@@ -37,36 +42,30 @@ _RULES = {
 
 @dataclass(frozen=True)
 class WorklistSummary:
-    """How many cards, by kind, and where the page is."""
+    """How many cards, by kind."""
 
     cards: int
     kinds: dict[str, int]
-    page: Path
 
 
 def build_worklist(layout: Layout, params: Params) -> WorklistSummary:
-    """Write `data/reports/worklist/index.html` with its pictures: the most suspicious labels not reviewed yet.
-
-    The page needs no server; the browser keeps the answers and saves them as CSV, which `raytruth review --verdicts`
-    reads.
-    """
+    """Write `data/reports/worklist/`: cards of the most suspicious labels not reviewed yet, and their pictures."""
     ranked = load_label_errors(layout)
     suspects = ranked[ranked["kind"] != "none"].head(params.label_errors.worklist_length)
     table = load_training_set(layout)
-    regions = load_taxonomy(layout.root / params.regions).regions
     cards = _cards(suspects, table, load_embeddings(layout, "encoder_simclr", len(table)))
     with replacing_dir(layout.worklist) as folder:
-        _save_pictures(layout, folder / "pictures", table, cards)
-        page = _template().render(
-            cards=cards,
-            regions=regions,
-            kinds=suspects["kind"].value_counts().to_dict(),
-            data=content_hash(layout.label_errors),
-        )
-        (folder / "index.html").write_text(page, encoding="utf-8")
+        _save_pictures(layout, folder / PICTURES, table, cards)
+        shown = {"model": _judges(layout), "data_version": content_hash(layout.training_set), "cards": cards}
+        write_json(folder / CARDS, shown)
     kinds = {str(kind): int(n) for kind, n in suspects["kind"].value_counts().items()}
     log.info("worklist: %d cards", len(cards))
-    return WorklistSummary(len(cards), kinds, layout.worklist / "index.html")
+    return WorklistSummary(len(cards), kinds)
+
+
+def _judges(layout: Layout) -> str:
+    """One hash for the encoders whose opinions the cards show."""
+    return hashlib.sha256("".join(content_hash(layout.encoder(judge)) for judge in JUDGES).encode()).hexdigest()
 
 
 def _cards(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray) -> list[dict[str, Any]]:
@@ -75,23 +74,40 @@ def _cards(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray) 
     for suspect in suspects.to_dict("records"):
         row = int(place[suspect["image_id"]])
         picture = table.iloc[row]
-        given = suspect["given_region"] if isinstance(suspect["given_region"], str) else ""
-        same_study = table.index[(table["study"] == picture["study"]) & (table.index != row)]
-        copies = table.index[(table["near_duplicate_group"] == picture["near_duplicate_group"]) & (table.index != row)]
+        given, proposed = suspect["given_region"] or "", suspect["suggested_region"]
+        near = {
+            f"nearest labelled {_words(region)}": _nearest(table, embeddings, row, region)
+            for region in (given, proposed)
+            if region
+        }
+        others = table.index != row
+        same_study = table[(table["study"] == picture["study"]) & others]
+        copies = table[(table["near_duplicate_group"] == picture["near_duplicate_group"]) & others]
+        beside = {**near, "other pictures of the study": same_study, "copies": copies}
         cards.append(
             {
-                **{str(name): value for name, value in suspect.items()},
-                "given_region": given,
+                **{name: suspect[name] for name in ("image_id", "kind", "rank")},
+                **{name: round(float(suspect[name]), 4) for name in ("score", "confidence", "agreement", "unusual")},
+                "batch": picture["batch"],
+                "given": given,
+                "proposed": proposed,
                 "provenance": provenance(picture),
-                "near_given": _nearest(table, embeddings, row, given),
-                "near_suggested": _nearest(table, embeddings, row, suspect["suggested_region"]),
-                "study": table["image_id"].iloc[same_study[:4]].tolist(),
-                "copies": [
-                    {"image_id": table["image_id"].iloc[i], "region": table["region"].iloc[i]} for i in copies[:4]
+                "beside": [
+                    {"title": title, "pictures": _labelled(rows.head(_BESIDE))}
+                    for title, rows in beside.items()
+                    if len(rows)
                 ],
             }
         )
     return cards
+
+
+def _labelled(rows: pd.DataFrame) -> list[dict[str, str]]:
+    return [{"image_id": i, "region": r or ""} for i, r in zip(rows["image_id"], rows["region"], strict=True)]
+
+
+def _words(region: str) -> str:
+    return region.replace("_", " ")
 
 
 def provenance(picture: pd.Series) -> str:
@@ -108,33 +124,21 @@ def provenance(picture: pd.Series) -> str:
     return said
 
 
-def _nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) -> list[str]:
-    """Ids of the nearest pictures of other patients that bear `region`'s label (cosine)."""
-    if not region:
-        return []
+def _nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) -> pd.DataFrame:
+    """The nearest pictures of other patients that bear `region`'s label (cosine), nearest first."""
     bears, group = table["region"].to_numpy(object) == region, table["group"].to_numpy(object)
     bear = np.flatnonzero(bears & (group != group[row]))
     if not len(bear):
-        return []
+        return table.head(0)
     search = NearestNeighbors(n_neighbors=min(_NEIGHBOURS, len(bear)), metric="cosine").fit(embeddings[bear])
-    near = bear[search.kneighbors(embeddings[row : row + 1], return_distance=False)[0]]
-    return table["image_id"].iloc[near].tolist()
+    return table.iloc[bear[search.kneighbors(embeddings[row : row + 1], return_distance=False)[0]]]
 
 
 def _save_pictures(layout: Layout, folder: Path, table: pd.DataFrame, cards: list[dict[str, Any]]) -> None:
     folder.mkdir()
-    wanted: set[str] = set()
-    for card in cards:
-        wanted |= {card["image_id"], *card["near_given"], *card["near_suggested"], *card["study"]}
-        wanted |= {copy["image_id"] for copy in card["copies"]}
+    wanted = {card["image_id"] for card in cards}
+    wanted |= {other["image_id"] for card in cards for group in card["beside"] for other in group["pictures"]}
     rows = table[table["image_id"].isin(wanted)]
     pictures = gather_pictures(layout, rows, _SIDE) if wanted else np.empty((0, _SIDE, _SIDE), np.uint8)
     for image_id, picture in track(zip(rows["image_id"], pictures, strict=True), len(rows), "writing pictures"):
         Image.fromarray(picture).save(folder / f"{image_id}.jpg", quality=88)
-
-
-def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(default=True), trim_blocks=True
-    )
-    return environment.get_template("worklist.html.j2")

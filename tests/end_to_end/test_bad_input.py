@@ -115,7 +115,7 @@ def test_a_root_made_twice(tmp_path: Path, raytruth) -> None:
         (["pretrain", "simclr"], "There is no training set yet"),
         (["pretrain", "dino"], "Unknown method"),
         (["evaluate"], "There is no training set yet"),
-        (["review"], "Label errors have not been looked for"),
+        (["worklist"], "Label errors have not been looked for"),
         (["monitor"], "There is no batch yet"),
         (["export-corrections", "out.csv"], "No reviewer has corrected a label yet"),
     ],
@@ -152,7 +152,7 @@ STAGES = {
     "ensemble": ("models/ensemble",),
     "promote": ("models/champion.json",),
     "find-errors": ("data/label_errors.parquet",),
-    "review": ("data/reports/worklist",),
+    "worklist": ("data/reports/worklist",),
     "predict": ("data/predictions",),
     "monitor": ("models/champion.json",),
 }

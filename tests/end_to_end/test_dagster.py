@@ -17,6 +17,7 @@ from support.whole_chain import learning_root
 
 from dagster_project.files import content_hash
 from dagster_project.layout import Layout
+from dagster_project.review.cards import load_worklist
 from dagster_project.versioning.init import dagster_environment
 
 pytestmark = pytest.mark.slow
@@ -154,4 +155,4 @@ def test_repro_after_a_changed_setting_runs_only_what_depends_on_it(
     assert done.returncode == 0, done.stderr
     ran = [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
     assert ran == ["label_errors", "review_worklist"]
-    assert (copy.worklist / "index.html").read_text().count("<article") == 5
+    assert len(load_worklist(copy).cards) == 5

@@ -1,0 +1,76 @@
+"""A reviewer's desk: what is to be read, and answers into the ledger. Knows nothing of how it is served."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from dagster_project.errors import RayTruthError
+from dagster_project.layout import Layout
+from dagster_project.ledger import WITHDRAWN, Verdict, append_verdicts, load_verdicts
+from dagster_project.review.cards import Worklist
+from dagster_project.review.readings import agreement, found, readings, wanting
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_NEEDS_GIVEN = ("given_is_right", "two_regions")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One worklist. `second_share` in 0..1 is the share of pictures that two reviewers read."""
+
+    layout: Layout
+    worklist: Worklist
+    regions: tuple[str, ...]
+    second_share: float
+
+    def status(self, reviewer: str) -> dict[str, Any]:
+        """What is open to this reviewer, in the list's order; how many were decided, found wrong; agreement."""
+        read = readings(load_verdicts(self.layout))
+        decided, errors = found(read, self.worklist.cards)
+        mine = read[(read["reviewer"] == reviewer) & read["image_id"].isin(self.worklist.cards)]
+        return {
+            "open": wanting(read, self.worklist.cards, reviewer, self.second_share),
+            "decided": decided,
+            "errors": errors,
+            "mine": len(mine),
+            "last": mine[["verdict_id", "image_id"]].iloc[-1].to_dict() if len(mine) else None,
+            "agreement": agreement(read),
+        }
+
+    def answer(self, reviewer: str, image_id: str, verdict: str, region: str, verdict_id: str) -> None:
+        """Record an answer; when this returns it is on the disk. The same `verdict_id` again adds nothing.
+
+        Raises RayTruthError, and records nothing, if the answer makes no sense for this picture.
+        """
+        card = self._card(image_id)
+        if verdict == WITHDRAWN or not _ID.fullmatch(verdict_id):
+            raise _senseless(image_id, "it is no answer of the page")
+        if verdict in _NEEDS_GIVEN and not card["given"]:
+            raise _senseless(image_id, "the picture has no given label")
+        if verdict == "two_regions" and region == card["given"]:
+            raise _senseless(image_id, "the second region is the given one")
+        self._append(card, verdict, region, reviewer, verdict_id=verdict_id)
+
+    def withdraw(self, reviewer: str, image_id: str, verdict_id: str) -> None:
+        """Take an answer back by a further entry. Raises RayTruthError unless this reviewer stands by it."""
+        self._append(self._card(image_id), WITHDRAWN, "", reviewer, withdraws=verdict_id)
+
+    def _append(self, card: dict[str, Any], verdict: str, region: str, reviewer: str, **more: str) -> None:
+        shown = {"model": self.worklist.model, "data_version": self.worklist.data_version}
+        entry = Verdict(card["image_id"], verdict, region, card["given"], card["proposed"], reviewer, **shown, **more)
+        append_verdicts(self.layout, [entry], self.regions)
+
+    def _card(self, image_id: str) -> dict[str, Any]:
+        if image_id not in self.worklist.cards:
+            raise _senseless(image_id, "the picture is not in this worklist")
+        return self.worklist.cards[image_id]
+
+
+def _senseless(image_id: str, problem: str) -> RayTruthError:
+    return RayTruthError(
+        f"An answer cannot be recorded: {problem}",
+        where=f"image {image_id}",
+        do="reload the page; nothing was recorded",
+    )

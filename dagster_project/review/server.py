@@ -1,0 +1,130 @@
+"""The review page over HTTP: a shell that holds no data, and an interface that answers nobody without the token."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dagster_project.errors import RayTruthError
+from dagster_project.review.desk import Desk
+
+_PAGE = Path(__file__).parent / "page"
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def review_app(desk: Desk, token: str, reviewer: str = "") -> Starlette:
+    """The application. With `reviewer`, every answer is theirs; without, the page asks for a name."""
+
+    def name_of(said: object) -> str:
+        return reviewer or str(said or "").strip()
+
+    def state(request: Request) -> Response:
+        name = name_of(request.query_params.get("reviewer"))
+        shown = {"reviewer": reviewer, "regions": desk.regions, "cards": list(desk.worklist.cards.values())}
+        return _answered(lambda: {**shown, **desk.status(name)})
+
+    def picture(request: Request) -> Response:
+        path = desk.worklist.pictures.get(request.path_params["image_id"])
+        return FileResponse(path, media_type="image/jpeg") if path else JSONResponse({"error": "no such picture"}, 404)
+
+    async def verdict(request: Request) -> Response:
+        return await _posted(request, ("image_id", "verdict", "region", "verdict_id"), desk.answer)
+
+    async def withdrawal(request: Request) -> Response:
+        return await _posted(request, ("image_id", "verdict_id"), desk.withdraw)
+
+    async def _posted(request: Request, fields: tuple[str, ...], act: Callable[..., None]) -> Response:
+        try:
+            body = await request.json()
+            values, name = [body[field] for field in fields], name_of(body.get("reviewer"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            values, name = [None], ""
+        if not all(isinstance(value, str) for value in values):
+            return JSONResponse({"error": "The request is malformed; nothing was recorded"}, 400)
+
+        def recorded() -> dict[str, Any]:
+            act(name, *values)
+            return desk.status(name)
+
+        return await run_in_threadpool(_answered, recorded)
+
+    routes = [
+        Route("/", lambda _: FileResponse(_PAGE / "index.html")),
+        Route("/page.css", lambda _: FileResponse(_PAGE / "page.css")),
+        Route("/page.js", lambda _: FileResponse(_PAGE / "page.js")),
+        Route("/api/state", state),
+        Route("/api/pictures/{image_id}", picture),
+        Route("/api/verdicts", verdict, methods=["POST"]),
+        Route("/api/withdrawals", withdrawal, methods=["POST"]),
+    ]
+    app = Starlette(routes=routes)
+    app.add_middleware(_Guard, token=token)
+    return app
+
+
+def serve_review(desk: Desk, host: str, port: int, reviewer: str, say: Callable[[str], None]) -> None:
+    """Serve until stopped, after saying the address with a fresh token. `port` 0 takes any that is free.
+
+    Raises RayTruthError if the address cannot be had.
+    """
+    try:
+        listening = socket.create_server((host, port))
+    except OSError as error:
+        raise RayTruthError(
+            f"The review page cannot be served: {error.strerror}",
+            where=f"{host}:{port}",
+            do="choose another --port (0: any that is free), or an address of this machine as --host",
+        ) from None
+    token = secrets.token_urlsafe(24)
+    # After the #, so that no browser sends it and no log keeps it.
+    say(f"http://{host}:{listening.getsockname()[1]}/#token={token}")
+    settings = uvicorn.Config(review_app(desk, token, reviewer), log_level="warning", access_log=False)
+    uvicorn.Server(settings).run(sockets=[listening])
+
+
+class _Guard:
+    """Refuses /api without the token, and sets the headers that keep a browser from passing anything on."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self.app, self.expected = app, f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or answer 401."""
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        if scope["type"] == "http" and scope["path"].startswith("/api"):
+            said = Headers(scope=scope).get("authorization", "").encode()
+            if not secrets.compare_digest(said, self.expected):
+                refused = JSONResponse({"error": "The token is missing or wrong"}, 401)
+                await refused(scope, receive, send_guarded)
+                return
+        await self.app(scope, receive, send_guarded)
+
+
+def _answered(work: Callable[[], dict[str, Any]]) -> Response:
+    try:
+        return JSONResponse(work())
+    except RayTruthError as error:
+        return JSONResponse({"error": str(error)}, 409)

@@ -1,0 +1,213 @@
+"""The review page in a real browser, by keyboard, served by `raytruth review` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.archive import REGIONS
+from support.reviewing import ranked_root
+
+from dagster_project.layout import Layout
+from dagster_project.ledger import load_verdicts, standing
+from dagster_project.review.cards import load_worklist
+from dagster_project.review.worklist import build_worklist
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+SUSPECTS = 120
+
+
+class Served:
+    """`raytruth review` on a free port; `address` as it printed it."""
+
+    def __init__(self, layout: Layout, *words: str) -> None:
+        command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", str(layout.root)]
+        self.process = subprocess.Popen(
+            [*command, "review", "--port", "0", *words], stdout=subprocess.PIPE, text=True, cwd=layout.root
+        )
+        self.address = self.process.stdout.readline().strip()
+        assert self.address.startswith("http://127.0.0.1:"), self.address
+
+    def ask(self, path: str, token: str | None, body: dict | None = None) -> int:
+        """The status of a request."""
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.address.split("#")[0] + path, data)
+        if token is not None:
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    layout = Layout(tmp_path / "root")
+    build_worklist(layout, ranked_root(layout, SUSPECTS))
+    return layout
+
+
+@pytest.fixture
+def served(layout: Layout) -> Iterator[Served]:
+    served = Served(layout, "--reviewer", "Dr A")
+    yield served
+    served.kill()
+
+
+@pytest.fixture
+def browser() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM and not os.environ.get("RAYTRUTH_TEST_EVERYTHING"):
+        pytest.skip("no Chromium here: the review page is not tested (apt install chromium)")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+def opened(browser, address: str):
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1300, "height": 950})
+    page.set_default_timeout(120_000)
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.goto(address)
+    shown(page)
+    return page
+
+
+def shown(page) -> None:
+    """Wait until the next picture is there to be answered, or none is left."""
+    page.wait_for_selector("main[aria-busy=false]")
+
+
+def press(page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+        shown(page)
+
+
+def test_nobody_is_answered_without_the_token(layout: Layout, served: Served) -> None:
+    image = next(iter(load_worklist(layout).cards))
+    token = served.address.split("=")[1]
+    answer = {"image_id": image, "verdict": "out_of_domain", "region": "", "verdict_id": "a" * 32}
+    for wrong in (None, "", "wrong", token[:-1], token + "x"):
+        assert served.ask("api/state", wrong) == 401
+        assert served.ask(f"api/pictures/{image}", wrong) == 401
+        assert served.ask("api/verdicts", wrong, answer) == 401
+    assert len(load_verdicts(layout)) == 0
+    for path in ("api/pictures/..%2Fcards.json", "api/pictures/cards", "api/pictures/..%2f..%2f..%2fparams.yaml"):
+        assert served.ask(path, token) == 404
+    for senseless, status in (
+        ({}, 400),
+        (answer | {"verdict": 3}, 400),
+        (answer | {"image_id": "nobody"}, 409),
+        (answer | {"verdict": "withdrawn"}, 409),
+        (answer | {"verdict": "wrong_label", "region": "moon"}, 409),
+        (answer | {"verdict_id": "../x"}, 409),
+    ):
+        assert served.ask("api/verdicts", token, senseless) == status
+    assert len(load_verdicts(layout)) == 0
+    assert [served.ask("api/verdicts", token, answer) for _ in range(2)] == [200, 200]
+    assert load_verdicts(layout)[["image_id", "reviewer"]].to_numpy().tolist() == [[image, "Dr A"]]
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
+    layout: Layout, served: Served, browser, tmp_path: Path
+) -> None:
+    page = opened(browser, served.address)
+    cards = list(load_worklist(layout).cards.values())
+    assert "token" not in page.url
+    page.screenshot(path=tmp_path / "first.png")
+    press(page, "p", "g", "o")  # ranks 1 to 3 are wrong labels
+    press(page, "g")  # rank 4 has no given label: nothing is recorded
+    assert "no given label" in page.locator("#said").inner_text()
+    assert len(load_verdicts(layout)) == 3
+    second = "23"[cards[5]["given"] == REGIONS[1]]
+    press(page, "s", "x", "u", "1", "t", "Escape", "t", second)
+    ledger = load_verdicts(layout)
+    assert ledger["verdict"].tolist()[:5] == [
+        "wrong_label",
+        "given_is_right",
+        "out_of_domain",
+        "cannot_tell",
+        "withdrawn",
+    ]
+    assert ledger["image_id"].tolist()[:5] == [cards[i]["image_id"] for i in (0, 1, 2, 4, 4)]
+    assert ledger["proposed_region"].tolist()[0] == ledger["region"].tolist()[0] == cards[0]["proposed"]
+    assert len(ledger) == 7
+    last = ledger[["image_id", "verdict", "region"]].iloc[-1].tolist()
+    assert last == [cards[5]["image_id"], "two_regions", REGIONS[int(second) - 1]]
+    assert set(ledger["model"]) == {load_worklist(layout).model}
+    assert "of 120 done" in page.locator("#progress").inner_text()
+    page.screenshot(path=tmp_path / "later.png")
+    page.select_option("#kind", "missing_label")
+    shown(page)
+    assert "missing label" in page.locator("#title").inner_text()
+    press(page, "+", "[", ".")
+    assert "scale(1.25)" in page.locator("#picture").get_attribute("style")
+    page.uncheck("#keys")
+    before = len(load_verdicts(layout))
+    page.keyboard.press("o")
+    page.wait_for_timeout(500)
+    assert len(load_verdicts(layout)) == before, "single keys can be switched off"
+    assert page.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_neither_a_closed_browser_nor_a_killed_server_loses_a_verdict(layout: Layout, browser) -> None:
+    served = Served(layout)
+    one_browser = browser.new_context()
+    page = one_browser.new_page()
+    page.goto(served.address)
+    page.get_by_label("Your name").fill("Dr B")
+    page.keyboard.press("Enter")
+    shown(page)
+    press(page, "o", "o")
+    page.close()
+    page = opened(one_browser, served.address)
+    assert "2 by Dr B" in page.locator("#progress").inner_text()
+    served.kill()
+    page.keyboard.press("o")
+    page.locator("#problem", has_text="Not recorded").wait_for()
+    assert standing(load_verdicts(layout))["reviewer"].tolist() == ["Dr B", "Dr B"]
+    again = Served(layout, "--reviewer", "Dr B")
+    page = opened(browser, again.address)
+    assert "2 by Dr B" in page.locator("#progress").inner_text()
+    again.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_hundred_verdicts_by_keyboard(layout: Layout, served: Served, browser, capsys) -> None:
+    page = opened(browser, served.address)
+    begun = time.monotonic()
+    for i in range(100):
+        press(page, "pox"[i % 3])
+    seconds = time.monotonic() - begun
+    with capsys.disabled():
+        print(f"\n100 verdicts by keyboard: {seconds:.1f} s, {10 * seconds:.0f} ms a verdict to the next picture")
+    assert len(load_verdicts(layout)) == 100
+    assert page.errors == []

@@ -1,0 +1,61 @@
+"""A root with a ranked list to review, made from drawn pictures without learning anything."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.files import write_array, write_table
+from dagster_project.layout import Layout
+from dagster_project.params import Params, load_params
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.training_set.build import COLUMNS
+from dagster_project.versioning.init import template
+from support.archive import write_regions
+
+SIDE = 64
+KINDS = ("wrong_label", "wrong_label", "wrong_label", "missing_label", "out_of_domain")
+
+
+def ranked_root(layout: Layout, suspects: int, others: int = 40) -> Params:
+    """`suspects` suspicious pictures in two batches, kinds in turn, and `others` that are not; none second-read by lot.
+
+    Two pictures make a study and a patient; the first two pictures are copies of each other.
+    """
+    layout.root.mkdir(parents=True, exist_ok=True)
+    write_regions(layout.root / "regions.yaml")
+    settings = template("params.yaml").read_text()
+    settings = settings.replace("dagster_project/taxonomy/regions.yaml", "regions.yaml")
+    layout.params.write_text(settings.replace("second_reading: 0.1", "second_reading: 0.0"))
+    regions = load_taxonomy(layout.root / "regions.yaml").regions
+    count, draw = suspects + others, np.random.default_rng(3)
+    number = np.arange(count)
+    table = pd.DataFrame(dict.fromkeys(COLUMNS, ""), index=number)
+    kind = np.where(number < suspects, np.array(KINDS)[number % len(KINDS)], "none")
+    truth = number % len(regions)
+    table["image_id"] = [f"{i:032x}" for i in number]
+    table["batch"] = np.where(number % 2, "north", "south")
+    table["row"] = (number // 2).astype("int32")
+    table["patient"] = table["group"] = [f"p{i // 2:04d}" for i in number]
+    table["study"] = [f"s{i // 2:04d}" for i in number]
+    table["near_duplicate_group"] = np.where(number < 2, 0, number).astype("int32")
+    table["split"], table["fold"], table["reviewed"] = "train", (number % 3).astype("int32"), False
+    wrong = kind == "wrong_label"
+    given = np.array(regions, dtype=object)[np.where(wrong, (truth + 1) % len(regions), truth)]
+    table["region"] = table["given_region"] = table["label_region"] = np.where(kind == "missing_label", None, given)
+    table["label_status"] = np.where(kind == "missing_label", "absent", "region")
+    table["label_attribute"] = np.where(kind == "missing_label", "", "BodyPartExamined")
+    table["label_rule"], table["label_matched"] = "term", "KNEE"
+    write_table(layout.training_set, table[COLUMNS])
+    suggested = np.where(kind == "out_of_domain", "", np.array(regions, dtype=object)[truth])
+    ranked = pd.DataFrame({"image_id": table["image_id"], "given_region": table["region"], "kind": kind})
+    ranked = ranked.assign(suggested_region=suggested, score=number / count, rank=number + 1)
+    ranked = ranked.assign(confidence=0.9, unusual=0.5, agreement=2 / 3)
+    write_table(layout.label_errors, ranked)
+    write_array(layout.embeddings("encoder_simclr"), draw.normal(size=(count, 8)).astype(np.float32))
+    for batch, rows in table.groupby("batch"):
+        shapes = np.zeros((len(rows), SIDE, SIDE), np.uint8)
+        for i, n in enumerate(rows.index):
+            shapes[i, 8 : 12 + n % 40, 10 : 14 + truth[n] * 12] = 90 + n % 120
+        write_array(layout.pixels(str(batch)), shapes)
+    return load_params(layout.params)
