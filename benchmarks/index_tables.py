@@ -100,8 +100,8 @@ def run_validation(layout: Layout, params: Params) -> None:
 
 def run_split(layout: Layout, params: Params) -> None:
     """Labels with corrections, small classes, groups, folds and splits, as the training set is built."""
-    settings, regions = params.training_set, load_taxonomy(layout.root / params.regions).regions
-    table = apply_corrections(load_headers(layout, BATCH), load_corrected_labels(layout), regions)
+    settings = params.training_set
+    table = apply_corrections(load_headers(layout, BATCH), load_corrected_labels(layout))
     table, _ = drop_small_classes(table, settings.min_patients)
     patient = table.groupby("patient", sort=True).ngroup().to_numpy()
     linked_groups(patient.max() + 1, np.empty((0, 2), np.int64))

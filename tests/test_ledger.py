@@ -120,7 +120,7 @@ def test_a_ledger_is_begun_once_and_rid_of_what_killed_processes_left(layout: La
     leftover.parent.mkdir(parents=True, exist_ok=True)
     leftover.write_text("half")
     begin_ledger(layout)
-    assert list(load_verdicts(layout).columns) == VERDICT_COLUMNS
+    assert list(load_verdicts(layout).columns) == LEDGER_COLUMNS
     append_verdicts(layout, [says("a")], REGIONS)
     begin_ledger(layout)
     assert load_verdicts(layout)["image_id"].tolist() == ["a"]

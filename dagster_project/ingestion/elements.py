@@ -41,21 +41,26 @@ def refusing(reason: str) -> Iterator[None]:
         yield
     except (RefusedFile, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except RecursionError as error:
-        raise RefusedFile("nested_too_deep") from error
-    except OSError as error:
-        # The operating system numbers its errors; pydicom raises the same class for what it cannot parse.
-        raise RefusedFile("unreadable" if error.errno else reason) from error
     except BaseException as error:  # a decoder written in Rust panics with what is no Exception
+        if _ran_out_of_stack(error):
+            reason = "nested_too_deep"
+        elif isinstance(error, OSError) and error.errno:  # pydicom's own ones have no number
+            reason = "unreadable"
         raise RefusedFile(reason) from error
+
+
+def _ran_out_of_stack(error: BaseException | None) -> bool:
+    """Whether it is a RecursionError or came of one: pydicom wraps some, depending on where the stack ended."""
+    while error is not None and not isinstance(error, RecursionError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def open_dataset(path: Path, warned: list[str], only: list[str] | None = None) -> FileDataset:
     """Open a DICOM file up to and with its pixel data; with `only`, these attributes alone and no pixels.
 
     Also opens one without preamble or file meta information if its SOP class is known or it clearly is a picture, and
-    appends `no_preamble` to
-    `warned` then. Raises RefusedFile if it is no DICOM file.
+    appends `no_preamble` to `warned` then. Raises RefusedFile if it is no DICOM file.
     """
     try:
         ds = _read(path, only)

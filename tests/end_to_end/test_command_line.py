@@ -130,7 +130,8 @@ def test_running_again_changes_nothing_and_trains_nothing(
     shutil.copytree(learned.root, copy.root, symlinks=True)
     done = raytruth("run", hospital / "dicom", root=copy.root)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("is up to date") == 3 + 3  # encoders, and one a fold
+    assert done.stderr.count("is up to date") == 2 * (3 + 3)  # encoders, and one a fold: side by side, then each stage
+    assert "epoch" not in done.stderr
     for path in (copy.training_set, copy.label_errors, copy.ensemble, copy.headers_dir, copy.pixels_dir):
         assert content_hash(path) == content_hash(learned.root / path.relative_to(copy.root)), path
 

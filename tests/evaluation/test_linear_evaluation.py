@@ -12,13 +12,13 @@ from PIL import Image
 from support.trained import Trained, trained_root
 
 from dagster_project.errors import RayTruthError
-from dagster_project.evaluation import embeddings as module
 from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.evaluation.labelled import LabelledSet, load_labelled_set
 from dagster_project.evaluation.linear_evaluation import nearest_neighbours, probe
 from dagster_project.evaluation.pictures import draw_confusion, draw_embedding_map
 from dagster_project.files import read_json, read_table, write_table
 from dagster_project.layout import ENCODERS
+from dagster_project.pretraining import embed as module
 from dagster_project.pretraining.backbone import embedding_size, load_backbone
 from dagster_project.pretraining.embed import embed
 from dagster_project.training_set.build import gather_pictures, load_training_set
