@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -97,7 +98,8 @@ def _report(layout: Layout, directory: Path, times: dict[str, float]) -> None:
     out.print(f"Champion: {read_json(layout.champion)['model'][:12]}… (models/champion.json)\n")
     out.print(f"Look at  {layout.data_docs / 'north' / 'index.html'}  (checks of the headers)")
     out.print(f"         {layout.drift_page('south')}  (drift)")
-    out.print(f"         raytruth --root {directory} review  (labels to review, in a browser)")
+    raytruth = Path(sys.executable).with_name("raytruth")
+    out.print(f"         {raytruth} --root {layout.root} review  (labels to review, in a browser)")
     out.print("         make ui  (Dagster: every asset, check and picture)")
 
 

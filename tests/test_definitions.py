@@ -21,8 +21,8 @@ GRAPH = {
     "training_set": ("training_set", False, {"radiograph_headers", "radiograph_pixels", "corrected_labels"}),
     "encoder_simclr": ("pretraining", False, {"training_set", "radiograph_pixels"}),
     "encoder_byol": ("pretraining", False, {"training_set", "radiograph_pixels"}),
-    "encoder_supcon": ("pretraining", False, {"training_set", "radiograph_pixels", "encoder_simclr"}),
-    "encoder_supcon_crossfit": ("pretraining", False, {"training_set", "radiograph_pixels", "encoder_simclr"}),
+    "encoder_supcon": ("pretraining", False, {"training_set", "radiograph_pixels"}),
+    "encoder_supcon_crossfit": ("pretraining", False, {"training_set", "radiograph_pixels"}),
     "linear_evaluation": (
         "evaluation",
         False,
