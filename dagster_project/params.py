@@ -92,7 +92,6 @@ class LabelErrors(Section):
     """Ranking and worklist."""
 
     neighbours: Positive
-    out_of_domain_share: Share
     worklist_length: Positive
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from cleanlab.count import estimate_joint
 
 from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.files import read_table, write_json, write_table
+from dagster_project.label_errors.neighbours import find_neighbours
 from dagster_project.label_errors.out_of_sample import judge
-from dagster_project.label_errors.rank import KINDS, neighbour_agreement, rank_labels
+from dagster_project.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
 from dagster_project.layout import Layout
 from dagster_project.params import Params
 from dagster_project.pictures import draw_montage
@@ -27,7 +27,7 @@ _SIDE = 160
 
 @dataclass(frozen=True)
 class LabelErrorSummary:
-    """Pictures by kind, and the share of given labels that confident learning estimates to be wrong."""
+    """Pictures by kind, and the estimated share of given labels that are wrong: the mean of their error probabilities."""
 
     kinds: dict[str, int]
     estimated_noise: float
@@ -40,17 +40,16 @@ def find_label_errors(layout: Layout, params: Params) -> LabelErrorSummary:
     regions = load_taxonomy(layout.root / params.regions).regions
     labels = class_numbers(layout, params, table)
     judged = judge(layout, params, table, labels, len(regions))
-    ranked = rank_labels(table, labels, judged, regions, params.label_errors.out_of_domain_share)
-    agreement = neighbour_agreement(
+    neighbours = find_neighbours(
         load_embeddings(layout, "encoder_simclr", len(table)),
-        labels,
+        (labels >= 0) | table["label_status"].isin(OF_NO_CLASS).to_numpy(bool),
         table["group"].to_numpy(object).astype(str),
         params.label_errors.neighbours,
     )
-    ranked["neighbour_agreement"] = ranked["image_id"].map(dict(zip(table["image_id"], agreement, strict=True)))
+    ranked = rank_labels(table, labels, judged, regions, neighbours)
     write_table(layout.label_errors, ranked)
     kinds = {kind: int((ranked["kind"] == kind).sum()) for kind in KINDS}
-    noise = _estimated_noise(labels, judged.mean)
+    noise = float(ranked.loc[ranked["given_region"].notna(), "error_probability"].mean())
     write_json(layout.metrics("label_errors"), {"pictures": len(ranked), "kinds": kinds, "estimated_noise": noise})
     _draw_suspects(layout, table, ranked[ranked["kind"] != "none"].head(_SHOWN))
     log.info("label errors: %s; estimated noise %.1f %%", kinds, 100 * noise)
@@ -64,14 +63,6 @@ def load_label_errors(layout: Layout) -> pd.DataFrame:
             "Label errors have not been looked for", where="data/label_errors.parquet", do="run `raytruth find-errors`"
         )
     return read_table(layout.label_errors)
-
-
-def _estimated_noise(labels: np.ndarray, mean: np.ndarray) -> float:
-    """1 - the trace of the joint of given and true labels (confident learning), over the classes that occur."""
-    present, own = np.unique(labels[labels >= 0], return_inverse=True)
-    probabilities = mean[labels >= 0][:, present]
-    joint = estimate_joint(own, probabilities / probabilities.sum(axis=1, keepdims=True))
-    return float(1 - np.trace(joint))
 
 
 def _draw_suspects(layout: Layout, table: pd.DataFrame, suspects: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Probabilities and unusualness of every picture from models that saw neither its label nor its patient's.
+"""Probabilities of every picture's class from models that saw neither its label nor its patient's.
 
 Pictures fall into folds by patient group. A picture of fold k is judged by probes fitted on the other folds, whose
 strength and temperature are chosen within those other folds too. An encoder trained without labels serves all folds; a
@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.ensembling.calibration import calibrated, fit_temperature
-from dagster_project.ensembling.unusual import fit_usual
 from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.evaluation.linear_head import choose_linear_head, fit_linear_head
@@ -34,11 +33,13 @@ JUDGES = (*SELF_SUPERVISED, CROSSFIT)
 class Judged:
     """What the JUDGES, none of which saw a picture's label or its patient's, say of it.
 
-    `probabilities` (J, N, K); `unusual` (J, N) in 0..1, 1 = least like the other folds' pictures.
+    `probabilities` (J, N, K). `around` (F, N, K): what probes on the self-supervised encoders say of every picture where
+    neither its own fold nor fold f taught them, so that the labels around a picture of fold f can be doubted by models
+    that do not know its label.
     """
 
     probabilities: np.ndarray
-    unusual: np.ndarray
+    around: np.ndarray
 
     @property
     def mean(self) -> np.ndarray:
@@ -53,19 +54,21 @@ def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarra
     judged but teach nothing. Raises RayTruthError if a fold's encoder is missing or learned from other pictures or
     labels than those of the other folds.
     """
-    fold = table["fold"].to_numpy(int)
+    fold, folds = table["fold"].to_numpy(int), params.training_set.folds
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
     pictures = gather_pictures(layout, table, viewed_px(params.learning))
     probabilities = np.zeros((len(JUDGES), len(table), classes))
-    unusual = np.zeros((len(JUDGES), len(table)))
-    for k in range(params.training_set.folds):
-        mine = fold == k
+    around = np.zeros((folds, len(table), classes))
+    for k in range(folds):
         _check_held_out(layout, table, labels, k)
         for j, embeddings in enumerate(_embeddings_for(layout, params, pictures, k)):
-            probabilities[j, mine], unusual[j, mine] = _judge_fold(
-                embeddings, labels, teaches, fold, k, classes, params
-            )
-    return Judged(probabilities, unusual)
+            case = _Case(embeddings, labels, teaches, fold, classes)
+            setting = _choose(case, k, params)
+            probabilities[j, fold == k] = _judged(case, (k,), k, setting)
+            if JUDGES[j] in SELF_SUPERVISED:
+                for f in range(folds):
+                    around[k, fold == f] += _judged(case, (k, f), f, setting) / len(SELF_SUPERVISED)
+    return Judged(probabilities, around)
 
 
 def _check_held_out(layout: Layout, table: pd.DataFrame, labels: np.ndarray, k: int) -> None:
@@ -90,22 +93,37 @@ def _embeddings_for(layout: Layout, params: Params, pictures: np.ndarray, k: int
     yield embed(backbone, pictures, params.learning)
 
 
-def _judge_fold(
-    embeddings: np.ndarray,
-    labels: np.ndarray,
-    teaches: np.ndarray,
-    fold: np.ndarray,
-    k: int,
-    classes: int,
-    params: Params,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (n, K) and unusualness (n,) of fold k's pictures."""
+@dataclass(frozen=True)
+class _Case:
+    """Embeddings (N, D), labels (N,), whether each teaches (N,), its fold (N,), and the number of classes."""
+
+    embeddings: np.ndarray
+    labels: np.ndarray
+    teaches: np.ndarray
+    fold: np.ndarray
+    classes: int
+
+    def lesson(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.embeddings[rows], self.labels[rows]
+
+
+@dataclass(frozen=True)
+class _Setting:
+    strength: float
+    temperature: float
+
+
+def _choose(case: _Case, k: int, params: Params) -> _Setting:
+    """Strength and temperature of a probe for fold k: fitted on the other folds but one, chosen on that one."""
     tuning = (k + 1) % params.training_set.folds
-    tune, rest = teaches & (fold == tuning), teaches & (fold != tuning) & (fold != k)
-    inner = (embeddings[rest], labels[rest]), (embeddings[tune], labels[tune])
-    head, strength = choose_linear_head(*inner, classes, params.evaluation.inverse_regularisation)
-    temperature = fit_temperature(head.logits(embeddings[tune]), labels[tune])
-    final = fit_linear_head(embeddings[tune | rest], labels[tune | rest], classes, strength)
-    usual = fit_usual(embeddings[rest], labels[rest], embeddings[tune])
-    mine = embeddings[fold == k]
-    return calibrated(final.logits(mine), temperature), usual.unusualness(mine)
+    tune, rest = case.teaches & (case.fold == tuning), case.teaches & (case.fold != tuning) & (case.fold != k)
+    inner = case.lesson(rest), case.lesson(tune)
+    head, strength = choose_linear_head(*inner, case.classes, params.evaluation.inverse_regularisation)
+    return _Setting(strength, fit_temperature(head.logits(case.embeddings[tune]), case.labels[tune]))
+
+
+def _judged(case: _Case, held_out: tuple[int, ...], asked: int, setting: _Setting) -> np.ndarray:
+    """Probabilities (n, K) of the pictures of fold `asked` from a probe fitted on all folds but those held out."""
+    taught = case.teaches & ~np.isin(case.fold, held_out)
+    head = fit_linear_head(*case.lesson(taught), case.classes, setting.strength)
+    return calibrated(head.logits(case.embeddings[case.fold == asked]), setting.temperature)

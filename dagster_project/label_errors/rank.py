@@ -5,66 +5,76 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
-from cleanlab.rank import get_label_quality_scores
-from sklearn.neighbors import NearestNeighbors
 
+from dagster_project.label_errors.neighbours import Neighbours, no_class_probability
+from dagster_project.label_errors.noise import fit_noise
 from dagster_project.label_errors.out_of_sample import Judged
 
-KINDS = ("wrong_label", "out_of_domain", "missing_label", "near_duplicate", "none")
+KINDS = ("wrong_label", "out_of_domain", "missing_label", "near_duplicate", "two_regions", "none")
 _MISSING = 1e-3  # a missing label is surely not right; below this they are ordered by their proposals
 _UNDECIDED = ("absent", "unmapped", "undecidable")
+OF_NO_CLASS = ("outside", "small_class")
+_BOTH = 0.15  # least probability, and least share of the neighbours' labels, of each of two regions
 
 
 def rank_labels(
-    table: pd.DataFrame, labels: np.ndarray, judged: Judged, regions: tuple[str, ...], out_of_domain_share: float
+    table: pd.DataFrame, labels: np.ndarray, judged: Judged, regions: tuple[str, ...], neighbours: Neighbours
 ) -> pd.DataFrame:
     """One row a picture, ranked: rank 1 is the label most likely wrong.
 
-    `score` is the probability, in 0..1, that the given label is right; lower = more likely wrong. It is the judges'
-    mean probability of the label (cleanlab's self-confidence; Northcutt et al. 2021, arXiv 1911.00068), lowered for
-    the most unusual pictures; next to 0 for a missing label, the surest proposals first; for a label that names a
-    region of no class, how unusual the picture is; 1 for a label that a reviewer gave.
-    Columns: image_id, given_region, suggested_region, score, rank, kind, confidence (of the suggestion), unusual,
-    agreement (share of judges whose first choice is the suggestion).
+    `error_probability`, in 0..1, is how likely the given label is wrong; higher = more likely wrong. `score` is 1 minus
+    that: how likely it is right; lower = more likely wrong. For a label that names a class both come from how labels
+    go wrong at this site (`noise`), and from how likely the picture is of no class (`neighbours`); a missing label is
+    wrong, those with the surest proposals first; a label that names a region of no class is right as far as the picture
+    is of none; a label that a reviewer gave has an error probability of 0.
+    Columns: image_id, given_region, suggested_region, score, rank, kind, error_probability, confidence (of the
+    suggestion, 0..1), unusual (share of wrong labels around the picture, 0..1), agreement (share of judges whose first
+    choice is the suggestion), neighbour_agreement (share of the neighbours that bear the label, 0..1, NaN without one).
+    `neighbours` are to be found among the pictures whose label names a region, be it of a class or of none.
     """
-    mean, unusual = judged.mean, judged.unusual.mean(axis=0)
+    mean = judged.mean
     reviewed, status = table["reviewed"].to_numpy(bool), table["label_status"].to_numpy(object)
     given = labels >= 0
-    outside = status == "outside"
+    outside = (status == "outside") & ~given
     missing = np.isin(status, _UNDECIDED) & ~given
-    out_of_domain = _out_of_domain_probability(unusual, out_of_domain_share)
+    around = errors_around(table["fold"].to_numpy(int), labels, judged, np.isin(status, OF_NO_CLASS) & ~given, neighbours)
+    no_class = no_class_probability(around)
+    noise = fit_noise(mean[given], labels[given], 1 - no_class[given])
 
-    score = np.ones(len(table))
-    score[given] = get_label_quality_scores(labels[given], mean[given], method="self_confidence")
-    score[given] *= 1 - out_of_domain[given]
-    score[missing] = _MISSING * (1 - mean[missing].max(axis=1))
-    score[outside] = unusual[outside]
+    wrong = np.zeros(len(table))
+    wrong[given] = 1 - (1 - noise.error_probability(mean[given], labels[given])) * (1 - no_class[given])
+    wrong[missing] = 1 - _MISSING * (1 - mean[missing].max(axis=1))
+    wrong[outside] = 1 - no_class[outside]
+    wrong[reviewed] = 0.0
 
     kind = np.full(len(table), "none", dtype=object)
+    kind[_two_regions(labels, noise.true_class(mean), neighbours)] = "two_regions"
     kind[_conflicting_copies(table, labels)] = "near_duplicate"
-    wrong = np.zeros(len(table), dtype=bool)
+    suspected = np.zeros(len(table), dtype=bool)
     # One job: more are forked, and a fork beside torch's and Dagster's threads can wait for ever on a lock of theirs.
-    wrong[given] = find_label_issues(labels[given], mean[given], filter_by="both", n_jobs=1)
-    kind[wrong] = "wrong_label"
-    kind[given & (out_of_domain > 0.5)] = "out_of_domain"
+    suspected[given] = find_label_issues(labels[given], mean[given], filter_by="both", n_jobs=1)
+    kind[suspected | (given & (wrong > 0.5))] = "wrong_label"
+    kind[given & (no_class > 0.5)] = "out_of_domain"
     kind[missing] = "missing_label"
     kind[outside] = "out_of_domain"
-    kind[reviewed], score[reviewed] = "none", 1.0
+    kind[reviewed] = "none"
 
     order = mean.argsort(axis=1)
     first, second = order[:, -1], order[:, -2]
-    suggestion = np.where((first == labels) & (kind == "wrong_label"), second, first)
+    suggestion = np.where((first == labels) & np.isin(kind, ("wrong_label", "two_regions")), second, first)
     names = np.array(regions, dtype=object)
     out = pd.DataFrame(
         {
             "image_id": table["image_id"],
             "given_region": table["region"],
             "suggested_region": np.where(kind == "out_of_domain", "", names[suggestion]),
-            "score": np.clip(score, 0, 1),
+            "score": np.clip(1 - wrong, 0, 1),
             "kind": kind,
+            "error_probability": np.clip(wrong, 0, 1),
             "confidence": mean[np.arange(len(table)), suggestion].astype(np.float32),
-            "unusual": unusual.astype(np.float32),
+            "unusual": around.astype(np.float32),
             "agreement": (judged.probabilities.argmax(axis=2) == suggestion).mean(axis=0).astype(np.float32),
+            "neighbour_agreement": neighbours.agreement(labels),
         }
     )
     out = out.sort_values(["score", "image_id"], ignore_index=True)
@@ -72,25 +82,26 @@ def rank_labels(
     return out
 
 
-def neighbour_agreement(embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
-    """Share, in 0..1, of each picture's nearest labelled pictures of other patients that bear its label; NaN if none.
+def errors_around(
+    fold: np.ndarray, labels: np.ndarray, judged: Judged, of_no_class: np.ndarray, neighbours: Neighbours
+) -> np.ndarray:
+    """Share of wrong labels among each picture's neighbours, (N,) in 0..1, by judges that do not know its own label.
 
-    `embeddings` (N, D), `labels` int (N,) with -1 for none, `groups` (N,).
+    `of_no_class` (N,) are pictures whose label names a region that is no class: right or wrong, they count as errors.
     """
-    known = np.flatnonzero(labels >= 0)
-    search = NearestNeighbors(n_neighbors=min(3 * count, len(known)), metric="cosine").fit(embeddings[known])
-    near = known[search.kneighbors(embeddings, return_distance=False)]  # (N, 3 count)
-    other = groups[near] != groups[:, None]
-    counted = other & (np.cumsum(other, axis=1) <= count)
-    agree = ((labels[near] == labels[:, None]) & counted).sum(axis=1)
-    total = counted.sum(axis=1)
-    return np.where((labels >= 0) & (total > 0), agree / np.maximum(total, 1), np.nan).astype(np.float32)
+    found = np.zeros(len(labels))
+    given = labels >= 0
+    for k in range(len(judged.around)):
+        doubt = of_no_class.astype(float)
+        doubt[given] = 1 - judged.around[k, given, labels[given]]
+        found[fold == k] = neighbours.mean(doubt)[fold == k]
+    return np.nan_to_num(found)
 
 
-def _out_of_domain_probability(unusual: np.ndarray, share: float) -> np.ndarray:
-    """0 up to the 1 - 2 share quantile of unusualness, rising to 1 at the most unusual; so 0.5 at the 1 - share one."""
-    rank = unusual.argsort(kind="stable").argsort(kind="stable") / max(len(unusual) - 1, 1)
-    return np.clip((rank - (1 - 2 * share)) / max(2 * share, 1e-9), 0, 1)
+def _two_regions(labels: np.ndarray, true: np.ndarray, neighbours: Neighbours) -> np.ndarray:
+    """Whether the label is one of two classes that are both likely and both borne by the neighbours; bool (N,)."""
+    both = np.minimum(true, neighbours.bear(labels, true.shape[1])) >= _BOTH  # (N, K)
+    return (labels >= 0) & (both.sum(axis=1) == 2) & both[np.arange(len(labels)), np.maximum(labels, 0)]
 
 
 def _conflicting_copies(table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:

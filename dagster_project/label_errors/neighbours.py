@@ -1,0 +1,66 @@
+"""What the labels of a picture's neighbours say: of its own label, and of whether it belongs to any class at all.
+
+Pictures of a part of the body that is no class lie together in a self-supervised embedding, and whatever labels they
+bear, the judges cannot learn them. A wrong label among right ones says nothing of its picture; wrong labels all around
+say that nothing here has a right one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+from sklearn.neighbors import NearestNeighbors
+
+_CLOSENESS = 10.0  # a neighbour counts exp(10 cosine)
+_EVEN = 0.58  # errors around a picture at which it is as likely of no class as of one
+_STEP = 0.04  # from there, that changes its odds by e
+# Both were fitted on real radiographs by hiding eight classes in turn: 30 or 60 of their pictures kept, under labels drawn
+# from three or five other classes.
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest labelled pictures of other patients, by the cosine of centred embeddings.
+
+    `rows` (N, R) are their numbers, the nearest first; `weight` (N, R) counts them, 0 from the wanted number on.
+    """
+
+    rows: np.ndarray
+    weight: np.ndarray
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Weighted mean over each picture's neighbours of values (N,): (N,), NaN without neighbours."""
+        total = self.weight.sum(axis=1)
+        found = (self.weight * values[self.rows]).sum(axis=1)
+        return np.where(total > 0, found / np.maximum(total, 1e-300), np.nan)
+
+    def agreement(self, labels: np.ndarray) -> np.ndarray:
+        """Share of the neighbours, each counted once, that bear the picture's label; NaN if none, or without a label."""
+        counted = self.weight > 0
+        agree = ((labels[self.rows] == labels[:, None]) & counted).sum(axis=1)
+        known = (labels >= 0) & counted.any(axis=1)
+        return np.where(known, agree / np.maximum(counted.sum(axis=1), 1), np.nan).astype(np.float32)
+
+    def bear(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """Weighted share of the neighbours that bear each class's label, (N, classes); 0 without neighbours."""
+        shares = [self.mean((labels == number).astype(float)) for number in range(classes)]
+        return np.nan_to_num(np.stack(shares, axis=1))
+
+
+def find_neighbours(embeddings: np.ndarray, known: np.ndarray, groups: np.ndarray, count: int) -> Neighbours:
+    """The `count` nearest to each of the embeddings (N, D) among the `known` (bool (N,)) of another of the `groups`."""
+    centred = embeddings - embeddings.mean(axis=0)
+    among = np.flatnonzero(known)
+    search = NearestNeighbors(n_neighbors=min(3 * count, len(among)), metric="cosine").fit(centred[among])
+    distance, place = search.kneighbors(centred)
+    rows = among[place]  # (N, R)
+    other = groups[rows] != groups[:, None]
+    counted = other & (np.cumsum(other, axis=1) <= count)
+    return Neighbours(rows, np.where(counted, np.exp(-_CLOSENESS * distance), 0))
+
+
+def no_class_probability(errors_around: np.ndarray) -> np.ndarray:
+    """How likely pictures are of no class, 0..1, given the share of wrong labels among their neighbours (N,)."""
+    return expit((errors_around - _EVEN) / _STEP)
