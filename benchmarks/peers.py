@@ -56,7 +56,7 @@ def of_supervised(layout: Layout, params: Params, data: LabelledSet) -> pd.DataF
     for fraction in params.evaluation.fractions:
         for repeat in range(params.evaluation.repeats if fraction < 1 else 1):
             rows = data.train[draw_fraction(data.labels[data.train], fraction, params.seed + repeat)]
-            backbone, head = _taught(pictures[rows], data.labels[rows], len(data.regions), params)
+            backbone, head = taught(pictures[rows], data.labels[rows], len(data.regions), params)
             with torch.inference_mode():
                 logits = head(torch.from_numpy(embed(backbone, test, params.learning)))
             tables.append(prediction_table("supervised", data, fraction, repeat, softmax(logits.numpy(), axis=1)))
@@ -70,7 +70,7 @@ def _probed(model: str, embeddings: np.ndarray, data: LabelledSet, params: Param
     )
 
 
-def _taught(pictures: np.ndarray, labels: np.ndarray, classes: int, params: Params) -> tuple[nn.Module, nn.Linear]:
+def taught(pictures: np.ndarray, labels: np.ndarray, classes: int, params: Params) -> tuple[nn.Module, nn.Linear]:
     """Backbone and head, on the CPU, trained by cross entropy on random views, AdamW and cosine decay as SimCLR is."""
     profile, device = params.learning, device_of(params.learning)
     torch.manual_seed(params.seed)

@@ -47,38 +47,38 @@ def accuracies(layout: Layout, truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranking(layout: Layout, truth: pd.DataFrame) -> pd.DataFrame:
-    """How well the score finds planted errors: all, wrong labels together, and each kind against the right ones."""
+    """How well the list finds planted errors: by the score, and for pictures of no class by `unusual`."""
     ranked = pd.read_parquet(layout.label_errors).merge(truth, on="image_id", suffixes=("", "_true"))
-    right = ranked["error_kind"] == "none"
-    groups = {"all": ~right, "wrong_label": ranked["error_kind"].isin(KINDS[:3])}
-    groups |= {kind: ranked["error_kind"] == kind for kind in KINDS}
-    rows = []
-    for name, planted in groups.items():
-        if not planted.any():
-            continue
-        among = ranked[planted | right]
-        y, suspicion = planted[planted | right].to_numpy(), 1 - among["score"].to_numpy()
-        top = y[np.argsort(-suspicion, kind="stable")]
-        count = int(y.sum())
-        rows.append(
-            (
-                name,
-                count,
-                roc_auc_score(y, suspicion),
-                average_precision_score(y, suspicion),
-                top[:count].mean(),
-                top[: round(0.08 * len(top))].sum() / count,
-                top[:count].mean() / y.mean(),
-            )
-        )
+    return measured(ranked["error_kind"], 1 - ranked["score"], ranked["unusual"])
+
+
+def measured(kind: pd.Series, suspicion: pd.Series, strangeness: pd.Series) -> pd.DataFrame:
+    """One row a kind of error. Each kind is sought among itself and the right labels; `out_of_domain, among all` by
+    `strangeness` among all labels, the wrong ones too. A picture whose suspicion is NaN counts nowhere."""
+    kind, suspicion, strangeness = (column[suspicion.notna()] for column in (kind, suspicion, strangeness))
+    right = kind == "none"
+    groups = {"all": ~right, "wrong_label": kind.isin(KINDS[:3])} | {name: kind == name for name in KINDS}
+    rows = [(name, *_found(planted[planted | right], suspicion[planted | right])) for name, planted in groups.items()]
+    labelled = kind != "missing"
+    rows.append(("out_of_domain, among all", *_found((kind == "out_of_domain")[labelled], strangeness[labelled])))
     columns = ["kind", "planted", "auroc", "average_precision", "precision_at_n", "found_in_first_8_percent", "lift"]
     table = pd.DataFrame(rows, columns=columns)
-    labelled = ranked[ranked["given_region"].notna()]
-    y = labelled["error_kind"] == "out_of_domain"
-    if y.any():
-        area, ap = roc_auc_score(y, labelled["unusual"]), average_precision_score(y, labelled["unusual"])
-        table.loc[len(table)] = ["out_of_domain (by `unusual`)", int(y.sum()), area, ap, np.nan, np.nan, np.nan]
-    return table
+    return table[table["planted"] > 0].reset_index(drop=True)
+
+
+def _found(planted: pd.Series, suspicion: pd.Series) -> tuple[float, ...]:
+    y, count = planted.to_numpy(), int(planted.sum())
+    if not count:
+        return (0,) + (np.nan,) * 5
+    top = y[np.argsort(-suspicion.to_numpy(), kind="stable")]
+    return (
+        count,
+        roc_auc_score(y, suspicion),
+        average_precision_score(y, suspicion),
+        top[:count].mean(),
+        top[: round(0.08 * len(top))].sum() / count,
+        top[:count].mean() / y.mean(),
+    )
 
 
 def main() -> None:

@@ -60,7 +60,9 @@ def fit_noise(mean: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Nois
     return Noise(rate, errors, temperature)
 
 
-def _explanations(true: np.ndarray, labels: np.ndarray, rate: float, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _explanations(
+    true: np.ndarray, labels: np.ndarray, rate: float, errors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Likelihood of each label as an error out of each class, (N, K), and as the right one, (N,)."""
     return rate * true * errors[:, labels].T, (1 - rate) * true[np.arange(len(labels)), labels] + 1e-300
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from dagster_project.ensembling.calibration import calibrated, fit_temperature
 from dagster_project.errors import RayTruthError
@@ -26,14 +27,15 @@ from dagster_project.pretraining.encoder import learned_from
 from dagster_project.pretraining.views import viewed_px
 from dagster_project.training_set.build import gather_pictures
 
-JUDGES = (*SELF_SUPERVISED, CROSSFIT)
+JUDGES = (*SELF_SUPERVISED, CROSSFIT)  # one probe on each, and one more on all side by side
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What the JUDGES, none of which saw a picture's label or its patient's, say of it.
+    """What probes on each of the JUDGES, then on all, none of which saw a picture's label or its patient's, say of it.
 
-    `probabilities` (J, N, K). `around` (F, N, K): what probes on the self-supervised encoders say of every picture where
+    `probabilities` (J + 1, N, K). `around` (F, N, K): what probes on the self-supervised encoders say of every picture where
     neither its own fold nor fold f taught them, so that the labels around a picture of fold f can be doubted by models
     that do not know its label.
     """
@@ -43,8 +45,8 @@ class Judged:
 
     @property
     def mean(self) -> np.ndarray:
-        """The judges' mean probabilities, (N, K)."""
-        return self.probabilities.mean(axis=0)
+        """The judges' geometric mean, (N, K); rows sum to 1."""
+        return softmax(np.log(np.maximum(self.probabilities, _LEAST)).mean(axis=0), axis=1)
 
 
 def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarray, classes: int) -> Judged:
@@ -57,15 +59,16 @@ def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarra
     fold, folds = table["fold"].to_numpy(int), params.training_set.folds
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
     pictures = gather_pictures(layout, table, viewed_px(params.learning))
-    probabilities = np.zeros((len(JUDGES), len(table), classes))
+    probabilities = np.zeros((len(JUDGES) + 1, len(table), classes))
     around = np.zeros((folds, len(table), classes))
     for k in range(folds):
         _check_held_out(layout, table, labels, k)
-        for j, embeddings in enumerate(_embeddings_for(layout, params, pictures, k)):
+        each = list(_embeddings_for(layout, params, pictures, k))
+        for j, embeddings in enumerate([*each, np.concatenate(each, axis=1)]):
             case = _Case(embeddings, labels, teaches, fold, classes)
             setting = _choose(case, k, params)
             probabilities[j, fold == k] = _judged(case, (k,), k, setting)
-            if JUDGES[j] in SELF_SUPERVISED:
+            if j < len(SELF_SUPERVISED):
                 for f in range(folds):
                     around[k, fold == f] += _judged(case, (k, f), f, setting) / len(SELF_SUPERVISED)
     return Judged(probabilities, around)

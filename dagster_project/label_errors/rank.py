@@ -37,7 +37,9 @@ def rank_labels(
     given = labels >= 0
     outside = (status == "outside") & ~given
     missing = np.isin(status, _UNDECIDED) & ~given
-    around = errors_around(table["fold"].to_numpy(int), labels, judged, np.isin(status, OF_NO_CLASS) & ~given, neighbours)
+    around = errors_around(
+        table["fold"].to_numpy(int), labels, judged, np.isin(status, OF_NO_CLASS) & ~given, neighbours
+    )
     no_class = no_class_probability(around)
     noise = fit_noise(mean[given], labels[given], 1 - no_class[given])
 

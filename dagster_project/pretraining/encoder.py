@@ -28,6 +28,7 @@ from dagster_project.pretraining.views import viewed_px
 from dagster_project.training_set.build import class_numbers, gather_pictures, load_training_set
 
 log = logging.getLogger("raytruth")
+_TAUGHT = ("supcon", "crossfit")  # methods that learn from labels
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def pretrain_encoder(layout: Layout, params: Params, name: str) -> EncoderSummar
     """Pretrain one encoder and write `models/<name>/`.
 
     `encoder_<method>` learns from the training split: `simclr` and `byol` see no label, `supcon` sees those of that
-    split, wrong ones too. The SupCon encoder of a fold learns from all pictures of the other folds, for `label_errors`
-    alone: an encoder trained with labels may judge only pictures whose labels it never saw.
+    split, wrong ones too. The encoder of a fold (SupCon and a classifier) learns from all pictures of the other folds,
+    for `label_errors` alone: an encoder trained with labels may judge only pictures whose labels it never saw.
 
     Where fewer than half of the pictures have a label, an encoder that learns from them begins from `encoder_simclr`,
     which must be there, and learns from the surest answers of a probe on it too (see `self_training`).
@@ -71,8 +72,9 @@ def pretrain_encoder(layout: Layout, params: Params, name: str) -> EncoderSummar
     rows, labels = lesson.rows, lesson.labels
     seed = (params.seed + zlib.crc32(name.encode())) % 2**31
     pictures = gather_pictures(layout, rows, round(profile.px * SOURCE_MARGIN))
-    settings = profile.model_dump(exclude={*METHODS, "crossfit_epochs"} - {lesson.method})
-    settings |= {"epochs": lesson.epochs, "seed": seed}
+    own = "supcon" if lesson.method == "crossfit" else lesson.method
+    settings = profile.model_dump(exclude={*METHODS, "crossfit_epochs"} - {own})
+    settings |= {"epochs": lesson.epochs, "seed": seed} | ({"classified": True} if lesson.method == "crossfit" else {})
     begun_from = content_hash(_simclr(layout)) if lesson.self_training and _simclr(layout).exists() else ""
     made_from = _fingerprint(pictures, labels, settings | {"begun_from": begun_from})
     known = read_json(folder / "card.json") if (folder / "card.json").exists() else {}
@@ -137,20 +139,20 @@ class _Lesson:
 
     @property
     def self_training(self) -> bool:
-        return self.method == "supcon" and labels_are_few(self.labels)
+        return self.method in _TAUGHT and labels_are_few(self.labels)
 
 
 def _lesson(layout: Layout, params: Params, name: str) -> _Lesson:
     table, profile = load_training_set(layout), params.learning
     used = table["excluded"] == ""
     if name.startswith(f"{CROSSFIT}/"):
-        method, epochs = "supcon", profile.crossfit_epochs
+        method, epochs = "crossfit", profile.crossfit_epochs
         rows = table[used & (table["fold"] != int(name.rpartition("_")[2]))]
     else:
         method = name.removeprefix("encoder_")
         epochs = getattr(profile, method).epochs
         rows = table[used & (table["split"] == "train")]
-    labels = class_numbers(layout, params, rows) if method == "supcon" else np.full(len(rows), -1)
+    labels = class_numbers(layout, params, rows) if method in _TAUGHT else np.full(len(rows), -1)
     return _Lesson(method, epochs, rows, labels)
 
 

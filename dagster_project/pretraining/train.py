@@ -22,6 +22,7 @@ from dagster_project.params import Profile
 from dagster_project.pretraining.backbone import embedding_size, make_backbone
 from dagster_project.pretraining.batches import deal
 from dagster_project.pretraining.byol import BYOL
+from dagster_project.pretraining.classified import ClassifiedSupCon
 from dagster_project.pretraining.device import device_of, precision_of, processes
 from dagster_project.pretraining.module import Pretraining
 from dagster_project.pretraining.simclr import SimCLR
@@ -37,7 +38,10 @@ _LEAST_PICTURES = 8
 
 @dataclass(frozen=True)
 class Run:
-    """What to train. `labels` are class numbers, -1 for none; `name` is for people; `start` is where to go on from."""
+    """What to train: one of METHODS, or `crossfit`, which is SupCon with a classifier beside it.
+
+    `labels` are class numbers, -1 for none; `name` is for people; `start` is where to go on from.
+    """
 
     name: str
     method: str
@@ -130,6 +134,8 @@ def make_method(run: Run, profile: Profile) -> SimCLR | BYOL | SupCon:
         return SimCLR(backbone, size, profile.simclr)
     if run.method == "byol":
         return BYOL(backbone, size, profile.byol)
+    if run.method == "crossfit":
+        return ClassifiedSupCon(backbone, size, profile.supcon, int(run.labels.max(initial=0)) + 1)
     return SupCon(backbone, size, profile.supcon)
 
 

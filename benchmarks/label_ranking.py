@@ -1,0 +1,137 @@
+"""How well wrong labels are found, by share of wrong labels and kind of error, against three plain ways to rank.
+
+    python -m benchmarks.label_ranking SITE NOISE_5/truth.csv NOISE_1/truth.csv ...
+
+SITE is a finished root of the first export. The others are exports of the same pictures by `to_dicom.py`, with the same
+seed and another `--label-noise`; SITE's training set is given their labels, in a copy beside it (`SITE-ranking-<n>`), since
+pixels, split and the encoders that see no label stay what they were. What sees labels learns them anew: the folds' encoders, the
+probes, and the network. Peers: cleanlab's self-confidence of a cross-fitted probe on SimCLR; disagreement of SimCLR's
+nearest neighbours of other patients; a network of the profile's size taught by the labels on four folds of patients,
+with cleanlab's self-confidence. The truth is read for scoring only. Run again, it goes on from what is there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from cleanlab.rank import get_label_quality_scores
+from scipy.special import softmax
+
+from benchmarks.peers import taught
+from benchmarks.real_export import joined, measured
+from benchmarks.results import arguments, save
+from dagster_project.evaluation.embeddings import load_embeddings
+from dagster_project.files import write_table
+from dagster_project.label_errors.find import find_label_errors, load_label_errors
+from dagster_project.label_errors.neighbours import find_neighbours
+from dagster_project.label_errors.out_of_sample import judge
+from dagster_project.layout import Layout
+from dagster_project.params import Params, load_params
+from dagster_project.pretraining.embed import embed
+from dagster_project.pretraining.pretrain import pretrain
+from dagster_project.pretraining.train import SOURCE_MARGIN
+from dagster_project.training_set.build import class_numbers, gather_pictures, load_training_set
+from dagster_project.training_set.split import assign_folds, stratum_of
+
+FOLDS = 4
+EPOCHS = 40  # of the network taught by labels; it sees a picture once an epoch, the folds' encoders twice in each of 30
+PARTS = ("params.yaml", "regions.yaml", "data", "models")
+
+
+def relabelled(site: Layout, truth: Path, folder: Path) -> Layout:
+    """A copy of the root, by hard links, whose training set bears the labels that the export of `truth` gives."""
+    layout = Layout(folder)
+    if folder.exists():
+        return layout
+    for part in PARTS:
+        source = site.root / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, copy_function=os.link)
+        else:
+            folder.mkdir(exist_ok=True)
+            shutil.copy(source, folder / part)
+    table = load_training_set(site)
+    given = table["image_id"].map(joined(site, truth).set_index("image_id")["given_region"])
+    missing = given == ""
+    status = np.where(missing, "absent", "region")
+    write_table(layout.training_set, table.assign(region=given.mask(missing, None), label_status=status))
+    return layout
+
+
+def by_supervised(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
+    """Probabilities (N, K) of a network taught by the labels of the other folds of patients."""
+    kept = layout.root / "supervised.npy"
+    if kept.exists():
+        return np.load(kept)
+    fold = table["group"].map(assign_folds(stratum_of(table["group"], table["region"]), FOLDS)).to_numpy(int)
+    teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
+    seen = gather_pictures(layout, table, round(params.learning.px * SOURCE_MARGIN))
+    asked = gather_pictures(layout, table, params.learning.px)
+    found = np.zeros((len(table), labels.max() + 1))
+    schooling = params.learning.supcon.model_copy(update={"epochs": EPOCHS})
+    profile = params.learning.model_copy(update={"supcon": schooling})
+    params = params.model_copy(update={"profiles": {params.profile: profile}})
+    for k in range(FOLDS):
+        rows = teaches & (fold != k)
+        backbone, head = taught(seen[rows], labels[rows], found.shape[1], params)
+        with torch.inference_mode():
+            logits = head(torch.from_numpy(embed(backbone, asked[fold == k], params.learning)))
+        found[fold == k] = softmax(logits.numpy(), axis=1)
+    np.save(kept, found)
+    return found
+
+
+def compared(layout: Layout, params: Params, truth: Path) -> pd.DataFrame:
+    """The pipeline's list and the peers', each measured."""
+    pretrain(layout, params, "crossfit")
+    find_label_errors(layout, params)
+    table = load_training_set(layout)
+    labels, given = class_numbers(layout, params, table), table["region"].notna().to_numpy()
+    known = joined(layout, truth).set_index("image_id").loc[table["image_id"]]
+    kind = known["error_kind"].reset_index(drop=True)
+    listed = load_label_errors(layout).set_index("image_id").loc[table["image_id"]].reset_index()
+    neighbours = find_neighbours(
+        load_embeddings(layout, "encoder_simclr", len(table)), given, table["group"].to_numpy(str), 20
+    )
+    simclr = judge(layout, params, table, labels, labels.max() + 1).probabilities[0]
+    peers = {
+        "self-confidence, SimCLR": _doubt(labels, simclr),
+        "k-NN disagreement, SimCLR": pd.Series(1 - neighbours.agreement(labels)),
+        "supervised network": _doubt(labels, by_supervised(layout, params, table, labels)),
+    }
+    tables = {"raytruth": measured(kind, listed["error_probability"], listed["unusual"])}
+    tables |= {name: measured(kind, doubt, doubt) for name, doubt in peers.items()}
+    wrong = kind[given].isin(["neighbour", "uniform", "protocol_default"]).mean()
+    return pd.concat(t.assign(noise=round(float(wrong), 3), method=name) for name, t in tables.items())
+
+
+def _doubt(labels: np.ndarray, probabilities: np.ndarray) -> pd.Series:
+    """1 - cleanlab's self-confidence; NaN where there is no label."""
+    doubt = pd.Series(np.nan, index=range(len(labels)))
+    given = labels >= 0
+    doubt[given] = 1 - get_label_quality_scores(labels[given], probabilities[given], method="self_confidence")
+    return doubt
+
+
+def main() -> None:
+    """Rank under each export's labels and write one table."""
+    parser = arguments(__doc__)
+    parser.add_argument("site", type=Path)
+    parser.add_argument("truth", type=Path, nargs="+")
+    args = parser.parse_args()
+    found = []
+    for number, truth in enumerate(args.truth):
+        layout = relabelled(Layout(args.site), truth, args.site.with_name(f"{args.site.name}-ranking-{number}"))
+        found.append(compared(layout, load_params(layout.params), truth))
+        print(found[-1].to_string(index=False, float_format="%.3f"), flush=True)
+    table = pd.concat(found)
+    save(table[["noise", "method", *table.columns.drop(["noise", "method"])]], "label-ranking", args.out)
+
+
+if __name__ == "__main__":
+    main()

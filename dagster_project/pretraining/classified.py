@@ -1,0 +1,42 @@
+"""SupCon with a classifier beside its projection: what the judges of label errors learn from the other folds' labels.
+
+Contrast keeps a class together, cross entropy keeps classes apart; together they give a backbone whose probe errs less on
+the held-out fold than either does. The classifier is dropped with the projection.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from dagster_project.params import SupCon as Settings
+from dagster_project.pretraining.supcon import SupCon
+
+_SMOOTHING = 0.1  # some labels are wrong: none is to be learned with certainty (Lukasik et al. 2020, arXiv 2003.02819)
+
+
+class ClassifiedSupCon(SupCon):
+    """SupCon's projection head and loss over a backbone, and a linear classifier with its own loss added."""
+
+    def __init__(self, backbone: nn.Module, size: int, settings: Settings, classes: int) -> None:
+        super().__init__(backbone, size, settings)
+        self.classify = nn.Linear(size, classes)
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Projections (B, P) of each of two views (B, 1, px, px), then their logits (B, K), float32."""
+        embedded = self.backbone(torch.cat([first, second]))  # (2B, D)
+        a, b = self.project(embedded).float().chunk(2)
+        p, q = self.classify(embedded).float().chunk(2)
+        return a, b, p, q
+
+    def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
+        """The sum of both losses; labels (B,), -1 for a picture without one."""
+        *projected, first, second = embedded
+        return super().loss(tuple(projected), labels) + cross_entropy(torch.cat([first, second]), labels.repeat(2))
+
+
+def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean cross entropy of logits (B, K) with smoothed labels (B,), over those that are no -1; 0 if all are."""
+    total = F.cross_entropy(logits, labels, ignore_index=-1, label_smoothing=_SMOOTHING, reduction="sum")
+    return total / (labels >= 0).sum().clamp(min=1)
