@@ -27,7 +27,7 @@ _SIDE = 160
 
 @dataclass(frozen=True)
 class LabelErrorSummary:
-    """Pictures by kind, and the estimated share of given labels that are wrong: the mean of their error probabilities."""
+    """Pictures by kind, and the estimated share of wrong labels: the mean of the given ones' error probabilities."""
 
     kinds: dict[str, int]
     estimated_noise: float

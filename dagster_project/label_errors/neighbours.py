@@ -14,10 +14,10 @@ from scipy.special import expit
 from sklearn.neighbors import NearestNeighbors
 
 _CLOSENESS = 10.0  # a neighbour counts exp(10 cosine)
-_EVEN = 0.58  # errors around a picture at which it is as likely of no class as of one
-_STEP = 0.04  # from there, that changes its odds by e
-# Both were fitted on real radiographs by hiding eight classes in turn: 30 or 60 of their pictures kept, under labels drawn
-# from three or five other classes.
+# Both were fitted on real radiographs by hiding eight classes in turn: 30 or 60 pictures of each were kept, with labels of
+# three or five others.
+_EVEN = 0.58  # share of wrong labels around a picture at which it is as likely of no class as of one
+_STEP = 0.04  # this much more changes its odds by e
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Neighbours:
         return np.where(total > 0, found / np.maximum(total, 1e-300), np.nan)
 
     def agreement(self, labels: np.ndarray) -> np.ndarray:
-        """Share of the neighbours, each counted once, that bear the picture's label; NaN if none, or without a label."""
+        """Share of the neighbours, each counted once, that bear the picture's label; NaN without either."""
         counted = self.weight > 0
         agree = ((labels[self.rows] == labels[:, None]) & counted).sum(axis=1)
         known = (labels >= 0) & counted.any(axis=1)

@@ -1,8 +1,9 @@
 """How labels go wrong at this site, learned from the labels themselves, and how likely each one is wrong.
 
-A given label is either that of the picture's true class, or, at the site's rate, drawn by an error that turns class t into
-class g. The judges' probabilities stand for the true class; rate, errors and the temperature of the judges are those under
-which the given labels are likeliest (Dawid & Skene 1979, doi 10.2307/2346806, with a classifier in the raters' place).
+A given label is either that of the picture's true class, or, at the site's rate, drawn by an error that turns class t
+into class g. The judges' probabilities stand for the true class; rate, errors and the temperature of the judges are
+those under which the given labels are likeliest: Dawid & Skene 1979, doi 10.2307/2346806, with judges for a second
+rater.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True)
 class Noise:
-    """`rate`: share of the labels that are wrong, 0..1; `errors` (K, K): row t, column g is the share of class t's wrong
-    labels that say g, 0 on the diagonal; `temperature` of the judges' logarithms, below 1 if they were too unsure."""
+    """What is known of the site's errors.
+
+    `rate`: share of the labels that are wrong, 0..1. `errors` (K, K): row t, column g is the share of class t's wrong
+    labels that say g; 0 on the diagonal. `temperature` of the judges' logarithms: below 1 if they were too unsure.
+    """
 
     rate: float
     errors: np.ndarray

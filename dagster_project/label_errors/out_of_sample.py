@@ -1,8 +1,8 @@
 """Probabilities of every picture's class from models that saw neither its label nor its patient's.
 
 Pictures fall into folds by patient group. A picture of fold k is judged by probes fitted on the other folds, whose
-strength and temperature are chosen within those other folds too. An encoder trained without labels serves all folds; a
-SupCon encoder has learned from labels, so fold k has one of its own, trained on the other folds.
+strength and temperature are chosen within those other folds too. An encoder trained without labels serves all folds;
+one that learns from labels is trained for each fold, on the others.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _LEAST = 1e-9
 class Judged:
     """What probes on each of the JUDGES, then on all, none of which saw a picture's label or its patient's, say of it.
 
-    `probabilities` (J + 1, N, K). `around` (F, N, K): what probes on the self-supervised encoders say of every picture where
-    neither its own fold nor fold f taught them, so that the labels around a picture of fold f can be doubted by models
-    that do not know its label.
+    `probabilities` (J + 1, N, K). `around` (F, N, K): what probes on the self-supervised encoders say of every picture
+    when neither its own fold nor fold f taught them, so that the labels around a picture of fold f are doubted by
+    models that do not know its label.
     """
 
     probabilities: np.ndarray

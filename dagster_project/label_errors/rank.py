@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
+from scipy.stats import rankdata
 
+from dagster_project.label_errors.copies import conflicting_copies, knowing_copies
 from dagster_project.label_errors.neighbours import Neighbours, no_class_probability
 from dagster_project.label_errors.noise import fit_noise
 from dagster_project.label_errors.out_of_sample import Judged
@@ -24,12 +26,13 @@ def rank_labels(
 
     `error_probability`, in 0..1, is how likely the given label is wrong; higher = more likely wrong. `score` is 1 minus
     that: how likely it is right; lower = more likely wrong. For a label that names a class both come from how labels
-    go wrong at this site (`noise`), and from how likely the picture is of no class (`neighbours`); a missing label is
-    wrong, those with the surest proposals first; a label that names a region of no class is right as far as the picture
-    is of none; a label that a reviewer gave has an error probability of 0.
+    go wrong at this site (`noise`), how likely the picture is of no class (`neighbours`), and whether a copy bears
+    another label (`copies`); a missing label is wrong, those with the surest proposals first; a label that names a
+    region of no class is right as far as the picture is of none; a label that a reviewer gave is right.
     Columns: image_id, given_region, suggested_region, score, rank, kind, error_probability, confidence (of the
-    suggestion, 0..1), unusual (share of wrong labels around the picture, 0..1), agreement (share of judges whose first
-    choice is the suggestion), neighbour_agreement (share of the neighbours that bear the label, 0..1, NaN without one).
+    suggestion, 0..1), unusual (share of the other pictures with fewer wrong labels around them, 0..1), agreement (share
+    of judges whose first choice is the suggestion), neighbour_agreement (share of the neighbours that bear the label,
+    0..1, NaN without a label).
     `neighbours` are to be found among the pictures whose label names a region, be it of a class or of none.
     """
     mean = judged.mean
@@ -37,25 +40,28 @@ def rank_labels(
     given = labels >= 0
     outside = (status == "outside") & ~given
     missing = np.isin(status, _UNDECIDED) & ~given
-    around = errors_around(
-        table["fold"].to_numpy(int), labels, judged, np.isin(status, OF_NO_CLASS) & ~given, neighbours
-    )
+    known = np.where(reviewed & given, 0.0, np.where(np.isin(status, OF_NO_CLASS) & ~given, 1.0, np.nan))
+    around = errors_around(table["fold"].to_numpy(int), labels, judged, known, neighbours)
     no_class = no_class_probability(around)
-    noise = fit_noise(mean[given], labels[given], 1 - no_class[given])
+    noise = fit_noise(mean[given], labels[given], (1 - no_class[given]) * ~reviewed[given])
 
-    wrong = np.zeros(len(table))
-    wrong[given] = 1 - (1 - noise.error_probability(mean[given], labels[given])) * (1 - no_class[given])
+    alone = np.zeros(len(table))
+    alone[given] = 1 - (1 - noise.error_probability(mean[given], labels[given])) * (1 - no_class[given])
+    alone[reviewed] = 0.0
+    conflicts = conflicting_copies(table["near_duplicate_group"].to_numpy(), labels)
+    wrong = knowing_copies(alone, labels, conflicts)
     wrong[missing] = 1 - _MISSING * (1 - mean[missing].max(axis=1))
     wrong[outside] = 1 - no_class[outside]
     wrong[reviewed] = 0.0
 
     kind = np.full(len(table), "none", dtype=object)
     kind[_two_regions(labels, noise.true_class(mean), neighbours)] = "two_regions"
-    kind[_conflicting_copies(table, labels)] = "near_duplicate"
+    for copies in conflicts:
+        kind[copies] = "near_duplicate"
     suspected = np.zeros(len(table), dtype=bool)
     # One job: more are forked, and a fork beside torch's and Dagster's threads can wait for ever on a lock of theirs.
     suspected[given] = find_label_issues(labels[given], mean[given], filter_by="both", n_jobs=1)
-    kind[suspected | (given & (wrong > 0.5))] = "wrong_label"
+    kind[suspected | (given & (alone > 0.5))] = "wrong_label"
     kind[given & (no_class > 0.5)] = "out_of_domain"
     kind[missing] = "missing_label"
     kind[outside] = "out_of_domain"
@@ -74,7 +80,7 @@ def rank_labels(
             "kind": kind,
             "error_probability": np.clip(wrong, 0, 1),
             "confidence": mean[np.arange(len(table)), suggestion].astype(np.float32),
-            "unusual": around.astype(np.float32),
+            "unusual": (rankdata(around, "min") - 1).astype(np.float32) / max(len(table) - 1, 1),
             "agreement": (judged.probabilities.argmax(axis=2) == suggestion).mean(axis=0).astype(np.float32),
             "neighbour_agreement": neighbours.agreement(labels),
         }
@@ -85,17 +91,19 @@ def rank_labels(
 
 
 def errors_around(
-    fold: np.ndarray, labels: np.ndarray, judged: Judged, of_no_class: np.ndarray, neighbours: Neighbours
+    fold: np.ndarray, labels: np.ndarray, judged: Judged, known: np.ndarray, neighbours: Neighbours
 ) -> np.ndarray:
     """Share of wrong labels among each picture's neighbours, (N,) in 0..1, by judges that do not know its own label.
 
-    `of_no_class` (N,) are pictures whose label names a region that is no class: right or wrong, they count as errors.
+    `known` (N,) is 0 where a reviewer gave the label, 1 where it names a region that is no class (right or wrong, there
+    is no class for what stands there), else NaN.
     """
     found = np.zeros(len(labels))
     given = labels >= 0
     for k in range(len(judged.around)):
-        doubt = of_no_class.astype(float)
+        doubt = np.zeros(len(labels))
         doubt[given] = 1 - judged.around[k, given, labels[given]]
+        doubt = np.where(np.isnan(known), doubt, known)
         found[fold == k] = neighbours.mean(doubt)[fold == k]
     return np.nan_to_num(found)
 
@@ -104,10 +112,3 @@ def _two_regions(labels: np.ndarray, true: np.ndarray, neighbours: Neighbours) -
     """Whether the label is one of two classes that are both likely and both borne by the neighbours; bool (N,)."""
     both = np.minimum(true, neighbours.bear(labels, true.shape[1])) >= _BOTH  # (N, K)
     return (labels >= 0) & (both.sum(axis=1) == 2) & both[np.arange(len(labels)), np.maximum(labels, 0)]
-
-
-def _conflicting_copies(table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
-    """Whether a picture has a near-duplicate that bears another label; bool (N,)."""
-    labelled = pd.DataFrame({"group": table["near_duplicate_group"].to_numpy(), "label": labels})
-    kinds = labelled[labelled["label"] >= 0].groupby("group")["label"].nunique()
-    return labelled["group"].map(kinds).fillna(0).to_numpy() > 1
