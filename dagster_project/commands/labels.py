@@ -49,13 +49,20 @@ def review(
     from dagster_project.ledger import load_verdicts
     from dagster_project.review.cards import load_worklist
     from dagster_project.review.desk import Desk
+    from dagster_project.review.facts import expected_errors_of, headers_of, with_facts
+    from dagster_project.review.originals import open_originals
     from dagster_project.review.server import serve_review
     from dagster_project.taxonomy.taxonomy import load_taxonomy
 
-    load_verdicts(layout)  # a broken ledger is said here, not at the first answer
+    read = load_verdicts(layout)["image_id"]  # a broken ledger is said here, not at the first answer
     regions = load_taxonomy(layout.root / params.regions).regions
-    desk = Desk(layout, load_worklist(layout), regions, params.review.second_reading)
-    serve_review(desk, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False))
+    worklist = load_worklist(layout)
+    headers = headers_of(layout, worklist)
+    originals = open_originals(layout, params.ingestion, headers)
+    worklist = with_facts(layout, worklist, headers)
+    expected = expected_errors_of(layout, worklist, read)
+    desk = Desk(layout, worklist, regions, params.review.second_reading, *expected, params.ingestion.clean)
+    serve_review(desk, originals, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False))
 
 
 class OtherTool(StrEnum):

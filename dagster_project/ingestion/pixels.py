@@ -88,8 +88,7 @@ class PixelReader:
                 warnings.simplefilter("ignore")
                 ds = open_dataset(Path(file.path), warned)
                 stored = decode(ds, warned)
-                levels = levels_of(stored)
-                shown = painted(levels, stretch(presented(ds, levels, warned), self.percentiles), stored)
+                shown = displayed(ds, stored, self.percentiles, warned)
                 small = clean(shown, declared_field(ds), self.side) if self.clean else Cleaned(fitted(shown, self.side))
                 picture = centred(small.picture, self.side)
                 warned += odd_content(ds, stored, Path(file.path).stat().st_size)
@@ -102,7 +101,7 @@ class PixelReader:
         warned += ["text_masked"] if small.masked else []
         reasons = sorted(set(warned) - {"no_preamble"})
         return PixelRead(
-            reasons, picture, _digest(stored), file_digest, small.cropped, small.blanked, small.masked, tags_of(ds)
+            reasons, picture, digest_of(stored), file_digest, small.cropped, small.blanked, small.masked, tags_of(ds)
         )
 
 
@@ -140,6 +139,14 @@ def _check_length(found: int, expected: int, warned: list[str]) -> None:
         warned.append("pixel_padding")
 
 
+def displayed(
+    ds: FileDataset, stored: np.ndarray, percentiles: tuple[float, float], warned: list[str]
+) -> np.ndarray:
+    """The picture (Rows, Columns) as a display would show it, stretched to 0..255; float32."""
+    levels = levels_of(stored)
+    return painted(levels, stretch(presented(ds, levels, warned), percentiles), stored)
+
+
 def presented(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
     """The values as a display would show them: modality LUT, VOI LUT or window, MONOCHROME1 inverted once.
 
@@ -169,7 +176,8 @@ def stretch(shown: Levels, percentiles: tuple[float, float]) -> np.ndarray:
     return np.clip((shown.values - bottom) * (255 / (top - bottom)), 0, 255).astype(np.float32)
 
 
-def _digest(stored: np.ndarray) -> str:
+def digest_of(stored: np.ndarray) -> str:
+    """SHA-256 of stored values, their type and shape."""
     digest = hashlib.sha256(f"{stored.dtype}{stored.shape}".encode())
     digest.update(np.ascontiguousarray(stored).data)
     return digest.hexdigest()
