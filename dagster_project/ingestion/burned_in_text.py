@@ -85,12 +85,11 @@ def text_boxes(picture: np.ndarray) -> list[Box]:
 def _regions(small: np.ndarray) -> list[Box]:
     """Parts of a uint8 picture (rows, columns) in which strokes stand close together; most pictures have few."""
     levels = small.astype(np.int16)
+    down, across = levels[2:] - levels[:-2], levels[:, 2:] - levels[:, :-2]
     dense = np.ones([-(-side // _CELL) for side in small.shape], bool)
-    for axis in (0, 1):
-        steps = np.zeros(small.shape, np.int16)
-        inner = (slice(1, -1), slice(None))[:: 1 if axis == 0 else -1]
-        steps[inner] = levels.take(range(2, small.shape[axis]), axis) - levels.take(range(small.shape[axis] - 2), axis)
-        dense &= np.minimum(_share(steps >= _STEEP), _share(steps <= -_STEEP)) >= _STEEP_SHARE
+    for steps, inner in ((down, np.s_[1:-1, :]), (across, np.s_[:, 1:-1])):
+        rising, falling = (_share(steep, inner, small.shape) for steep in (steps >= _STEEP, steps <= -_STEEP))
+        dense &= np.minimum(rising, falling) >= _STEEP_SHARE
     labels, count = ndimage.label(ndimage.binary_dilation(dense, np.ones((3, 3))), np.ones((3, 3)))
     reach = _AROUND // _CELL
     boxes = [
@@ -108,11 +107,16 @@ def _regions(small: np.ndarray) -> list[Box]:
     return boxes
 
 
-def _share(mask: np.ndarray) -> np.ndarray:
-    """How much of the four cells around each cell's lower right corner, and its upper left one, is set; the greater."""
-    rows, columns = mask.shape
-    padded = np.pad(mask, ((0, -rows % _CELL), (0, -columns % _CELL)))
-    cells = padded.reshape(padded.shape[0] // _CELL, _CELL, -1, _CELL).mean(axis=(1, 3), dtype=np.float32)
+def _share(mask: np.ndarray, inner: tuple[slice, slice], shape: tuple[int, ...]) -> np.ndarray:
+    """How much of the four cells around each cell's lower right corner, and its upper left one, is set; the greater.
+
+    `mask` is of the `inner` part of a picture of `shape`.
+    """
+    rows, columns = (-(-side // _CELL) for side in shape)
+    padded = np.zeros((rows * _CELL, columns * _CELL), np.uint8)
+    padded[: shape[0], : shape[1]][inner] = mask
+    stripes = padded.reshape(rows, _CELL, -1).sum(axis=1, dtype=np.uint8)
+    cells = stripes.reshape(rows, columns, _CELL).sum(axis=2, dtype=np.float32) / _CELL**2
     four = ndimage.uniform_filter(cells, 2, mode="constant")  # of each cell with those above and left of it
     return np.maximum(four, np.pad(four, ((0, 1), (0, 1)))[1:, 1:])
 

@@ -72,9 +72,14 @@ def _refuse_deep_nesting(ds: Dataset, depth: int) -> None:
                 _refuse_deep_nesting(item, depth + 1)
 
 
+def is_as_in_file(ds: FileDataset, stored: np.ndarray) -> bool:
+    """Whether `stored` are the very bytes of the data set's pixel data, with nothing decoded or masked."""
+    return np.may_share_memory(stored, np.frombuffer(ds.PixelData, np.uint8))
+
+
 def _has_high_bits(ds: FileDataset, stored: np.ndarray) -> bool:
     """Whether bits above BitsStored are set, as by overlays of old; pydicom has masked them in `stored`."""
-    if ds.file_meta.TransferSyntaxUID.is_compressed or stored.itemsize == 1:
+    if ds.file_meta.TransferSyntaxUID.is_compressed or stored.itemsize == 1 or is_as_in_file(ds, stored):
         return False
     raw = np.frombuffer(ds.PixelData, stored.dtype.newbyteorder(byte_order(ds)), count=stored.size)
     return not np.array_equal(raw, stored.ravel())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import (
     JPEG2000,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
@@ -29,7 +32,7 @@ from dagster_project.ingestion.elements import integer, open_dataset, refusing, 
 from dagster_project.ingestion.grayscale import rescaled, windowed
 from dagster_project.ingestion.letterbox import centred, fitted
 from dagster_project.ingestion.levels import Levels, levels_of, painted
-from dagster_project.ingestion.oddities import odd_content
+from dagster_project.ingestion.oddities import is_as_in_file, odd_content
 from dagster_project.ingestion.opening import has_changed, open_regular
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
@@ -54,9 +57,9 @@ _FLAT = 0.05  # share of pixels at the very lowest or highest value from which o
 class PixelRead:
     """What the second pass found in one file. `picture` is uint8 (side, side), or None if the file is refused.
 
-    Both digests are SHA-256: of the stored values, and of the whole file. `cropped` and `blanked` are the shares that
-    were cut off as border and blanked as marks, `masked` that of burned-in text, in 0..1. `tags` are the file's tags
-    (privacy.actions.tags_of).
+    Both digests are SHA-256: of the stored values, and of the whole file (`_file_digest`). `cropped` and `blanked` are
+    the shares that were cut off as border and blanked as marks, `masked` that of burned-in text, in 0..1. `tags` are the
+    file's tags (privacy.actions.tags_of).
     """
 
     reasons: list[str]
@@ -93,8 +96,8 @@ class PixelReader:
                 small = clean(shown, declared_field(ds), self.side) if self.clean else Cleaned(fitted(shown, self.side))
                 picture = centred(small.picture, self.side)
                 warned += odd_content(ds, stored, Path(file.path).stat().st_size)
-                with open_regular(Path(file.path)) as f:
-                    file_digest = hashlib.file_digest(f, "sha256").hexdigest()
+                pixel_digest = _digest(stored)
+                file_digest = _file_digest(Path(file.path), ds, stored, pixel_digest)
         except RefusedFile as refusal:
             return PixelRead(["changed" if has_changed(file) else refusal.reason])
         if has_changed(file):
@@ -102,7 +105,7 @@ class PixelReader:
         warned += ["text_masked"] if small.masked else []
         reasons = sorted(set(warned) - {"no_preamble"})
         return PixelRead(
-            reasons, picture, _digest(stored), file_digest, small.cropped, small.blanked, small.masked, tags_of(ds)
+            reasons, picture, pixel_digest, file_digest, small.cropped, small.blanked, small.masked, tags_of(ds)
         )
 
 
@@ -125,10 +128,24 @@ def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
             check_jpeg_ls(next(generate_frames(data, number_of_frames=1)))
         if syntax in DECODERS:
             ds.pixel_array_options(decoding_plugin=DECODERS[syntax])
-        array = ds.pixel_array
+        raw = _raw(ds, data, (rows, columns))
+        array = ds.pixel_array if raw is None else raw
     if array.shape != (rows, columns) or array.itemsize > 2:
         raise RefusedFile("decoder_error")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _raw(ds: FileDataset, data: bytes, shape: tuple[int, int]) -> np.ndarray | None:
+    """What `pixel_array` would give, without its copies: values of 16 bits just as they lie in the file, read-only.
+
+    None if something has to be done to them, or they are not of the commonest kind.
+    """
+    plain = ds.file_meta.TransferSyntaxUID in (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+    form = [integer(ds, keyword, -1) for keyword in ("BitsAllocated", "PixelRepresentation", "SamplesPerPixel")]
+    if not plain or form != [16, 0, 1] or integer(ds, "NumberOfFrames", 1) != 1:
+        return None
+    raw = np.frombuffer(data, "<u2", count=shape[0] * shape[1]).reshape(shape)
+    return raw if raw.max() < 2 ** integer(ds, "BitsStored") else None
 
 
 def _check_length(found: int, expected: int, warned: list[str]) -> None:
@@ -172,4 +189,20 @@ def stretch(shown: Levels, percentiles: tuple[float, float]) -> np.ndarray:
 def _digest(stored: np.ndarray) -> str:
     digest = hashlib.sha256(f"{stored.dtype}{stored.shape}".encode())
     digest.update(np.ascontiguousarray(stored).data)
+    return digest.hexdigest()
+
+
+def _file_digest(path: Path, ds: FileDataset, stored: np.ndarray, pixel_digest: str) -> str:
+    """The same for two files just if they are the same byte by byte.
+
+    Where the stored values are the file's own bytes, their digest stands for them: hashing takes long.
+    """
+    with open_regular(path) as file:
+        if not is_as_in_file(ds, stored):
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        pixels = ds["PixelData"]
+        digest = hashlib.sha256(file.read(pixels.file_tell))
+        digest.update(pixel_digest.encode())
+        file.seek(len(pixels.value), os.SEEK_CUR)
+        digest.update(file.read())
     return digest.hexdigest()
