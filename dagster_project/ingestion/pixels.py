@@ -58,8 +58,8 @@ class PixelRead:
     """What the second pass found in one file. `picture` is uint8 (side, side), or None if the file is refused.
 
     Both digests are SHA-256: of the stored values, and of the whole file (`_file_digest`). `cropped` and `blanked` are
-    the shares that were cut off as border and blanked as marks, `masked` that of burned-in text, in 0..1. `tags` are the
-    file's tags (privacy.actions.tags_of).
+    the shares that were cut off as border and blanked as marks, `masked` that of burned-in text, in 0..1. `tags` are
+    the file's tags (privacy.actions.tags_of).
     """
 
     reasons: list[str]
