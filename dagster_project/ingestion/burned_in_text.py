@@ -15,7 +15,7 @@ from PIL import Image
 from scipy import ndimage
 
 from dagster_project.ingestion.letterbox import fitted
-from dagster_project.ingestion.text_models import read_line, text_map
+from dagster_project.ingestion.text_models import STRIDE, read_line, text_map
 
 SIDE = 960  # px, longest side of the picture that is searched; a line must be about 10 px high in it
 Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are the first beyond
@@ -24,7 +24,7 @@ Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right ar
 _CELL = 16  # px
 _STEEP = 32  # grey levels of 255 over two px
 _STEEP_SHARE = 0.02  # of the pixels around, that rise and that fall, across and down
-_AROUND = 32  # px beyond the cells, for the network to see
+_AROUND = 12  # px beyond the strokes, at least, for the network to see
 _MOST_REGIONS, _MOST_AREA = 12, 0.6  # beyond either, the whole picture is searched at once
 
 # What is a line
@@ -86,25 +86,31 @@ def _regions(small: np.ndarray) -> list[Box]:
     """Parts of a uint8 picture (rows, columns) in which strokes stand close together; most pictures have few."""
     levels = small.astype(np.int16)
     down, across = levels[2:] - levels[:-2], levels[:, 2:] - levels[:, :-2]
-    dense = np.ones([-(-side // _CELL) for side in small.shape], bool)
+    dense, strokes = np.ones([-(-side // _CELL) for side in small.shape], bool), np.zeros(small.shape, bool)
     for steps, inner in ((down, np.s_[1:-1, :]), (across, np.s_[:, 1:-1])):
-        rising, falling = (_share(steep, inner, small.shape) for steep in (steps >= _STEEP, steps <= -_STEEP))
-        dense &= np.minimum(rising, falling) >= _STEEP_SHARE
+        rising, falling = steps >= _STEEP, steps <= -_STEEP
+        shares = (_share(steep, inner, small.shape) for steep in (rising, falling))
+        dense &= np.minimum(*shares) >= _STEEP_SHARE
+        strokes[inner] |= rising | falling
     labels, count = ndimage.label(ndimage.binary_dilation(dense, np.ones((3, 3))), np.ones((3, 3)))
-    reach = _AROUND // _CELL
-    boxes = [
-        (
-            max(rows.start - reach, 0) * _CELL,
-            min((rows.stop + reach) * _CELL, small.shape[0]),
-            max(columns.start - reach, 0) * _CELL,
-            min((columns.stop + reach) * _CELL, small.shape[1]),
-        )
-        for rows, columns in ndimage.find_objects(labels)
-    ]
+    places = (tuple(slice(s.start * _CELL, s.stop * _CELL) for s in cells) for cells in ndimage.find_objects(labels))
+    boxes = [_around(strokes[place], place, small.shape) for place in places]
     area = sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
     if count > _MOST_REGIONS or area > _MOST_AREA * small.size:
         return [(0, small.shape[0], 0, small.shape[1])]
     return boxes
+
+
+def _around(strokes: np.ndarray, place: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
+    """A box around the strokes in one place of a picture of `shape`, its sides whole strides of the network."""
+    sides: list[int] = []
+    for axis, (part, whole) in enumerate(zip(place, shape, strict=True)):
+        found = np.flatnonzero(strokes.any(axis=1 - axis)) + part.start
+        first, beyond = int(found[0]) - _AROUND, int(found[-1]) + 1 + _AROUND
+        length = min(-(-(beyond - first) // STRIDE) * STRIDE, whole)
+        start = max(0, min((first + beyond - length) // 2, whole - length))
+        sides += [start, start + length]
+    return sides[0], sides[1], sides[2], sides[3]
 
 
 def _share(mask: np.ndarray, inner: tuple[slice, slice], shape: tuple[int, ...]) -> np.ndarray:
