@@ -10,7 +10,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dagster_project.ingestion.elements import integer
 from dagster_project.ingestion.opening import open_regular
-from dagster_project.ingestion.plain_header import PlainHeader
+from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES

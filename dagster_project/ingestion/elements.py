@@ -18,7 +18,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dagster_project.ingestion.opening import open_regular
-from dagster_project.ingestion.plain_header import PlainHeader
+from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.reasons import RefusedFile
 
 Header = Dataset | PlainHeader

@@ -17,7 +17,8 @@ from dagster_project.ingestion.bounds import refuse_floods, refuse_too_large
 from dagster_project.ingestion.elements import Header, integer, number, open_dataset, parse_date, refusing, text
 from dagster_project.ingestion.oddities import odd_header
 from dagster_project.ingestion.opening import has_changed
-from dagster_project.ingestion.plain_header import PlainHeader, plain_header
+from dagster_project.ingestion.plain_elements import PlainHeader
+from dagster_project.ingestion.plain_header import plain_header
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile

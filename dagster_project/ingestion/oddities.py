@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dagster_project.ingestion.elements import CONTROL, Header, byte_order, decimal, raw_text, text
-from dagster_project.ingestion.plain_header import PlainHeader
+from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
 

@@ -12,7 +12,7 @@ from dagster_project.ingestion.batch_index import BatchIndex, SeenFile, UsedFile
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import verdict_of
 
-_BLOCK = 2048  # rows made at once
+_BLOCK = 512  # rows made at once
 
 HEADER_COLUMNS: dict[str, str] = {
     "image_id": "string",

@@ -26,8 +26,9 @@ from support.hostile import deflated
 from support.levels import on_levels, stretched
 from support.readers import PIXELS, SIDE, read_pixels, source_file
 
+from dagster_project.ingestion.decoding import decode
 from dagster_project.ingestion.letterbox import centred, fitted
-from dagster_project.ingestion.pixels import PixelRead, decode, presented
+from dagster_project.ingestion.pixels import PixelRead, presented
 from dagster_project.ingestion.reasons import RefusedFile
 
 STORED = picture(5)
