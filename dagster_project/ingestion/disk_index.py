@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+_ERRORS = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO}
+
 
 @contextmanager
 def disk_index(path: Path) -> Iterator[sqlite3.Connection]:
     """An empty database in a new file, which is removed at the end; what a killed process left at `path` goes first.
 
     Rows are never sorted but read in the order of a key or an index: sorting would take memory, or files outside the
-    private folder. A full disk is an OSError.
+    private folder. A disk that is full or fails is an OSError.
     """
     path.unlink(missing_ok=True)
     try:
@@ -25,8 +27,9 @@ def disk_index(path: Path) -> Iterator[sqlite3.Connection]:
             database.execute("BEGIN")
             yield database
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+        number = _ERRORS.get(error.sqlite_errorcode & 0xFF)
+        if number is None:
             raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise OSError(number, os.strerror(number)) from error
     finally:
         path.unlink(missing_ok=True)
