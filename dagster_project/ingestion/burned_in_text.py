@@ -14,11 +14,10 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from dagster_project.ingestion.letterbox import fitted
+from dagster_project.ingestion.letterbox import Box, sketched
 from dagster_project.ingestion.text_models import STRIDE, read_line, text_map
 
 SIDE = 960  # px, longest side of the picture that is searched; a line must be about 10 px high in it
-Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are the first beyond
 
 # Where to look: cells in which grey levels rise and fall steeply in both directions
 _CELL = 16  # px
@@ -70,7 +69,7 @@ def without_text(picture: np.ndarray) -> tuple[np.ndarray, float]:
 
 def text_boxes(picture: np.ndarray) -> list[Box]:
     """The lines of text of a picture (Rows, Columns) float32 in 0..255, as boxes in its own pixels."""
-    small = fitted(picture, SIDE).astype(np.uint8)
+    small = sketched(picture, SIDE)
     scale = np.array(picture.shape) / small.shape
     lines = []
     for core in (box for region in _regions(small) for box in _cores(small, region)):
