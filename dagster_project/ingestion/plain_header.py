@@ -21,7 +21,7 @@ from pydicom.uid import (
 from dagster_project.ingestion.opening import open_regular
 from dagster_project.ingestion.plain_elements import Odd, PlainHeader, read_elements, wanted_tags
 
-_START = 1 << 16  # bytes: where a header goes on beyond, its pixel data are not found
+_START, _MOST = 1 << 13, 1 << 16  # bytes: most headers end within the first, and none that goes on beyond is plain
 _BEGINNINGS = b"DICM\2\0\0\0UL\4\0", b"DICM\2\0\1\0OB\0\0"  # with the meta information's length, or its version
 _META = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
 _SYNTAXES = {
@@ -38,6 +38,13 @@ def plain_header(path: Path, keywords: tuple[str, ...]) -> PlainHeader | None:
     """
     with open_regular(path) as file:
         data = file.read(_START)
+        header = _header(data, keywords)
+        if header is None and len(data) == _START:  # it may go on
+            header = _header(data + file.read(_MOST - _START), keywords)
+    return header
+
+
+def _header(data: bytes, keywords: tuple[str, ...]) -> PlainHeader | None:
     if not data.startswith(_BEGINNINGS, 128):
         return None
     header, meta = PlainHeader(preamble=data[:128]), PlainHeader()

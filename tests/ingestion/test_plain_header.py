@@ -104,6 +104,17 @@ def test_of_damaged_files_both_readings_say_the_same(
             assert told(HEADERS(source_file(path))) == by_pydicom(path, monkeypatch), mutation
 
 
+@pytest.mark.parametrize(
+    ("length", "plain"), [(1000, True), (7000, True), (20_000, True), (60_000, True), (65_000, False)]
+)
+def test_a_header_may_be_long_up_to_a_limit(
+    length: int, plain: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(radiograph(TextValue="x" * length), tmp_path / "a.dcm")
+    assert is_plain(path) == plain
+    assert told(HEADERS(source_file(path))) == by_pydicom(path, monkeypatch)
+
+
 @pytest.mark.parametrize("left", [0, 7, 8, 11, 12])
 def test_a_file_that_ends_at_its_pixel_data(left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = save(radiograph(), tmp_path / "a.dcm").read_bytes()
