@@ -80,8 +80,8 @@ def publish(layout: Layout, batch: str) -> None:
 def sweep(layout: Layout) -> None:
     """Remove what killed ingestions left half written beside the tables that all batches share."""
     with FileLock(layout.lock):
-        shared = (layout.files, layout.identities, layout.label_texts, layout.sources, layout.batches, _done(layout))
-        for path in shared:
+        tables = (layout.files, layout.identities, layout.identifiers, layout.label_texts)
+        for path in (*tables, layout.sources, layout.batches, _done(layout)):
             remove_leftovers(path)
 
 

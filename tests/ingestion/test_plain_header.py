@@ -86,6 +86,18 @@ def test_what_is_not_plain_is_left_to_pydicom(name: str, tmp_path: Path, monkeyp
     assert told(HEADERS(source_file(path))) == by_pydicom(path, monkeypatch)
 
 
+def test_a_charset_declared_again_after_a_text_is_left_to_pydicom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ds = radiograph(SpecificCharacterSet="ISO_IR 100", ProtocolName="F\xfc\xdfe", SeriesDescription="F\xfc\xdfe ap")
+    content = save(ds, tmp_path / "a.dcm").read_bytes()
+    again = b"\x08\0\x05\0CS\x0a\0ISO_IR 192"
+    place = content.index(b"\x10\0\x10\0PN")  # before the patient's name
+    (tmp_path / "a.dcm").write_bytes(content[:place] + again + content[place:])
+    assert not is_plain(tmp_path / "a.dcm")
+    assert told(HEADERS(source_file(tmp_path / "a.dcm"))) == by_pydicom(tmp_path / "a.dcm", monkeypatch)
+
+
 @pytest.mark.parametrize("syntax", [s for s in SYNTAXES if s not in ("big endian", "deflated")])
 def test_every_syntax_but_two_rare_ones_is_plain(syntax: str, tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(valid(syntax, 0))
