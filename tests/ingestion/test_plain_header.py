@@ -89,7 +89,7 @@ def test_what_is_not_plain_is_left_to_pydicom(name: str, tmp_path: Path, monkeyp
 def test_a_charset_declared_again_after_a_text_is_left_to_pydicom(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ds = radiograph(SpecificCharacterSet="ISO_IR 100", ProtocolName="F\xfc\xdfe", SeriesDescription="F\xfc\xdfe ap")
+    ds = radiograph(SpecificCharacterSet="ISO_IR 100", SeriesDescription="F\xfc\xdfe ap")
     content = save(ds, tmp_path / "a.dcm").read_bytes()
     again = b"\x08\0\x05\0CS\x0a\0ISO_IR 192"
     place = content.index(b"\x10\0\x10\0PN")  # before the patient's name
