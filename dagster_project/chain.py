@@ -16,6 +16,7 @@ from dagster_project.evaluation.linear_evaluation import evaluate
 from dagster_project.ingestion.batch import BatchSummary, ingest
 from dagster_project.ingestion.register import batch_name_for, registered_batches, registered_source
 from dagster_project.ingestion.store import ingested_batches
+from dagster_project.label_errors.causes import find_causes
 from dagster_project.label_errors.find import find_label_errors
 from dagster_project.layout import Layout, checked_batch_name
 from dagster_project.ledger import update_corrected_labels
@@ -46,6 +47,7 @@ LEARNING: dict[str, Stage] = {
     "ensemble": build_ensemble,
     "shortcut_audit": audit_shortcuts,
     "label_errors": find_label_errors,
+    "causes": lambda layout, params: find_causes(layout),
     "review_worklist": build_worklist,
     "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none
 }

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dagster_project.commands import corrections, daily, labels, learning, pacs, pictures, privacy, sites, verdicts
+from dagster_project.commands import (
+    causes,
+    corrections,
+    daily,
+    labels,
+    learning,
+    pacs,
+    pictures,
+    privacy,
+    sites,
+    verdicts,
+)
 from dagster_project.commands.common import app
 from dagster_project.progress import show_logs
 
 # Imported, a module adds its commands.
 __all__ = [
     "app",
+    "causes",
     "corrections",
     "daily",
     "labels",

@@ -10,7 +10,7 @@ from dagster_project.evaluation.assets import linear_evaluation
 from dagster_project.ingestion.assets import radiographs
 from dagster_project.ingestion.checks import no_identity_outside_private
 from dagster_project.ingestion.sensors import INGEST, inbox
-from dagster_project.label_errors.assets import label_errors
+from dagster_project.label_errors.assets import causes, label_errors
 from dagster_project.monitoring.assets import batch_predictions, drift_report
 from dagster_project.monitoring.sensors import (
     LEARN,
@@ -45,6 +45,7 @@ defs = dg.Definitions(
         shortcut_audit,
         champion,
         label_errors,
+        causes,
         review_worklist,
         batch_predictions,  # one partition a batch
         drift_report,  # one partition a batch

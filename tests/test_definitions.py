@@ -44,6 +44,7 @@ GRAPH = {
         False,
         {"training_set", "linear_evaluation", "encoder_supcon_crossfit", "ensemble"},
     ),
+    "causes": ("label_errors", False, {"label_errors", "training_set", "radiograph_headers", "verdicts"}),
     "review_worklist": ("review", False, {"label_errors", "training_set", "linear_evaluation"}),
     "batch_predictions": ("monitoring", True, {"radiograph_headers", "radiograph_pixels", "champion"}),
     "drift_report": ("monitoring", True, {"batch_predictions"}),
