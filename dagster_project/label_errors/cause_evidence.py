@@ -36,7 +36,7 @@ def error_evidence(layout: Layout, ranked: pd.DataFrame) -> pd.DataFrame:
     """One row a picture whose header names a region, as `Pictures` takes it, with FACTORS.
 
     Columns beside: image_id; pseudonym and day (shifted); SHOWN, the reviewer's region, else the proposed one, '' for
-    none of the regions; read, whether a reviewer decided. `probability` is 1 or 0 where a reviewer found the label wrong
+    none of the regions; read, whether a reviewer decided. `probability` is 1 or 0 where a reviewer found it wrong
     or right, else the ranked list's.
     """
     training = load_training_set(layout)[["image_id", "group", "batch"]]
