@@ -27,6 +27,7 @@ from dagster_project.pretraining.pretrain import pretrain
 from dagster_project.pretraining.train import METHODS
 from dagster_project.privacy.scan import Scan, scan
 from dagster_project.review.worklist import build_worklist
+from dagster_project.review.yield_curve import budget
 from dagster_project.training_set.build import build_training_set
 from dagster_project.validation.validate import Validation, validate
 from dagster_project.versioning.commit import commit_stage
@@ -49,6 +50,7 @@ LEARNING: dict[str, Stage] = {
     "label_errors": find_label_errors,
     "causes": lambda layout, params: find_causes(layout),
     "review_worklist": build_worklist,
+    "review_budget": lambda layout, params: budget(layout),
     "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none
 }
 

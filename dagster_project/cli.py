@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dagster_project.commands import (
+    budget,
     causes,
     corrections,
     daily,
@@ -20,6 +21,7 @@ from dagster_project.progress import show_logs
 # Imported, a module adds its commands.
 __all__ = [
     "app",
+    "budget",
     "causes",
     "corrections",
     "daily",
