@@ -56,14 +56,14 @@ def build_worklist(layout: Layout, params: Params) -> WorklistSummary:
     cards = _cards(suspects, table, load_embeddings(layout, "encoder_simclr", len(table)))
     with replacing_dir(layout.worklist) as folder:
         _save_pictures(layout, folder / PICTURES, table, cards)
-        shown = {"model": _judges(layout), "data_version": content_hash(layout.training_set), "cards": cards}
+        shown = {"model": judges_version(layout), "data_version": content_hash(layout.training_set), "cards": cards}
         write_json(folder / CARDS, shown)
     kinds = {str(kind): int(n) for kind, n in suspects["kind"].value_counts().items()}
     log.info("worklist: %d cards", len(cards))
     return WorklistSummary(len(cards), kinds)
 
 
-def _judges(layout: Layout) -> str:
+def judges_version(layout: Layout) -> str:
     """One hash for the encoders whose opinions the cards show."""
     return hashlib.sha256("".join(content_hash(layout.encoder(judge)) for judge in JUDGES).encode()).hexdigest()
 
@@ -76,7 +76,7 @@ def _cards(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray) 
         picture = table.iloc[row]
         given, proposed = suspect["given_region"] or "", suspect["suggested_region"]
         near = {
-            f"nearest labelled {_words(region)}": _nearest(table, embeddings, row, region)
+            f"nearest labelled {_words(region)}": nearest(table, embeddings, row, region)
             for region in (given, proposed)
             if region
         }
@@ -124,7 +124,7 @@ def provenance(picture: pd.Series) -> str:
     return said
 
 
-def _nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) -> pd.DataFrame:
+def nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) -> pd.DataFrame:
     """The nearest pictures of other patients that bear `region`'s label (cosine), nearest first."""
     bears, group = table["region"].to_numpy(object) == region, table["group"].to_numpy(object)
     bear = np.flatnonzero(bears & (group != group[row]))
