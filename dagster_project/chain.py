@@ -26,6 +26,7 @@ from dagster_project.params import Params
 from dagster_project.pretraining.pretrain import pretrain
 from dagster_project.pretraining.train import METHODS
 from dagster_project.privacy.scan import Scan, scan
+from dagster_project.review.as_reviewed import accuracy_as_reviewed
 from dagster_project.review.worklist import build_worklist
 from dagster_project.review.yield_curve import budget
 from dagster_project.training_set.build import build_training_set
@@ -51,6 +52,7 @@ LEARNING: dict[str, Stage] = {
     "causes": lambda layout, params: find_causes(layout),
     "review_worklist": build_worklist,
     "review_budget": lambda layout, params: budget(layout),
+    "reviewed_accuracy": accuracy_as_reviewed,
     "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dagster_project.commands import (
+    as_reviewed,
     budget,
     causes,
     corrections,
@@ -22,6 +23,7 @@ from dagster_project.progress import show_logs
 # Imported, a module adds its commands.
 __all__ = [
     "app",
+    "as_reviewed",
     "budget",
     "causes",
     "corrections",

@@ -25,7 +25,7 @@ from dagster_project.pacs.resources import Pacs
 from dagster_project.pacs.sensors import pacs_sensors
 from dagster_project.pretraining.assets import encoders
 from dagster_project.resources import BATCHES, Root
-from dagster_project.review.assets import corrected_labels, review_budget, review_worklist, verdicts
+from dagster_project.review.assets import corrected_labels, review_budget, review_worklist, reviewed_accuracy, verdicts
 from dagster_project.training_set.assets import training_set
 from dagster_project.validation.checks import metadata_checks
 
@@ -48,6 +48,7 @@ defs = dg.Definitions(
         causes,
         review_worklist,
         review_budget,
+        reviewed_accuracy,
         batch_predictions,  # one partition a batch
         drift_report,  # one partition a batch
     ],

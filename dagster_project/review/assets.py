@@ -1,6 +1,7 @@
-"""`review_worklist`, `review_budget`, and what comes back from it: `verdicts` and `corrected_labels`."""
+"""`review_worklist`, what comes back from it (`verdicts`, `corrected_labels`), and what that is worth."""
 
 import dagster as dg
+import pandas as pd
 
 from dagster_project.files import content_hash
 from dagster_project.ledger import load_verdicts, standing, update_corrected_labels
@@ -87,5 +88,37 @@ def review_budget(root: Root) -> dg.MaterializeResult:
             "enough read": result.enough,
             "expected errors a hundred unread pictures": as_counts(blocks, "unread pictures", "wrong"),
             "yield": as_picture(layout.plot("review_budget", "yield.png")),
+        },
+    )
+
+
+@dg.asset(
+    deps=["training_set", "ensemble", "linear_evaluation", "verdicts"],
+    group_name="review",
+    owners=[REVIEWERS],
+    kinds={"numpy"},
+)
+def reviewed_accuracy(root: Root) -> dg.MaterializeResult:
+    """Accuracy on the test pictures as labelled and as reviewed, side by side, with what of them was read."""
+    from dagster_project.review.as_reviewed import accuracy_as_reviewed  # torch takes seconds to import
+
+    layout = root.layout
+    results = accuracy_as_reviewed(layout, root.params)
+    versions = root.commit("reviewed_accuracy")
+    rows = [
+        {"model": r.model, "labels": labels, "accuracy": i.value, "low": i.low, "high": i.high}
+        for r in results
+        for labels, i in (("as labelled", r.as_labelled), ("as reviewed", r.as_reviewed))
+    ]
+    counts = (
+        *("disagreements", "disagreements_read", "label_wrong", "out_of_domain", "two_regions"),
+        *("agreements", "agreements_read", "agreements_wrong"),
+    )
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.metrics("reviewed_accuracy")),
+        metadata={
+            "accuracy": as_table(pd.DataFrame(rows)),
+            "what was read": as_table(pd.DataFrame([{n: getattr(r, n) for n in ("model", *counts)} for r in results])),
+            "limits": dg.MetadataValue.md("\n".join(f"- {r.model}: {r.limit}" for r in results)),
         },
     )

@@ -17,7 +17,7 @@ from dagster_project.label_errors.find import load_label_errors
 from dagster_project.label_errors.judgements import judgements_of
 from dagster_project.layout import Layout
 from dagster_project.ledger import load_verdicts, standing
-from dagster_project.review.worklist import judges_version, nearest, provenance
+from dagster_project.review.worklist import judges_hash, nearest, provenance
 from dagster_project.training_set.build import load_training_set
 
 _HEADER = ("modality", "station", "manufacturer", "model", "view_position", "laterality", "rows", "columns")
@@ -117,7 +117,7 @@ def _versions(layout: Layout) -> dict[str, str]:
     return {
         "training_set": content_hash(layout.training_set),
         "label_errors": content_hash(layout.label_errors),
-        "judges": judges_version(layout),
+        "judges": judges_hash(layout),
         "champion": champion,
     }
 

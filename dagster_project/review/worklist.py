@@ -56,14 +56,14 @@ def build_worklist(layout: Layout, params: Params) -> WorklistSummary:
     cards = _cards(suspects, table, load_embeddings(layout, "encoder_simclr", len(table)))
     with replacing_dir(layout.worklist) as folder:
         _save_pictures(layout, folder / PICTURES, table, cards)
-        shown = {"model": judges_version(layout), "data_version": content_hash(layout.training_set), "cards": cards}
+        shown = {"model": judges_hash(layout), "data_version": content_hash(layout.training_set), "cards": cards}
         write_json(folder / CARDS, shown)
     kinds = {str(kind): int(n) for kind, n in suspects["kind"].value_counts().items()}
     log.info("worklist: %d cards", len(cards))
     return WorklistSummary(len(cards), kinds)
 
 
-def judges_version(layout: Layout) -> str:
+def judges_hash(layout: Layout) -> str:
     """One hash for the encoders whose opinions the cards show."""
     return hashlib.sha256("".join(content_hash(layout.encoder(judge)) for judge in JUDGES).encode()).hexdigest()
 
