@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -57,20 +58,50 @@ def review(
     serve_review(desk, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False))
 
 
+class OtherTool(StrEnum):
+    """What the worklist can be answered with besides the page."""
+
+    csv = "csv"
+    label_studio = "label-studio"
+
+
+@app.command(
+    "export-worklist", rich_help_panel=LABELS, epilog="Example: raytruth export-worklist out --to label-studio"
+)
+def export_worklist(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder to make; pseudonyms only, no identities.")],
+    to: Annotated[OtherTool, typer.Option(help="A spreadsheet and its pictures, or a Label Studio project.")],
+    root: RootOption = None,
+) -> None:
+    """Write the worklist for another tool; its answers come back by import-verdicts."""
+    layout, params = open_root(context, root)
+    from dagster_project.review.export_worklist import export_worklist as export
+    from dagster_project.taxonomy.taxonomy import load_taxonomy
+
+    regions = load_taxonomy(layout.root / params.regions).regions
+    out.print(f"{export(layout, regions, folder, to.value)} cards in {folder}")
+
+
 @app.command(
     "import-verdicts", rich_help_panel=LABELS, epilog="Example: raytruth import-verdicts v.csv --reviewer 'Dr A'"
 )
 def import_verdicts(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV with the columns image_id, verdict, region, at.")],
-    reviewer: Annotated[str, typer.Option(help="Who answered.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV (image_id, verdict, region, at), or Label Studio's JSON export (.json).")
+    ],
+    reviewer: Annotated[
+        list[str], typer.Option(help="Who answered; for several in Label Studio each as 'ID=Name', by id or e-mail.")
+    ],
     root: RootOption = None,
 ) -> None:
     """Take answers given with another tool into the ledger; the same file again adds none."""
     layout, params = open_root(context, root)
     from dagster_project.review.verdicts import import_verdicts as take
 
-    out.print(f"{take(layout, params, file, reviewer)} new verdicts; next: raytruth split")
+    names = {who: name for who, _, name in (said.rpartition("=") for said in reviewer)}
+    out.print(f"{take(layout, params, file, names)} new verdicts; next: raytruth split")
 
 
 @app.command(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import uuid
+from datetime import UTC, datetime
 from pathlib import Path
-
-import pandas as pd
 
 from dagster_project.errors import RayTruthError
 from dagster_project.files import content_hash, read_table, write_text
@@ -14,23 +12,27 @@ from dagster_project.label_errors.find import load_label_errors
 from dagster_project.layout import Layout
 from dagster_project.ledger import Verdict, append_verdicts, update_corrected_labels
 from dagster_project.params import Params
+from dagster_project.review.label_studio import read_results
+from dagster_project.review.spreadsheet import read_spreadsheet
+from dagster_project.review.worklist import judges_hash
 from dagster_project.taxonomy.taxonomy import load_taxonomy
 from dagster_project.training_set.build import load_training_set
 from dagster_project.training_set.migrate import migrate
 
 log = logging.getLogger("raytruth")
-_COLUMNS = ("image_id", "verdict", "region", "at")
 
 
-def import_verdicts(layout: Layout, params: Params, csv: Path, reviewer: str) -> int:
-    """Append answers given with another tool, as CSV (columns image_id, verdict, region, at), to the ledger.
+def import_verdicts(layout: Layout, params: Params, path: Path, reviewers: dict[str, str]) -> int:
+    """Append answers given with another tool to the ledger: a CSV, or a Label Studio export (.json).
 
+    `reviewers` is {'': name} for a file of one reviewer; for Label Studio also {user id or e-mail: name}.
     Returns how many were new: the same file again adds none. Raises RayTruthError, and records nothing, if the file is
-    no such CSV, an answer is malformed, or a picture is not in the training set.
+    neither, an answer is malformed, or a picture is not in the training set.
     """
-    answers = _read(csv)
-    table = load_training_set(layout).set_index("image_id")
-    unknown = sorted(set(answers["image_id"]) - set(table.index))
+    answers = read_results(path, reviewers) if path.suffix == ".json" else read_spreadsheet(path, reviewers)
+    table = load_training_set(layout)
+    given = dict(zip(table["image_id"], table["region"], strict=True))
+    unknown = sorted({answer.image_id for answer in answers} - set(given))
     if unknown:
         raise RayTruthError(
             f"{len(unknown)} verdict(s) are about pictures that are not in the training set, such as {unknown[0]}",
@@ -38,25 +40,24 @@ def import_verdicts(layout: Layout, params: Params, csv: Path, reviewer: str) ->
             do="import verdicts into the root whose worklist was reviewed; nothing was recorded",
         )
     suggested = load_label_errors(layout).set_index("image_id")["suggested_region"]
-    data = content_hash(layout.training_set)
+    model, data = judges_hash(layout), content_hash(layout.training_set)
     regions = load_taxonomy(layout.root / params.regions).regions
-    verdicts = []
-    for answer in answers.to_dict("records"):
-        image_id, given = answer["image_id"], table.loc[answer["image_id"], "region"]
-        name = "\0".join([reviewer, *(answer[column] for column in _COLUMNS)])
-        verdicts.append(
-            Verdict(
-                image_id,
-                answer["verdict"],
-                answer["region"],
-                given if isinstance(given, str) else "",
-                suggested.get(image_id, ""),
-                reviewer,
-                data_version=data,
-                at=answer["at"],
-                verdict_id=uuid.uuid5(uuid.NAMESPACE_OID, name).hex,
-            )
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    verdicts = [
+        Verdict(
+            answer.image_id,
+            answer.verdict,
+            answer.region,
+            given[answer.image_id] or "",
+            suggested.get(answer.image_id, ""),
+            answer.reviewer,
+            model=answer.model or model,
+            data_version=answer.data_version or data,
+            at=answer.at or now,
+            verdict_id=answer.verdict_id,
         )
+        for answer in answers
+    ]
     added = append_verdicts(layout, verdicts, regions)
     update_corrected_labels(layout)
     return added
@@ -85,21 +86,3 @@ def export_corrections(layout: Layout, params: Params, out: Path) -> int:
     columns = ["sop_instance_uid", "study_instance_uid", "given_region", "verdict", "region", "reviewer", "at"]
     write_text(out, table[columns].to_csv(index=False))
     return len(table)
-
-
-def _read(csv: Path) -> pd.DataFrame:
-    try:
-        answers = pd.read_csv(csv, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise RayTruthError(
-            f"The verdicts file cannot be read ({type(error).__name__})",
-            where=str(csv),
-            do="give a CSV with the columns image_id, verdict, region, at",
-        ) from None
-    if lacking := [column for column in _COLUMNS if column not in answers.columns]:
-        raise RayTruthError(
-            f"The verdicts file lacks the column(s) {', '.join(lacking)}",
-            where=str(csv),
-            do="give a CSV with the columns image_id, verdict, region, at",
-        )
-    return answers

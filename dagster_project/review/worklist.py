@@ -21,9 +21,11 @@ from dagster_project.files import content_hash, replacing_dir, write_json
 from dagster_project.label_errors.find import load_label_errors
 from dagster_project.label_errors.out_of_sample import JUDGES
 from dagster_project.layout import Layout
+from dagster_project.ledger import load_verdicts
 from dagster_project.params import Params
 from dagster_project.progress import track
 from dagster_project.review.cards import CARDS, PICTURES
+from dagster_project.review.readings import readings, wanting
 from dagster_project.training_set.build import gather_pictures, load_training_set
 
 log = logging.getLogger("raytruth")
@@ -49,9 +51,13 @@ class WorklistSummary:
 
 
 def build_worklist(layout: Layout, params: Params) -> WorklistSummary:
-    """Write `data/reports/worklist/`: cards of the most suspicious labels not reviewed yet, and their pictures."""
+    """Write `data/reports/worklist/`: cards of the most suspicious labels not reviewed yet, and their pictures.
+
+    What a second or third reader is still asked for stays in the list, at its end, as the first reader saw it.
+    """
     ranked = load_label_errors(layout)
     suspects = ranked[ranked["kind"] != "none"].head(params.label_errors.worklist_length)
+    suspects = pd.concat([suspects, _unsettled(layout, params, ranked[~ranked["image_id"].isin(suspects["image_id"])])])
     table = load_training_set(layout)
     cards = _cards(suspects, table, load_embeddings(layout, "encoder_simclr", len(table)))
     with replacing_dir(layout.worklist) as folder:
@@ -61,6 +67,18 @@ def build_worklist(layout: Layout, params: Params) -> WorklistSummary:
     kinds = {str(kind): int(n) for kind, n in suspects["kind"].value_counts().items()}
     log.info("worklist: %d cards", len(cards))
     return WorklistSummary(len(cards), kinds)
+
+
+def _unsettled(layout: Layout, params: Params, ranked: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `ranked` that were read but want another reader, with the labels that were read; in the list's order."""
+    read = readings(load_verdicts(layout))
+    read = read[read["image_id"].isin(ranked["image_id"])]
+    wanted = wanting(read, read["image_id"].unique(), "", params.review.second_reading)
+    first = read.drop_duplicates("image_id").set_index("image_id").loc[wanted]
+    out = ranked[ranked["image_id"].isin(wanted)].copy()
+    out["given_region"] = out["image_id"].map(first["given_region"])
+    out["suggested_region"] = out["image_id"].map(first["proposed_region"])
+    return out.assign(kind="second_reading")
 
 
 def judges_hash(layout: Layout) -> str:

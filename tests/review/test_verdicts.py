@@ -13,6 +13,7 @@ from dagster_project.errors import RayTruthError
 from dagster_project.files import content_hash, read_table, write_table
 from dagster_project.ledger import load_corrected_labels, load_verdicts
 from dagster_project.review.verdicts import export_corrections, import_verdicts
+from dagster_project.review.worklist import judges_hash
 from dagster_project.training_set.build import build_training_set, load_training_set
 
 AT = "2026-03-01T10:00:00Z"
@@ -33,7 +34,7 @@ def answers(root: Trained, *rows: tuple[int, str, str]) -> Path:
 
 
 def take(root: Trained, path: Path, reviewer: str = "Dr A") -> int:
-    return import_verdicts(root.layout, root.params, path, reviewer)
+    return import_verdicts(root.layout, root.params, path, {"": reviewer})
 
 
 def other_region(root: Trained, row: int) -> str:
@@ -49,6 +50,7 @@ def test_answers_flow_into_ledger_corrected_labels_and_the_next_training_set(roo
     assert ledger["given_region"].tolist() == table["region"][[3, 5]].fillna("").tolist()
     assert set(ledger["reviewer"]) == {"Dr A"}
     assert set(ledger["data_version"]) == {content_hash(root.layout.training_set)}
+    assert set(ledger["model"]) == {judges_hash(root.layout)}
     assert load_corrected_labels(root.layout).set_index("image_id")["region"].to_dict() == {
         table["image_id"][3]: right,
         table["image_id"][5]: "",
