@@ -82,7 +82,7 @@ def budget(layout: Layout) -> Budget:
     curve = expected_yield(unread["probability"].to_numpy(float), unread["group"].to_numpy(object))
     found, total = int(wrong.sum()), int(wrong.sum()) + float(unread["probability"].sum())
     running = found + unread["probability"].cumsum().to_numpy(float)
-    blocks = [unread["probability"].iloc[i : i + _BLOCK].sum() for i in range(0, _BLOCK * _BLOCKS, _BLOCK)]
+    blocks = [float(unread["probability"].iloc[i : i + _BLOCK].sum()) for i in range(0, _BLOCK * _BLOCKS, _BLOCK)]
     result = Budget(
         read=len(wrong),
         found=found,
@@ -140,7 +140,7 @@ def _total(probability: np.ndarray, groups: np.ndarray) -> Interval:
     p, group = probability[order], pd.factorize(groups[order])[0]
     rank = pd.Series(group).groupby(group).cumcount().to_numpy() + 1
     least = np.bincount(group, (2 * rank - 1) * p)  # the sum of min(p_i, p_j) over a patient's pairs
-    spread = _Z * np.sqrt(max(float((least - np.square(np.bincount(group, p))).sum()), 0.0))
+    spread = _Z * max(float((least - np.square(np.bincount(group, p))).sum()), 0.0) ** 0.5
     value = float(p.sum())
     return Interval(value, max(value - spread, 0.0), min(value + spread, float(len(p))))
 
