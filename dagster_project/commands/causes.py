@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from rich.markup import escape
 
 from dagster_project.commands.common import LABELS, RootOption, app, open_root, out, show_table
 
@@ -15,7 +16,7 @@ def causes(context: typer.Context, root: RootOption = None) -> None:
 
     summary = find_causes(layout)
     rows = [
-        (row["cause"], row["also"], f"{row['q_value']:.2g}", f"{row['found_wrong']} of {row['read']}")
+        (escape(row["cause"]), escape(row["also"]), f"{row['q_value']:.2g}", f"{row['found_wrong']} of {row['read']}")
         for row in summary.causes.to_dict("records")
     ]
     title = f"{len(rows)} causes among {summary.tested} groups tested; false discovery rate 5 %"

@@ -25,6 +25,7 @@ PAIRS = (
 # Texts and true dates may identify somebody: what is found among them stays in data/private.
 PRIVATE_FACTORS = ("protocol", "month")
 PRIVATE_PAIRS = (("protocol", GIVEN), ("protocol", "station"), ("month", "station"))
+_UNKNOWN = "(withheld)"  # what the ingestion writes for a device text that repeats an identity
 _WRONG = ("wrong_label", "out_of_domain")
 _HEADER = [
     *("image_id", "batch", "patient", "station", "manufacturer", "model", "study_date_shifted"),
@@ -47,6 +48,7 @@ def error_evidence(layout: Layout, ranked: pd.DataFrame) -> pd.DataFrame:
     said = correct_labels(load_verdicts(layout)).set_index("image_id").reindex(table["image_id"])
     read, wrong = said["verdict"].notna().to_numpy(), said["verdict"].isin(_WRONG).to_numpy()
     shown = np.where(read, said["region"].to_numpy(object), table["suggested_region"].to_numpy(object))
+    table = table.replace({"station": _UNKNOWN, "manufacturer": _UNKNOWN, "model": _UNKNOWN}, "")
     named = table[["manufacturer", "model"]].fillna("").agg(" ".join, axis=1).str.strip()
     return pd.DataFrame(
         {

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from dagster_project.cli import app
 from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table
+from dagster_project.files import read_table, write_table
 from dagster_project.label_errors.causes import find_causes, load_causes
 from dagster_project.layout import Layout
 from dagster_project.ledger import Verdict, append_verdicts
@@ -84,6 +84,16 @@ def test_the_command_prints_the_sentence_and_nothing_private(root: Root) -> None
     assert f"Station {STATION} makes shoulder of elbow" in shown.output
     assert "canaryprotocol" not in shown.output.casefold()
     assert "2026-03" not in shown.output
+
+
+def test_a_station_s_name_is_shown_as_it_is_and_a_withheld_one_is_no_group(tmp_path: Path) -> None:
+    layout, _ = suspicious_root(tmp_path / "root")
+    headers = read_table(layout.headers("first"))
+    write_table(layout.headers("first"), headers.assign(station=headers["station"].replace(STATION, "[/bold]R [2]")))
+    shown = CliRunner().invoke(app, ["--root", str(layout.root), "causes"], env={"COLUMNS": "300"})
+    assert "Station [/bold]R [2] makes shoulder of elbow" in shown.output
+    write_table(layout.headers("first"), headers.assign(station=headers["station"].replace(STATION, "(withheld)")))
+    assert not find_causes(layout).causes["cause"].str.contains("withheld").any()
 
 
 def test_before_they_were_looked_for_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:
