@@ -10,7 +10,8 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from dagster_project.ingestion.elements import CONTROL, byte_order, decimal, raw_text, text
+from dagster_project.ingestion.elements import CONTROL, Header, byte_order, decimal, raw_text, text
+from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
 
@@ -21,7 +22,7 @@ _UNDECODABLE = "\ufffd"
 _MOST_NESTED = 64  # sequences within sequences; the deepest reports have about twenty
 
 
-def odd_header(ds: FileDataset) -> list[str]:
+def odd_header(ds: FileDataset | PlainHeader) -> list[str]:
     """Warnings about the form of a header, not about what it says."""
     texts = [raw_text(ds, keyword) for keyword in _TEXTS]
     found = {
@@ -53,7 +54,7 @@ def _charset_trouble(declared: list[str], shown: str) -> bool:
     return unknown or _UNDECODABLE in shown or (not any(declared) and not shown.isascii())
 
 
-def _bad_number(ds: Dataset, keyword: str) -> bool:
+def _bad_number(ds: Header, keyword: str) -> bool:
     first = text(ds, keyword).split("\\")[0]
     try:
         return bool(first) and (not np.isfinite(decimal(ds, keyword)) or "," in first)
@@ -71,9 +72,14 @@ def _refuse_deep_nesting(ds: Dataset, depth: int) -> None:
                 _refuse_deep_nesting(item, depth + 1)
 
 
+def is_as_in_file(ds: FileDataset, stored: np.ndarray) -> bool:
+    """Whether `stored` are the very bytes of the data set's pixel data, with nothing decoded or masked."""
+    return np.may_share_memory(stored, np.frombuffer(ds.PixelData, np.uint8))
+
+
 def _has_high_bits(ds: FileDataset, stored: np.ndarray) -> bool:
     """Whether bits above BitsStored are set, as by overlays of old; pydicom has masked them in `stored`."""
-    if ds.file_meta.TransferSyntaxUID.is_compressed or stored.itemsize == 1:
+    if ds.file_meta.TransferSyntaxUID.is_compressed or stored.itemsize == 1 or is_as_in_file(ds, stored):
         return False
     raw = np.frombuffer(ds.PixelData, stored.dtype.newbyteorder(byte_order(ds)), count=stored.size)
     return not np.array_equal(raw, stored.ravel())
