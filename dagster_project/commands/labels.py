@@ -113,7 +113,7 @@ def export_corrections(
     root: RootOption = None,
 ) -> None:
     """Write corrected labels with original UIDs, for the site's own use."""
-    layout, _ = open_root(context, root)
+    layout, params = open_root(context, root)
     from dagster_project.review.verdicts import export_corrections as export
 
-    out.print(f"{export(layout, file)} corrections in {file}")
+    out.print(f"{export(layout, params, file)} corrections in {file}")
