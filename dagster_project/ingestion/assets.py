@@ -14,6 +14,13 @@ from dagster_project.privacy.proof import load_proof
 from dagster_project.resources import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
 
 _SHOWN, _SIDE_STEP = 24, 2
+INBOX = dg.AssetSpec(
+    "inbox",
+    description="Folders in `data/inbox/`, each a batch to be: put there by hand, or by a PACS.",
+    group_name="ingestion",
+    owners=[ENGINEERS],
+    kinds={"dicom"},
+)
 
 
 @dg.multi_asset(
@@ -21,6 +28,7 @@ _SHOWN, _SIDE_STEP = 24, 2
     specs=[
         dg.AssetSpec(
             "radiograph_headers",
+            deps=[INBOX],
             description="One row a picture, pseudonymised, with its given label and where that comes from. Refused "
             "files go to the quarantine table with a reason code.",
             owners=[ENGINEERS],

@@ -3,6 +3,7 @@
 import dagster as dg
 import pandas as pd
 
+from dagster_project.ingestion.assets import INBOX
 from dagster_project.pacs.resources import Pacs
 from dagster_project.pacs_params import RECEIVED, PacsParams
 from dagster_project.resources import ENGINEERS, as_counts, as_table
@@ -14,6 +15,12 @@ def pacs_assets(params: PacsParams) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """An asset for each source to pull from, and one for what is received, if anybody may send."""
     pulled = [_pulled(name, source.protocol) for name, source in sorted(params.sources.items())]
     return [*pulled, RECEIVED_ASSET] if params.receive.allowed else [*pulled]
+
+
+def inbox_asset(params: PacsParams) -> dg.AssetSpec:
+    """The inbox, where what comes from each source goes. Batches come of it, so none is out of date when one grows."""
+    sources = [*params.sources, *([RECEIVED] if params.receive.allowed else [])]
+    return INBOX.replace_attributes(deps=[key_of(name) for name in sorted(sources)])
 
 
 def key_of(source: str) -> dg.AssetKey:
