@@ -105,7 +105,7 @@ def test_other_modalities_and_classes_are_left_at_the_pacs(
 
 
 def test_a_full_batch_is_handed_over_and_the_next_pull_goes_on(
-    web: Layout, pacs: Orthanc, pictures: list[Path]
+    source: Layout, pacs: Orthanc, pictures: list[Path]
 ) -> None:
     configure(web, batch_pictures=5)
     pacs.add(*pictures[:12])
@@ -131,7 +131,7 @@ def test_an_object_that_is_too_large_is_counted_and_comes_when_the_limit_is_rais
 
 
 def test_nothing_is_fetched_when_the_disk_is_nearly_full_and_all_of_it_later(
-    web: Layout, pacs: Orthanc, pictures: list[Path]
+    source: Layout, pacs: Orthanc, pictures: list[Path]
 ) -> None:
     configure(web, min_free_gb=1e9)
     pacs.add(*pictures[:2])
@@ -185,7 +185,7 @@ def pull_and_die(root: Layout, step: int) -> None:
 
 @pytest.mark.slow
 def test_killed_at_any_moment_over_and_over_it_comes_to_the_same_end(
-    web: Layout, pacs: Orthanc, pictures: list[Path]
+    source: Layout, pacs: Orthanc, pictures: list[Path]
 ) -> None:
     pacs.add(*pictures)
     pull_main(web)
