@@ -151,7 +151,9 @@ def test_a_server_that_wants_to_be_left_alone_for_long_is_left_to_the_next_poll(
     assert len(odd.asked) == 1
 
 
-@pytest.mark.parametrize("wish", ["soon", "-5", pytest.param("9" * 5000, id="digits"), "Wed, 31 Dec 99999 23:59:59 GMT", ""])
+@pytest.mark.parametrize(
+    "wish", ["soon", "-5", pytest.param("9" * 5000, id="digits"), "Wed, 31 Dec 99999 23:59:59 GMT", ""]
+)
 def test_a_wish_that_cannot_be_read_is_none(odd: Server, asking: Callable[..., Archive], wish: str) -> None:
     odd.answer = lambda *_: (503, {"Retry-After": wish}, b"")
     with pytest.raises(Unanswered, match=r"HTTP 503\)"):
