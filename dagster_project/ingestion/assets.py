@@ -7,6 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project.ingestion.batch import ingest
+from dagster_project.ingestion.reasons import REASONS, verdict_of
 from dagster_project.ingestion.register import registered_source
 from dagster_project.ingestion.store import load_headers, open_pixels
 from dagster_project.pictures import draw_montage, evenly
@@ -58,7 +59,7 @@ def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Ma
         metadata={
             "dagster/row_count": summary.pictures,
             "files by verdict": as_counts(summary.verdicts, "verdict"),
-            "files by reason": as_counts(summary.reasons, "reason"),
+            "files by reason": as_table(_explained(summary.reasons)),
             "labels": as_counts(
                 headers["label_region"].fillna("(none)").value_counts().to_dict(), "region", "pictures"
             ),
@@ -88,6 +89,14 @@ def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Ma
         },
     )
     montage.unlink()
+
+
+def _explained(reasons: dict[str, int]) -> pd.DataFrame:
+    """What was refused first, then what was used all the same."""
+    rows = [(verdict_of([code]), code, REASONS[code], files) for code, files in reasons.items()]
+    order = {"quarantine": 0, "skip": 1}
+    rows.sort(key=lambda row: (order.get(row[0], 2), -row[3], row[1]))
+    return pd.DataFrame(rows, columns=["verdict", "reason", "what it means", "files"])
 
 
 def _not_removed(attributes: list[dict[str, Any]]) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """One asset a source of pictures; a root without any has none."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 import pandas as pd
 
@@ -46,19 +48,21 @@ def _pulled(name: str, protocol: str) -> dg.AssetsDefinition:
         owners=[ENGINEERS],
         kinds={"dicom"},
         pool=f"pacs_{name}",
+        output_required=False,
     )
-    def pulled(pacs: Pacs) -> dg.MaterializeResult:
+    def pulled(context: dg.AssetExecutionContext, pacs: Pacs) -> Iterator[dg.MaterializeResult]:
         done = pacs.pull(name)
-        return dg.MaterializeResult(
-            metadata={
-                "batch": done.batch or "(none)",
-                "objects": as_counts(done.outcomes, "what became of them", "objects"),
-                "studies looked at": done.studies,
-                "studies not fetched in full": done.waiting,
-                "full sweep": done.swept,
-                "by day": tallies_table(pacs, name),
-            }
-        )
+        looked = {
+            "studies looked at": done.studies,
+            "studies not fetched in full": done.waiting,
+            "full sweep": done.swept,
+            "by day": tallies_table(pacs, name),
+        }
+        if not (done.batch or done.outcomes):  # most polls: the history is to show what came
+            context.log_event(dg.AssetObservation(key_of(name), metadata=looked))
+            return
+        objects = as_counts(done.outcomes, "what became of them", "objects")
+        yield dg.MaterializeResult(metadata={"batch": done.batch or "(none)", "objects": objects, **looked})
 
     return pulled
 

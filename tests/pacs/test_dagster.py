@@ -83,6 +83,12 @@ def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_inges
             asked = poll.evaluate_tick(dg.build_sensor_context(instance, definitions=graph))
             assert len(asked.run_requests or []) == 1
             assert job.execute_in_process(instance=instance).success
+        (looked,) = instance.fetch_observations(key_of("main"), limit=5).records
+        assert looked.asset_observation
+        assert looked.asset_observation.metadata["studies not fetched in full"].value > 0, "not settled yet"
+        assert len(instance.fetch_materializations(key_of("main"), limit=5).records) == 1, (
+            "of the poll that brought one"
+        )
         event = instance.get_latest_materialization_event(key_of("main"))
         assert event
         assert event.asset_materialization
