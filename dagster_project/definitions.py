@@ -20,7 +20,7 @@ from dagster_project.monitoring.sensors import (
     retrain_on_drift,
     retraining_schedule,
 )
-from dagster_project.pacs.assets import pacs_assets
+from dagster_project.pacs.assets import inbox_asset, pacs_assets
 from dagster_project.pacs.resources import Pacs
 from dagster_project.pacs.sensors import pacs_sensors
 from dagster_project.pretraining.assets import encoders
@@ -35,6 +35,7 @@ params = root.params
 defs = dg.Definitions(
     assets=[
         *pacs_assets(params.pacs),  # one a source that params.yaml names
+        inbox_asset(params.pacs),
         radiographs,  # radiograph_headers, radiograph_pixels; one partition a batch
         verdicts,
         corrected_labels,

@@ -14,7 +14,8 @@ REPOSITORY = Path(__file__).parents[1]
 
 # asset -> (group, partitioned by batch, assets it comes from)
 GRAPH = {
-    "radiograph_headers": ("ingestion", True, set()),
+    "inbox": ("ingestion", False, set()),
+    "radiograph_headers": ("ingestion", True, {"inbox"}),
     "radiograph_pixels": ("ingestion", True, {"radiograph_headers"}),
     "verdicts": ("review", False, set()),
     "corrected_labels": ("review", False, {"verdicts"}),

@@ -15,6 +15,7 @@ from pydicom.dataset import FileDataset
 
 from dagster_project.ingestion.bounds import refuse_floods, refuse_too_large
 from dagster_project.ingestion.elements import Header, integer, number, open_dataset, parse_date, refusing, text
+from dagster_project.ingestion.identifiers import IDENTIFYING, identifiers_of
 from dagster_project.ingestion.oddities import odd_header
 from dagster_project.ingestion.opening import has_changed
 from dagster_project.ingestion.plain_elements import PlainHeader
@@ -22,7 +23,7 @@ from dagster_project.ingestion.plain_header import plain_header
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
-from dagster_project.privacy.identities import NAME, NUMBER
+from dagster_project.privacy.identities import NUMBER, STAFF
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
 from dagster_project.taxonomy.taxonomy import Taxonomy
 
@@ -37,12 +38,10 @@ VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PIXEL_LIMIT_BITS = 16
-_NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
-_NUMBERS = ("OtherPatientIDs", "AccessionNumber")
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 _TAGS = [
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "IssuerOfPatientID"),
-    *(*_NAMES, *_NUMBERS),
+    *IDENTIFYING,
     *("PatientBirthDate", "PatientSex", "PatientAge"),
     *("Modality", "ImageType", "StudyDate", "Manufacturer", "ManufacturerModelName", "StationName"),
     *("ViewPosition", "ImageLaterality", "Laterality", "PresentationIntentType", "BurnedInAnnotation", "KVP"),
@@ -90,7 +89,7 @@ class HeaderReader:
                 found = self._read(file)
         except RefusedFile as refusal:
             found = HeaderRead([refusal.reason])
-        return HeaderRead(["changed"]) if has_changed(file) else found
+        return HeaderRead(["changed"], identifiers=found.identifiers) if has_changed(file) else found
 
     def _read(self, file: SourceFile) -> HeaderRead:
         if plain := plain_header(Path(file.path), (*_TAGS, *_CODE)):
@@ -103,6 +102,17 @@ class HeaderReader:
             return self._told(file, ds, warned)
 
     def _told(self, file: SourceFile, ds: FileDataset | PlainHeader, warned: list[str]) -> HeaderRead:
+        """Used or refused, with whom the header names."""
+        identifiers = identifiers_of(ds)
+        try:
+            with refusing("damaged_header"):
+                return self._used(file, ds, warned, identifiers)
+        except RefusedFile as refusal:
+            return HeaderRead([refusal.reason], identifiers=identifiers)
+
+    def _used(
+        self, file: SourceFile, ds: FileDataset | PlainHeader, warned: list[str], identifiers: list[tuple[str, str]]
+    ) -> HeaderRead:
         _refuse_other_kinds(ds)
         identity = _identity(ds)
         _refuse_bad_format(ds)
@@ -117,12 +127,12 @@ class HeaderReader:
             "patient": patient,
             "study": self.pseudonyms.of("study", identity.study_instance_uid),
             "series": self.pseudonyms.of("series", identity.series_instance_uid),
-            **_acquisition(ds, _secrets(ds, identity), warned),
+            **_acquisition(ds, _secrets(identity, identifiers), warned),
             **_study_day(ds, patient, self.pseudonyms, warned),
             **_label_columns(label, warned),
         }
         texts |= {f"{LABEL_ATTRIBUTES[0]}[{i}]": f"{c.scheme} {c.value} {c.meaning}" for i, c in enumerate(codes)}
-        return HeaderRead(warned, row, identity, texts, _identifiers(ds))
+        return HeaderRead(warned, row, identity, texts, identifiers)
 
 
 def _refuse_other_kinds(ds: FileDataset | PlainHeader) -> None:
@@ -173,17 +183,14 @@ def _refuse_bad_format(ds: Header) -> None:
         raise RefusedFile("damaged_header")
 
 
-def _identifiers(ds: Header) -> list[tuple[str, str]]:
-    """The names and numbers of the patient and the study, each with its kind."""
-    kinds = {**dict.fromkeys(_NAMES, NAME), **dict.fromkeys(_NUMBERS, NUMBER)}
-    return [(kind, value) for keyword, kind in kinds.items() for value in text(ds, keyword).split("\\") if value]
+def _secrets(identity: Identity, identifiers: list[tuple[str, str]]) -> list[str]:
+    """What no device text may repeat: parts of names and numbers, at least four characters long.
 
-
-def _secrets(ds: Header, identity: Identity) -> list[str]:
-    """What no device text may repeat: parts of names and numbers of the patient, at least four characters long."""
-    values = [identity.patient_id, *identity.__dict__.values()]
-    values += [value for _, value in _identifiers(ds)]
-    parts = [part for value in values for part in re.split(r"[\^\\=, ]+", value)]
+    Of staff only full names count: a console's operator is often called by the name of its room or maker.
+    """
+    values = [(NUMBER, value) for value in vars(identity).values()] + identifiers
+    split = [(kind, [part for part in re.split(r"[\^\\=, ]+", value) if part]) for kind, value in values]
+    parts = [part for kind, parts in split if kind != STAFF or len(parts) > 1 for part in parts]
     return [part.casefold() for part in parts if len(part) >= 4]
 
 

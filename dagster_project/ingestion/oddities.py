@@ -6,19 +6,20 @@ import re
 
 import numpy as np
 from pydicom.charset import python_encoding
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dagster_project.ingestion.elements import CONTROL, Header, byte_order, decimal, raw_text, text
 from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.privacy.actions import items_of
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
 
 _TEXTS = ("Manufacturer", "ManufacturerModelName", "StationName", "PatientName", *LABEL_ATTRIBUTES[1:])
 _DECIMALS = ("KVP", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "NumberOfFrames")
 _MARKUP_OR_FORMULA = re.compile(r"</?[A-Za-z!]|^\s*[=+@-]\s*\w+.*[(|!]")
 _UNDECODABLE = "\ufffd"
+_MOST_ELEMENTS = 50_000  # with those inside sequences
 _MOST_NESTED = 64  # sequences within sequences; the deepest reports have about twenty
 
 
@@ -38,7 +39,7 @@ def odd_header(ds: FileDataset | PlainHeader) -> list[str]:
 def odd_content(ds: FileDataset, stored: np.ndarray, size: int) -> list[str]:
     """Warnings about a whole data set, its decoded pixels `stored` (Rows, Columns), and its file of `size` bytes.
 
-    Raises RefusedFile if its sequences are nested beyond the limit.
+    Raises RefusedFile if its sequences are nested beyond the limit, or hold masses of elements.
     """
     _refuse_deep_nesting(ds, 0)
     found = {
@@ -62,14 +63,17 @@ def _bad_number(ds: Header, keyword: str) -> bool:
         return True
 
 
-def _refuse_deep_nesting(ds: Dataset, depth: int) -> None:
+def _refuse_deep_nesting(ds: Dataset, depth: int) -> int:
+    """The number of elements, those inside sequences included. Raises RefusedFile if it or the depth is too great."""
     if depth > _MOST_NESTED:
         raise RefusedFile("nested_too_deep")
+    elements = len(ds)
     for tag in list(ds.keys()):
-        vr = ds.get_item(tag).VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "")
-        if vr == "SQ":
-            for item in ds[tag].value or []:
-                _refuse_deep_nesting(item, depth + 1)
+        for item in items_of(ds, tag):
+            elements += _refuse_deep_nesting(item, depth + 1)
+            if elements > _MOST_ELEMENTS:
+                raise RefusedFile("too_large")
+    return elements
 
 
 def is_as_in_file(ds: FileDataset, stored: np.ndarray) -> bool:

@@ -62,11 +62,11 @@ def publish(layout: Layout, batch: str) -> None:
         return
     with FileLock(layout.lock):
         _merge(ready / "files.parquet", layout.files, batch)
+        _merge(ready / "identifiers.parquet", layout.identifiers, batch)  # of refused files too
         _move(ready / "quarantine.parquet", layout.quarantine(batch))
         headers = ready / "headers.parquet"
         if headers.exists() and row_count(headers):
             _merge(ready / "identities.parquet", layout.identities, batch)
-            _merge(ready / "identifiers.parquet", layout.identifiers, batch)
             _merge(ready / "label_texts.parquet", layout.label_texts, batch)
             _move(ready / "proof.json", layout.deidentification(batch))
             _mark(layout, batch, read_json(ready / "work.json"))
