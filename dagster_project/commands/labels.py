@@ -62,7 +62,9 @@ def review(
     worklist = with_facts(layout, worklist, headers)
     expected = expected_errors_of(layout, worklist, read)
     desk = Desk(layout, worklist, regions, params.review.second_reading, *expected, params.ingestion.clean)
-    serve_review(desk, originals, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False))
+    serve_review(
+        desk, originals, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False)
+    )
 
 
 class OtherTool(StrEnum):
@@ -120,7 +122,7 @@ def export_corrections(
     root: RootOption = None,
 ) -> None:
     """Write corrected labels with original UIDs, for the site's own use."""
-    layout, _ = open_root(context, root)
+    layout, params = open_root(context, root)
     from dagster_project.review.verdicts import export_corrections as export
 
-    out.print(f"{export(layout, file)} corrections in {file}")
+    out.print(f"{export(layout, params, file)} corrections in {file}")

@@ -12,9 +12,10 @@ from PIL import Image
 
 from dagster_project.ingestion.bounds import refuse_too_large
 from dagster_project.ingestion.burned_in_text import without_text
+from dagster_project.ingestion.decoding import decode
 from dagster_project.ingestion.elements import open_dataset, refusing, text
 from dagster_project.ingestion.letterbox import fitted
-from dagster_project.ingestion.pixels import decode, digest_of, displayed
+from dagster_project.ingestion.pixels import digest_of, displayed
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
@@ -82,7 +83,8 @@ class OriginalReader:
         picture, masked = displayed(ds, stored, self.percentiles, []), None
         if self.clean:
             picture, masked = without_text(picture)
-        return Original(_jpeg(picture), *stored.shape, masked)
+        rows, columns = stored.shape
+        return Original(_jpeg(picture), rows, columns, masked)
 
 
 def _jpeg(picture: np.ndarray) -> bytes:

@@ -12,6 +12,7 @@ from cleanlab.count import estimate_joint
 from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.files import read_table, write_json, write_table
+from dagster_project.label_errors.judgements import write_judgements
 from dagster_project.label_errors.out_of_sample import judge
 from dagster_project.label_errors.rank import KINDS, neighbour_agreement, rank_labels
 from dagster_project.layout import Layout
@@ -40,6 +41,7 @@ def find_label_errors(layout: Layout, params: Params) -> LabelErrorSummary:
     regions = load_taxonomy(layout.root / params.regions).regions
     labels = class_numbers(layout, params, table)
     judged = judge(layout, params, table, labels, len(regions))
+    write_judgements(layout, table, judged, regions)
     ranked = rank_labels(table, labels, judged, regions, params.label_errors.out_of_domain_share)
     agreement = neighbour_agreement(
         load_embeddings(layout, "encoder_simclr", len(table)),

@@ -34,7 +34,7 @@ class Desk:
     clean: bool
 
     def status(self, reviewer: str) -> dict[str, Any]:
-        """What is open to this reviewer, in the list's order; what was found, and what reading on is worth; agreement."""
+        """What is open to this reviewer, in the list's order; what was found; what reading on is worth; agreement."""
         ledger = load_verdicts(self.layout)
         listed = ledger[ledger["image_id"].isin(self.worklist.cards)]
         read = readings(listed)

@@ -1,4 +1,4 @@
-"""What pictures of the worklist have in common, to narrow it by, and how likely labels are wrong that nobody has read."""
+"""What pictures of the worklist have in common, to narrow it by, and how likely labels are wrong."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def headers_of(layout: Layout, worklist: Worklist) -> pd.DataFrame:
 
 
 def with_facts(layout: Layout, worklist: Worklist, headers: pd.DataFrame) -> Worklist:
-    """The worklist, its cards with `station`, `device`, `source` (of the label) and `causes`; '' or none if not known."""
+    """The worklist, its cards with `station`, `device`, `source` (of the label) and `causes`; empty if not known."""
     facts: dict[str, dict[str, Any]] = {
         row["image_id"]: {
             "station": row["station"],
@@ -44,7 +44,7 @@ def with_facts(layout: Layout, worklist: Worklist, headers: pd.DataFrame) -> Wor
 
 
 def expected_errors_of(layout: Layout, worklist: Worklist, read: Iterable[str]) -> tuple[dict[str, float], float]:
-    """How likely each card's label is wrong, in 0..1; and how many labels are, of those neither in the list nor read."""
+    """How likely each card's label is wrong, in 0..1; and how many are, of those neither in the list nor read."""
     if not layout.label_errors.exists():
         return {}, 0.0
     ranked = read_table(layout.label_errors)

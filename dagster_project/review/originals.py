@@ -25,7 +25,9 @@ class Originals:
     `paths` holds where files lie (`data/private/` alone knows), `digests` pseudonyms of the pixels that were ingested.
     """
 
-    def __init__(self, paths: dict[str, str], digests: dict[str, str], reader: OriginalReader, params: Ingestion) -> None:
+    def __init__(
+        self, paths: dict[str, str], digests: dict[str, str], reader: OriginalReader, params: Ingestion
+    ) -> None:
         self._paths, self._digests = paths, digests
         self._read = ContainedWorker(reader, limits_of(params))
         self._kept: OrderedDict[str, Original] = OrderedDict()
@@ -36,9 +38,9 @@ class Originals:
             return "where its file lies is not known here"
         if not Path(self._paths[image_id]).exists():
             return "its file is not where it was"
-        if found := self._kept.get(image_id):
+        if kept := self._kept.get(image_id):
             self._kept.move_to_end(image_id)
-            return found
+            return kept
         found = self._read(Wanted(image_id, self._digests[image_id], self._paths[image_id]))
         if isinstance(found, RefusedFile):
             return "its file has changed" if found.reason == "changed" else f"its file: {REASONS[found.reason]}"
@@ -53,7 +55,7 @@ class Originals:
 
 
 def open_originals(layout: Layout, params: Ingestion, headers: pd.DataFrame) -> Originals | None:
-    """The originals of some pictures, rows of header tables; None where `data/private/` is not, as in a copy of the root.
+    """The originals of some pictures, rows of header tables; None where `data/private/` is not, as in a copy.
 
     Raises RayTruthError if the pseudonyms' key is damaged or others may read it.
     """
@@ -62,5 +64,7 @@ def open_originals(layout: Layout, params: Ingestion, headers: pd.DataFrame) -> 
     known = read_table(layout.identities, ["image_id", "path"])
     known = known[known["image_id"].isin(headers["image_id"])]
     reader = OriginalReader(load_pseudonyms(layout.key), params.percentiles, params.clean, params.max_megapixels)
-    paths, digests = (dict(zip(t["image_id"], t[c], strict=True)) for t, c in ((known, "path"), (headers, "pixel_digest")))
+    paths, digests = (
+        dict(zip(t["image_id"], t[c], strict=True)) for t, c in ((known, "path"), (headers, "pixel_digest"))
+    )
     return Originals(paths, digests, reader, params)

@@ -54,7 +54,11 @@ def review_app(desk: Desk, originals: Originals | None, token: str, reviewer: st
         found = originals(request.path_params["image_id"]) if originals else "the archive's files are not known here"
         if isinstance(found, str):
             return JSONResponse({"error": found}, 404)
-        told = {"rows": found.rows, "columns": found.columns, "text": "painted over" if found.masked else _TEXT[found.masked is None]}
+        told = {
+            "rows": found.rows,
+            "columns": found.columns,
+            "text": "painted over" if found.masked else _TEXT[found.masked is None],
+        }
         headers = {f"Original-{name}": str(value) for name, value in told.items()}
         return Response(found.jpeg, media_type="image/jpeg", headers=headers)
 

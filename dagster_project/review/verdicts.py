@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,13 +10,16 @@ from dagster_project.errors import RayTruthError
 from dagster_project.files import content_hash, read_table, write_text
 from dagster_project.label_errors.find import load_label_errors
 from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts, load_corrected_labels, update_corrected_labels
+from dagster_project.ledger import Verdict, append_verdicts, update_corrected_labels
 from dagster_project.params import Params
 from dagster_project.review.label_studio import read_results
 from dagster_project.review.spreadsheet import read_spreadsheet
 from dagster_project.review.worklist import judges_hash
 from dagster_project.taxonomy.taxonomy import load_taxonomy
 from dagster_project.training_set.build import load_training_set
+from dagster_project.training_set.migrate import migrate
+
+log = logging.getLogger("raytruth")
 
 
 def import_verdicts(layout: Layout, params: Params, path: Path, reviewers: dict[str, str]) -> int:
@@ -59,13 +63,15 @@ def import_verdicts(layout: Layout, params: Params, path: Path, reviewers: dict[
     return added
 
 
-def export_corrections(layout: Layout, out: Path) -> int:
+def export_corrections(layout: Layout, params: Params, out: Path) -> int:
     """Write the corrected labels with the original UIDs as CSV, for the site's own use; return how many.
 
     Columns: sop_instance_uid, study_instance_uid, given_region, verdict, region, reviewer, at. Only pictures whose
-    label changes are listed. Raises RayTruthError if there is nothing to export.
+    label changes are listed; those that are in no batch any more are left out, and how many is logged.
+    Raises RayTruthError if there is nothing to export, or a class is no more and not mapped.
     """
-    corrected = load_corrected_labels(layout)
+    regions = load_taxonomy(layout.root / params.regions).regions
+    corrected, _ = migrate(update_corrected_labels(layout), params.training_set.region_map, regions)
     changed = corrected[corrected["verdict"].isin(["wrong_label", "out_of_domain"])]
     if changed.empty:
         raise RayTruthError(
@@ -74,7 +80,9 @@ def export_corrections(layout: Layout, out: Path) -> int:
             do="review the worklist: `raytruth review`",
         )
     identities = read_table(layout.identities).drop_duplicates("image_id")
-    table = changed.merge(identities, on="image_id", how="left", validate="one_to_one")
+    table = changed.merge(identities, on="image_id", validate="one_to_one")
+    if gone := len(changed) - len(table):
+        log.warning("%d corrections are left out: their pictures are in no batch any more", gone)
     columns = ["sop_instance_uid", "study_instance_uid", "given_region", "verdict", "region", "reviewer", "at"]
     write_text(out, table[columns].to_csv(index=False))
     return len(table)

@@ -94,7 +94,7 @@ def _cards(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray) 
         picture = table.iloc[row]
         given, proposed = suspect["given_region"] or "", suspect["suggested_region"]
         near = {
-            f"nearest labelled {_words(region)}": _nearest(table, embeddings, row, region)
+            f"nearest labelled {_words(region)}": nearest(table, embeddings, row, region)
             for region in (given, proposed)
             if region
         }
@@ -142,7 +142,7 @@ def provenance(picture: pd.Series) -> str:
     return said
 
 
-def _nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) -> pd.DataFrame:
+def nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) -> pd.DataFrame:
     """The nearest pictures of other patients that bear `region`'s label (cosine), nearest first."""
     bears, group = table["region"].to_numpy(object) == region, table["group"].to_numpy(object)
     bear = np.flatnonzero(bears & (group != group[row]))

@@ -13,7 +13,9 @@ RIGHT, WRONG, DOMAIN, TWO, TELL, BACK = "given_is_right", "wrong_label", *VERDIC
 
 def ledger(*said: tuple[str, str]) -> pd.DataFrame:
     """Entries of (image, verdict); `withdrawn` takes back the entry before."""
-    entries = [(image, verdict, f"v{i}", f"v{i - 1}" if verdict == BACK else "") for i, (image, verdict) in enumerate(said)]
+    entries = [
+        (image, verdict, f"v{i}", f"v{i - 1}" if verdict == BACK else "") for i, (image, verdict) in enumerate(said)
+    ]
     return pd.DataFrame(entries, columns=["image_id", "verdict", "verdict_id", "withdraws"])
 
 

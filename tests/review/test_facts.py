@@ -43,7 +43,9 @@ def test_cards_say_station_device_source_of_the_label_and_the_causes_found(layou
 def test_without_headers_or_causes_the_cards_say_so(layout: Layout) -> None:
     for batch in ("north", "south"):
         layout.headers(batch).unlink()
-    assert {(c["station"], c["device"], c["source"], *c["causes"]) for c in told(layout).cards.values()} == {("", "", "")}
+    assert {(c["station"], c["device"], c["source"], *c["causes"]) for c in told(layout).cards.values()} == {
+        ("", "", "")
+    }
 
 
 def test_expected_errors_are_those_of_labels_that_nobody_has_read(layout: Layout) -> None:

@@ -60,7 +60,7 @@ def test_an_original_is_the_file_as_it_is_and_what_cannot_be_had_is_said_without
 def test_what_was_read_is_kept_in_memory_up_to_a_bound_and_nowhere_else(
     layout: Layout, originals: Originals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = {path for path in layout.root.rglob("*")}
+    before = set(layout.root.rglob("*"))
     first, second, third = list(load_worklist(layout).cards)[:3]
     size = len(originals(first).jpeg)
     assert originals(first) is originals(first)
@@ -69,7 +69,7 @@ def test_what_was_read_is_kept_in_memory_up_to_a_bound_and_nowhere_else(
     originals(first)  # asked for last: stays
     originals(third)
     assert originals(second) is not kept
-    assert {path for path in layout.root.rglob("*")} == before
+    assert set(layout.root.rglob("*")) == before
 
 
 def test_without_the_private_folder_there_are_none(layout: Layout) -> None:

@@ -10,7 +10,7 @@ import pytest
 from support.trained import Trained, trained_root
 
 from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, write_table
+from dagster_project.files import content_hash, read_table, write_table
 from dagster_project.ledger import load_corrected_labels, load_verdicts
 from dagster_project.review.verdicts import export_corrections, import_verdicts
 from dagster_project.review.worklist import judges_hash
@@ -114,7 +114,9 @@ def test_a_nameless_reviewer_is_refused(root: Trained) -> None:
         take(root, answers(root, (3, "out_of_domain", "")), "  ")
 
 
-def test_corrections_go_out_with_the_original_uids_where_the_label_changes(root: Trained, tmp_path: Path) -> None:
+def test_corrections_go_out_with_the_original_uids_where_the_label_changes(
+    root: Trained, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     table = load_training_set(root.layout)
     write_table(
         root.layout.identities,
@@ -126,15 +128,18 @@ def test_corrections_go_out_with_the_original_uids_where_the_label_changes(root:
             }
         ),
     )
-    right = other_region(root, 3)
+    right, known = other_region(root, 3), read_table(root.layout.identities)
     take(root, answers(root, (3, "wrong_label", right), (5, "out_of_domain", ""), (6, "given_is_right", "")))
-    assert export_corrections(root.layout, tmp_path / "out.csv") == 2
+    take(root, answers(root, (8, "wrong_label", other_region(root, 8))))
+    write_table(root.layout.identities, known.drop(index=8))
+    assert export_corrections(root.layout, root.params, tmp_path / "out.csv") == 2
     out = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert out[["sop_instance_uid", "region"]].to_numpy().tolist() == [["1.2.3", right], ["1.2.5", ""]]
     assert "image_id" not in out
+    assert "1 corrections are left out: their pictures are in no batch any more" in caplog.text
 
 
 def test_with_nothing_corrected_there_is_nothing_to_export(root: Trained, tmp_path: Path) -> None:
     take(root, answers(root, (3, "given_is_right", "")))
     with pytest.raises(RayTruthError, match="No reviewer has corrected"):
-        export_corrections(root.layout, tmp_path / "out.csv")
+        export_corrections(root.layout, root.params, tmp_path / "out.csv")

@@ -11,7 +11,7 @@ export function fill(cards, changed) {
     for (const card of cards) for (const value of values(card, field)) counts.set(value, (counts.get(value) || 0) + 1);
     const named = value => (["kind", "given"].includes(field) ? words(value) : value) || (field === "given" ? "no label" : "not known");
     const option = (value, text) => Object.assign(document.createElement("option"), { value, textContent: text });
-    const chosen = $(field).value;
+    const chosen = $(field).options.length ? $(field).value : "*";
     $(field).replaceChildren(option("*", "all"), ...[...counts].sort().map(([value, n]) => option(value, `${named(value)} (${n})`)));
     if (counts.has(chosen)) $(field).value = chosen;
     $(field).parentElement.hidden = counts.size < (field === "causes" ? 1 : 2);

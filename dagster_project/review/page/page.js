@@ -154,6 +154,7 @@ async function undo() {
   if (!(await answers.settled())) return;
   if (!told.last) return setReady(!!current);
   const last = told.last;
+  say("… recording that the last answer is taken back");
   answers.withdraw(last, state => {
     second = false; first = last.image_id; problem("");
     recorded(state);
