@@ -17,7 +17,7 @@ test check: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 2 --dist worksteal
+	PATH="$$PATH:/usr/sbin" OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 2 --dist worksteal
 
 docs: .venv/installed
 	.venv/bin/typer dagster_project.cli utils docs --name raytruth --title "Command line" --output docs/cli.md

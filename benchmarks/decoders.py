@@ -33,9 +33,10 @@ from benchmarks.full_size import SYNTAXES, compressed, write_full_size
 from benchmarks.ingestion import listed
 from benchmarks.paired import Way, compare
 from benchmarks.results import arguments, save, shipped_params
+from dagster_project.ingestion.decoding import DECODERS
 from dagster_project.ingestion.letterbox import centred, fitted
 from dagster_project.ingestion.levels import levels_of, painted
-from dagster_project.ingestion.pixels import DECODERS, PixelReader, stretch
+from dagster_project.ingestion.pixels import PixelReader, stretch
 from dagster_project.params import Ingestion
 
 REDUCTIONS = (1, 2, 3)  # halvings of both sides

@@ -3,8 +3,8 @@
     python -m benchmarks.ingestion_memory [--files 1000 10000]
 
 Each batch is ingested in a process of its own by two workers, `ingestion.clean` off. The files are one picture of the
-phantom with other numbers in its UIDs and its patient's ID. The parent holds each file's row until the batch is
-written, so it grows with their number; a worker holds a chunk of files and should not.
+phantom with other numbers in its UIDs and its patient's ID. The parent keeps what was found on disk and should hold
+little more than the list of files; a worker holds a chunk of files.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ seed and another `--label-noise`; SITE's training set is given their labels, in 
 since pixels, split and the encoders that see no label stay what they were. What sees labels learns them anew: encoders
 of the folds, the probes, and the network. Peers: cleanlab's self-confidence of a cross-fitted probe on SimCLR;
 disagreement of SimCLR's nearest neighbours of other patients; a network of the profile's size taught by the labels on
-four folds of patients, with cleanlab's self-confidence. The truth gives the labels of each export and scores; nothing that learns or
-ranks reads more of it. Run again, it goes on from what is there.
+four folds of patients, with cleanlab's self-confidence. The truth gives the labels of each export and scores; nothing
+that learns or ranks reads more of it. Run again, it goes on from what is there.
 """
 
 from __future__ import annotations

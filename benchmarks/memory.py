@@ -20,10 +20,16 @@ class Peaks:
 
 
 def high_water(process: int | str = "self") -> float:
-    """MB that a process held at most so far; 0 if it is gone."""
+    """MB that a process held at most so far; 0 if it is gone, or a child that has not begun to be another program.
+
+    Such a one shares its parent's memory, and its mark.
+    """
     try:
         status = Path(f"/proc/{process}/status").read_text()
+        words = Path(f"/proc/{process}/cmdline").read_bytes()
     except OSError:
+        return 0.0
+    if process != "self" and words == Path("/proc/self/cmdline").read_bytes():
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
 

@@ -16,6 +16,7 @@ from dagster_project.evaluation.linear_evaluation import evaluate
 from dagster_project.ingestion.batch import BatchSummary, ingest
 from dagster_project.ingestion.register import batch_name_for, registered_batches, registered_source
 from dagster_project.ingestion.store import ingested_batches
+from dagster_project.label_errors.causes import find_causes
 from dagster_project.label_errors.find import find_label_errors
 from dagster_project.layout import Layout, checked_batch_name
 from dagster_project.ledger import update_corrected_labels
@@ -25,7 +26,9 @@ from dagster_project.params import Params
 from dagster_project.pretraining.pretrain import pretrain
 from dagster_project.pretraining.train import METHODS
 from dagster_project.privacy.scan import Scan, scan
+from dagster_project.review.as_reviewed import accuracy_as_reviewed
 from dagster_project.review.worklist import build_worklist
+from dagster_project.review.yield_curve import budget
 from dagster_project.training_set.build import build_training_set
 from dagster_project.validation.validate import Validation, validate
 from dagster_project.versioning.commit import commit_stage
@@ -46,7 +49,10 @@ LEARNING: dict[str, Stage] = {
     "ensemble": build_ensemble,
     "shortcut_audit": audit_shortcuts,
     "label_errors": find_label_errors,
+    "causes": lambda layout, params: find_causes(layout),
     "review_worklist": build_worklist,
+    "review_budget": lambda layout, params: budget(layout),
+    "reviewed_accuracy": accuracy_as_reviewed,
     "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none
 }
 

@@ -10,7 +10,7 @@ from dagster_project.evaluation.assets import linear_evaluation
 from dagster_project.ingestion.assets import radiographs
 from dagster_project.ingestion.checks import no_identity_outside_private
 from dagster_project.ingestion.sensors import INGEST, inbox
-from dagster_project.label_errors.assets import label_errors
+from dagster_project.label_errors.assets import causes, label_errors
 from dagster_project.monitoring.assets import batch_predictions, drift_report
 from dagster_project.monitoring.sensors import (
     LEARN,
@@ -20,12 +20,12 @@ from dagster_project.monitoring.sensors import (
     retrain_on_drift,
     retraining_schedule,
 )
-from dagster_project.pacs.assets import pacs_assets
+from dagster_project.pacs.assets import inbox_asset, pacs_assets
 from dagster_project.pacs.resources import Pacs
 from dagster_project.pacs.sensors import pacs_sensors
 from dagster_project.pretraining.assets import encoders
 from dagster_project.resources import BATCHES, Root
-from dagster_project.review.assets import corrected_labels, review_worklist, verdicts
+from dagster_project.review.assets import corrected_labels, review_budget, review_worklist, reviewed_accuracy, verdicts
 from dagster_project.training_set.assets import training_set
 from dagster_project.validation.checks import metadata_checks
 
@@ -35,6 +35,7 @@ params = root.params
 defs = dg.Definitions(
     assets=[
         *pacs_assets(params.pacs),  # one a source that params.yaml names
+        inbox_asset(params.pacs),
         radiographs,  # radiograph_headers, radiograph_pixels; one partition a batch
         verdicts,
         corrected_labels,
@@ -45,7 +46,10 @@ defs = dg.Definitions(
         shortcut_audit,
         champion,
         label_errors,
+        causes,
         review_worklist,
+        review_budget,
+        reviewed_accuracy,
         batch_predictions,  # one partition a batch
         drift_report,  # one partition a batch
     ],

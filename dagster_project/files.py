@@ -6,13 +6,16 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 
 @contextmanager
@@ -75,6 +78,33 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as parquet without its index, atomically; the same table gives the same bytes."""
     with replacing(path) as temporary:
         table.to_parquet(temporary, index=False)
+
+
+def write_blocks(path: Path, blocks: Iterable[pd.DataFrame]) -> None:
+    """Write a table, one block at least, as `write_table` does, but with only one block at a time in memory."""
+    tables = (pa.Table.from_pandas(block, preserve_index=False) for block in blocks)
+    first = next(tables)
+    write_groups(path, first.schema, chain([first], tables))
+
+
+def write_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> None:
+    """Write parquet, a row group each of `groups`, atomically; the same groups give the same bytes."""
+    with replacing(path) as temporary, temporary.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
+        for group in groups:
+            if len(group):
+                writer.write_table(group)
+
+
+def read_groups(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The row groups of a parquet file, one after another."""
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number, columns=columns)
+
+
+def row_count(path: Path) -> int:
+    """How many rows a parquet table has."""
+    return int(pq.read_metadata(path).num_rows)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

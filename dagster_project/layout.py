@@ -246,6 +246,21 @@ class Layout:
         return self.root / "data" / "label_errors.parquet"
 
     @property
+    def judgements(self) -> Path:
+        """What each judge says of each picture: image_id, judge, a probability a region."""
+        return self.root / "data" / "judgements.parquet"
+
+    @property
+    def causes(self) -> Path:
+        """Groups of pictures whose labels are wrong more often than comparable ones."""
+        return self.root / "data" / "causes.parquet"
+
+    @property
+    def private_causes(self) -> Path:
+        """The same among protocol texts and true months, which may identify somebody."""
+        return self.private / "causes.parquet"
+
+    @property
     def worklist(self) -> Path:
         """What the review page shows: cards and pictures."""
         return self.reports / "worklist"

@@ -23,7 +23,7 @@ from dagster_project.layout import Layout
 
 WITHDRAWN = "withdrawn"
 VERDICTS = ("given_is_right", "wrong_label", "out_of_domain", "two_regions", "cannot_tell", WITHDRAWN)
-_NEEDS_REGION = ("wrong_label", "two_regions")
+NEEDS_REGION = ("wrong_label", "two_regions")
 _WHERE = "data/verdicts.parquet"
 
 
@@ -169,9 +169,9 @@ def _check(verdict: Verdict, regions: tuple[str, ...]) -> None:
     problem = ""
     if verdict.verdict not in VERDICTS:
         problem = f"unknown verdict {verdict.verdict!r}; one of {', '.join(VERDICTS)}"
-    elif verdict.verdict in _NEEDS_REGION and verdict.region not in regions:
+    elif verdict.verdict in NEEDS_REGION and verdict.region not in regions:
         problem = f"{verdict.verdict} needs a region of the regions file, not {verdict.region!r}"
-    elif verdict.verdict not in _NEEDS_REGION and verdict.region:
+    elif verdict.verdict not in NEEDS_REGION and verdict.region:
         problem = f"{verdict.verdict} takes no region, but {verdict.region!r} was given"
     elif not verdict.reviewer.strip():
         problem = "no reviewer is named"

@@ -14,7 +14,8 @@ REPOSITORY = Path(__file__).parents[1]
 
 # asset -> (group, partitioned by batch, assets it comes from)
 GRAPH = {
-    "radiograph_headers": ("ingestion", True, set()),
+    "inbox": ("ingestion", False, set()),
+    "radiograph_headers": ("ingestion", True, {"inbox"}),
     "radiograph_pixels": ("ingestion", True, {"radiograph_headers"}),
     "verdicts": ("review", False, set()),
     "corrected_labels": ("review", False, {"verdicts"}),
@@ -44,7 +45,10 @@ GRAPH = {
         False,
         {"training_set", "linear_evaluation", "encoder_supcon_crossfit", "ensemble"},
     ),
+    "causes": ("label_errors", False, {"label_errors", "training_set", "radiograph_headers", "verdicts"}),
     "review_worklist": ("review", False, {"label_errors", "training_set", "linear_evaluation"}),
+    "review_budget": ("review", False, {"label_errors", "training_set", "verdicts"}),
+    "reviewed_accuracy": ("review", False, {"training_set", "ensemble", "linear_evaluation", "verdicts"}),
     "batch_predictions": ("monitoring", True, {"radiograph_headers", "radiograph_pixels", "champion"}),
     "drift_report": ("monitoring", True, {"batch_predictions"}),
 }

@@ -15,7 +15,7 @@ from dagster_project.layout import Layout, checked_batch_name
 
 LAYOUT = Layout(Path("/srv/site"))
 PRIVATE = {"private", "key", "identities", "files", "label_texts", "identifiers", "sources", "staging", "lock"} | {
-    *("pacs", "pacs_state", "arriving", "spool", "set_aside", "pushed", "pushed_list"),
+    *("pacs", "pacs_state", "arriving", "spool", "set_aside", "pushed", "pushed_list", "private_causes"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -48,13 +49,47 @@ def review(
     from dagster_project.ledger import load_verdicts
     from dagster_project.review.cards import load_worklist
     from dagster_project.review.desk import Desk
+    from dagster_project.review.facts import expected_errors_of, headers_of, with_facts
+    from dagster_project.review.originals import open_originals
     from dagster_project.review.server import serve_review
     from dagster_project.taxonomy.taxonomy import load_taxonomy
 
-    load_verdicts(layout)  # a broken ledger is said here, not at the first answer
+    read = load_verdicts(layout)["image_id"]  # a broken ledger is said here, not at the first answer
     regions = load_taxonomy(layout.root / params.regions).regions
-    desk = Desk(layout, load_worklist(layout), regions, params.review.second_reading)
-    serve_review(desk, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False))
+    worklist = load_worklist(layout)
+    headers = headers_of(layout, worklist)
+    originals = open_originals(layout, params.ingestion, headers)
+    worklist = with_facts(layout, worklist, headers)
+    expected = expected_errors_of(layout, worklist, read)
+    desk = Desk(layout, worklist, regions, params.review.second_reading, *expected, params.ingestion.clean)
+    serve_review(
+        desk, originals, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False)
+    )
+
+
+class OtherTool(StrEnum):
+    """What the worklist can be answered with besides the page."""
+
+    csv = "csv"
+    label_studio = "label-studio"
+
+
+@app.command(
+    "export-worklist", rich_help_panel=LABELS, epilog="Example: raytruth export-worklist out --to label-studio"
+)
+def export_worklist(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder to make; pseudonyms only, no identities.")],
+    to: Annotated[OtherTool, typer.Option(help="A spreadsheet and its pictures, or a Label Studio project.")],
+    root: RootOption = None,
+) -> None:
+    """Write the worklist for another tool; its answers come back by import-verdicts."""
+    layout, params = open_root(context, root)
+    from dagster_project.review.export_worklist import export_worklist as export
+    from dagster_project.taxonomy.taxonomy import load_taxonomy
+
+    regions = load_taxonomy(layout.root / params.regions).regions
+    out.print(f"{export(layout, regions, folder, to.value)} cards in {folder}")
 
 
 @app.command(
@@ -62,15 +97,20 @@ def review(
 )
 def import_verdicts(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV with the columns image_id, verdict, region, at.")],
-    reviewer: Annotated[str, typer.Option(help="Who answered.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV (image_id, verdict, region, at), or Label Studio's JSON export (.json).")
+    ],
+    reviewer: Annotated[
+        list[str], typer.Option(help="Who answered; for several in Label Studio each as 'ID=Name', by id or e-mail.")
+    ],
     root: RootOption = None,
 ) -> None:
     """Take answers given with another tool into the ledger; the same file again adds none."""
     layout, params = open_root(context, root)
     from dagster_project.review.verdicts import import_verdicts as take
 
-    out.print(f"{take(layout, params, file, reviewer)} new verdicts; next: raytruth split")
+    names = {who: name for who, _, name in (said.rpartition("=") for said in reviewer)}
+    out.print(f"{take(layout, params, file, names)} new verdicts; next: raytruth split")
 
 
 @app.command(
@@ -82,7 +122,7 @@ def export_corrections(
     root: RootOption = None,
 ) -> None:
     """Write corrected labels with original UIDs, for the site's own use."""
-    layout, _ = open_root(context, root)
+    layout, params = open_root(context, root)
     from dagster_project.review.verdicts import export_corrections as export
 
-    out.print(f"{export(layout, file)} corrections in {file}")
+    out.print(f"{export(layout, params, file)} corrections in {file}")

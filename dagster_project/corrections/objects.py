@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass, field
 from io import BytesIO
 
 import pydicom
 from pydicom.dataset import Dataset
 
-from dagster_project.corrections.gather import Correction
+from dagster_project.corrections.gather import Correction, gather
 from dagster_project.corrections.instance import corrected_instance
 from dagster_project.corrections.originals import NoObject
 from dagster_project.corrections.pushed import Sent
-from dagster_project.corrections.region_codes import RegionCode
+from dagster_project.corrections.region_codes import RegionCode, code_of
 from dagster_project.corrections.report import report
+from dagster_project.layout import Layout
+from dagster_project.params import Params
+from dagster_project.taxonomy.taxonomy import load_taxonomy
 
 REPORT, INSTANCE = KINDS = ("report", "instance")
 _ODD = (ValueError, TypeError, AttributeError, KeyError, NotImplementedError, OSError, RecursionError)
@@ -36,12 +39,27 @@ class Planned:
         return Sent(self.kind, said.image_id, *uids)
 
 
-def plan(corrections: list[tuple[Correction, RegionCode]], *, instances: bool) -> Iterator[Planned]:
-    """A report each, and a corrected instance if asked for."""
-    for correction, region in corrections:
-        yield Planned(REPORT, correction, region)
-        if instances:
-            yield Planned(INSTANCE, correction, region)
+@dataclass(frozen=True)
+class Plan:
+    """The objects to make, and what is left out. `standing` are the UIDs of all that the verdicts ask for today."""
+
+    objects: list[Planned]
+    left_out: Counter[str]
+    standing: set[str]
+
+
+def plan(layout: Layout, params: Params, *, instances: bool) -> Plan:
+    """A report for each correction of the ledger, and a corrected instance if asked for.
+
+    Raises RayTruthError if a class has no single code, or a verdict names a class that is no more and is not mapped.
+    """
+    taxonomy = load_taxonomy(layout.root / params.regions)
+    gathered = gather(layout, params)
+    coded = {region: code_of(region, taxonomy) for region in {c.region for c in gathered.corrections}}
+    kinds = KINDS if instances else (REPORT,)
+    objects = [Planned(kind, c, coded[c.region]) for c in gathered.corrections for kind in kinds]
+    standing = {c.uid(kind, coded[c.region].code.value) for c in gathered.corrections for kind in KINDS}
+    return Plan(objects, gathered.left_out, standing)
 
 
 def make(planned: Planned, original: bytes) -> bytes:

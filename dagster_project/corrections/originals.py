@@ -18,8 +18,8 @@ class NoObject(Exception):
     """No object can be made or sent. Its text is the reason alone, so that it can go into any log."""
 
 
-def original_of(correction: Correction, archive: DicomWebArchive) -> bytes:
-    """The original as a DICOM file; nothing is written to it.
+def original_of(correction: Correction, archive: DicomWebArchive | None) -> bytes:
+    """The original as a DICOM file; nothing is written to it. Without an archive, its file alone will do.
 
     Raises NoObject if neither the file nor the PACS has it, Unanswered if the PACS does not answer.
     """
@@ -27,6 +27,8 @@ def original_of(correction: Correction, archive: DicomWebArchive) -> bytes:
         path = Path(correction.path)
         if path.is_file() and _is(correction, raw := path.read_bytes()):
             return raw
+    if archive is None:
+        raise NoObject("the picture's file is gone; name a PACS that has it")
     if archive.find(correction.study, correction.sop) is None:
         raise NoObject("the picture is gone: neither its file nor the PACS has it")
     try:

@@ -11,18 +11,15 @@ from dataclasses import dataclass
 from filelock import FileLock
 from pydicom.errors import InvalidDicomError
 
-from dagster_project.corrections.gather import gather
-from dagster_project.corrections.objects import KINDS, Planned, differences, make, plan
+from dagster_project.corrections.objects import Planned, differences, make, plan
 from dagster_project.corrections.originals import NoObject, original_of
 from dagster_project.corrections.pushed import STORED, Pushed
-from dagster_project.corrections.region_codes import code_of
 from dagster_project.errors import RayTruthError
 from dagster_project.layout import Layout
 from dagster_project.pacs.archive import RefusedObject, Unanswered
 from dagster_project.pacs.dicomweb import DicomWebArchive
 from dagster_project.pacs.sources import open_archive
 from dagster_project.params import Params
-from dagster_project.taxonomy.taxonomy import load_taxonomy
 
 log = logging.getLogger("raytruth")
 WOULD_SEND, ALREADY = "would be sent", "stored by an earlier push"
@@ -53,10 +50,7 @@ def push_corrections(
     counts as stored only when it was read back and equals what was made; the original is never touched.
     Raises RayTruthError if the source is no DICOMweb, or a class has no single code.
     """
-    taxonomy = load_taxonomy(layout.root / params.regions)
-    gathered = gather(layout, params)
-    coded = {region: code_of(region, taxonomy) for region in {c.region for c in gathered.corrections}}
-    planned = list(plan([(c, coded[c.region]) for c in gathered.corrections], instances=instances))
+    planned = plan(layout, params, instances=instances)
     layout.pushed.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(layout.pushed.with_suffix(".lock"))
     with closing(open_archive(layout, params.pacs, source)) as archive, lock, closing(Pushed(layout.pushed)) as pushed:
@@ -68,14 +62,13 @@ def push_corrections(
             )
         stored = pushed.stored(source)
         outcomes: Counter[tuple[str, str]] = Counter()
-        for one, outcome in _each(archive, planned, stored, really):
+        for one, outcome in _each(archive, planned.objects, stored, really):
             outcomes[one.kind, outcome] += 1
             if really and outcome != ALREADY:
                 pushed.note(source, one.sent, outcome)
                 log.info("%s of image %s: %s", one.kind, one.correction.image_id, outcome)
-        standing = {c.uid(kind, coded[c.region].code.value) for c in gathered.corrections for kind in KINDS}
-        pushed.write_list(layout.pushed_list, standing)
-        return PushSummary(outcomes, gathered.left_out, len(stored - standing))
+        pushed.write_list(layout.pushed_list, planned.standing)
+        return PushSummary(outcomes, planned.left_out, len(stored - planned.standing))
 
 
 def _each(

@@ -7,6 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project.ingestion.batch import ingest
+from dagster_project.ingestion.reasons import REASONS, verdict_of
 from dagster_project.ingestion.register import registered_source
 from dagster_project.ingestion.store import load_headers, open_pixels
 from dagster_project.pictures import draw_montage, evenly
@@ -14,6 +15,13 @@ from dagster_project.privacy.proof import load_proof
 from dagster_project.resources import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
 
 _SHOWN, _SIDE_STEP = 24, 2
+INBOX = dg.AssetSpec(
+    "inbox",
+    description="Folders in `data/inbox/`, each a batch to be: put there by hand, or by a PACS.",
+    group_name="ingestion",
+    owners=[ENGINEERS],
+    kinds={"dicom"},
+)
 
 
 @dg.multi_asset(
@@ -21,6 +29,7 @@ _SHOWN, _SIDE_STEP = 24, 2
     specs=[
         dg.AssetSpec(
             "radiograph_headers",
+            deps=[INBOX],
             description="One row a picture, pseudonymised, with its given label and where that comes from. Refused "
             "files go to the quarantine table with a reason code.",
             owners=[ENGINEERS],
@@ -50,7 +59,7 @@ def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Ma
         metadata={
             "dagster/row_count": summary.pictures,
             "files by verdict": as_counts(summary.verdicts, "verdict"),
-            "files by reason": as_counts(summary.reasons, "reason"),
+            "files by reason": as_table(_explained(summary.reasons)),
             "labels": as_counts(
                 headers["label_region"].fillna("(none)").value_counts().to_dict(), "region", "pictures"
             ),
@@ -80,6 +89,14 @@ def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Ma
         },
     )
     montage.unlink()
+
+
+def _explained(reasons: dict[str, int]) -> pd.DataFrame:
+    """What was refused first, then what was used all the same."""
+    rows = [(verdict_of([code]), code, REASONS[code], files) for code, files in reasons.items()]
+    order = {"quarantine": 0, "skip": 1}
+    rows.sort(key=lambda row: (order.get(row[0], 2), -row[3], row[1]))
+    return pd.DataFrame(rows, columns=["verdict", "reason", "what it means", "files"])
 
 
 def _not_removed(attributes: list[dict[str, Any]]) -> pd.DataFrame:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table
-from dagster_project.ingestion.passes import FileRead, masked_in, nothing_usable, read_headers, read_pictures, staged_of
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
+from dagster_project.files import read_groups, row_count
+from dagster_project.ingestion.batch_index import BatchIndex, batch_index
+from dagster_project.ingestion.passes import nothing_usable, read_headers, read_pictures
+from dagster_project.ingestion.pseudonyms import Pseudonyms, load_pseudonyms
 from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging, sweep
 from dagster_project.ingestion.register import forget, register
 from dagster_project.ingestion.sources import list_files, stamp
-from dagster_project.ingestion.staged_pixels import staged_pictures
+from dagster_project.ingestion.staged_pixels import copy_pictures
 from dagster_project.ingestion.tables import COLUMNS, batch_tables
 from dagster_project.layout import Layout, checked_batch_name
 from dagster_project.params import Params
@@ -59,12 +62,11 @@ def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSum
             )
             if not is_published(layout, batch, work):
                 staging = start_staging(layout, batch, work)
-                reads = read_headers(files, batch, pseudonyms, taxonomy, params.ingestion)
-                _refuse_telling_name(layout, batch, reads)
-                used, places = read_pictures(reads, params.ingestion, staging)
-                tables = batch_tables(reads, used, batch, pseudonyms)
-                proof = actions_report(batch, [staged_of(read).tags for read in used], masked_in(used))
-                stage(layout, batch, work, tables, proof, staged_pictures(staging), places)
+                with batch_index(staging / "index.sqlite") as index:
+                    if read_headers(files, batch, pseudonyms, taxonomy, params.ingestion, index):
+                        raise _telling_name(layout, batch)
+                    read_pictures(files, params.ingestion, staging, index)
+                    _stage(layout, batch, work, index, pseudonyms)
                 publish(layout, batch)
             clear_staging(layout, batch)
     except Timeout:
@@ -74,24 +76,30 @@ def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSum
     return _summary(layout, batch, time.monotonic() - started)
 
 
-def _refuse_telling_name(layout: Layout, batch: str, reads: list[FileRead]) -> None:
-    identities = [r.header.identity for r in reads if r.header.identity]
-    if any(len(i.patient_id) >= 4 and i.patient_id.casefold() in batch.casefold() for i in identities):
-        if not layout.headers(batch).exists():
-            forget(layout, batch)
-        raise RayTruthError(
-            "The batch's name repeats a patient's ID, and batch names are shown everywhere",
-            where="the batch's name, or its folder in data/inbox/",
-            do="choose another name, such as 2026-11",
-        )
+def _stage(layout: Layout, batch: str, work: str, index: BatchIndex, pseudonyms: Pseudonyms) -> None:
+    proof = actions_report(batch, (file.pixels.tags for file in index.used()), index.masked())
+    shard = partial(copy_pictures, layout.staging(batch), index.places())
+    stage(layout, batch, work, batch_tables(index, batch, pseudonyms), proof, shard)
+
+
+def _telling_name(layout: Layout, batch: str) -> RayTruthError:
+    if not layout.headers(batch).exists():
+        forget(layout, batch)
+    return RayTruthError(
+        "The batch's name repeats a patient's ID, and batch names are shown everywhere",
+        where="the batch's name, or its folder in data/inbox/",
+        do="choose another name, such as 2026-11",
+    )
 
 
 def _summary(layout: Layout, batch: str, seconds: float) -> BatchSummary:
-    files = read_table(layout.files)
-    files = files[files["batch"] == batch]
-    verdicts = dict(Counter(files["verdict"]))
-    reasons = Counter(reason for joined in files["reason"] for reason in joined.split(";") if reason)
-    pictures = len(read_table(layout.headers(batch), columns=["image_id"])) if layout.headers(batch).exists() else 0
-    if not verdicts.get("accept", 0) + verdicts.get("accept_warn", 0):
+    verdicts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for group in read_groups(layout.files, ["batch", "verdict", "reason"]):
+        rows = group.filter(pc.equal(group["batch"], batch))
+        verdicts.update(rows["verdict"].to_pylist())
+        reasons.update(reason for joined in rows["reason"].to_pylist() for reason in joined.split(";") if reason)
+    pictures = row_count(layout.headers(batch)) if layout.headers(batch).exists() else 0
+    if not verdicts["accept"] + verdicts["accept_warn"]:
         raise nothing_usable(reasons, f"batch {batch}")
-    return BatchSummary(batch, pictures, verdicts, dict(reasons.most_common()), seconds)
+    return BatchSummary(batch, pictures, dict(verdicts), dict(reasons.most_common()), seconds)

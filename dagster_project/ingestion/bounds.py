@@ -10,6 +10,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dagster_project.ingestion.elements import integer
 from dagster_project.ingestion.opening import open_regular
+from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
@@ -32,7 +33,7 @@ def refuse_floods(ds: FileDataset) -> None:
         raise RefusedFile("too_large")
 
 
-def refuse_too_large(ds: FileDataset, file: SourceFile, max_megapixels: float) -> None:
+def refuse_too_large(ds: FileDataset | PlainHeader, file: SourceFile, max_megapixels: float) -> None:
     """Refuse a picture of more pixels, or a file with or inflating to many more bytes, than a radiograph may have.
 
     Raises RefusedFile `too_large`.
@@ -42,6 +43,8 @@ def refuse_too_large(ds: FileDataset, file: SourceFile, max_megapixels: float) -
     most = max(int(_BYTES_A_PIXEL * max_megapixels * 1e6), _SMALLEST_LIMIT)
     if file.size > most:
         raise RefusedFile("too_large")
+    if isinstance(ds, PlainHeader):  # never deflated
+        return
     if ds.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian and _inflates_beyond(ds, Path(file.path), most):
         raise RefusedFile("too_large")
 

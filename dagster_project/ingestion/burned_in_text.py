@@ -14,17 +14,16 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from dagster_project.ingestion.letterbox import fitted
-from dagster_project.ingestion.text_models import read_line, text_map
+from dagster_project.ingestion.letterbox import Box, sketched
+from dagster_project.ingestion.text_models import STRIDE, read_line, text_map
 
 SIDE = 960  # px, longest side of the picture that is searched; a line must be about 10 px high in it
-Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are the first beyond
 
 # Where to look: cells in which grey levels rise and fall steeply in both directions
 _CELL = 16  # px
 _STEEP = 32  # grey levels of 255 over two px
 _STEEP_SHARE = 0.02  # of the pixels around, that rise and that fall, across and down
-_AROUND = 32  # px beyond the cells, for the network to see
+_AROUND = 12  # px beyond the strokes, at least, for the network to see
 _MOST_REGIONS, _MOST_AREA = 12, 0.6  # beyond either, the whole picture is searched at once
 
 # What is a line
@@ -70,7 +69,7 @@ def without_text(picture: np.ndarray) -> tuple[np.ndarray, float]:
 
 def text_boxes(picture: np.ndarray) -> list[Box]:
     """The lines of text of a picture (Rows, Columns) float32 in 0..255, as boxes in its own pixels."""
-    small = fitted(picture, SIDE).astype(np.uint8)
+    small = sketched(picture, SIDE)
     scale = np.array(picture.shape) / small.shape
     lines = []
     for core in (box for region in _regions(small) for box in _cores(small, region)):
@@ -85,34 +84,44 @@ def text_boxes(picture: np.ndarray) -> list[Box]:
 def _regions(small: np.ndarray) -> list[Box]:
     """Parts of a uint8 picture (rows, columns) in which strokes stand close together; most pictures have few."""
     levels = small.astype(np.int16)
-    dense = np.ones([-(-side // _CELL) for side in small.shape], bool)
-    for axis in (0, 1):
-        steps = np.zeros(small.shape, np.int16)
-        inner = (slice(1, -1), slice(None))[:: 1 if axis == 0 else -1]
-        steps[inner] = levels.take(range(2, small.shape[axis]), axis) - levels.take(range(small.shape[axis] - 2), axis)
-        dense &= np.minimum(_share(steps >= _STEEP), _share(steps <= -_STEEP)) >= _STEEP_SHARE
+    down, across = levels[2:] - levels[:-2], levels[:, 2:] - levels[:, :-2]
+    dense, strokes = np.ones([-(-side // _CELL) for side in small.shape], bool), np.zeros(small.shape, bool)
+    for steps, inner in ((down, np.s_[1:-1, :]), (across, np.s_[:, 1:-1])):
+        rising, falling = steps >= _STEEP, steps <= -_STEEP
+        shares = (_share(steep, inner, small.shape) for steep in (rising, falling))
+        dense &= np.minimum(*shares) >= _STEEP_SHARE
+        strokes[inner] |= rising | falling
     labels, count = ndimage.label(ndimage.binary_dilation(dense, np.ones((3, 3))), np.ones((3, 3)))
-    reach = _AROUND // _CELL
-    boxes = [
-        (
-            max(rows.start - reach, 0) * _CELL,
-            min((rows.stop + reach) * _CELL, small.shape[0]),
-            max(columns.start - reach, 0) * _CELL,
-            min((columns.stop + reach) * _CELL, small.shape[1]),
-        )
-        for rows, columns in ndimage.find_objects(labels)
-    ]
+    places = (tuple(slice(s.start * _CELL, s.stop * _CELL) for s in cells) for cells in ndimage.find_objects(labels))
+    boxes = [_around(strokes[place], place, small.shape) for place in places]
     area = sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
     if count > _MOST_REGIONS or area > _MOST_AREA * small.size:
         return [(0, small.shape[0], 0, small.shape[1])]
     return boxes
 
 
-def _share(mask: np.ndarray) -> np.ndarray:
-    """How much of the four cells around each cell's lower right corner, and its upper left one, is set; the greater."""
-    rows, columns = mask.shape
-    padded = np.pad(mask, ((0, -rows % _CELL), (0, -columns % _CELL)))
-    cells = padded.reshape(padded.shape[0] // _CELL, _CELL, -1, _CELL).mean(axis=(1, 3), dtype=np.float32)
+def _around(strokes: np.ndarray, place: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
+    """A box around the strokes in one place of a picture of `shape`, its sides whole strides of the network."""
+    sides: list[int] = []
+    for axis, (part, whole) in enumerate(zip(place, shape, strict=True)):
+        found = np.flatnonzero(strokes.any(axis=1 - axis)) + part.start
+        first, beyond = int(found[0]) - _AROUND, int(found[-1]) + 1 + _AROUND
+        length = min(-(-(beyond - first) // STRIDE) * STRIDE, whole)
+        start = max(0, min((first + beyond - length) // 2, whole - length))
+        sides += [start, start + length]
+    return sides[0], sides[1], sides[2], sides[3]
+
+
+def _share(mask: np.ndarray, inner: tuple[slice, slice], shape: tuple[int, ...]) -> np.ndarray:
+    """How much of the four cells around each cell's lower right corner, and its upper left one, is set; the greater.
+
+    `mask` is of the `inner` part of a picture of `shape`.
+    """
+    rows, columns = (-(-side // _CELL) for side in shape)
+    padded = np.zeros((rows * _CELL, columns * _CELL), np.uint8)
+    padded[: shape[0], : shape[1]][inner] = mask
+    stripes = padded.reshape(rows, _CELL, -1).sum(axis=1, dtype=np.uint8)
+    cells = stripes.reshape(rows, columns, _CELL).sum(axis=2, dtype=np.float32) / _CELL**2
     four = ndimage.uniform_filter(cells, 2, mode="constant")  # of each cell with those above and left of it
     return np.maximum(four, np.pad(four, ((0, 1), (0, 1)))[1:, 1:])
 

@@ -14,9 +14,9 @@ import numpy as np
 from pydicom.dataset import Dataset
 from scipy import ndimage
 
-from dagster_project.ingestion.burned_in_text import Box, without_text
+from dagster_project.ingestion.burned_in_text import without_text
 from dagster_project.ingestion.elements import integer, text
-from dagster_project.ingestion.letterbox import fitted
+from dagster_project.ingestion.letterbox import Box, fitted
 
 _EVEN = 12.0  # grey levels of 255 by which the pixels of a margin's line differ at most: noise, JPEG artefacts
 _EXTREME = 16.0  # grey levels from black or white within which a margin lies
@@ -61,9 +61,8 @@ def clean(picture: np.ndarray, declared: Box | None, side: int) -> Cleaned:
     if box == (0, small.shape[0], 0, small.shape[1]):
         return Cleaned(unmarked, 0.0, blanked, masked)
     top, bottom, left, right = _outwards(box, scale)
-    inside = picture[top:bottom, left:right]
-    unmarked, blanked = without_marks(fitted(inside, side))
-    return Cleaned(unmarked, 1 - inside.size / picture.size, blanked, masked)
+    unmarked, blanked = without_marks(fitted(picture, side, (top, bottom, left, right)))
+    return Cleaned(unmarked, 1 - (bottom - top) * (right - left) / picture.size, blanked, masked)
 
 
 def content_box(picture: np.ndarray, within: Box) -> Box:

@@ -18,7 +18,10 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dagster_project.ingestion.opening import open_regular
+from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.reasons import RefusedFile
+
+Header = Dataset | PlainHeader
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _PIXEL_DATA = Tag("PixelData")
@@ -114,8 +117,10 @@ def byte_order(ds: FileDataset) -> Literal["<", ">"]:
     return "<" if ds.file_meta.TransferSyntaxUID.is_little_endian else ">"
 
 
-def raw_text(ds: Dataset, keyword: str) -> str:
+def raw_text(ds: Header, keyword: str) -> str:
     """An attribute's value as text just as it stands; several values joined by a backslash; '' if none."""
+    if isinstance(ds, PlainHeader):
+        return ds.texts.get(keyword, "")
     value = ds.get(keyword)
     if value is None:
         return ""
@@ -126,8 +131,10 @@ def raw_text(ds: Dataset, keyword: str) -> str:
     return str(value)
 
 
-def text(ds: Dataset, keyword: str) -> str:
+def text(ds: Header, keyword: str) -> str:
     """An attribute's value as text without control characters; several values joined by a backslash; '' if none."""
+    if isinstance(ds, PlainHeader):
+        return ds.texts.get(keyword, "")
     return CONTROL.sub(" ", raw_text(ds, keyword)).strip()
 
 
@@ -141,12 +148,12 @@ def parse_date(value: str) -> date | None:
     return day if day and 1895 <= day.year < 2200 else None
 
 
-def decimal(ds: Dataset, keyword: str) -> float:
+def decimal(ds: Header, keyword: str) -> float:
     """A decimal attribute as float, also with a comma; the first if several. Raises ValueError if it is none."""
     return float(text(ds, keyword).split("\\")[0].replace(",", "."))
 
 
-def number(ds: Dataset, keyword: str, default: float) -> float:
+def number(ds: Header, keyword: str, default: float) -> float:
     """A decimal attribute as float, read as by `decimal`; `default` if it is missing, unusable or infinite."""
     try:
         value = decimal(ds, keyword)
@@ -155,6 +162,6 @@ def number(ds: Dataset, keyword: str, default: float) -> float:
     return value if math.isfinite(value) else default
 
 
-def integer(ds: Dataset, keyword: str, default: int = 0) -> int:
+def integer(ds: Header, keyword: str, default: int = 0) -> int:
     """A whole-number attribute; `default` if it is missing or unusable."""
     return int(number(ds, keyword, default))

@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 
 from dagster_project.ingestion.bounds import refuse_floods, refuse_too_large
-from dagster_project.ingestion.elements import integer, number, open_dataset, parse_date, refusing, text
+from dagster_project.ingestion.elements import Header, integer, number, open_dataset, parse_date, refusing, text
+from dagster_project.ingestion.identifiers import IDENTIFYING, identifiers_of
 from dagster_project.ingestion.oddities import odd_header
 from dagster_project.ingestion.opening import has_changed
+from dagster_project.ingestion.plain_elements import PlainHeader
+from dagster_project.ingestion.plain_header import plain_header
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
-from dagster_project.privacy.identities import NAME, NUMBER
+from dagster_project.privacy.identities import NUMBER, STAFF
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
 from dagster_project.taxonomy.taxonomy import Taxonomy
 
@@ -35,11 +38,10 @@ VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PIXEL_LIMIT_BITS = 16
-_NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
-_NUMBERS = ("OtherPatientIDs", "AccessionNumber")
+_CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 _TAGS = [
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "IssuerOfPatientID"),
-    *(*_NAMES, *_NUMBERS),
+    *IDENTIFYING,
     *("PatientBirthDate", "PatientSex", "PatientAge"),
     *("Modality", "ImageType", "StudyDate", "Manufacturer", "ManufacturerModelName", "StationName"),
     *("ViewPosition", "ImageLaterality", "Laterality", "PresentationIntentType", "BurnedInAnnotation", "KVP"),
@@ -83,17 +85,34 @@ class HeaderReader:
         if file.refused:
             return HeaderRead([file.refused])
         try:
-            with refusing("damaged_header"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # pydicom's warnings repeat values of the header
+            with refusing("damaged_header"):
                 found = self._read(file)
         except RefusedFile as refusal:
             found = HeaderRead([refusal.reason])
-        return HeaderRead(["changed"]) if has_changed(file) else found
+        return HeaderRead(["changed"], identifiers=found.identifiers) if has_changed(file) else found
 
     def _read(self, file: SourceFile) -> HeaderRead:
-        warned: list[str] = []
-        ds = open_dataset(Path(file.path), warned, only=_TAGS)
-        refuse_floods(ds)
+        if plain := plain_header(Path(file.path), (*_TAGS, *_CODE)):
+            return self._told(file, plain, [])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's warnings repeat values of the header
+            warned: list[str] = []
+            ds = open_dataset(Path(file.path), warned, only=_TAGS)
+            refuse_floods(ds)
+            return self._told(file, ds, warned)
+
+    def _told(self, file: SourceFile, ds: FileDataset | PlainHeader, warned: list[str]) -> HeaderRead:
+        """Used or refused, with whom the header names."""
+        identifiers = identifiers_of(ds)
+        try:
+            with refusing("damaged_header"):
+                return self._used(file, ds, warned, identifiers)
+        except RefusedFile as refusal:
+            return HeaderRead([refusal.reason], identifiers=identifiers)
+
+    def _used(
+        self, file: SourceFile, ds: FileDataset | PlainHeader, warned: list[str], identifiers: list[tuple[str, str]]
+    ) -> HeaderRead:
         _refuse_other_kinds(ds)
         identity = _identity(ds)
         _refuse_bad_format(ds)
@@ -108,15 +127,15 @@ class HeaderReader:
             "patient": patient,
             "study": self.pseudonyms.of("study", identity.study_instance_uid),
             "series": self.pseudonyms.of("series", identity.series_instance_uid),
-            **_acquisition(ds, _secrets(ds, identity), warned),
+            **_acquisition(ds, _secrets(identity, identifiers), warned),
             **_study_day(ds, patient, self.pseudonyms, warned),
             **_label_columns(label, warned),
         }
         texts |= {f"{LABEL_ATTRIBUTES[0]}[{i}]": f"{c.scheme} {c.value} {c.meaning}" for i, c in enumerate(codes)}
-        return HeaderRead(warned, row, identity, texts, _identifiers(ds))
+        return HeaderRead(warned, row, identity, texts, identifiers)
 
 
-def _refuse_other_kinds(ds: FileDataset) -> None:
+def _refuse_other_kinds(ds: FileDataset | PlainHeader) -> None:
     sop_class = _sop_class(ds)
     if sop_class == DICOMDIR:
         raise RefusedFile("dicomdir")
@@ -134,11 +153,11 @@ def _refuse_other_kinds(ds: FileDataset) -> None:
         raise RefusedFile("colour")
 
 
-def _sop_class(ds: FileDataset) -> str:
-    return text(ds, "SOPClassUID") or str(ds.file_meta.get("MediaStorageSOPClassUID", ""))
+def _sop_class(ds: FileDataset | PlainHeader) -> str:
+    return text(ds, "SOPClassUID") or text(ds.file_meta, "MediaStorageSOPClassUID")
 
 
-def _identity(ds: FileDataset) -> Identity:
+def _identity(ds: FileDataset | PlainHeader) -> Identity:
     identity = Identity(
         *(text(ds, k) for k in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"))
     )
@@ -147,13 +166,13 @@ def _identity(ds: FileDataset) -> Identity:
     for uid in (identity.sop_instance_uid, identity.study_instance_uid, identity.series_instance_uid):
         if uid and not (_UID.fullmatch(uid) and len(uid) <= 64):
             raise RefusedFile("invalid_uid")
-    meta = str(ds.file_meta.get("MediaStorageSOPInstanceUID", "")).strip()
+    meta = text(ds.file_meta, "MediaStorageSOPInstanceUID")
     if meta and meta != identity.sop_instance_uid:
         raise RefusedFile("meta_mismatch")
     return identity
 
 
-def _refuse_bad_format(ds: Dataset) -> None:
+def _refuse_bad_format(ds: Header) -> None:
     if integer(ds, "Rows") <= 0 or integer(ds, "Columns") <= 0:
         raise RefusedFile("no_size")
     allocated, stored = integer(ds, "BitsAllocated"), integer(ds, "BitsStored")
@@ -164,21 +183,18 @@ def _refuse_bad_format(ds: Dataset) -> None:
         raise RefusedFile("damaged_header")
 
 
-def _identifiers(ds: Dataset) -> list[tuple[str, str]]:
-    """The names and numbers of the patient and the study, each with its kind."""
-    kinds = {**dict.fromkeys(_NAMES, NAME), **dict.fromkeys(_NUMBERS, NUMBER)}
-    return [(kind, value) for keyword, kind in kinds.items() for value in text(ds, keyword).split("\\") if value]
+def _secrets(identity: Identity, identifiers: list[tuple[str, str]]) -> list[str]:
+    """What no device text may repeat: parts of names and numbers, at least four characters long.
 
-
-def _secrets(ds: Dataset, identity: Identity) -> list[str]:
-    """What no device text may repeat: parts of names and numbers of the patient, at least four characters long."""
-    values = [identity.patient_id, *identity.__dict__.values()]
-    values += [value for _, value in _identifiers(ds)]
-    parts = [part for value in values for part in re.split(r"[\^\\=, ]+", value)]
+    Of staff only full names count: a console's operator is often called by the name of its room or maker.
+    """
+    values = [(NUMBER, value) for value in vars(identity).values()] + identifiers
+    split = [(kind, [part for part in re.split(r"[\^\\=, ]+", value) if part]) for kind, value in values]
+    parts = [part for kind, parts in split if kind != STAFF or len(parts) > 1 for part in parts]
     return [part.casefold() for part in parts if len(part) >= 4]
 
 
-def _acquisition(ds: FileDataset, secrets: list[str], warned: list[str]) -> dict[str, Any]:
+def _acquisition(ds: FileDataset | PlainHeader, secrets: list[str], warned: list[str]) -> dict[str, Any]:
     def device(keyword: str) -> str:
         value = text(ds, keyword)
         if any(secret in value.casefold() for secret in secrets):
@@ -199,7 +215,7 @@ def _acquisition(ds: FileDataset, secrets: list[str], warned: list[str]) -> dict
     return {
         "modality": text(ds, "Modality").upper(),
         "sop_class": SOP_CLASSES[_sop_class(ds)],
-        "transfer_syntax": str(ds.file_meta.get("TransferSyntaxUID", "")),
+        "transfer_syntax": text(ds.file_meta, "TransferSyntaxUID"),
         "photometric_interpretation": photometric,
         "rows": integer(ds, "Rows"),
         "columns": integer(ds, "Columns"),
@@ -219,7 +235,7 @@ def _acquisition(ds: FileDataset, secrets: list[str], warned: list[str]) -> dict
     }
 
 
-def _study_day(ds: Dataset, patient: str, pseudonyms: Pseudonyms, warned: list[str]) -> dict[str, Any]:
+def _study_day(ds: Header, patient: str, pseudonyms: Pseudonyms, warned: list[str]) -> dict[str, Any]:
     day = parse_date(text(ds, "StudyDate"))
     if day is None:
         warned.append("bad_date")
@@ -242,12 +258,12 @@ def _label_columns(label: Label, warned: list[str]) -> dict[str, Any]:
     }
 
 
-def _codes(ds: Dataset) -> list[Code]:
+def _codes(ds: Header) -> list[Code]:
     items = ds.get(LABEL_ATTRIBUTES[0]) or []
-    return [Code(text(i, "CodeValue"), text(i, "CodingSchemeDesignator"), text(i, "CodeMeaning")) for i in items]
+    return [Code(*(text(item, keyword) for keyword in _CODE)) for item in items]
 
 
-def _age_decade(ds: Dataset) -> int | None:
+def _age_decade(ds: Header) -> int | None:
     """Age in decades, 0 to 9; 90 and above is 9 (the oldest are identifiable by their age alone)."""
     stated = _AGE.fullmatch(text(ds, "PatientAge").upper())
     born, studied = parse_date(text(ds, "PatientBirthDate")), parse_date(text(ds, "StudyDate"))

@@ -68,7 +68,8 @@ def _counts(stored: np.ndarray) -> np.ndarray:
     size = 2 ** (8 * stored.itemsize)
     counts = np.zeros(size, np.int64)
     for rows in _blocks(stored):
-        counts += np.bincount(stored[rows].view(_unsigned(stored)).ravel(), minlength=size)
+        found = np.bincount(stored[rows].view(_unsigned(stored)).ravel())
+        counts[: len(found)] += found
     return counts
 
 

@@ -6,22 +6,24 @@ import re
 
 import numpy as np
 from pydicom.charset import python_encoding
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from dagster_project.ingestion.elements import CONTROL, byte_order, decimal, raw_text, text
+from dagster_project.ingestion.elements import CONTROL, Header, byte_order, decimal, raw_text, text
+from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.privacy.actions import items_of
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
 
 _TEXTS = ("Manufacturer", "ManufacturerModelName", "StationName", "PatientName", *LABEL_ATTRIBUTES[1:])
 _DECIMALS = ("KVP", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "NumberOfFrames")
 _MARKUP_OR_FORMULA = re.compile(r"</?[A-Za-z!]|^\s*[=+@-]\s*\w+.*[(|!]")
 _UNDECODABLE = "\ufffd"
+_MOST_ELEMENTS = 50_000  # with those inside sequences
 _MOST_NESTED = 64  # sequences within sequences; the deepest reports have about twenty
 
 
-def odd_header(ds: FileDataset) -> list[str]:
+def odd_header(ds: FileDataset | PlainHeader) -> list[str]:
     """Warnings about the form of a header, not about what it says."""
     texts = [raw_text(ds, keyword) for keyword in _TEXTS]
     found = {
@@ -37,7 +39,7 @@ def odd_header(ds: FileDataset) -> list[str]:
 def odd_content(ds: FileDataset, stored: np.ndarray, size: int) -> list[str]:
     """Warnings about a whole data set, its decoded pixels `stored` (Rows, Columns), and its file of `size` bytes.
 
-    Raises RefusedFile if its sequences are nested beyond the limit.
+    Raises RefusedFile if its sequences are nested beyond the limit, or hold masses of elements.
     """
     _refuse_deep_nesting(ds, 0)
     found = {
@@ -53,7 +55,7 @@ def _charset_trouble(declared: list[str], shown: str) -> bool:
     return unknown or _UNDECODABLE in shown or (not any(declared) and not shown.isascii())
 
 
-def _bad_number(ds: Dataset, keyword: str) -> bool:
+def _bad_number(ds: Header, keyword: str) -> bool:
     first = text(ds, keyword).split("\\")[0]
     try:
         return bool(first) and (not np.isfinite(decimal(ds, keyword)) or "," in first)
@@ -61,19 +63,27 @@ def _bad_number(ds: Dataset, keyword: str) -> bool:
         return True
 
 
-def _refuse_deep_nesting(ds: Dataset, depth: int) -> None:
+def _refuse_deep_nesting(ds: Dataset, depth: int) -> int:
+    """The number of elements, those inside sequences included. Raises RefusedFile if it or the depth is too great."""
     if depth > _MOST_NESTED:
         raise RefusedFile("nested_too_deep")
+    elements = len(ds)
     for tag in list(ds.keys()):
-        vr = ds.get_item(tag).VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "")
-        if vr == "SQ":
-            for item in ds[tag].value or []:
-                _refuse_deep_nesting(item, depth + 1)
+        for item in items_of(ds, tag):
+            elements += _refuse_deep_nesting(item, depth + 1)
+            if elements > _MOST_ELEMENTS:
+                raise RefusedFile("too_large")
+    return elements
+
+
+def is_as_in_file(ds: FileDataset, stored: np.ndarray) -> bool:
+    """Whether `stored` are the very bytes of the data set's pixel data, with nothing decoded or masked."""
+    return np.may_share_memory(stored, np.frombuffer(ds.PixelData, np.uint8))
 
 
 def _has_high_bits(ds: FileDataset, stored: np.ndarray) -> bool:
     """Whether bits above BitsStored are set, as by overlays of old; pydicom has masked them in `stored`."""
-    if ds.file_meta.TransferSyntaxUID.is_compressed or stored.itemsize == 1:
+    if ds.file_meta.TransferSyntaxUID.is_compressed or stored.itemsize == 1 or is_as_in_file(ds, stored):
         return False
     raw = np.frombuffer(ds.PixelData, stored.dtype.newbyteorder(byte_order(ds)), count=stored.size)
     return not np.array_equal(raw, stored.ravel())

@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import FileDataset
-from pydicom.encaps import generate_frames
-from pydicom.uid import (
-    JPEG2000,
-    JPEG2000Lossless,
-    JPEG2000TransferSyntaxes,
-    JPEGBaseline8Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    JPEGLSTransferSyntaxes,
-    RLELossless,
-)
 
 from dagster_project.ingestion.cleaning import Cleaned, clean, declared_field
-from dagster_project.ingestion.codestreams import check_jpeg2000, check_jpeg_ls
-from dagster_project.ingestion.elements import integer, open_dataset, refusing, text
+from dagster_project.ingestion.decoding import decode
+from dagster_project.ingestion.elements import open_dataset, refusing, text
 from dagster_project.ingestion.grayscale import rescaled, windowed
 from dagster_project.ingestion.letterbox import centred, fitted
 from dagster_project.ingestion.levels import Levels, levels_of, painted
-from dagster_project.ingestion.oddities import odd_content
+from dagster_project.ingestion.oddities import is_as_in_file, odd_content
 from dagster_project.ingestion.opening import has_changed, open_regular
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
 from dagster_project.privacy.actions import tags_of
 
-# The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice. For JPEG Baseline it
-# would be gdcm, which takes the process down over a stream with bytes too many.
-DECODERS = {
-    JPEG2000: "pylibjpeg",
-    JPEG2000Lossless: "pylibjpeg",
-    JPEGBaseline8Bit: "pillow",
-    JPEGLossless: "gdcm",
-    JPEGLosslessSV1: "gdcm",
-    JPEGLSLossless: "pyjpegls",
-    JPEGLSNearLossless: "pyjpegls",
-    RLELossless: "pylibjpeg",
-}
 _FLAT = 0.05  # share of pixels at the very lowest or highest value from which on they count as border, not picture
 
 
@@ -54,9 +30,9 @@ _FLAT = 0.05  # share of pixels at the very lowest or highest value from which o
 class PixelRead:
     """What the second pass found in one file. `picture` is uint8 (side, side), or None if the file is refused.
 
-    Both digests are SHA-256: of the stored values, and of the whole file. `cropped` and `blanked` are the shares that
-    were cut off as border and blanked as marks, `masked` that of burned-in text, in 0..1. `tags` are the file's tags
-    (privacy.actions.tags_of).
+    Both digests are SHA-256: of the stored values, and of the whole file (`_file_digest`). `cropped` and `blanked` are
+    the shares that were cut off as border and blanked as marks, `masked` that of burned-in text, in 0..1. `tags` are
+    the file's tags (privacy.actions.tags_of).
     """
 
     reasons: list[str]
@@ -88,13 +64,12 @@ class PixelReader:
                 warnings.simplefilter("ignore")
                 ds = open_dataset(Path(file.path), warned)
                 stored = decode(ds, warned)
-                levels = levels_of(stored)
-                shown = painted(levels, stretch(presented(ds, levels, warned), self.percentiles), stored)
+                shown = displayed(ds, stored, self.percentiles, warned)
                 small = clean(shown, declared_field(ds), self.side) if self.clean else Cleaned(fitted(shown, self.side))
                 picture = centred(small.picture, self.side)
                 warned += odd_content(ds, stored, Path(file.path).stat().st_size)
-                with open_regular(Path(file.path)) as f:
-                    file_digest = hashlib.file_digest(f, "sha256").hexdigest()
+                pixel_digest = digest_of(stored)
+                file_digest = _file_digest(Path(file.path), ds, stored, pixel_digest)
         except RefusedFile as refusal:
             return PixelRead(["changed" if has_changed(file) else refusal.reason])
         if has_changed(file):
@@ -102,42 +77,14 @@ class PixelReader:
         warned += ["text_masked"] if small.masked else []
         reasons = sorted(set(warned) - {"no_preamble"})
         return PixelRead(
-            reasons, picture, _digest(stored), file_digest, small.cropped, small.blanked, small.masked, tags_of(ds)
+            reasons, picture, pixel_digest, file_digest, small.cropped, small.blanked, small.masked, tags_of(ds)
         )
 
 
-def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
-    """The stored pixel values, (Rows, Columns), in native byte order.
-
-    Raises RefusedFile if there are none, too few or too many, or if the decoder fails.
-    """
-    data = ds.get("PixelData")
-    if not data:
-        raise RefusedFile("no_pixels")
-    rows, columns = integer(ds, "Rows"), integer(ds, "Columns")
-    with refusing("decoder_error"):
-        syntax = ds.file_meta.TransferSyntaxUID
-        if not syntax.is_compressed:
-            _check_length(len(data), rows * columns * integer(ds, "BitsAllocated") // 8, warned)
-        if syntax in JPEG2000TransferSyntaxes:
-            check_jpeg2000(next(generate_frames(data, number_of_frames=1)), (rows, columns))
-        if syntax in JPEGLSTransferSyntaxes:
-            check_jpeg_ls(next(generate_frames(data, number_of_frames=1)))
-        if syntax in DECODERS:
-            ds.pixel_array_options(decoding_plugin=DECODERS[syntax])
-        array = ds.pixel_array
-    if array.shape != (rows, columns) or array.itemsize > 2:
-        raise RefusedFile("decoder_error")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _check_length(found: int, expected: int, warned: list[str]) -> None:
-    if found < expected:
-        raise RefusedFile("pixels_short")
-    if found > expected + 1:
-        raise RefusedFile("pixels_long")
-    if found == expected + 1 and expected % 2 == 0:
-        warned.append("pixel_padding")
+def displayed(ds: FileDataset, stored: np.ndarray, percentiles: tuple[float, float], warned: list[str]) -> np.ndarray:
+    """The picture (Rows, Columns) as a display would show it, stretched to 0..255; float32."""
+    levels = levels_of(stored)
+    return painted(levels, stretch(presented(ds, levels, warned), percentiles), stored)
 
 
 def presented(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
@@ -169,7 +116,24 @@ def stretch(shown: Levels, percentiles: tuple[float, float]) -> np.ndarray:
     return np.clip((shown.values - bottom) * (255 / (top - bottom)), 0, 255).astype(np.float32)
 
 
-def _digest(stored: np.ndarray) -> str:
+def digest_of(stored: np.ndarray) -> str:
+    """SHA-256 of stored values, their type and shape."""
     digest = hashlib.sha256(f"{stored.dtype}{stored.shape}".encode())
     digest.update(np.ascontiguousarray(stored).data)
+    return digest.hexdigest()
+
+
+def _file_digest(path: Path, ds: FileDataset, stored: np.ndarray, pixel_digest: str) -> str:
+    """The same for two files just if they are the same byte by byte.
+
+    Where the stored values are the file's own bytes, their digest stands for them: hashing takes long.
+    """
+    with open_regular(path) as file:
+        if not is_as_in_file(ds, stored):
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        pixels = ds["PixelData"]
+        digest = hashlib.sha256(file.read(pixels.file_tell))
+        digest.update(pixel_digest.encode())
+        file.seek(len(pixels.value), os.SEEK_CUR)
+        digest.update(file.read())
     return digest.hexdigest()

@@ -31,7 +31,14 @@ class Pseudonyms:
 
     def shifted(self, patient: str, day: date) -> date:
         """`day` moved back by 1 to 365 days, by the same number for all dates of one patient pseudonym."""
-        return day - timedelta(days=1 + int(self.of("date", patient), 16) % 365)
+        return day - self._shift(patient)
+
+    def unshifted(self, patient: str, day: date) -> date:
+        """The true day of one that `shifted` moved. For `data/private/` only."""
+        return day + self._shift(patient)
+
+    def _shift(self, patient: str) -> timedelta:
+        return timedelta(days=1 + int(self.of("date", patient), 16) % 365)
 
 
 def load_pseudonyms(path: Path) -> Pseudonyms:

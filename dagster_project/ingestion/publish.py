@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from filelock import FileLock
 
 from dagster_project.files import (
-    begin_npy,
+    read_groups,
     read_json,
-    read_table,
     remove_leftovers,
     replacing_dir,
+    row_count,
+    write_blocks,
+    write_groups,
     write_json,
-    write_table,
 )
 from dagster_project.layout import Layout
 
@@ -27,22 +32,20 @@ def stage(
     layout: Layout,
     batch: str,
     work: str,
-    tables: dict[str, pd.DataFrame],
+    tables: dict[str, Iterator[pd.DataFrame]],
     proof: dict[str, Any],
-    pictures: np.ndarray,
-    places: list[int],
+    write_shard: Callable[[BinaryIO], None],
 ) -> None:
     """Write a batch's tables (those of `batch_tables`), its de-identification proof and its shard to staging.
 
-    The shard holds rows `places` of `pictures`, uint8 (files, side, side), in that order, which is the headers'.
+    `write_shard` writes the shard's .npy into a file: a row a row of the headers.
     """
     with replacing_dir(_ready(layout, batch)) as folder:
-        for name, frame in tables.items():
-            write_table(folder / f"{name}.parquet", frame)
+        for name, blocks in tables.items():
+            write_blocks(folder / f"{name}.parquet", blocks)
         with (folder / "pixels.npy").open("wb") as shard:
-            begin_npy(shard, (len(places), *pictures.shape[1:]))
-            for place in places:
-                shard.write(pictures[place].tobytes())
+            write_shard(shard)
+            shard.flush()
             os.fsync(shard.fileno())
         write_json(folder / "proof.json", proof)
         write_json(folder / "work.json", work)
@@ -59,11 +62,11 @@ def publish(layout: Layout, batch: str) -> None:
         return
     with FileLock(layout.lock):
         _merge(ready / "files.parquet", layout.files, batch)
+        _merge(ready / "identifiers.parquet", layout.identifiers, batch)  # of refused files too
         _move(ready / "quarantine.parquet", layout.quarantine(batch))
         headers = ready / "headers.parquet"
-        if headers.exists() and not read_table(headers, columns=["image_id"]).empty:
+        if headers.exists() and row_count(headers):
             _merge(ready / "identities.parquet", layout.identities, batch)
-            _merge(ready / "identifiers.parquet", layout.identifiers, batch)
             _merge(ready / "label_texts.parquet", layout.label_texts, batch)
             _move(ready / "proof.json", layout.deidentification(batch))
             _mark(layout, batch, read_json(ready / "work.json"))
@@ -77,8 +80,8 @@ def publish(layout: Layout, batch: str) -> None:
 def sweep(layout: Layout) -> None:
     """Remove what killed ingestions left half written beside the tables that all batches share."""
     with FileLock(layout.lock):
-        shared = (layout.files, layout.identities, layout.label_texts, layout.sources, layout.batches, _done(layout))
-        for path in shared:
+        tables = (layout.files, layout.identities, layout.identifiers, layout.label_texts)
+        for path in (*tables, layout.sources, layout.batches, _done(layout)):
             remove_leftovers(path)
 
 
@@ -104,13 +107,17 @@ def clear_staging(layout: Layout, batch: str) -> None:
 
 
 def _merge(staged: Path, shared: Path, batch: str) -> None:
+    """Put the batch's rows in the place of its old ones. Batches stand in the order of their names, in groups of rows
+    of their own, so that the same batches give the same file whichever came first.
+    """
     if not staged.exists():  # an interrupted publication had come to an end but for the tidying up
         return
-    new = read_table(staged)
-    if shared.exists():
-        old = read_table(shared)
-        new = pd.concat([old[old["batch"] != batch], new], ignore_index=True)
-    write_table(shared, new.sort_values(["batch", new.columns[0]], kind="stable", ignore_index=True))
+
+    def old(beside: Callable[[pa.Array, str], pa.Array]) -> Iterator[pa.Table]:
+        if shared.exists():
+            yield from (group.filter(beside(group["batch"], batch)) for group in read_groups(shared))
+
+    write_groups(shared, pq.read_schema(staged), chain(old(pc.less), read_groups(staged), old(pc.greater)))
     shared.chmod(0o600)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from dagster_project.ingestion.disk_index import disk_index
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,6 @@ class ScoringIndex:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        # The rows lie in the key's order: sorting would take memory, or files outside the private folder.
         database.execute("CREATE TABLE found (image_id, uid, path, PRIMARY KEY (image_id, path)) WITHOUT ROWID")
 
     def add(self, found: Found) -> None:
@@ -45,14 +45,6 @@ class ScoringIndex:
 
 @contextmanager
 def scoring_index(path: Path) -> Iterator[ScoringIndex]:
-    """An empty index in a new file, which is not to outlive its folder. A full disk is an OSError."""
-    try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as database:
-            database.execute("PRAGMA journal_mode = OFF")
-            database.execute("PRAGMA synchronous = OFF")
-            database.execute("BEGIN")
-            yield ScoringIndex(database)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-            raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+    """An empty index in a new file, which is removed at the end. A full disk is an OSError."""
+    with disk_index(path) as database:
+        yield ScoringIndex(database)

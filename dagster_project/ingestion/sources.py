@@ -12,7 +12,7 @@ from dagster_project.errors import RayTruthError
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """One file of a source, of `size` bytes and last `modified` so many ns after 1970 (0: not known).
 

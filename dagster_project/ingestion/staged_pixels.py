@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -39,8 +40,8 @@ class StagedPicture:
         self.tags = sys.intern(self.tags)  # the same for all files of a console
 
 
-def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, staging: Path) -> list[StagedPicture]:
-    """Read the pixels of `files`, in order. Blocks already in `staging` are taken from there."""
+def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, staging: Path) -> Iterator[StagedPicture]:
+    """Read the pixels of `files`; yield what was found, in order. Blocks already in `staging` are taken from there."""
     blocks = range(0, len(files), _BLOCK)
     notes = [staging / f"block-{start:07d}.json" for start in blocks]
     missing = [f for start, note in zip(blocks, notes, strict=True) if not note.exists() for f in _block(files, start)]
@@ -48,7 +49,6 @@ def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, st
     if not (staging / _PICTURES).exists():
         _make_room(staging, len(files), reader.side)
     first_byte = staged_pictures(staging).offset
-    staged: list[StagedPicture] = []
     with (staging / _PICTURES).open("r+b") as pictures:
         for start, note in zip(blocks, notes, strict=True):
             if not note.exists():
@@ -57,13 +57,27 @@ def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, st
                 pictures.flush()
                 os.fsync(pictures.fileno())
                 write_json(note, [vars(picture) for picture in found])
-            staged += [StagedPicture(**values) for values in read_json(note)]
-    return staged
+            for values in read_json(note):
+                yield StagedPicture(**values)
 
 
 def staged_pictures(staging: Path) -> np.memmap:
-    """uint8 (files, side, side), memory-mapped; rows of refused files are zero."""
+    """uint8 (files, side, side), memory-mapped; rows of refused files are zero.
+
+    What is read of it stays in memory while there is room, so `copy_pictures` reads otherwise.
+    """
     return np.load(staging / _PICTURES, mmap_mode="r")
+
+
+def copy_pictures(staging: Path, places: np.ndarray, shard: BinaryIO) -> None:
+    """Write the staged pictures of `places` (N,) to `shard`, in that order, as .npy: uint8 (N, side, side)."""
+    staged = staged_pictures(staging)
+    begin_npy(shard, (len(places), *staged.shape[1:]))
+    with (staging / _PICTURES).open("rb") as pictures:
+        size = staged.shape[1] * staged.shape[2]
+        for place in places.tolist():
+            pictures.seek(staged.offset + place * size)
+            shard.write(pictures.read(size))
 
 
 def _keep(read: PixelRead | RefusedFile, place: int, pictures: BinaryIO, first_byte: int) -> StagedPicture:

@@ -1,15 +1,18 @@
-"""The columns of the ingestion's tables, and how rows become tables."""
+"""The columns of the ingestion's tables, and how rows become tables, block by block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pandas as pd
 
-from dagster_project.ingestion.passes import FileRead, staged_of
+from dagster_project.ingestion.batch_index import BatchIndex, SeenFile, UsedFile, shown
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import verdict_of
+
+_BLOCK = 512  # rows made at once
 
 HEADER_COLUMNS: dict[str, str] = {
     "image_id": "string",
@@ -63,65 +66,68 @@ LABEL_TEXT_COLUMNS = dict.fromkeys(("image_id", "attribute", "text", "batch"), "
 COLUMNS = repr([HEADER_COLUMNS, FILE_COLUMNS, QUARANTINE_COLUMNS, IDENTITY_COLUMNS, IDENTIFIER_COLUMNS])
 
 
-def batch_tables(
-    reads: list[FileRead], used: list[FileRead], batch: str, pseudonyms: Pseudonyms
-) -> dict[str, pd.DataFrame]:
-    """The tables `headers`, `identities`, `identifiers`, `label_texts`, `files` and `quarantine` of one batch.
+def batch_tables(index: BatchIndex, batch: str, pseudonyms: Pseudonyms) -> dict[str, Iterator[pd.DataFrame]]:
+    """The tables `headers`, `identities`, `identifiers`, `label_texts`, `files` and `quarantine` of a batch, in blocks.
 
-    `used` are the files that count, one a picture; headers and identities stand in the order of their image ids.
+    Headers and identities have a row a picture and stand in the order of their image ids. The same rows give the same
+    blocks, and each table has one at least.
     """
-    headers, identities, texts = [], [], []
-    for read in used:
-        row, identity, pixels = read.header.row or {}, read.header.identity, staged_of(read)
-        seen = {
-            "pixel_digest": pseudonyms.of("pixels", pixels.pixel_digest),
-            "cropped": pixels.cropped,
-            "blanked": pixels.blanked,
-            "text_masked": pixels.masked,
-        }
-        headers.append({**row, "batch": batch, **seen, "warnings": ";".join(read.reasons)})
-        identities.append(
-            {"image_id": row["image_id"], **vars(identity), "path": _shown(read.file.path), "batch": batch}
-        )
-        texts += [
-            {"image_id": row["image_id"], "attribute": attribute, "text": _shown(text), "batch": batch}
-            for attribute, text in read.header.label_texts.items()
-        ]
-    files = [
-        {
-            "file_id": read.file_id,
-            "batch": batch,
-            "path": _shown(read.file.path),
-            "verdict": verdict_of(read.reasons),
-            "reason": ";".join(read.reasons),
-        }
-        for read in reads
-    ]
-    refused = [
-        {**row, "verdict": row["verdict"].removeprefix("accept_")} for row in files if row["verdict"] != "accept"
-    ]
     return {
-        "headers": _table(headers, HEADER_COLUMNS, ["image_id"]),
-        "identities": _table(identities, IDENTITY_COLUMNS, ["image_id"]),
-        "identifiers": _table(_identifiers(reads, batch), IDENTIFIER_COLUMNS, ["kind", "value"]),
-        "label_texts": _table(texts, LABEL_TEXT_COLUMNS, ["image_id", "attribute"]),
-        "files": _table(files, FILE_COLUMNS, ["file_id"]),
-        "quarantine": _table(refused, QUARANTINE_COLUMNS, ["file_id"]),
+        "headers": _blocks((_header_row(f, batch, pseudonyms) for f in index.used()), HEADER_COLUMNS),
+        "identities": _blocks((_identity_row(f, batch) for f in index.used()), IDENTITY_COLUMNS),
+        "identifiers": _blocks(
+            ({"kind": kind, "value": value, "batch": batch} for kind, value in index.identifiers()), IDENTIFIER_COLUMNS
+        ),
+        "label_texts": _blocks((row for f in index.used() for row in _label_texts(f, batch)), LABEL_TEXT_COLUMNS),
+        "files": _blocks((_file_row(f, batch) for f in index.seen()), FILE_COLUMNS),
+        "quarantine": _blocks(filter(None, map(_quarantine_row, index.seen())), QUARANTINE_COLUMNS),
     }
 
 
-def _identifiers(reads: list[FileRead], batch: str) -> list[dict[str, Any]]:
-    """Each once, of all files whose header could be read: not whose they are."""
-    found = {(kind, _shown(value)) for read in reads for kind, value in read.header.identifiers}
-    return [{"kind": kind, "value": value, "batch": batch} for kind, value in found]
+def _header_row(file: UsedFile, batch: str, pseudonyms: Pseudonyms) -> dict[str, Any]:
+    pixels = file.pixels
+    return {
+        **file.row,
+        "batch": batch,
+        "pixel_digest": pseudonyms.of("pixels", pixels.pixel_digest),
+        "cropped": pixels.cropped,
+        "blanked": pixels.blanked,
+        "text_masked": pixels.masked,
+        "warnings": ";".join(file.reasons),
+    }
 
 
-def _table(rows: Iterable[dict[str, Any]], columns: dict[str, str], sort_by: list[str]) -> pd.DataFrame:
-    """Exactly `columns` with their types, sorted, so that the same rows give the same file."""
-    frame = pd.DataFrame(list(rows), columns=list(columns))
-    return frame.astype(columns).sort_values(sort_by, kind="stable", ignore_index=True)
+def _identity_row(file: UsedFile, batch: str) -> dict[str, Any]:
+    return {"image_id": file.row["image_id"], **vars(file.identity), "path": shown(file.path), "batch": batch}
 
 
-def _shown(name: str) -> str:
-    """File names and texts may hold bytes that are no UTF-8; tables hold text only."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _label_texts(file: UsedFile, batch: str) -> list[dict[str, Any]]:
+    return [
+        {"image_id": file.row["image_id"], "attribute": attribute, "text": shown(text), "batch": batch}
+        for attribute, text in sorted(file.label_texts.items())
+    ]
+
+
+def _file_row(file: SeenFile, batch: str) -> dict[str, Any]:
+    return {
+        "file_id": file.file_id,
+        "batch": batch,
+        "path": shown(file.path),
+        "verdict": verdict_of(file.reasons),
+        "reason": ";".join(file.reasons),
+    }
+
+
+def _quarantine_row(file: SeenFile) -> dict[str, Any] | None:
+    """None for a file that was plainly accepted."""
+    verdict = verdict_of(file.reasons)
+    if verdict == "accept":
+        return None
+    return {"file_id": file.file_id, "verdict": verdict.removeprefix("accept_"), "reason": ";".join(file.reasons)}
+
+
+def _blocks(rows: Iterator[dict[str, Any]], columns: dict[str, str]) -> Iterator[pd.DataFrame]:
+    """Exactly `columns` with their types; without rows one empty block."""
+    yield pd.DataFrame(list(islice(rows, _BLOCK)), columns=list(columns)).astype(columns)
+    while block := list(islice(rows, _BLOCK)):
+        yield pd.DataFrame(block, columns=list(columns)).astype(columns)

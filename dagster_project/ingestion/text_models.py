@@ -16,7 +16,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-_STRIDE = 32  # px: both sides of what the finder is given must be a multiple
+STRIDE = 32  # px: both sides of what the finder is given must be a multiple
 _LINE = 48  # px: height of the line that the reader is given
 _LONGEST = 1200  # px: its width at most
 _BLANK = 0  # the reader's class for "no letter"
@@ -28,7 +28,7 @@ def text_map(picture: np.ndarray) -> np.ndarray:
     The core is the line without its upper and lower fifth or so (Liao et al. 2020, arXiv 1911.08947).
     """
     rows, columns = picture.shape
-    padded = np.pad(picture, ((0, -rows % _STRIDE), (0, -columns % _STRIDE)), mode="edge")
+    padded = np.pad(picture, ((0, -rows % STRIDE), (0, -columns % STRIDE)), mode="edge")
     (found,) = _session("ch_PP-OCRv4_det_infer").run(None, {"x": _as_input(padded)})
     return found[0, 0, :rows, :columns]
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from itertools import chain, islice
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
@@ -59,6 +60,27 @@ def contained_map(
                 yield from pool.results(waiting.popleft())
         while waiting:
             yield from pool.results(waiting.popleft())
+
+
+class ContainedWorker(Generic[I, O]):
+    """One worker process that is kept for single items as they come; `contained_map` says what holds for them.
+
+    It starts with the first item. Calls from several threads take turns.
+    """
+
+    def __init__(self, work: Callable[[I], O], limits: Limits) -> None:
+        self._pool, self._turn = _Pool(work, limits, 1), Lock()
+
+    def __call__(self, item: I) -> O | RefusedFile:
+        """`work(item)`, or why there is none."""
+        with self._turn:
+            (result,) = self._pool.results(self._pool.start([item]))
+        return result
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self._pool.pool.stop()
+        self._pool.pool.join()
 
 
 @dataclass(frozen=True)

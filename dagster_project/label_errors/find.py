@@ -11,6 +11,7 @@ import pandas as pd
 from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.files import read_table, write_json, write_table
+from dagster_project.label_errors.judgements import write_judgements
 from dagster_project.label_errors.neighbours import find_neighbours
 from dagster_project.label_errors.out_of_sample import judge
 from dagster_project.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
@@ -40,6 +41,7 @@ def find_label_errors(layout: Layout, params: Params) -> LabelErrorSummary:
     regions = load_taxonomy(layout.root / params.regions).regions
     labels = class_numbers(layout, params, table)
     judged = judge(layout, params, table, labels, len(regions))
+    write_judgements(layout, table, judged, regions)
     neighbours = find_neighbours(
         load_embeddings(layout, "encoder_simclr", len(table)),
         (labels >= 0) | table["label_status"].isin(OF_NO_CLASS).to_numpy(bool),

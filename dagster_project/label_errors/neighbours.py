@@ -14,8 +14,8 @@ from scipy.special import expit
 from sklearn.neighbors import NearestNeighbors
 
 _CLOSENESS = 10.0  # a neighbour counts exp(10 cosine)
-# Both were fitted on real radiographs by hiding eight classes in turn: 30 or 60 pictures of each were kept, with labels of
-# three or five others.
+# Both were fitted on real radiographs by hiding eight classes in turn: 30 or 60 pictures of each were kept, with labels
+# of three or five others.
 _EVEN = 0.58  # share of wrong labels around a picture at which it is as likely of no class as of one
 _STEP = 0.04  # this much more changes its odds by e
 

@@ -43,10 +43,8 @@ def rank_labels(
     known = np.where(reviewed & given, 0.0, np.where(np.isin(status, OF_NO_CLASS) & ~given, 1.0, np.nan))
     around = errors_around(table["fold"].to_numpy(int), labels, judged, known, neighbours)
     no_class = no_class_probability(around)
-    noise = fit_noise(mean[given], labels[given], (1 - no_class[given]) * ~reviewed[given])
-
-    alone = np.zeros(len(table))
-    alone[given] = 1 - (1 - noise.error_probability(mean[given], labels[given])) * (1 - no_class[given])
+    alone, true = _judged_alone(table["fold"].to_numpy(int), labels, mean, (1 - no_class) * ~reviewed)
+    alone[given] = 1 - (1 - alone[given]) * (1 - no_class[given])
     alone[reviewed] = 0.0
     conflicts = conflicting_copies(table["near_duplicate_group"].to_numpy(), labels)
     wrong = knowing_copies(alone, labels, conflicts)
@@ -55,7 +53,7 @@ def rank_labels(
     wrong[reviewed] = 0.0
 
     kind = np.full(len(table), "none", dtype=object)
-    kind[_two_regions(labels, noise.true_class(mean), neighbours)] = "two_regions"
+    kind[_two_regions(labels, true, neighbours)] = "two_regions"
     for copies in conflicts:
         kind[copies] = "near_duplicate"
     suspected = np.zeros(len(table), dtype=bool)
@@ -88,6 +86,19 @@ def rank_labels(
     out = out.sort_values(["score", "image_id"], ignore_index=True)
     out.insert(4, "rank", np.arange(1, len(out) + 1, dtype=np.int32))
     return out
+
+
+def _judged_alone(
+    fold: np.ndarray, labels: np.ndarray, mean: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How likely each label is wrong, (N,), 0 without one, and the true class, (N, K), by the errors of other folds."""
+    wrong, true, given = np.zeros(len(labels)), np.zeros_like(mean), labels >= 0
+    for k in np.unique(fold):
+        others, mine = given & (fold != k), given & (fold == k)
+        noise = fit_noise(mean[others], labels[others], weights[others])
+        wrong[mine] = noise.error_probability(mean[mine], labels[mine])
+        true[fold == k] = noise.true_class(mean[fold == k])
+    return wrong, true
 
 
 def errors_around(

@@ -18,7 +18,7 @@ MONITOR = dg.define_asset_job(
 LEARN = dg.define_asset_job(
     "learn",
     dg.AssetSelection.groups("training_set", "pretraining", "evaluation", "ensembling", "label_errors")
-    | dg.AssetSelection.assets("corrected_labels", "review_worklist"),
+    | dg.AssetSelection.assets("corrected_labels", "review_worklist", "review_budget", "reviewed_accuracy"),
     description="Train anew on all batches that passed and all verdicts; the gate decides on promotion.",
 )
 

@@ -15,6 +15,7 @@ from dagster_project.ingestion.headers import SOP_CLASSES
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 ATTEMPTS, FIRST_WAIT, LONGEST_WAIT = 5, 0.5, 20.0  # seconds
+LONGEST_ASKED = 120.0  # seconds; a PACS that wants more peace is left to the next poll
 T = TypeVar("T")
 
 
@@ -36,7 +37,11 @@ class Instance:
 
 
 class Unanswered(RayTruthError):
-    """The PACS cannot be reached, or failed: worth another try later."""
+    """The PACS cannot be reached, or failed: worth another try later. `after`: seconds that it asks us to wait."""
+
+    def __init__(self, what: str, *, where: str, do: str, after: float = 0.0) -> None:
+        super().__init__(what, where=where, do=do)
+        self.after = after
 
 
 class RefusedObject(Exception):
@@ -73,10 +78,14 @@ def of_interest(sop_class: str, modality: str, modalities: tuple[str, ...]) -> b
 
 
 def again(ask: Callable[[], T]) -> T:
-    """Call `ask` until it is answered: up to 5 times, with growing, jittered pauses of 0.5 to 20 seconds."""
+    """Call `ask` until it is answered: up to 5 times, with growing, jittered pauses of 0.5 to 20 seconds.
+
+    To them comes what the PACS asks for, up to two minutes; if it asks for more, it is not asked again.
+    """
+    pause = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(Unanswered),
+        retry=tenacity.retry_if_exception(lambda e: isinstance(e, Unanswered) and e.after <= LONGEST_ASKED),
         stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT),
+        wait=pause + tenacity.wait_exception(lambda e: e.after if isinstance(e, Unanswered) else 0.0),
         reraise=True,
     )(ask)

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash
 from dagster_project.ingestion.pseudonyms import load_pseudonyms
 from dagster_project.ingestion.register import registered_batches
 from dagster_project.layout import Layout
+from dagster_project.pacs.quiet import silence_pydicom
+from dagster_project.pacs.sameness import content_digest
 from dagster_project.pacs.state import State
 
 NEW, AGAIN, CONFLICT = "arrived", "known already", "same UID, other content"
@@ -29,6 +30,7 @@ class Arrivals:
     """The open batch of one source. Safe for threads; one process a source (see `alone`)."""
 
     def __init__(self, layout: Layout, source: str, state: State, min_free_gb: float) -> None:
+        silence_pydicom()
         self._layout, self._source, self._state = layout, source, state
         self._min_free = min_free_gb * 1e9
         self._pseudonyms = load_pseudonyms(layout.key)
@@ -41,7 +43,7 @@ class Arrivals:
     def _recover(self) -> None:
         """After a kill: note what lies in the open batch, drop what was under way."""
         for file in self._open.iterdir():
-            self._state.took_in(file.stem, content_hash(file))
+            self._state.took_in(file.stem, content_digest(file))
         self.drop_left(older_than=0)
 
     def drop_left(self, older_than: float = LEFT_AFTER) -> None:
@@ -65,11 +67,11 @@ class Arrivals:
         """
         with spooled.open("rb") as f:
             os.fsync(f.fileno())
-        picture, digest = self._picture(uid), content_hash(spooled)
+        picture, digest = self._picture(uid), content_digest(spooled)
         final = self._open / f"{picture}.dcm"
         with self._lock:
             if final.exists():  # perhaps a full disk left it unnoted
-                self._state.took_in(picture, content_hash(final))
+                self._state.took_in(picture, content_digest(final))
             known = self._state.took_in(picture, digest, lambda: _link(spooled, final))
             outcome = NEW if known is None else AGAIN if known == digest else CONFLICT
             if outcome == CONFLICT:

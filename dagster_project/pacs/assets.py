@@ -1,8 +1,11 @@
 """One asset a source of pictures; a root without any has none."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 import pandas as pd
 
+from dagster_project.ingestion.assets import INBOX
 from dagster_project.pacs.resources import Pacs
 from dagster_project.pacs_params import RECEIVED, PacsParams
 from dagster_project.resources import ENGINEERS, as_counts, as_table
@@ -14,6 +17,12 @@ def pacs_assets(params: PacsParams) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """An asset for each source to pull from, and one for what is received, if anybody may send."""
     pulled = [_pulled(name, source.protocol) for name, source in sorted(params.sources.items())]
     return [*pulled, RECEIVED_ASSET] if params.receive.allowed else [*pulled]
+
+
+def inbox_asset(params: PacsParams) -> dg.AssetSpec:
+    """The inbox, where what comes from each source goes. Batches come of it, so none is out of date when one grows."""
+    sources = [*params.sources, *([RECEIVED] if params.receive.allowed else [])]
+    return INBOX.replace_attributes(deps=[key_of(name) for name in sorted(sources)])
 
 
 def key_of(source: str) -> dg.AssetKey:
@@ -39,19 +48,21 @@ def _pulled(name: str, protocol: str) -> dg.AssetsDefinition:
         owners=[ENGINEERS],
         kinds={"dicom"},
         pool=f"pacs_{name}",
+        output_required=False,
     )
-    def pulled(pacs: Pacs) -> dg.MaterializeResult:
+    def pulled(context: dg.AssetExecutionContext, pacs: Pacs) -> Iterator[dg.MaterializeResult]:
         done = pacs.pull(name)
-        return dg.MaterializeResult(
-            metadata={
-                "batch": done.batch or "(none)",
-                "objects": as_counts(done.outcomes, "what became of them", "objects"),
-                "studies looked at": done.studies,
-                "studies not fetched in full": done.waiting,
-                "full sweep": done.swept,
-                "by day": tallies_table(pacs, name),
-            }
-        )
+        looked: dict[str, dg.MetadataValue | int | bool] = {
+            "studies looked at": done.studies,
+            "studies not fetched in full": done.waiting,
+            "full sweep": done.swept,
+            "by day": tallies_table(pacs, name),
+        }
+        if not (done.batch or done.outcomes):  # most polls: the history is to show what came
+            context.log_event(dg.AssetObservation(key_of(name), metadata=looked))
+            return
+        objects = as_counts(done.outcomes, "what became of them", "objects")
+        yield dg.MaterializeResult(metadata={"batch": done.batch or "(none)", "objects": objects, **looked})
 
     return pulled
 

@@ -15,6 +15,8 @@ from requests_toolbelt.multipart import (
     MultipartDecoder,
     NonMultipartContentTypeException,
 )
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from dagster_project.errors import RayTruthError
 from dagster_project.pacs import stow
@@ -154,7 +156,7 @@ class DicomWebArchive:
                 allow_redirects=False,  # a password goes to the address in params.yaml only
                 **how,
             ) as answer:
-                self._raise_for(answer.status_code, understood)
+                self._raise_for(answer, understood)
                 kind = answer.headers.get("Content-Type", "")
                 return answer.status_code, kind, self._read(answer, max_megabytes)
         except requests.exceptions.SSLError:
@@ -176,7 +178,8 @@ class DicomWebArchive:
                 raise self._failed("too slowly")
         return bytes(body)
 
-    def _raise_for(self, status: int, understood: tuple[int, ...]) -> None:
+    def _raise_for(self, answer: requests.Response, understood: tuple[int, ...]) -> None:
+        status = answer.status_code
         if status in (401, 403):
             raise RayTruthError(
                 f"The PACS refuses our credentials (HTTP {status})",
@@ -184,7 +187,9 @@ class DicomWebArchive:
                 do="set RAYTRUTH_PACS_<SOURCE>_TOKEN, or _USER and _PASSWORD; ask its administrator what we may read",
             )
         if status in (404, 408, 425, 429) or status >= 500:
-            raise self._failed(f"(HTTP {status})")
+            after = _retry_after(answer)
+            asks = f", asks us to wait {after:.0f} s" if after else ""
+            raise self._failed(f"(HTTP {status}{asks})", after)
         if status not in understood:
             raise RayTruthError(
                 f"The PACS does not understand our question (HTTP {status})",
@@ -192,12 +197,21 @@ class DicomWebArchive:
                 do="see whether `url` in params.yaml is that of its DICOMweb service",
             )
 
-    def _failed(self, how: str) -> Unanswered:
+    def _failed(self, how: str, after: float = 0.0) -> Unanswered:
         return Unanswered(
             f"The PACS does not answer, or fails {how}",
             where=self._where,
             do="see whether it runs and `url` in params.yaml is right; nothing is lost, the next pull goes on",
+            after=after,
         )
+
+
+def _retry_after(answer: requests.Response) -> float:
+    """Seconds of a Retry-After header (RFC 9110, section 10.2.3), 0 without one."""
+    try:
+        return Retry().get_retry_after(answer.raw) or 0.0
+    except (InvalidHeader, ValueError, OverflowError):
+        return 0.0
 
 
 def _value(row: Mapping[str, Any], tag: str) -> str:

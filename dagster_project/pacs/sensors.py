@@ -45,9 +45,13 @@ def _poll(name: str, seconds: int) -> dg.SensorDefinition:
     return poll
 
 
-@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Shows what `raytruth receive` took in and refused, when that changed.",
+)
 def watch_received(context: dg.SensorEvaluationContext, pacs: Pacs) -> dg.SensorResult | dg.SkipReason:
-    """Shows what `raytruth receive` took in and refused, when that changed."""
+    """An observation of the receiver's asset."""
     now = hashlib.sha256(json.dumps(pacs.tallies(RECEIVED)).encode()).hexdigest()
     if now == context.cursor or not pacs.tallies(RECEIVED):
         return dg.SkipReason("nothing new was sent")

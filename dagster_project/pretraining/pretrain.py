@@ -6,10 +6,11 @@ import logging
 import multiprocessing
 import os
 import shutil
+import signal
 import threading
-from logging.handlers import QueueHandler, QueueListener
-
-from pebble import ProcessExpired, ProcessPool
+import traceback
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 
 from dagster_project.errors import RayTruthError
 from dagster_project.layout import CROSSFIT, Layout
@@ -43,41 +44,78 @@ def pretrain(layout: Layout, params: Params, *methods: str) -> list[EncoderSumma
 
 
 def _in_processes(layout: Layout, params: Params, names: list[str], at_once: int) -> dict[str, EncoderSummary]:
-    context = multiprocessing.get_context("spawn")
-    records = context.Queue()
-    listener = QueueListener(records, _Here())
-    listener.start()
+    """Each process has a pipe of its own: what they shared, one that is killed could leave locked for the others."""
+    waiting, at_work, made = list(names), dict[Connection, tuple[str, BaseProcess]](), dict[str, EncoderSummary]()
     try:
-        with ProcessPool(max_workers=at_once, initializer=_prepare, initargs=[records], context=context) as pool:
-            futures = {name: pool.schedule(pretrain_encoder, args=(layout, params, name)) for name in names}
-            try:
-                return {name: future.result() for name, future in futures.items()}
-            except BaseException:
-                pool.stop()
-                raise
-    except ProcessExpired as error:
+        while waiting or at_work:
+            while waiting and len(at_work) < at_once:
+                here, process = _start(layout, params, waiting[0])
+                at_work[here] = waiting.pop(0), process
+            heard = wait(list(at_work))
+            for here in [one for one in at_work if one in heard]:
+                name, process = at_work[here]
+                said = _hear(here, name, process)
+                if isinstance(said, EncoderSummary):
+                    made[name] = said
+                    process.join()
+                    del at_work[here]
+                elif isinstance(said, BaseException):
+                    raise said
+                else:
+                    logging.getLogger(said.name).handle(said)
+    finally:
+        for _, process in at_work.values():
+            process.kill()  # it goes on from its checkpoint, which is written whole or not at all
+        for _, process in at_work.values():
+            process.join()
+    return made
+
+
+def _start(layout: Layout, params: Params, name: str) -> tuple[Connection, BaseProcess]:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_train, args=(there, layout, params, name), daemon=True)
+    process.start()
+    there.close()  # the end of the other process is the last one then, and its death is heard here
+    return here, process
+
+
+def _hear(here: Connection, name: str, process: BaseProcess) -> logging.LogRecord | EncoderSummary | BaseException:
+    try:
+        return here.recv()
+    except (EOFError, OSError) as error:
+        process.join()
         raise RayTruthError(
-            f"The process of an encoder ended of itself (exit code {error.exitcode})",
+            f"The process of {name} ended of itself (exit code {process.exitcode})",
             where="pretrain",
             do="see that the machine has memory enough; the same command goes on from the last epoch",
         ) from error
-    finally:
-        listener.stop()
 
 
-class _Here(logging.Handler):
-    """Gives what another process logged to this one's loggers."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        logging.getLogger(record.name).handle(record)
-
-
-def _prepare(records: multiprocessing.Queue[logging.LogRecord]) -> None:
-    """Log to the parent process, and do not outlive it."""
-    log.handlers[:] = [QueueHandler(records)]
+def _train(there: Connection, layout: Layout, params: Params, name: str) -> None:
+    """What such a process does: log to its parent, hand over the summary or the error, and not outlive the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this one
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    log.handlers[:] = [_Sender(there)]
     log.setLevel(logging.INFO)
     log.propagate = False
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        there.send(pretrain_encoder(layout, params, name))
+    except Exception as error:  # noqa: BLE001 (raised by the parent)
+        error.add_note(f"In the process of {name}:\n{traceback.format_exc()}")
+        there.send(error)
+
+
+class _Sender(logging.Handler):
+    """Sends records through a pipe."""
+
+    def __init__(self, there: Connection) -> None:
+        super().__init__()
+        self._there = there
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.msg, record.args, record.exc_info = record.getMessage(), None, None  # what is sent must be picklable
+        self._there.send(record)
 
 
 def _end_with_parent() -> None:

@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydicom.datadict import dictionary_has_tag, keyword_for_tag, tag_for_keyword
-from pydicom.dataset import FileDataset
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.tag import BaseTag
 
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
 
@@ -68,6 +69,7 @@ _FORMAT = {
     "Laterality": "laterality",
     "KVP": "kvp",
 }
+_PRESENTATION = ("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth")  # how grey values are shown
 ALLOWED: dict[str, Action] = {
     **{keyword: Action("kept", column) for keyword, column in _FORMAT.items()},
     "SOPInstanceUID": Action("pseudonym", "image_id"),
@@ -83,37 +85,76 @@ ALLOWED: dict[str, Action] = {
     "ManufacturerModelName": Action("checked", "model"),
     "StationName": Action("checked", "station"),
     **{keyword: Action("region", "label_region") for keyword in LABEL_ATTRIBUTES},
-    "PixelData": Action("picture", "pixels"),
+    **dict.fromkeys((*_PRESENTATION, "PixelData"), Action("picture", "pixels")),
 }
 _REMOVED = Action("removed")
 _BY_TAG = {f"{tag_for_keyword(keyword):0{_DIGITS}X}": action for keyword, action in ALLOWED.items()}
 
 
-def tags_of(ds: FileDataset) -> str:
-    """The tags of a data set and its file meta information, eight hexadecimal digits each, without their values.
+_INSIDE = {
+    "AnatomicRegionSequence": ("CodeValue", "CodingSchemeDesignator", "CodeMeaning"),
+    "ModalityLUTSequence": ("LUTDescriptor", "LUTData"),
+    "VOILUTSequence": ("LUTDescriptor", "LUTData"),
+}
+# What is read of a sequence's items: nothing else of any, so all else goes with it.
+INSIDE: dict[str, Action] = {
+    f"{sequence}.{part}": ALLOWED["PixelData" if "LUT" in part else sequence]
+    for sequence, parts in _INSIDE.items()
+    for part in parts
+}
 
-    Those inside sequences are not listed: what is not read of a sequence goes with it.
+
+def tags_of(ds: FileDataset) -> str:
+    """The tags of a data set and its file meta information, each once, without their values, with blanks between.
+
+    A tag is eight hexadecimal digits; before one inside a sequence stand those around it: `00082218.00080100`.
+    The sequences must be sound (see `ingestion.oddities`): they are walked through.
     """
-    return "".join(f"{tag:0{_DIGITS}X}" for part in (ds.file_meta, ds) for tag in part.keys())  # noqa: SIM118
+    found: dict[str, None] = {}
+    for part in (ds.file_meta, ds):
+        _gather(part, "", found)
+    return " ".join(found)
+
+
+def _gather(ds: Dataset, around: str, found: dict[str, None]) -> None:
+    for tag in list(ds.keys()):
+        path = f"{around}{tag:0{_DIGITS}X}"
+        found[path] = None
+        for item in items_of(ds, tag):
+            _gather(item, f"{path}.", found)
+
+
+def items_of(ds: Dataset, tag: BaseTag) -> list[Dataset]:
+    """The items of a sequence; none if the element is no sequence."""
+    vr = ds.get_item(tag).VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "")
+    return list(ds[tag].value or []) if vr == "SQ" else []
 
 
 def split_tags(tags: str) -> list[str]:
     """The tags of `tags_of`, one by one."""
-    return [tags[i : i + _DIGITS] for i in range(0, len(tags), _DIGITS)]
+    return tags.split()
 
 
-def action_of(tag: str) -> Action:
-    """What happens to the attribute of this tag (eight hexadecimal digits)."""
-    return _BY_TAG.get(tag, _REMOVED)
+def action_of(path: str) -> Action:
+    """What happens to the attribute of this tag, or of this path of tags, as `tags_of` gives it."""
+    return INSIDE.get(keyword_of(path), _REMOVED) if "." in path else _BY_TAG.get(path, _REMOVED)
 
 
-def keyword_of(tag: str) -> str:
-    """The attribute's keyword in the standard; '' for a private or unknown one."""
-    return keyword_for_tag(int(tag, 16)) if dictionary_has_tag(int(tag, 16)) else ""
+def keyword_of(path: str) -> str:
+    """The keyword in the standard, with those of the sequences around before it; '' if one is private or unknown."""
+    tags = [int(tag, 16) for tag in path.split(".")]
+    return ".".join(map(keyword_for_tag, tags)) if all(map(dictionary_has_tag, tags)) else ""
 
 
-def asked_by_standard(tag: str) -> str:
-    """The Basic Profile's action for a tag in Table E.1-1; 'X' for a private one, '' if the table does not list it."""
+def asked_by_standard(path: str) -> str:
+    """The Basic Profile's action in Table E.1-1; 'X' for a private attribute, '' if the table lists none.
+
+    For one inside sequences, which the table means too, its own action, else that of the nearest sequence around it.
+    """
+    return next(filter(None, map(_asked, reversed(path.split(".")))), "")
+
+
+def _asked(tag: str) -> str:
     if int(tag[:4], 16) % 2:
         return "X"  # the table's row (gggg,eeee) where gggg is odd
     table = _table()
@@ -127,9 +168,9 @@ def _table() -> dict[str, str]:
         return {row["tag"]: row["action"] for row in csv.DictReader(file)}
 
 
-def as_written(tag: str) -> str:
-    """A tag as the standard writes it: (0008,0050)."""
-    return f"({tag[:4]},{tag[4:]})"
+def as_written(path: str) -> str:
+    """A tag as the standard writes it, (0008,0050); a path of them with dots between."""
+    return ".".join(f"({tag[:4]},{tag[4:]})" for tag in path.split("."))
 
 
 def counted(files: Iterable[str]) -> dict[str, int]:

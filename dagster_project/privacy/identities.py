@@ -11,7 +11,7 @@ import pandas as pd
 from dagster_project.files import read_json, read_table
 from dagster_project.layout import Layout
 
-NAME, NUMBER, UID, PATH = "name", "ID", "UID", "path"
+NAME, STAFF, NUMBER, UID, PATH = "name", "name of staff", "ID", "UID", "path"
 _COLUMNS = {
     "sop_instance_uid": UID,
     "study_instance_uid": UID,

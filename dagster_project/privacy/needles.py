@@ -4,6 +4,7 @@
 - An ID or accession number counts as a whole word from five characters on; a bare number from six digits on.
 - A name counts with its parts in either order, however joined. A part alone counts as a word of four letters or more
 that is no word of the software's own pages, so that nobody named Long or Hand is found in every file.
+- Of staff only a full name counts: a lone word, as consoles have it for whoever operates them, is any word.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from dataclasses import dataclass, field
 from html import escape
 from urllib.parse import quote
 
-from dagster_project.privacy.identities import NAME, NUMBER, PATH, UID, Identity
+from dagster_project.privacy.identities import NAME, NUMBER, PATH, STAFF, UID, Identity
 from dagster_project.privacy.own_words import own_words
 
 _JOINTS = ("^", " ", ", ", ",", "_", "-", ".", "")
 _LEAST_NAME, _LEAST_PAIR, _LEAST_ID, _LEAST_DIGITS, _LEAST_PATH = 4, 6, 5, 6, 8
+_LEAST_UID = 10
+_STANDARD = "1.2.840.10008."  # DICOM's own registered UIDs, which name no patient
 _ALIKE = 3  # files of one name from which on it tells nothing
 
 
@@ -54,13 +57,13 @@ def needles_of(identities: Iterable[Identity]) -> Needles:
 def _texts(identity: Identity, names_of_files: Counter[str], left_out: Counter[str]) -> Iterator[str]:
     value = identity.value.strip()
     if identity.kind == UID:
-        yield value
+        yield from _of_uid(value, left_out)
     elif identity.kind == PATH:
         yield from _of_path(value, names_of_files, left_out)
     elif identity.kind == NUMBER:
         yield from _of_id(value, left_out)
-    elif identity.kind == NAME:
-        yield from _of_name(value, left_out)
+    elif identity.kind in (NAME, STAFF):
+        yield from _of_name(value, identity.kind, left_out)
 
 
 def _of_path(value: str, names_of_files: Counter[str], left_out: Counter[str]) -> Iterator[str]:
@@ -82,7 +85,16 @@ def _of_id(value: str, left_out: Counter[str]) -> Iterator[str]:
         yield value
 
 
-def _of_name(value: str, left_out: Counter[str]) -> Iterator[str]:
+def _of_uid(value: str, left_out: Counter[str]) -> Iterator[str]:
+    if value.startswith(_STANDARD):
+        left_out["UIDs of the standard itself"] += 1
+    elif len(value) < _LEAST_UID:
+        left_out["UIDs too short to search for"] += 1
+    else:
+        yield value
+
+
+def _of_name(value: str, kind: str, left_out: Counter[str]) -> Iterator[str]:
     for group in value.split("="):  # alphabetic, ideographic, phonetic
         parts = [part for part in re.split(r"[\^,\s]+", group) if any(map(str.isalpha, part))]
         whole = group.strip("^ ")
@@ -92,6 +104,9 @@ def _of_name(value: str, left_out: Counter[str]) -> Iterator[str]:
             for joint in _JOINTS:
                 yield parts[0] + joint + parts[1]
                 yield parts[1] + joint + parts[0]
+        if kind == STAFF:
+            left_out.update(["names of staff that are a single word"] if len(parts) == 1 else [])
+            continue
         for part in parts:
             if len(part) < _LEAST_NAME and part.isascii():
                 left_out["name parts too short to search for alone"] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -29,7 +30,7 @@ def actions_report(batch: str, files: Iterable[str], masked: int) -> dict[str, A
     `files` are their `tags_of`; `masked` is the number of pictures in which burned-in text was masked. A private or
     unknown attribute is named by its group and element alone, and counts as removed. No value is in it.
     """
-    files = list(files)
+    files = list(map(sys.intern, files))  # the same for all files of a console
     attributes = [
         {
             "tag": as_written(tag),

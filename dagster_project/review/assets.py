@@ -1,10 +1,11 @@
-"""`review_worklist`, and what comes back from it: `verdicts` and `corrected_labels`."""
+"""`review_worklist`, what comes back from it (`verdicts`, `corrected_labels`), and what that is worth."""
 
 import dagster as dg
+import pandas as pd
 
 from dagster_project.files import content_hash
 from dagster_project.ledger import load_verdicts, standing, update_corrected_labels
-from dagster_project.resources import REVIEWERS, Root, as_counts, as_table
+from dagster_project.resources import REVIEWERS, Root, as_counts, as_picture, as_table
 
 
 @dg.observable_source_asset(group_name="review", description="The append-only ledger of what reviewers said.")
@@ -56,5 +57,68 @@ def review_worklist(root: Root) -> dg.MaterializeResult:
         metadata={
             "cards": summary.cards,
             "by kind": as_counts(summary.kinds, "kind", "cards"),
+        },
+    )
+
+
+@dg.asset(
+    deps=["label_errors", "training_set", "verdicts"],
+    group_name="review",
+    owners=[REVIEWERS],
+    kinds={"matplotlib"},
+)
+def review_budget(root: Root) -> dg.MaterializeResult:
+    """Errors expected down the ranked list and found so far; what 90 % of them cost; whether it is time to stop."""
+    from dagster_project.review.yield_curve import budget  # torch takes seconds to import
+
+    layout = root.layout
+    result = budget(layout)
+    versions = root.commit("review_budget")
+    blocks = {f"{100 * i + 1} to {100 * (i + 1)}": n for i, n in enumerate(result.per_hundred)}
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.plots_dir / "review_budget"),
+        metadata={
+            "pictures read": result.read,
+            "wrong among them": result.found,
+            "wrong among the unread, expected": result.to_come.value,
+            "low (95 %)": result.to_come.low,
+            "high (95 %)": result.to_come.high,
+            "to be read for 90 % of all errors": result.pictures_to_90,
+            "read since the last error": result.in_a_row,
+            "enough read": result.enough,
+            "expected errors a hundred unread pictures": as_counts(blocks, "unread pictures", "wrong"),
+            "yield": as_picture(layout.plot("review_budget", "yield.png")),
+        },
+    )
+
+
+@dg.asset(
+    deps=["training_set", "ensemble", "linear_evaluation", "verdicts"],
+    group_name="review",
+    owners=[REVIEWERS],
+    kinds={"numpy"},
+)
+def reviewed_accuracy(root: Root) -> dg.MaterializeResult:
+    """Accuracy on the test pictures as labelled and as reviewed, side by side, with what of them was read."""
+    from dagster_project.review.as_reviewed import accuracy_as_reviewed  # torch takes seconds to import
+
+    layout = root.layout
+    results = accuracy_as_reviewed(layout, root.params)
+    versions = root.commit("reviewed_accuracy")
+    rows = [
+        {"model": r.model, "labels": labels, "accuracy": i.value, "low": i.low, "high": i.high}
+        for r in results
+        for labels, i in (("as labelled", r.as_labelled), ("as reviewed", r.as_reviewed))
+    ]
+    counts = (
+        *("disagreements", "disagreements_read", "label_wrong", "out_of_domain", "two_regions"),
+        *("agreements", "agreements_read", "agreements_wrong"),
+    )
+    return dg.MaterializeResult(
+        data_version=versions.of(layout.metrics("reviewed_accuracy")),
+        metadata={
+            "accuracy": as_table(pd.DataFrame(rows)),
+            "what was read": as_table(pd.DataFrame([{n: getattr(r, n) for n in ("model", *counts)} for r in results])),
+            "limits": dg.MetadataValue.md("\n".join(f"- {r.model}: {r.limit}" for r in results)),
         },
     )

@@ -9,6 +9,7 @@ from typing import Any
 from dagster_project.errors import RayTruthError
 from dagster_project.layout import Layout
 from dagster_project.ledger import WITHDRAWN, Verdict, append_verdicts, load_verdicts
+from dagster_project.review import budget
 from dagster_project.review.cards import Worklist
 from dagster_project.review.readings import agreement, found, readings, wanting
 
@@ -18,25 +19,38 @@ _NEEDS_GIVEN = ("given_is_right", "two_regions")
 
 @dataclass(frozen=True)
 class Desk:
-    """One worklist. `second_share` in 0..1 is the share of pictures that two reviewers read."""
+    """One worklist. `second_share` in 0..1 is the share of pictures that two reviewers read.
+
+    `probabilities` says of each card's label how likely it is wrong (0..1, by image_id), `beyond` how many others are
+    expected to be; `clean` whether burned-in text is painted over in the pictures.
+    """
 
     layout: Layout
     worklist: Worklist
     regions: tuple[str, ...]
     second_share: float
+    probabilities: dict[str, float]
+    beyond: float
+    clean: bool
 
     def status(self, reviewer: str) -> dict[str, Any]:
-        """What is open to this reviewer, in the list's order; how many were decided, found wrong; agreement."""
-        read = readings(load_verdicts(self.layout))
+        """What is open to this reviewer, in the list's order; what was found; what reading on is worth; agreement."""
+        ledger = load_verdicts(self.layout)
+        listed = ledger[ledger["image_id"].isin(self.worklist.cards)]
+        read = readings(listed)
         decided, errors = found(read, self.worklist.cards)
-        mine = read[(read["reviewer"] == reviewer) & read["image_id"].isin(self.worklist.cards)]
+        mine, seen = read[read["reviewer"] == reviewer], set(read["image_id"])
         return {
             "open": wanting(read, self.worklist.cards, reviewer, self.second_share),
             "decided": decided,
             "errors": errors,
+            "run": budget.run_without_error(listed),
+            "stop_after": budget.STOP_AFTER,
+            "expected": budget.expected_errors(p for i, p in self.probabilities.items() if i not in seen),
+            "expected_beyond": self.beyond,
             "mine": len(mine),
             "last": mine[["verdict_id", "image_id"]].iloc[-1].to_dict() if len(mine) else None,
-            "agreement": agreement(read),
+            "agreement": agreement(readings(ledger)),
         }
 
     def answer(self, reviewer: str, image_id: str, verdict: str, region: str, verdict_id: str) -> None:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from dagster_project.ledger import standing
 
-_UNDECIDED = "cannot_tell"
-_ERRORS = ("wrong_label", "out_of_domain")
+UNDECIDED = "cannot_tell"
+ERRORS = ("wrong_label", "out_of_domain")  # verdicts by which the given label was wrong
 
 
 def readings(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -47,9 +47,9 @@ def wanting(read: pd.DataFrame, image_ids: Iterable[str], reviewer: str, second_
 
 def found(read: pd.DataFrame, image_ids: Iterable[str]) -> tuple[int, int]:
     """How many of `image_ids` were decided, and how many of their labels were wrong, by the latest word on each."""
-    mine = read[read["image_id"].isin(set(image_ids)) & (read["verdict"] != _UNDECIDED)]
+    mine = read[read["image_id"].isin(set(image_ids)) & (read["verdict"] != UNDECIDED)]
     latest = mine.drop_duplicates("image_id", keep="last")
-    return len(latest), int(latest["verdict"].isin(_ERRORS).sum())
+    return len(latest), int(latest["verdict"].isin(ERRORS).sum())
 
 
 def agreement(read: pd.DataFrame) -> list[dict[str, object]]:
@@ -74,7 +74,7 @@ def _kappa(one: Iterable[str], other: Iterable[str]) -> float | None:
 
 
 def _settled(rows: pd.DataFrame, image_id: str, second_share: float) -> bool:
-    votes = Counter(rows.loc[rows["verdict"] != _UNDECIDED, "said"])
+    votes = Counter(rows.loc[rows["verdict"] != UNDECIDED, "said"])
     if len(rows) > 1 or not votes:
         return max(votes.values(), default=0) > 1
     first = rows.iloc[0]

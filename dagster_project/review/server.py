@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dagster_project.errors import RayTruthError
 from dagster_project.review.desk import Desk
+from dagster_project.review.originals import Originals
 
 _PAGE = Path(__file__).parent / "page"
+_PARTS = ("page.css", "page.js", "answers.js", "filters.js", "picture.js", "pictures.js", "talk.js", "told.js")
+_TEXT = {True: "not looked for", False: "none found"}  # is burned-in text; by whether none was looked for
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -30,7 +35,7 @@ _HEADERS = {
 }
 
 
-def review_app(desk: Desk, token: str, reviewer: str = "") -> Starlette:
+def review_app(desk: Desk, originals: Originals | None, token: str, reviewer: str = "") -> Starlette:
     """The application. With `reviewer`, every answer is theirs; without, the page asks for a name."""
 
     def name_of(said: object) -> str:
@@ -39,11 +44,23 @@ def review_app(desk: Desk, token: str, reviewer: str = "") -> Starlette:
     def state(request: Request) -> Response:
         name = name_of(request.query_params.get("reviewer"))
         shown = {"reviewer": reviewer, "regions": desk.regions, "cards": list(desk.worklist.cards.values())}
-        return _answered(lambda: {**shown, **desk.status(name)})
+        return _answered(lambda: {**shown, "clean": desk.clean, **desk.status(name)})
 
     def picture(request: Request) -> Response:
         path = desk.worklist.pictures.get(request.path_params["image_id"])
         return FileResponse(path, media_type="image/jpeg") if path else JSONResponse({"error": "no such picture"}, 404)
+
+    def original(request: Request) -> Response:
+        found = originals(request.path_params["image_id"]) if originals else "the archive's files are not known here"
+        if isinstance(found, str):
+            return JSONResponse({"error": found}, 404)
+        told = {
+            "rows": found.rows,
+            "columns": found.columns,
+            "text": "painted over" if found.masked else _TEXT[found.masked is None],
+        }
+        headers = {f"Original-{name}": str(value) for name, value in told.items()}
+        return Response(found.jpeg, media_type="image/jpeg", headers=headers)
 
     async def verdict(request: Request) -> Response:
         return await _posted(request, ("image_id", "verdict", "region", "verdict_id"), desk.answer)
@@ -68,19 +85,28 @@ def review_app(desk: Desk, token: str, reviewer: str = "") -> Starlette:
 
     routes = [
         Route("/", lambda _: FileResponse(_PAGE / "index.html")),
-        Route("/page.css", lambda _: FileResponse(_PAGE / "page.css")),
-        Route("/page.js", lambda _: FileResponse(_PAGE / "page.js")),
+        *(Route(f"/{name}", partial(_part, name)) for name in _PARTS),
         Route("/api/state", state),
         Route("/api/pictures/{image_id}", picture),
+        Route("/api/originals/{image_id}", original),
         Route("/api/verdicts", verdict, methods=["POST"]),
         Route("/api/withdrawals", withdrawal, methods=["POST"]),
     ]
-    app = Starlette(routes=routes)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        if originals:
+            originals.close()
+
+    app = Starlette(routes=routes, lifespan=lifespan)
     app.add_middleware(_Guard, token=token)
     return app
 
 
-def serve_review(desk: Desk, host: str, port: int, reviewer: str, say: Callable[[str], None]) -> None:
+def serve_review(
+    desk: Desk, originals: Originals | None, host: str, port: int, reviewer: str, say: Callable[[str], None]
+) -> None:
     """Serve until stopped, after saying the address with a fresh token. `port` 0 takes any that is free.
 
     Raises RayTruthError if the address cannot be had.
@@ -96,7 +122,7 @@ def serve_review(desk: Desk, host: str, port: int, reviewer: str, say: Callable[
     token = secrets.token_urlsafe(24)
     # After the #, so that no browser sends it and no log keeps it.
     say(f"http://{host}:{listening.getsockname()[1]}/#token={token}")
-    settings = uvicorn.Config(review_app(desk, token, reviewer), log_level="warning", access_log=False)
+    settings = uvicorn.Config(review_app(desk, originals, token, reviewer), log_level="warning", access_log=False)
     uvicorn.Server(settings).run(sockets=[listening])
 
 
@@ -121,6 +147,10 @@ class _Guard:
                 await refused(scope, receive, send_guarded)
                 return
         await self.app(scope, receive, send_guarded)
+
+
+def _part(name: str, _: Request) -> Response:
+    return FileResponse(_PAGE / name)
 
 
 def _answered(work: Callable[[], dict[str, Any]]) -> Response:

@@ -21,9 +21,11 @@ from dagster_project.files import content_hash, replacing_dir, write_json
 from dagster_project.label_errors.find import load_label_errors
 from dagster_project.label_errors.out_of_sample import JUDGES
 from dagster_project.layout import Layout
+from dagster_project.ledger import load_verdicts
 from dagster_project.params import Params
 from dagster_project.progress import track
 from dagster_project.review.cards import CARDS, PICTURES
+from dagster_project.review.readings import readings, wanting
 from dagster_project.training_set.build import gather_pictures, load_training_set
 
 log = logging.getLogger("raytruth")
@@ -49,21 +51,37 @@ class WorklistSummary:
 
 
 def build_worklist(layout: Layout, params: Params) -> WorklistSummary:
-    """Write `data/reports/worklist/`: cards of the most suspicious labels not reviewed yet, and their pictures."""
+    """Write `data/reports/worklist/`: cards of the most suspicious labels not reviewed yet, and their pictures.
+
+    What a second or third reader is still asked for stays in the list, at its end, as the first reader saw it.
+    """
     ranked = load_label_errors(layout)
     suspects = ranked[ranked["kind"] != "none"].head(params.label_errors.worklist_length)
+    suspects = pd.concat([suspects, _unsettled(layout, params, ranked[~ranked["image_id"].isin(suspects["image_id"])])])
     table = load_training_set(layout)
     cards = _cards(suspects, table, load_embeddings(layout, "encoder_simclr", len(table)))
     with replacing_dir(layout.worklist) as folder:
         _save_pictures(layout, folder / PICTURES, table, cards)
-        shown = {"model": _judges(layout), "data_version": content_hash(layout.training_set), "cards": cards}
+        shown = {"model": judges_hash(layout), "data_version": content_hash(layout.training_set), "cards": cards}
         write_json(folder / CARDS, shown)
     kinds = {str(kind): int(n) for kind, n in suspects["kind"].value_counts().items()}
     log.info("worklist: %d cards", len(cards))
     return WorklistSummary(len(cards), kinds)
 
 
-def _judges(layout: Layout) -> str:
+def _unsettled(layout: Layout, params: Params, ranked: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `ranked` that were read but want another reader, with the labels that were read; in the list's order."""
+    read = readings(load_verdicts(layout))
+    read = read[read["image_id"].isin(ranked["image_id"])]
+    wanted = wanting(read, read["image_id"].unique(), "", params.review.second_reading)
+    first = read.drop_duplicates("image_id").set_index("image_id").loc[wanted]
+    out = ranked[ranked["image_id"].isin(wanted)].copy()
+    out["given_region"] = out["image_id"].map(first["given_region"])
+    out["suggested_region"] = out["image_id"].map(first["proposed_region"])
+    return out.assign(kind="second_reading")
+
+
+def judges_hash(layout: Layout) -> str:
     """One hash for the encoders whose opinions the cards show."""
     return hashlib.sha256("".join(content_hash(layout.encoder(judge)) for judge in JUDGES).encode()).hexdigest()
 
@@ -76,7 +94,7 @@ def _cards(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray) 
         picture = table.iloc[row]
         given, proposed = suspect["given_region"] or "", suspect["suggested_region"]
         near = {
-            f"nearest labelled {_words(region)}": _nearest(table, embeddings, row, region)
+            f"nearest labelled {_words(region)}": nearest(table, embeddings, row, region)
             for region in (given, proposed)
             if region
         }
@@ -124,7 +142,7 @@ def provenance(picture: pd.Series) -> str:
     return said
 
 
-def _nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) -> pd.DataFrame:
+def nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) -> pd.DataFrame:
     """The nearest pictures of other patients that bear `region`'s label (cosine), nearest first."""
     bears, group = table["region"].to_numpy(object) == region, table["group"].to_numpy(object)
     bear = np.flatnonzero(bears & (group != group[row]))

@@ -118,7 +118,7 @@ def _read_text(attribute: str, text: str, taxonomy: Taxonomy) -> Reading:
             return _reading(attribute, taxonomy.terms[term], "term", term)
         if term in taxonomy.retired_terms:
             return _reading(attribute, taxonomy.terms[taxonomy.retired_terms[term]], "retired_term", term)
-    found = phrases_in(tokens(text), taxonomy.phrases)
+    found = phrases_in(tokens(text), taxonomy.phrases, taxonomy.longest)
     meanings = {taxonomy.phrases[phrase]: " ".join(phrase) for phrase in reversed(found)}
     regions = [m for m in meanings if m not in (UNDECIDABLE, OUTSIDE)]
     if len(regions) > 1:

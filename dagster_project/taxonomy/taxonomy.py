@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,6 +67,11 @@ class Taxonomy:
     phrases: dict[Phrase, str]
     retired_codes: dict[str, str]
     retired_terms: dict[str, str]
+
+    @cached_property
+    def longest(self) -> int:
+        """How many tokens the longest phrase has."""
+        return max(map(len, self.phrases), default=0)
 
 
 @lru_cache(maxsize=1)

@@ -21,9 +21,11 @@ def tokens(text: str) -> Phrase:
     return tuple(_TOKEN.findall(plain.casefold()))
 
 
-def phrases_in(text: Phrase, known: dict[Phrase, str]) -> list[Phrase]:
-    """Find the known phrases in `text`, left to right, the longest first at each place, none overlapping another."""
-    longest = max(map(len, known), default=0)
+def phrases_in(text: Phrase, known: dict[Phrase, str], longest: int) -> list[Phrase]:
+    """Find the known phrases in `text`, left to right, the longest first at each place, none overlapping another.
+
+    `longest`: how many tokens the longest of `known` has.
+    """
     found, start = [], 0
     while start < len(text):
         for length in range(min(longest, len(text) - start), 0, -1):

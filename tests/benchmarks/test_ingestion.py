@@ -14,11 +14,12 @@ from pydicom import dcmread
 from benchmarks.decoders import grey_levels_off, reduced, ways_of
 from benchmarks.full_size import SYNTAXES, compressed, write_full_size
 from benchmarks.index_tables import STAGES, write_root
-from benchmarks.ingestion import CLEAN, DECODE, MONAI, header_ways, picture_ways, whole_batches
+from benchmarks.ingestion import DECODE, MONAI, NOT_PLAIN, UNCLEAN, header_ways, not_plain, picture_ways, whole_batches
 from benchmarks.ingestion_memory import one_batch
 from benchmarks.memory import watched
 from benchmarks.paired import OURS, compare
 from benchmarks.results import shipped_params
+from dagster_project.ingestion.plain_header import plain_header
 from dagster_project.layout import Layout
 
 SHAPE = (150, 120)
@@ -73,16 +74,20 @@ def test_ratios_are_the_first_ways_rate_over_the_others(tmp_path: Path) -> None:
 
 def test_ours_and_the_peers_all_read_the_files(files: list[Path], tmp_path: Path) -> None:
     settings = shipped_params().ingestion
-    assert len(header_ways(settings, tmp_path)) == 2
+    not_plain(files[0], tmp_path)
+    ways = header_ways(settings, tmp_path)
+    assert not plain_header(tmp_path / files[0].name, ("ProtocolName",))
+    for way in (OURS, NOT_PLAIN):
+        assert ways[way](files[0]).row  # type: ignore[attr-defined]
     table = compare(picture_ways(settings, tmp_path), files, 1)
-    assert {OURS, CLEAN, MONAI, DECODE} <= set(table["way"])
+    assert {OURS, UNCLEAN, MONAI, DECODE} <= set(table["way"])
     assert (table["cpu_ms_median"] > 0).all()
 
 
 @pytest.mark.slow
 def test_whole_batches_hold_the_workers_processor_time(files: list[Path], tmp_path: Path) -> None:
     table = whole_batches(shipped_params(), files[0].parent, tmp_path, len(files), 1)
-    assert list(table["way"]) == [OURS, CLEAN]
+    assert list(table["way"]) == [OURS, UNCLEAN]
     assert (table[["cpu_ms_median", "wall_ms_median"]] > 0).all(axis=None)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
-from support.corrections import put_identities, said_of, say
+from support.corrections import drop_class, put_identities, said_of, say
 from support.dicoms import radiograph, save
 from support.roots import params_of
 
@@ -19,16 +18,6 @@ from dagster_project.layout import Layout
 def known(root: Layout, tmp_path: Path) -> Layout:
     put_identities(root, [save(radiograph(seed), tmp_path / f"{seed}.dcm") for seed in range(3)])
     return root
-
-
-def drop_class(root: Layout, region: str, region_map: dict[str, str | None]) -> None:
-    regions = root.root / params_of(root).regions
-    classes = yaml.safe_load(regions.read_text())
-    del classes[region]
-    regions.write_text(yaml.safe_dump(classes, sort_keys=False))
-    settings = yaml.safe_load(root.params.read_text())
-    settings["training_set"]["region_map"] = region_map
-    root.params.write_text(yaml.safe_dump(settings))
 
 
 def test_the_latest_verdict_counts_with_the_picture_s_identity_and_model(known: Layout) -> None:

@@ -60,7 +60,7 @@ def filling(path: Path) -> None:
 @pytest.mark.slow
 def test_a_crash_a_hang_and_a_bomb_in_one_batch_harm_nobody_else(empty_root: Layout, tmp_path: Path) -> None:
     settings = yaml.safe_load(empty_root.params.read_text())
-    settings["ingestion"] |= {"workers": 2, "memory_mb": 640, "seconds_per_file": 6}
+    settings["ingestion"] |= {"workers": 2, "memory_mb": 1100, "seconds_per_file": 6}
     empty_root.params.write_text(yaml.safe_dump(settings))
     source = tmp_path / "source"
     for seed in range(20):

@@ -69,8 +69,8 @@ def test_what_a_killed_publication_had_begun_to_write_is_swept_away(
 ) -> None:
     layout = fresh_root(whole, tmp_path / "root")
     assert killed_at(Moment(str(layout.staging(BATCH).relative_to(layout.root)), 0.05, group=True), layout, export)
-    shared = (layout.files, layout.identities, layout.label_texts, layout.sources, layout.batches, layout.verdicts)
-    for path in shared:
+    tables = (layout.files, layout.identities, layout.identifiers, layout.label_texts)
+    for path in (*tables, layout.sources, layout.batches, layout.verdicts):
         path.with_name(f".{path.stem}.123.tmp{path.suffix}").write_text("CANARY")
     other = layout.private / ".other.123.tmp.png"
     other.touch()

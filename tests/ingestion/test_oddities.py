@@ -113,6 +113,15 @@ def test_sequences_are_followed_to_a_limit_only(depth: int, refused: bool, tmp_p
         assert content(path) == []
 
 
+def test_masses_of_elements_in_sequences_are_too_large(tmp_path: Path) -> None:
+    item = Dataset()
+    for element in range(0x1000, 0x1000 + 500):
+        item.add_new((0x0029, element), "UN", b"")
+    path = save(radiograph(RequestAttributesSequence=Sequence([item] * 101)), tmp_path / "a.dcm")
+    with pytest.raises(RefusedFile, match="too_large"):
+        content(path)
+
+
 def test_many_items_beside_each_other_are_not_deep(tmp_path: Path) -> None:
     items = []
     for _ in range(500):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,9 @@ from support.hostile import deflated
 from support.levels import on_levels, stretched
 from support.readers import PIXELS, SIDE, read_pixels, source_file
 
+from dagster_project.ingestion.decoding import decode
 from dagster_project.ingestion.letterbox import centred, fitted
-from dagster_project.ingestion.pixels import PixelRead, decode, presented
+from dagster_project.ingestion.pixels import PixelRead, presented
 from dagster_project.ingestion.reasons import RefusedFile
 
 STORED = picture(5)
@@ -160,9 +160,31 @@ def test_an_odd_number_of_bytes_may_be_padded(tmp_path: Path) -> None:
 def test_the_digests_tell_pixels_and_file(tmp_path: Path) -> None:
     one, again = read(radiograph(1), tmp_path), read(radiograph(2, pixels=picture(1)), tmp_path)
     assert one.pixel_digest == again.pixel_digest
-    assert again.file_digest == hashlib.sha256((tmp_path / "a.dcm").read_bytes()).hexdigest() != one.file_digest
+    assert again.file_digest != one.file_digest
     turned = radiograph(pixels=picture(1).reshape(60, 80))
     assert read(turned, tmp_path).pixel_digest != one.pixel_digest
+
+
+def test_any_byte_tells_in_the_digest_of_a_file(tmp_path: Path) -> None:
+    ds = radiograph()
+    ds.DataSetTrailingPadding = bytes(50)
+    path = save(ds, tmp_path / "a.dcm")
+    content = path.read_bytes()
+    digests = [read_pixels(path).file_digest, read_pixels(path).file_digest]
+    pixels = content.index(ds.PixelData)
+    for at in (0, content.index(b"CANARYNAME"), pixels, pixels + len(ds.PixelData) - 1, len(content) - 1):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        digests.append(read_pixels(path).file_digest)
+    assert "" not in digests
+    assert len(set(digests)) == len(digests) - 1 == 6
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_raw_values_are_those_of_pydicom(bits: int, signed: bool) -> None:
+    ds = in_bits(bits, signed=signed)
+    np.testing.assert_array_equal(decode(ds, []), ds.pixel_array)
+    assert decode(ds, []).dtype == ds.pixel_array.dtype
 
 
 @pytest.mark.parametrize("shape", ["none", "IDENTITY", "INVERSE"])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from dagster_project.files import content_hash, read_table
+from dagster_project.files import content_hash, read_table, write_table
+from dagster_project.ingestion import publish as publishing
 from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging
 from dagster_project.ingestion.store import ingested_batches, load_headers, open_pixels
 from dagster_project.layout import Layout
@@ -38,11 +41,16 @@ def tables_of(batch: str, images: list[str]) -> dict[str, pd.DataFrame]:
     }
 
 
+def blocks_of(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    return (table[row : row + 2] for row in range(0, len(table) or 1, 2))
+
+
 def put(layout: Layout, batch: str, images: list[str], work: str = "work") -> None:
-    """Stage a batch of pictures that are filled with their number."""
+    """Stage a batch of pictures that are filled with their number, each table in blocks of two rows."""
     start_staging(layout, batch, work)
-    pictures = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((4, 4), np.uint8)
-    stage(layout, batch, work, tables_of(batch, images), {"batch": batch}, pictures, [int(image) for image in images])
+    tables = {name: blocks_of(table) for name, table in tables_of(batch, images).items()}
+    pictures = np.array([int(image) for image in images], np.uint8)[:, None, None] * np.ones((4, 4), np.uint8)
+    stage(layout, batch, work, tables, {"batch": batch}, partial(np.save, arr=pictures))
 
 
 @pytest.fixture
@@ -53,7 +61,7 @@ def layout(tmp_path: Path) -> Layout:
     put(layout, OLD, ["0", "1"])
     publish(layout, OLD)
     put(layout, OLD, ["0", "1", "2"], "more work")
-    put(layout, NEW, ["5", "3"])
+    put(layout, NEW, ["3", "5"])
     return layout
 
 
@@ -94,8 +102,8 @@ def dying_at(move: int, work: Callable[[], object]) -> Callable[[], None]:
 
 def test_a_published_batch_can_be_read_and_staging_is_tidied(layout: Layout) -> None:
     publish(layout, NEW)
-    assert load_headers(layout, NEW)["image_id"].tolist() == ["new-5", "new-3"]
-    assert open_pixels(layout, NEW)[:, 0, 0].tolist() == [5, 3]
+    assert load_headers(layout, NEW)["image_id"].tolist() == ["new-3", "new-5"]
+    assert open_pixels(layout, NEW)[:, 0, 0].tolist() == [3, 5]
     assert read_table(layout.files)["batch"].tolist() == [NEW, NEW, OLD, OLD]
     assert not (layout.staging(NEW) / "ready").exists()
     assert is_published(layout, NEW, "work")
@@ -109,6 +117,18 @@ def test_publishing_again_replaces_the_batchs_rows_only(layout: Layout) -> None:
     assert len(open_pixels(layout, OLD)) == len(load_headers(layout, OLD)) == 3
 
 
+def test_a_table_in_which_batches_are_mixed_in_one_group_of_rows_is_put_in_order(layout: Layout) -> None:
+    publish(layout, NEW)
+    kept = content_hash(layout.files)
+    write_table(layout.files, read_table(layout.files).astype("string"))  # one group, as older versions wrote
+    publish(layout, OLD)
+    put(layout, NEW, ["3", "5"])
+    publish(layout, NEW)
+    files = read_table(layout.files)
+    assert files["file_id"].tolist() == ["new-3", "new-5", "old-0", "old-1", "old-2"]
+    assert content_hash(layout.files) != kept
+
+
 def test_nothing_staged_means_nothing_to_do(layout: Layout) -> None:
     before = state(layout)
     publish(layout, "never heard of")
@@ -118,7 +138,7 @@ def test_nothing_staged_means_nothing_to_do(layout: Layout) -> None:
 def test_the_order_of_publication_does_not_matter(layout: Layout, tmp_path: Path) -> None:
     other = Layout(tmp_path / "other")
     other.private.mkdir(parents=True)
-    put(other, NEW, ["5", "3"])
+    put(other, NEW, ["3", "5"])
     put(other, OLD, ["0", "1", "2"], "more work")
     for batch in (OLD, NEW):
         publish(layout, batch)
@@ -154,18 +174,19 @@ def test_a_disk_that_fills_up_while_publishing_leaves_the_batch_as_it_was(
     number: int, layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = content_hash(layout.headers(OLD)), content_hash(layout.pixels(OLD))
-    original, writes = pd.DataFrame.to_parquet, 0
+    original, writes = publishing.write_groups, 0
 
-    def full(self: pd.DataFrame, path: Path, **options: object) -> None:
+    def full(path: Path, schema: pa.Schema, groups: Iterator[pa.Table]) -> None:
         nonlocal writes
-        if writes == number:
-            path.write_bytes(b"half of it")
-            raise Full
         writes += 1
-        original(self, path, **options)  # type: ignore[call-overload]
+        original(path, schema, half_of(groups) if writes == number + 1 else groups)
+
+    def half_of(groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        yield next(groups)
+        raise Full
 
     with monkeypatch.context() as patch:
-        patch.setattr(pd.DataFrame, "to_parquet", full)
+        patch.setattr(publishing, "write_groups", full)
         if number < 4:
             with pytest.raises(Full):
                 publish(layout, OLD)
@@ -180,7 +201,8 @@ def test_a_batch_without_pictures_publishes_its_verdicts_and_leaves_the_rest(lay
     before = content_hash(layout.headers(OLD)), content_hash(layout.identities)
     start_staging(layout, OLD, "nothing")
     tables = tables_of(OLD, []) | {name: tables_of(OLD, ["9"])[name] for name in ("files", "quarantine")}
-    stage(layout, OLD, "nothing", tables, {}, np.zeros((0, 4, 4), np.uint8), [])
+    blocks = {name: blocks_of(table) for name, table in tables.items()}
+    stage(layout, OLD, "nothing", blocks, {}, partial(np.save, arr=np.zeros((0, 4, 4), np.uint8)))
     publish(layout, OLD)
     assert (content_hash(layout.headers(OLD)), content_hash(layout.identities)) == before
     assert read_table(layout.files)["file_id"].tolist() == ["old-9"]

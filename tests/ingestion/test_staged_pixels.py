@@ -12,7 +12,7 @@ from support.readers import PIXELS, SIDE, source_file
 
 from dagster_project.ingestion import staged_pixels
 from dagster_project.ingestion.sources import SourceFile
-from dagster_project.ingestion.staged_pixels import StagedPicture, read_pixels, staged_pictures
+from dagster_project.ingestion.staged_pixels import StagedPicture, copy_pictures, read_pixels, staged_pictures
 from dagster_project.ingestion.workers import Limits
 
 LIMITS = Limits(1, 2048, 60)
@@ -29,7 +29,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[SourceFile]:
 
 def read(files: list[SourceFile], staging: Path) -> list[StagedPicture]:
     staging.mkdir(exist_ok=True)
-    return read_pixels(files, PIXELS, LIMITS, staging)
+    return list(read_pixels(files, PIXELS, LIMITS, staging))
 
 
 def test_every_picture_stands_at_its_place_and_a_refused_one_leaves_its_place_dark(
@@ -78,3 +78,11 @@ def test_an_interrupted_run_does_the_missing_blocks_only_and_ends_with_the_same(
 def test_no_files_give_no_pictures(tmp_path: Path) -> None:
     assert read([], tmp_path / "staging") == []
     assert staged_pictures(tmp_path / "staging").shape == (0, SIDE, SIDE)
+
+
+def test_a_shard_is_some_of_the_pictures_in_the_order_asked_for(files: list[SourceFile], tmp_path: Path) -> None:
+    read(files, tmp_path / "staging")
+    places = np.array([5, 0, 6])
+    with (tmp_path / "shard.npy").open("wb") as shard:
+        copy_pictures(tmp_path / "staging", places, shard)
+    np.testing.assert_array_equal(np.load(tmp_path / "shard.npy"), staged_pictures(tmp_path / "staging")[places])

@@ -33,7 +33,7 @@ from support.work import (
 )
 
 from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.workers import AHEAD, Limits, contained_map
+from dagster_project.ingestion.workers import AHEAD, ContainedWorker, Limits, contained_map
 
 ONE, TWO = Limits(1, 1024, 1.5), Limits(2, 1024, 1.5)
 GOOD = [f"item {i}" for i in range(9)]
@@ -144,3 +144,15 @@ def test_a_deflate_bomb_and_a_decoders_panic_are_refused_and_their_neighbours_re
     pixels = list(contained_map(PIXELS, files, limits))
     found = [r.reason if isinstance(r, RefusedFile) else r.reasons for r in pixels]
     assert found == [[], "too_large", ["decoder_error"], []]
+
+
+def test_a_kept_worker_answers_one_by_one_in_the_same_process_and_survives_what_an_item_does() -> None:
+    with closing(ContainedWorker(behave, ONE)) as worker:
+        assert worker("item 1") == "ITEM 1"
+        for item, reason in ((SEGFAULT, "decoder_crashed"), (HANG, "too_slow"), (EAT, "too_large")):
+            assert worker(item).reason == reason
+        assert worker("item 2") == "ITEM 2"
+    with closing(ContainedWorker(process_id, ONE)) as worker:
+        (process,) = {worker("a"), worker("b")}
+        assert process != os.getpid()
+    assert not Path(f"/proc/{process}").exists(), "closed, it is gone"

@@ -44,14 +44,18 @@ def test_each_source_has_its_asset_and_a_sensor_that_runs(root: Layout) -> None:
     assert {s.default_status for s in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
     assert sensors["poll_one"].minimum_interval_seconds == 600
     script = (
+        "from dagster import AssetKey\n"
         "from dagster_project.definitions import defs\n"
         "repository = defs.get_repository_def()\n"
-        "keys = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}\n"
-        "print(sorted(k for k in keys if 'pacs' in k), sorted(s.name for s in repository.sensor_defs))"
+        "keys = repository.asset_graph.get_all_asset_keys()\n"
+        "named = lambda keys: [k.to_user_string() for k in keys if 'pacs' in k.path]\n"
+        "inbox = repository.asset_graph.get(AssetKey('inbox')).parent_keys\n"
+        "print(sorted(named(keys)), sorted(named(inbox)), sorted(s.name for s in repository.sensor_defs))"
     )
     environment = {**os.environ, "RAYTRUTH_ROOT": str(root.root)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
-    assert "['pacs/one', 'pacs/received', 'pacs/two']" in done.stdout, done.stderr
+    three = "['pacs/one', 'pacs/received', 'pacs/two']"
+    assert f"{three} {three}" in done.stdout, ("the assets, and where the inbox comes from", done.stderr)
     assert all(name in done.stdout for name in sensors)
 
 
@@ -79,6 +83,12 @@ def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_inges
             asked = poll.evaluate_tick(dg.build_sensor_context(instance, definitions=graph))
             assert len(asked.run_requests or []) == 1
             assert job.execute_in_process(instance=instance).success
+        (looked,) = instance.fetch_observations(key_of("main"), limit=5).records
+        assert looked.asset_observation
+        assert looked.asset_observation.metadata["studies not fetched in full"].value > 0, "not settled yet"
+        assert len(instance.fetch_materializations(key_of("main"), limit=5).records) == 1, (
+            "of the poll that brought one"
+        )
         event = instance.get_latest_materialization_event(key_of("main"))
         assert event
         assert event.asset_materialization

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -121,6 +122,41 @@ def test_a_server_that_fails_now_and_then_is_asked_again(odd: Server, asking: Ca
 def test_it_is_given_up_after_five_tries(odd: Server, asking: Callable[..., Archive]) -> None:
     odd.answer = lambda *_: (503, {}, b"")
     with pytest.raises(Unanswered, match="503"):
+        list(asking().studies("DX", DAY, DAY))
+    assert len(odd.asked) == 5
+
+
+@pytest.mark.parametrize(("status", "form"), [(429, "{seconds}"), (503, "{date}")])
+def test_as_long_as_it_asks_to_be_left_alone_it_is(
+    odd: Server, asking: Callable[..., Archive], status: int, form: str
+) -> None:
+    times: list[float] = []
+
+    def answer(*_: object) -> Answer:
+        times.append(time.time())
+        wish = form.format(seconds=2, date=formatdate(times[0] + 3, usegmt=True))  # a date has whole seconds
+        return rows("1.2") if len(times) > 1 else (status, {"Retry-After": wish}, b"")
+
+    odd.answer = answer
+    assert [s.uid for s in asking().studies("DX", DAY, DAY)] == ["1.2"]
+    assert times[1] - times[0] >= 1.9
+
+
+def test_a_server_that_wants_to_be_left_alone_for_long_is_left_to_the_next_poll(
+    odd: Server, asking: Callable[..., Archive]
+) -> None:
+    odd.answer = lambda *_: (503, {"Retry-After": "3600"}, b"")
+    with pytest.raises(Unanswered, match="asks us to wait 3600 s"):
+        list(asking().studies("DX", DAY, DAY))
+    assert len(odd.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "wish", ["soon", "-5", pytest.param("9" * 5000, id="digits"), "Wed, 31 Dec 99999 23:59:59 GMT", ""]
+)
+def test_a_wish_that_cannot_be_read_is_none(odd: Server, asking: Callable[..., Archive], wish: str) -> None:
+    odd.answer = lambda *_: (503, {"Retry-After": wish}, b"")
+    with pytest.raises(Unanswered, match=r"HTTP 503\)"):
         list(asking().studies("DX", DAY, DAY))
     assert len(odd.asked) == 5
 

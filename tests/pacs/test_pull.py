@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from datetime import date
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -184,24 +185,44 @@ def pull_and_die(root: Layout, step: int) -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_over_and_over_it_comes_to_the_same_end(
-    web: Layout, pacs: Orthanc, pictures: list[Path]
+def test_killed_at_any_moment_a_rerun_completes_it_and_brings_every_picture_once(
+    source: Layout, pacs: Orthanc, pictures: list[Path], tmp_path: Path
 ) -> None:
     pacs.add(*pictures)
-    pull_main(web)
-    chance, kills = random.Random(1), 0
-    for attempt in range(300):
-        child = multiprocessing.get_context("fork").Process(target=pull_main, args=(web,))
-        child.start()
-        child.join(chance.uniform(0, 0.02 * attempt))  # in the end there is time enough to finish
-        if child.exitcode is not None:
-            assert child.exitcode == 0
-            break
-        child.kill()
-        child.join()
-        kills += 1
-    assert kills > 3
-    assert uids_in(web.inbox) == pacs.uids()
+    pull_main(source)
+    chance, kills, undisturbed = random.Random(1), 0, seconds_of(pulling(copied(source, tmp_path / "undisturbed")))
+    for number in range(6):
+        root = copied(source, tmp_path / str(number))
+        for _ in range(2):
+            child = pulling(root)
+            child.join(chance.uniform(0, undisturbed))
+            child.kill()
+            child.join()
+            assert child.exitcode in (0, -signal.SIGKILL)
+            kills += child.exitcode != 0
+        pull_main(root)
+        assert uids_in(root.inbox) == pacs.uids()
+        assert not any(root.spool("main").iterdir())
+        assert not any(root.arriving("main").iterdir())
+    assert kills > 3, "else it was killed after its end"
+
+
+def copied(root: Layout, to: Path) -> Layout:
+    shutil.copytree(root.root, to)
+    return Layout(to)
+
+
+def pulling(root: Layout) -> BaseProcess:
+    child = multiprocessing.get_context("fork").Process(target=pull_main, args=(root,))
+    child.start()
+    return child
+
+
+def seconds_of(child: BaseProcess) -> float:
+    started = time.monotonic()
+    child.join()
+    assert child.exitcode == 0
+    return time.monotonic() - started
 
 
 def test_two_pulls_at_once_are_one_and_a_clear_refusal(web: Layout) -> None:

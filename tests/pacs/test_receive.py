@@ -8,61 +8,26 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
 import pytest
-import yaml
 from pynetdicom import AE
 from support.certificates import make_certificate
 from support.orthanc import STORESCU, Orthanc, free_port, need_orthanc
 from support.pacs import change, configure, uid_of, uids_in
+from support.receiver import HERE, port_of, receiving, start, storescu
 
 from dagster_project.layout import Layout
 from dagster_project.pacs.state import State
 
 pytestmark = pytest.mark.pacs
-HERE = ["127.0.0.0/8"]
 
 
 @pytest.fixture(autouse=True)
 def senders() -> None:
     need_orthanc()
-
-
-@contextmanager
-def receiving(root: Layout, **receive: object) -> Iterator[subprocess.Popen]:
-    """The command running; ends with Ctrl-C, as whoever stops it would do."""
-    configure(root, receive={"allowed": {"STORESCU": HERE}, "port": free_port(), "quiet_seconds": 3600} | receive)
-    process = start(root)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=20)
-        assert process.returncode in (0, -signal.SIGKILL), said
-
-
-def start(root: Layout) -> subprocess.Popen:
-    command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", str(root.root)]
-    process = subprocess.Popen([*command, "receive"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout
-    line = process.stdout.readline()
-    assert "listens" in line, (line, process.stderr and process.stderr.read())
-    return process
-
-
-def port_of(root: Layout) -> int:
-    return int(yaml.safe_load(root.params.read_text())["pacs"]["receive"]["port"])
-
-
-def storescu(root: Layout, *files: Path, calling: str = "STORESCU", called: str = "RAYTRUTH") -> str:
-    """What dcmtk's sender says; '' if everything was stored."""
-    command = [STORESCU or "storescu", "-aet", calling, "-aec", called, "127.0.0.1", str(port_of(root))]
-    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, timeout=60)
-    return "" if done.returncode == 0 else done.stdout + done.stderr + f"status {done.returncode}"
 
 
 def counted(root: Layout) -> dict[str, int]:
@@ -155,6 +120,22 @@ def test_sent_again_it_counts_once_and_another_content_is_set_aside(
     assert pydicom.dcmread(aside).BodyPartExamined == "SKULL"
     assert counted(root) == {"arrived": 1, "known already": 1, "same UID, other content": 2}
     assert files_in(root.spool("received")) == []
+
+
+def test_odd_values_of_what_is_sent_are_said_nowhere(root: Layout, pictures: list[Path], tmp_path: Path) -> None:
+    odd = tmp_path / "odd.dcm"
+    shutil.copy(pictures[0], odd)
+    with pytest.warns(UserWarning, match="CANARY"):
+        change(odd, SeriesInstanceUID="1.2.CANARY")
+    configure(root, receive={"allowed": {"STORESCU": HERE}, "port": free_port()})
+    process = start(root)
+    try:
+        assert storescu(root, odd) == ""
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = "".join(process.communicate(timeout=60))
+    assert "CANARY" not in said
+    assert len(files_in(root.arriving("received"))) == 1
 
 
 def test_a_full_disk_is_told_to_the_sender_who_keeps_the_picture(root: Layout, pictures: list[Path]) -> None:

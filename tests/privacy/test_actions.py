@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 from support.dicoms import code, radiograph, save
 from support.readers import read_header, read_pixels
@@ -17,8 +18,10 @@ from dagster_project.privacy.actions import (
     MEANINGS,
     OPTIONS,
     action_of,
+    as_written,
     asked_by_standard,
     counted,
+    keyword_of,
     split_tags,
     tags_of,
 )
@@ -80,7 +83,8 @@ def test_an_attribute_changes_just_the_columns_that_its_action_names(keyword: st
 
 
 def test_every_attribute_of_the_list_is_tried_but_those_that_go_with_the_pixels() -> None:
-    of_pixels = {"TransferSyntaxUID", "PixelData", "Rows", "Columns", "BitsAllocated", "ModalityLUTSequence"}
+    of_pixels = {"VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"}
+    of_pixels |= {"TransferSyntaxUID", "PixelData", "Rows", "Columns", "BitsAllocated", "ModalityLUTSequence"}
     assert set(CHANGES) == set(ALLOWED) - of_pixels
 
 
@@ -120,7 +124,6 @@ def test_tags_are_counted_without_values_and_private_ones_too(tmp_path: Path) ->
     ds.AnatomicRegionSequence[0].CodeMeaning = "CANARY"
     tags = read_pixels(save(ds, tmp_path / "a.dcm")).tags
     assert {"00290010", "00291001", "00100010", "00020003", "7FE00010"} <= set(split_tags(tags))
-    assert "00080104" not in split_tags(tags), "what stands in a sequence goes with it"
     assert counted([tags, tags_of(radiograph())])["00100010"] == 2
     assert counted([tags, tags_of(radiograph())])["00291001"] == 1
     assert action_of("00291001").kind == "removed"
@@ -132,3 +135,61 @@ def test_tags_are_counted_without_values_and_private_ones_too(tmp_path: Path) ->
 )
 def test_what_the_standard_asks_is_looked_up_for_repeating_and_private_groups_too(tag: str, asked: str) -> None:
     assert asked_by_standard(tag) == asked
+
+
+def nested(**inside: object) -> FileDataset:
+    """A radiograph with a request in whose items, and in the items of a code in them, something stands."""
+    inner, item = Dataset(), Dataset()
+    for keyword, value in inside.items():
+        setattr(inner, keyword, value)
+        setattr(item, keyword, value)
+    item.ScheduledProtocolCodeSequence = Sequence([inner, Dataset()])
+    return radiograph(RequestAttributesSequence=Sequence([item, Dataset()]))
+
+
+def test_tags_inside_sequences_are_listed_by_their_path_without_values(tmp_path: Path) -> None:
+    ds = nested(CodeMeaning="CANARY", RequestingPhysician="CANARY^JO")
+    ds.RequestAttributesSequence[1].private_block(0x0029, "CANARY MAKER", create=True).add_new(1, "LO", "CANARY")
+    tags = read_pixels(save(ds, tmp_path / "a.dcm")).tags
+    request, protocol = tag("RequestAttributesSequence"), tag("ScheduledProtocolCodeSequence")
+    paths = split_tags(tags)
+    assert {request, f"{request}.{tag('RequestingPhysician')}", f"{request}.00291001"} <= set(paths)
+    assert f"{request}.{protocol}.{tag('CodeMeaning')}" in paths
+    assert f"{tag('AnatomicRegionSequence')}.{tag('CodeValue')}" in paths
+    assert len(paths) == len(set(paths)), "each once, however many items hold it"
+    assert "CANARY" not in tags
+
+
+@pytest.mark.parametrize(
+    ("path", "keyword", "kind", "asked"),
+    [
+        ("AnatomicRegionSequence.CodeValue", "AnatomicRegionSequence.CodeValue", "region", ""),
+        ("AnatomicRegionSequence.MappingResource", "AnatomicRegionSequence.MappingResource", "removed", ""),
+        ("ModalityLUTSequence.LUTData", "ModalityLUTSequence.LUTData", "picture", ""),
+        ("RequestAttributesSequence.RequestingPhysician", None, "removed", "X"),
+        ("RequestAttributesSequence.BodyPartExamined", None, "removed", "X"),
+        ("OtherPatientIDsSequence.PatientID", None, "removed", "Z"),
+        ("ReferencedImageSequence.ReferencedSOPInstanceUID", None, "removed", "U"),
+    ],
+)
+def test_inside_a_sequence_only_what_is_read_there_is_not_removed(
+    path: str, keyword: str | None, kind: str, asked: str
+) -> None:
+    tags = ".".join(map(tag, path.split(".")))
+    assert keyword_of(tags) == (keyword or path)
+    assert action_of(tags).kind == kind
+    assert asked_by_standard(tags)[:1] == asked
+
+
+def test_a_private_attribute_inside_a_sequence_and_a_known_one_inside_a_private_one_have_no_name() -> None:
+    assert keyword_of(f"{tag('RequestAttributesSequence')}.00291001") == ""
+    assert keyword_of(f"00291001.{tag('PatientID')}") == ""
+    assert as_written("00400275.00291001") == "(0040,0275).(0029,1001)"
+    assert asked_by_standard("00400275.00291001") == "X"
+
+
+def test_nothing_of_other_sequences_reaches_a_row_or_the_picture(tmp_path: Path) -> None:
+    secret = dict.fromkeys(("PatientID", "BodyPartExamined", "CodeValue", "CodeMeaning", "StationName"), "ZZSECRET")
+    header = read_header(save(nested(**secret), tmp_path / "a.dcm"))
+    assert "secret" not in repr(header.row).casefold()
+    assert repr(header.row) == repr(read_header(save(radiograph(), tmp_path / "b.dcm")).row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dagster_project.privacy.contents import BINARY, NUMBERS, TEXT, Piece
-from dagster_project.privacy.identities import NAME, NUMBER, PATH, UID, Identity
+from dagster_project.privacy.identities import NAME, NUMBER, PATH, STAFF, UID, Identity
 from dagster_project.privacy.needles import needles_of
 from dagster_project.privacy.own_words import own_words
 from dagster_project.privacy.search import Search
@@ -74,6 +74,23 @@ def test_a_uid_is_found_and_another_of_which_it_is_the_beginning_only_at_a_dot()
     uid = (UID, "1.2.276.0.7230010.3.1.4.8323329.1")
     assert kinds(f"<{uid[1]}>", uid) == {UID}
     assert kinds(uid[1] + "9", uid) == set()
+
+
+@pytest.mark.parametrize("value", ["1.2", "1", "1.2.840.10008.1.2.1"])
+def test_a_uid_that_is_short_or_the_standards_own_is_named_as_not_searched_for(value: str) -> None:
+    needles = needles_of([Identity(UID, value, "b")])
+    assert needles.patterns == []
+    assert needles.left_out.total() == 1
+
+
+@pytest.mark.parametrize("text", ["Qwertzmann^Jane", "JANE QWERTZMANN", "by qwertzmann, jane:"])
+def test_staff_are_found_by_their_full_name_in_either_order(text: str) -> None:
+    assert kinds(text, (STAFF, "Qwertzmann^Jane^^Dr.")) == {STAFF}
+
+
+def test_a_lone_word_that_names_staff_is_not_searched_for() -> None:
+    assert kinds("the SYSTEM of room1 by Qwertzmann", (STAFF, "SYSTEM"), (STAFF, "Qwertzmann^Jane")) == set()
+    assert needles_of([Identity(STAFF, "SYSTEM", "b")]).left_out.total() == 1
 
 
 def test_a_path_is_found_whole_and_by_a_rare_file_name() -> None:

@@ -7,18 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support.archive import REGIONS
-from support.reviewing import ranked_root
+from support.browser import BARRIERS, CLOCK
+from support.reviewing import SIDE, ranked_root
 
+from dagster_project.files import write_table
 from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts, standing
+from dagster_project.ledger import Verdict, append_verdicts, load_verdicts, standing
 from dagster_project.review.cards import load_worklist
 from dagster_project.review.worklist import build_worklist
 
@@ -61,7 +63,7 @@ class Served:
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     layout = Layout(tmp_path / "root")
-    build_worklist(layout, ranked_root(layout, SUSPECTS))
+    build_worklist(layout, ranked_root(layout, SUSPECTS, files=3))
     return layout
 
 
@@ -86,7 +88,7 @@ def browser() -> Iterator[object]:
 
 def opened(browser, address: str):
     page = browser.new_page()
-    page.set_viewport_size({"width": 1300, "height": 950})
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.set_default_timeout(120_000)
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
@@ -97,13 +99,19 @@ def opened(browser, address: str):
 
 def shown(page) -> None:
     """Wait until the next picture is there to be answered, or none is left."""
-    page.wait_for_selector("main[aria-busy=false]")
+    page.wait_for_selector("#desk[aria-busy=false]")
 
 
 def press(page, *keys: str) -> None:
+    """Press keys one after the other, each when the next picture is there and the page says that all is recorded."""
     for key in keys:
         page.keyboard.press(key)
         shown(page)
+        page.locator("#said", has_not_text="recording").wait_for(state="attached")
+
+
+def says(page, place: str, text: str) -> None:
+    page.locator(place, has_text=text).wait_for(state="attached")
 
 
 def test_nobody_is_answered_without_the_token(layout: Layout, served: Served) -> None:
@@ -113,9 +121,16 @@ def test_nobody_is_answered_without_the_token(layout: Layout, served: Served) ->
     for wrong in (None, "", "wrong", token[:-1], token + "x"):
         assert served.ask("api/state", wrong) == 401
         assert served.ask(f"api/pictures/{image}", wrong) == 401
+        assert served.ask(f"api/originals/{image}", wrong) == 401
         assert served.ask("api/verdicts", wrong, answer) == 401
     assert len(load_verdicts(layout)) == 0
-    for path in ("api/pictures/..%2Fcards.json", "api/pictures/cards", "api/pictures/..%2f..%2f..%2fparams.yaml"):
+    for path in (
+        "api/pictures/..%2Fcards.json",
+        "api/pictures/cards",
+        "api/originals/..%2fx",
+        "picture.css",
+        "server.py",
+    ):
         assert served.ask(path, token) == 404
     for senseless, status in (
         ({}, 400),
@@ -160,7 +175,9 @@ def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
     last = ledger[["image_id", "verdict", "region"]].iloc[-1].tolist()
     assert last == [cards[5]["image_id"], "two_regions", REGIONS[int(second) - 1]]
     assert set(ledger["model"]) == {load_worklist(layout).model}
-    assert "of 120 done" in page.locator("#progress").inner_text()
+    assert page.locator("#progress").inner_text() == "5 of 120 done, 5 by Dr A"
+    assert page.locator("#yield").inner_text() == "3 errors in 5 decided (60 %)"
+    assert page.locator("#run").inner_text() == "1 in a row without an error; stop rule at 58"
     page.screenshot(path=tmp_path / "later.png")
     page.select_option("#kind", "missing_label")
     shown(page)
@@ -190,8 +207,11 @@ def test_neither_a_closed_browser_nor_a_killed_server_loses_a_verdict(layout: La
     page = opened(one_browser, served.address)
     assert "2 by Dr B" in page.locator("#progress").inner_text()
     served.kill()
+    there = page.locator("#title").inner_text()
     page.keyboard.press("o")
     page.locator("#problem", has_text="Not recorded").wait_for()
+    shown(page)
+    assert page.locator("#title").inner_text() == there, "the page goes back to what was not recorded"
     assert standing(load_verdicts(layout))["reviewer"].tolist() == ["Dr B", "Dr B"]
     again = Served(layout, "--reviewer", "Dr B")
     page = opened(browser, again.address)
@@ -201,13 +221,94 @@ def test_neither_a_closed_browser_nor_a_killed_server_loses_a_verdict(layout: La
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_hundred_verdicts_by_keyboard(layout: Layout, served: Served, browser, capsys) -> None:
+def test_the_original_is_shown_where_it_can_be_reached_and_the_page_says_what_it_shows(
+    layout: Layout, served: Served, browser, tmp_path: Path
+) -> None:
+    (tmp_path / "export" / "IM1.dcm").unlink()
     page = opened(browser, served.address)
-    begun = time.monotonic()
+    says(page, "#shown", "Shown: the original file, 400 × 500 px; no burned-in text was found.")
+    assert page.evaluate("document.querySelector('#picture').naturalHeight") == 500
+    page.screenshot(path=tmp_path / "original.png")
+    press(page, "o")
+    says(
+        page, "#shown", "Shown: the small picture that the models saw; not the original: its file is not where it was."
+    )
+    assert page.evaluate("document.querySelector('#picture').naturalHeight") == SIDE
+    press(page, "o")
+    says(page, "#shown", "the original file, 400 × 500 px")
+    assert page.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(layout: Layout, browser) -> None:
+    worklist = load_worklist(layout)
+    ids = list(worklist.cards)
+    write_table(
+        layout.causes, pd.DataFrame({"cause": ["ROOM2 makes hands of feet"], "image_ids": [[ids[75], ids[80]]]})
+    )
+    said = [
+        Verdict(i, "given_is_right", "", worklist.cards[i]["given"], worklist.cards[i]["proposed"], "Dr B")
+        for i in [i for i in ids if worklist.cards[i]["given"]][:57]
+    ]
+    append_verdicts(layout, said, REGIONS)
+    served = Served(layout, "--reviewer", "Dr A")
+    page = opened(browser, served.address)
+    assert "57 in a row" in page.locator("#run").inner_text()
+    assert page.locator("#stop").inner_text() == ""
+    assert "ROOM3 (40)" in page.locator("#station").inner_text()
+    page.select_option("#causes", "ROOM2 makes hands of feet")
+    shown(page)
+    assert "Rank 76:" in page.locator("#title").inner_text()
+    assert page.locator("#cause").inner_text() == "ROOM2 makes hands of feet"
+    page.select_option("#station", "ROOM3")
+    shown(page)
+    assert "Rank 81:" in page.locator("#title").inner_text()
+    page.locator("#station").press("Escape")
+    press(page, "g")
+    assert page.locator("#title").inner_text() == "Nothing more to review here."
+    assert "58 in a row without an error: you may stop" in page.locator("#stop").inner_text()
+    press(page, "u")
+    assert "Rank 81:" in page.locator("#title").inner_text(), "what was undone is shown again"
+    assert page.locator("#stop").inner_text() == ""
+    assert page.errors == []
+    served.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_page_can_be_used_by_screen_reader_and_without_colour(served: Served, browser, tmp_path: Path) -> None:
+    page = opened(browser, served.address)
+    says(page, "#shown", "the original")
+    assert page.evaluate(BARRIERS) == []
+    assert page.evaluate("document.activeElement.id") == "view"
+    title = page.locator("#now").inner_text()
+    assert title.startswith("Rank 1, wrong label: Radiograph, given as")
+    press(page, "o")
+    assert page.locator("#now").inner_text().startswith("Rank 2,"), "the next picture is announced"
+    assert page.locator("#said").inner_text() == "✓ recorded rank 1: out of domain"
+    page.locator("#answers button", has_text="cannot tell").focus()
+    page.keyboard.press("Enter")
+    says(page, "#said", "✓ recorded rank 2: cannot tell")
+    for width, height in ((1440, 900), (1024, 768), (640, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{width} px: nothing is cut off"
+        page.screenshot(path=tmp_path / f"{width}.png")
+        assert page.evaluate(BARRIERS) == []
+    assert page.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_hundred_verdicts_by_keyboard(served: Served, layout: Layout, browser, capsys) -> None:
+    page = opened(browser, served.address)
+    page.evaluate(CLOCK)
     for i in range(100):
-        press(page, "pox"[i % 3])
-    seconds = time.monotonic() - begun
+        page.keyboard.press("pox"[i % 3])
+        shown(page)
+    press(page)
+    waits = page.evaluate("window.waits")
     with capsys.disabled():
-        print(f"\n100 verdicts by keyboard: {seconds:.1f} s, {10 * seconds:.0f} ms a verdict to the next picture")
-    assert len(load_verdicts(layout)) == 100
+        print(f"\n100 verdicts by keyboard, without a pause: {sorted(waits)[50]:.0f} ms to the next picture (median)")
+    assert len(waits) == len(load_verdicts(layout)) == 100
     assert page.errors == []

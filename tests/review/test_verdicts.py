@@ -10,9 +10,10 @@ import pytest
 from support.trained import Trained, trained_root
 
 from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, write_table
+from dagster_project.files import content_hash, read_table, write_table
 from dagster_project.ledger import load_corrected_labels, load_verdicts
 from dagster_project.review.verdicts import export_corrections, import_verdicts
+from dagster_project.review.worklist import judges_hash
 from dagster_project.training_set.build import build_training_set, load_training_set
 
 AT = "2026-03-01T10:00:00Z"
@@ -33,7 +34,7 @@ def answers(root: Trained, *rows: tuple[int, str, str]) -> Path:
 
 
 def take(root: Trained, path: Path, reviewer: str = "Dr A") -> int:
-    return import_verdicts(root.layout, root.params, path, reviewer)
+    return import_verdicts(root.layout, root.params, path, {"": reviewer})
 
 
 def other_region(root: Trained, row: int) -> str:
@@ -49,6 +50,7 @@ def test_answers_flow_into_ledger_corrected_labels_and_the_next_training_set(roo
     assert ledger["given_region"].tolist() == table["region"][[3, 5]].fillna("").tolist()
     assert set(ledger["reviewer"]) == {"Dr A"}
     assert set(ledger["data_version"]) == {content_hash(root.layout.training_set)}
+    assert set(ledger["model"]) == {judges_hash(root.layout)}
     assert load_corrected_labels(root.layout).set_index("image_id")["region"].to_dict() == {
         table["image_id"][3]: right,
         table["image_id"][5]: "",
@@ -112,7 +114,9 @@ def test_a_nameless_reviewer_is_refused(root: Trained) -> None:
         take(root, answers(root, (3, "out_of_domain", "")), "  ")
 
 
-def test_corrections_go_out_with_the_original_uids_where_the_label_changes(root: Trained, tmp_path: Path) -> None:
+def test_corrections_go_out_with_the_original_uids_where_the_label_changes(
+    root: Trained, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     table = load_training_set(root.layout)
     write_table(
         root.layout.identities,
@@ -124,15 +128,18 @@ def test_corrections_go_out_with_the_original_uids_where_the_label_changes(root:
             }
         ),
     )
-    right = other_region(root, 3)
+    right, known = other_region(root, 3), read_table(root.layout.identities)
     take(root, answers(root, (3, "wrong_label", right), (5, "out_of_domain", ""), (6, "given_is_right", "")))
-    assert export_corrections(root.layout, tmp_path / "out.csv") == 2
+    take(root, answers(root, (8, "wrong_label", other_region(root, 8))))
+    write_table(root.layout.identities, known.drop(index=8))
+    assert export_corrections(root.layout, root.params, tmp_path / "out.csv") == 2
     out = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert out[["sop_instance_uid", "region"]].to_numpy().tolist() == [["1.2.3", right], ["1.2.5", ""]]
     assert "image_id" not in out
+    assert "1 corrections are left out: their pictures are in no batch any more" in caplog.text
 
 
 def test_with_nothing_corrected_there_is_nothing_to_export(root: Trained, tmp_path: Path) -> None:
     take(root, answers(root, (3, "given_is_right", "")))
     with pytest.raises(RayTruthError, match="No reviewer has corrected"):
-        export_corrections(root.layout, tmp_path / "out.csv")
+        export_corrections(root.layout, root.params, tmp_path / "out.csv")

@@ -13,6 +13,7 @@ from dagster_project.errors import RayTruthError
 from dagster_project.files import content_hash, write_table
 from dagster_project.label_errors.find import load_label_errors
 from dagster_project.layout import Layout
+from dagster_project.ledger import Verdict, append_verdicts
 from dagster_project.params import Params
 from dagster_project.review.cards import load_worklist
 from dagster_project.review.worklist import build_worklist, provenance
@@ -132,3 +133,22 @@ def test_provenance_in_words(picture: dict[str, str | None], words: str) -> None
         "label_conflict_region": None,
     }
     assert provenance(pd.Series(known | picture, dtype=object)) == words
+
+
+def test_what_wants_another_reader_stays_in_the_list_as_the_first_reader_saw_it(root: Root) -> None:
+    layout, _ = root
+    before = built(root)
+    doubtful, sure = before[1], before[2]
+    said = {"cannot_tell": doubtful, "out_of_domain": sure}
+    read = [Verdict(card["image_id"], v, "", card["given"], card["proposed"], "Dr A") for v, card in said.items()]
+    append_verdicts(layout, read, ("hand",))
+    ranked = load_label_errors(layout)
+    reviewed = ranked["image_id"].isin([verdict.image_id for verdict in read])
+    ranked.loc[reviewed, ["kind", "given_region"]] = "none", "hand"
+    write_table(layout.label_errors, ranked)
+    after = built(root)
+    assert {card["image_id"] for card in before} - {card["image_id"] for card in after} == {sure["image_id"]}
+    assert after[-1]["kind"] == "second_reading"
+    assert {name: after[-1][name] for name in ("image_id", "given", "proposed")} == {
+        name: doubtful[name] for name in ("image_id", "given", "proposed")
+    }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pydicom
+import yaml
 from pydicom.dataset import Dataset
 
 from dagster_project.corrections.gather import Correction
@@ -57,6 +58,17 @@ def put_identities(layout: Layout, files: list[Path], *, reachable: bool = True)
 
 def say(layout: Layout, *verdicts: Verdict) -> None:
     append_verdicts(layout, list(verdicts), load_taxonomy(layout.root / params_of(layout).regions).regions)
+
+
+def drop_class(root: Layout, region: str, region_map: dict[str, str | None]) -> None:
+    """Take a class out of the regions file, and say in params.yaml what became of classes."""
+    regions = root.root / params_of(root).regions
+    classes = yaml.safe_load(regions.read_text())
+    del classes[region]
+    regions.write_text(yaml.safe_dump(classes, sort_keys=False))
+    settings = yaml.safe_load(root.params.read_text())
+    settings["training_set"]["region_map"] = region_map
+    root.params.write_text(yaml.safe_dump(settings))
 
 
 _UIDS = {

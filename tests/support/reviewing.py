@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from pydicom import dcmread
 
 from dagster_project.files import write_array, write_table
+from dagster_project.ingestion.pixels import decode, digest_of
+from dagster_project.ingestion.pseudonyms import load_pseudonyms
 from dagster_project.layout import Layout
 from dagster_project.params import Params, load_params
 from dagster_project.taxonomy.taxonomy import load_taxonomy
 from dagster_project.training_set.build import COLUMNS
 from dagster_project.versioning.init import template
 from support.archive import write_regions
+from support.dicoms import picture, radiograph, save
 
 SIDE = 64
 KINDS = ("wrong_label", "wrong_label", "wrong_label", "missing_label", "out_of_domain")
 
 
-def ranked_root(layout: Layout, suspects: int, others: int = 40) -> Params:
+def ranked_root(layout: Layout, suspects: int, others: int = 40, files: int = 0) -> Params:
     """`suspects` suspicious pictures in two batches, kinds in turn, and `others` that are not; none second-read by lot.
 
-    Two pictures make a study and a patient; the first two pictures are copies of each other.
+    Two pictures make a study and a patient; the first two pictures are copies of each other. The first `files` have
+    their files in `export/` beside the root, named by number, and all have rows in the header tables.
     """
     layout.root.mkdir(parents=True, exist_ok=True)
     write_regions(layout.root / "regions.yaml")
@@ -33,7 +38,8 @@ def ranked_root(layout: Layout, suspects: int, others: int = 40) -> Params:
     table = pd.DataFrame(dict.fromkeys(COLUMNS, ""), index=number)
     kind = np.where(number < suspects, np.array(KINDS)[number % len(KINDS)], "none")
     truth = number % len(regions)
-    table["image_id"] = [f"{i:032x}" for i in number]
+    headers = _write_files(layout, files, count)
+    table["image_id"] = headers["image_id"]
     table["batch"] = np.where(number % 2, "north", "south")
     table["row"] = (number // 2).astype("int32")
     table["patient"] = table["group"] = [f"p{i // 2:04d}" for i in number]
@@ -58,4 +64,24 @@ def ranked_root(layout: Layout, suspects: int, others: int = 40) -> Params:
         for i, n in enumerate(rows.index):
             shapes[i, 8 : 12 + n % 40, 10 : 14 + truth[n] * 12] = 90 + n % 120
         write_array(layout.pixels(str(batch)), shapes)
+        write_table(layout.headers(str(batch)), headers.loc[rows.index].assign(batch=batch))
     return load_params(layout.params)
+
+
+def _write_files(layout: Layout, files: int, count: int) -> pd.DataFrame:
+    """Header rows of `count` pictures in three rooms, of which the first `files` have a file each."""
+    number = np.arange(count)
+    rows = pd.DataFrame({"image_id": [f"{i:032x}" for i in number], "pixel_digest": ""}).astype("string")
+    rows = rows.assign(manufacturer="ACME", model="DR-1", label_attribute="BodyPartExamined", label_matched="KNEE")
+    rows["station"] = [f"ROOM{i % 3 + 1}" for i in number]
+    if not files:
+        return rows
+    pseudonyms, paths = load_pseudonyms(layout.key), []
+    for i in range(files):
+        ds = radiograph(i, pixels=picture(i, (500, 400)))
+        paths.append(save(ds, layout.root.parent / "export" / f"IM{i}.dcm"))
+        rows.loc[i, "image_id"] = pseudonyms.of("image", ds.SOPInstanceUID)
+        rows.loc[i, "pixel_digest"] = pseudonyms.of("pixels", digest_of(decode(dcmread(paths[-1]), [])))
+    known = pd.DataFrame({"image_id": rows["image_id"][:files], "path": list(map(str, paths))})
+    write_table(layout.identities, known)
+    return rows

@@ -1,71 +1,47 @@
-"use strict";
-// Every answer is on the server's disk before the page shows the next picture; keys pressed meanwhile do nothing, so that
-// nobody answers for a picture not seen yet. Pictures are fetched with the token and kept as blobs: the next ones ahead.
-const $ = id => document.getElementById(id);
-const words = name => name.replaceAll("_", " ");
-const AHEAD = 3;
+// One card after the other: what it says, and the keys that answer it. Nobody answers for a picture not seen yet: keys do
+// nothing before it is there.
+import { $, Refused, ask, enter, fixName, nameIsFixed, reviewer, words } from "./talk.js";
+import * as answers from "./answers.js";
+import * as filters from "./filters.js";
+import * as frame from "./picture.js";
+import * as pictures from "./pictures.js";
+import * as yields from "./told.js";
+
 const REGION_KEYS = [..."123456789abcdefhijklmnqrvwyz"]; // without the letters that are answers of their own
 const ANSWERS = [["g", "given is right"], ["p", "proposed is right"], ["o", "out of domain"], ["t", "two regions, then the second"],
                  ["x", "cannot tell"], ["s", "skip"], ["u", "undo"]];
+let cards = new Map(), regions = [], told = { open: [] }, skipped = [], first = "", current = null, ready = false, second = false, clean = true;
 
-const given = new URLSearchParams(location.hash.slice(1)).get("token");
-if (given) { sessionStorage.setItem("raytruth-token", given); history.replaceState(null, "", location.pathname); }
-let cards = new Map(), regions = [], told = { open: [] }, fixedName = "", skipped = [], current = null;
-let ready = false, second = false, tickets = new Map(), view = {};
-const pictures = new Map();
-
-const reviewer = () => fixedName || localStorage.getItem("raytruth-reviewer") || "";
-async function ask(path, body) {
-  const response = await fetch(path, {
-    method: body ? "POST" : "GET", body: body && JSON.stringify({ ...body, reviewer: reviewer() }),
-    headers: { Authorization: "Bearer " + (sessionStorage.getItem("raytruth-token") || "") },
-  }).catch(() => { throw new Error("The server does not answer. Is raytruth review still running?"); });
-  if (response.ok) return response;
-  if (response.status === 401) enter(true);
-  throw new Error((await response.json().catch(() => ({}))).error || "The server failed (" + response.status + ")");
-}
-function picture(id) {
-  if (!pictures.has(id)) {
-    const made = ask("api/pictures/" + id).then(response => response.blob()).then(blob => URL.createObjectURL(blob));
-    made.catch(() => pictures.delete(id));
-    pictures.set(id, made);
-  }
-  return pictures.get(id);
-}
 /** Whether keys answer now; a screen reader is told too. */
-function setReady(now) { ready = now; document.querySelector("main").setAttribute("aria-busy", String(!now && !!current)); }
-const problem = error => { $("problem").textContent = error ? error.message || error : ""; };
+function setReady(now) { ready = now; $("desk").setAttribute("aria-busy", String(!now && !!current)); }
+const problem = error => { $("problem").textContent = error ? "Problem: " + (error.message || error) : ""; };
+const say = text => { $("said").textContent = text; };
+const region = (name, none) => words(name) || none;
 
 async function begin() {
   problem("");
   try {
     const state = await (await ask("api/state?reviewer=" + encodeURIComponent(reviewer()))).json();
-    fixedName = state.reviewer; regions = state.regions; told = state;
+    fixName(state.reviewer); ({ regions, clean } = state); told = state;
     cards = new Map(state.cards.map(card => [card.image_id, card]));
-    if (!reviewer()) return enter(false);
+    if (!reviewer()) return askWho(false);
     $("enter").hidden = true;
-    for (const part of [document.querySelector("nav"), document.querySelector("main")]) part.hidden = false;
-    fill("kind", "kind"); fill("given", "given"); fill("batch", "batch"); buttons();
+    for (const part of [document.querySelector("nav"), $("told"), $("desk")]) part.hidden = false;
+    filters.fill(state.cards, () => { second = false; show(); });
+    buttons();
+    $("view").focus();
     await show();
-  } catch (error) { problem(error); }
+  } catch (error) { problem(error); if (error instanceof Refused) askWho(true); }
 }
-function enter(token) {
-  $("enter").hidden = false; $("ask-token").hidden = !token; $("ask-name").hidden = token || !!fixedName;
+function askWho(token) {
+  $("enter").hidden = false; $("ask-token").hidden = !token; $("ask-name").hidden = token || nameIsFixed();
   (token ? $("token") : $("name")).focus();
 }
 $("enter").addEventListener("submit", event => {
   event.preventDefault();
-  if ($("token").value) sessionStorage.setItem("raytruth-token", $("token").value.trim());
-  if ($("name").value.trim()) localStorage.setItem("raytruth-reviewer", $("name").value.trim());
+  enter($("token").value.trim(), $("name").value.trim());
   begin();
 });
-function fill(select, field) {
-  const counts = new Map();
-  for (const card of cards.values()) counts.set(card[field], (counts.get(card[field]) || 0) + 1);
-  const option = (value, text) => Object.assign(document.createElement("option"), { value, textContent: text });
-  $(select).replaceChildren(option("*", "all"), ...[...counts].sort().map(([value, n]) => option(value, `${words(value) || "no label"} (${n})`)));
-  $(select).onchange = () => { second = false; show(); };
-}
 function buttons() {
   const make = (key, text, act) => {
     const button = document.createElement("button"), cap = document.createElement("kbd");
@@ -75,47 +51,66 @@ function buttons() {
     return button;
   };
   $("answers").replaceChildren(...ANSWERS.map(([key, text]) => make(key, text, () => act(key))));
-  $("regions").replaceChildren(...regions.map((region, i) => make(REGION_KEYS[i] || "", words(region), () => choose(region))));
+  $("regions").replaceChildren(...regions.map((name, i) => make(REGION_KEYS[i] || "", words(name), () => choose(name))));
 }
 
-const passes = card => ["kind", "given", "batch"].every(field => $(field).value === "*" || $(field).value === card[field]);
 function queue() {
-  const open = told.open.filter(id => passes(cards.get(id)));
-  return [...open.filter(id => !skipped.includes(id)), ...skipped.filter(id => open.includes(id))];
+  const open = told.open.filter(id => !answers.unrecorded.has(id) && filters.passes(cards.get(id)));
+  const order = [...open.filter(id => !skipped.includes(id)), ...skipped.filter(id => open.includes(id))];
+  return (order.includes(first) ? [first, ...order.filter(id => id !== first)] : order).map(id => cards.get(id));
 }
 async function show() {
-  const waiting = queue();
-  current = cards.get(waiting[0]) || null;
+  const waiting = queue(), card = waiting[0] || null;
+  current = card;
   setReady(false);
-  const share = told.decided ? ` (${Math.round(100 * told.errors / told.decided)} %)` : "";
-  $("progress").textContent = `${cards.size - told.open.length} of ${cards.size} done, ${told.mine} by ${reviewer()}; `
-    + `${told.errors} errors among ${told.decided} decided${share}`;
-  $("agreement").textContent = told.agreement.map(a =>
-    `${a.reviewers.join(" and ")}: kappa ${a.kappa === null ? "not defined" : a.kappa.toFixed(2)} over ${a.pictures}`).join("; ");
-  $("view").style.visibility = $("beside").style.visibility = current ? "" : "hidden";
-  if (!current) {
-    $("title").textContent = "Nothing more to review here.";
-    for (const id of ["given-label", "provenance", "proposed-label", "judges", "unusual"]) $(id).textContent = "";
+  yields.show(told, cards.size);
+  for (const id of ["radiograph", "facts", "beside"]) $(id).hidden = !card;
+  for (const button of document.querySelectorAll("#answers button:not([aria-keyshortcuts=u]), #regions button")) button.disabled = !card;
+  if (!card) {
+    $("now").textContent = $("title").textContent = "Nothing more to review here.";
     return;
   }
-  const card = current;
+  describe(card);
+  beside(card);
+  frame.reset();
+  pictures.fetchAhead(waiting, id => { if (current && current.image_id === id) original(current); });
+  if (!original(card)) {
+    try {
+      const image = await pictures.picture(card.image_id);
+      if (card !== current) return;
+      if (!original(card)) frame.place(image, described(card), cachedNote(card.image_id));
+    } catch (error) { if (card === current) problem(error); return; }
+  }
+  setReady(true);
+}
+function describe(card) {
   $("title").textContent = `Rank ${card.rank}: ${words(card.kind)}, score ${card.score.toFixed(3)} (0 = surely wrong)`;
-  $("given-label").textContent = words(card.given) || "no label";
+  $("given-label").textContent = region(card.given, "no label");
   $("provenance").textContent = card.provenance;
-  $("proposed-label").textContent = words(card.proposed) || "none: looks like no region here";
+  $("proposed-label").textContent = region(card.proposed, "none: looks like no region here");
   $("judges").textContent = `probability ${card.confidence.toFixed(2)}, ${Math.round(100 * card.agreement)} % of the models agree`;
   $("unusual").textContent = `more than ${Math.round(100 * card.unusual)} % of the other pictures`;
-  beside(card);
-  reset();
-  try {
-    $("picture").src = await picture(card.image_id);
-    await $("picture").decode();
-  } catch (error) { return problem(error); }
-  $("picture").alt = `Radiograph, given as ${words(card.given) || "nothing"}, proposed ${words(card.proposed) || "no region"}`;
-  if (card === current) setReady(true);
-  for (const id of waiting.slice(1, 1 + AHEAD)) {
-    for (const other of [id, ...cards.get(id).beside.flatMap(group => group.pictures.map(p => p.image_id))]) picture(other).catch(() => {});
+  $("taken").textContent = [card.station, card.device, `batch ${card.batch}`].filter(Boolean).join(", ");
+  $("cause").textContent = card.causes.join("; ") || "none known";
+  $("now").textContent = `Rank ${card.rank}, ${words(card.kind)}: ${described(card)}`;
+}
+const described = card => `Radiograph, given as ${region(card.given, "nothing")}, proposed ${region(card.proposed, "no region")}`;
+
+/** Show the original if it is there, and say so; else what is shown in its place. */
+function original(card) {
+  const found = pictures.original(card.image_id);
+  if (found && found.image) {
+    const text = { "painted over": "burned-in text is painted over", "none found": "no burned-in text was found" }[found.text];
+    frame.place(found.image, described(card), `Shown: the original file, ${found.columns} × ${found.rows} px; ${text || "burned-in text is NOT painted over"}.`);
+    return true;
   }
+  if (found && $("picture")) $("shown").textContent = cachedNote(card.image_id);
+  return false;
+}
+function cachedNote(id) {
+  const found = pictures.original(id);
+  return `Shown: the small picture that the models saw${clean ? "" : ", burned-in text NOT painted over"}; `
+    + (found ? `not the original: ${found.missing}.` : "the original is being read …");
 }
 function beside(card) {
   $("beside").replaceChildren(...card.beside.map(group => {
@@ -123,9 +118,9 @@ function beside(card) {
     head.textContent = group.title;
     box.append(head, ...group.pictures.map(other => {
       const figure = document.createElement("figure"), image = document.createElement("img"), caption = document.createElement("figcaption");
-      image.alt = `${group.title}, labelled ${words(other.region) || "nothing"}`;
-      caption.textContent = words(other.region) || "no label";
-      picture(other.image_id).then(url => { image.src = url; }, () => {});
+      image.alt = `${group.title}, labelled ${region(other.region, "nothing")}`;
+      caption.textContent = region(other.region, "no label");
+      pictures.cached(other.image_id).then(url => { image.src = url; }, () => {});
       figure.append(image, caption);
       return figure;
     }));
@@ -133,76 +128,66 @@ function beside(card) {
   }));
 }
 
-async function post(path, body, said) {
+async function answer(verdict, name = "") {
+  const card = current;
   setReady(false);
-  try {
-    told = await (await ask(path, body)).json();
-  } catch (error) { setReady(!!current); return problem(error.message + "\nNot recorded as far as this page knows; answer again."); }
-  problem(""); second = false;
-  $("said").textContent = said;
+  if (!(await answers.settled())) return; // the page went back to the picture before: this answer is for later
+  const what = answers.said(card, verdict, name);
+  second = false; first = ""; problem("");
+  say(`… recording ${what}`);
+  answers.record(card, verdict, name, state => { recorded(state); say(`✓ recorded ${what}`); }, error => {
+    first = card.image_id;
+    failed(error);
+  });
   await show();
 }
-function answer(verdict, region = "") {
-  const what = [current.image_id, verdict, region].join();
-  // The same answer sent again after a lost reply keeps its id, so that it is recorded once.
-  if (!tickets.has(what)) tickets.set(what, crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, "0"), ""));
-  const body = { image_id: current.image_id, verdict, region, verdict_id: tickets.get(what) };
-  return post("api/verdicts", body, `✓ Rank ${current.rank} recorded: ${words(verdict)}${region && ": " + words(region)}`);
+function recorded(state) { told = state; yields.show(told, cards.size); }
+function failed(error) {
+  problem(`${error.message}\nNot recorded as far as this page knows: it is shown again, answer again.`);
+  say("");
+  if (error instanceof Refused) askWho(true);
+  show();
 }
-function choose(region) {
+async function undo() {
+  if (current && !ready) return;
+  setReady(false);
+  if (!(await answers.settled())) return;
+  if (!told.last) return setReady(!!current);
+  const last = told.last;
+  say("… recording that the last answer is taken back");
+  answers.withdraw(last, state => {
+    second = false; first = last.image_id; problem("");
+    recorded(state);
+    say("↶ The last answer is taken back (a new entry in the ledger)");
+    show();
+  }, failed);
+}
+function choose(name) {
   if (!ready || !current) return;
-  if (second && region === current.given) return void ($("said").textContent = "That is the given one; which is the second?");
-  if (second) return answer("two_regions", region);
-  return region === current.given ? answer("given_is_right") : answer("wrong_label", region);
+  if (second && name === current.given) return say("That is the given one; which is the second?");
+  if (second) return answer("two_regions", name);
+  return name === current.given ? answer("given_is_right") : answer("wrong_label", name);
 }
 function act(key) {
-  if (key === "u") {
-    if (!told.last || (current && !ready)) return;
-    tickets.clear();
-    return post("api/withdrawals", told.last, "↶ The last answer is taken back (a new entry in the ledger)");
-  }
+  if (key === "u") return undo();
   if (!ready || !current) return;
-  if (key === "g" && !current.given) $("said").textContent = "There is no given label: name the region";
+  if (key === "g" && !current.given) say("There is no given label: name the region");
   else if (key === "g") return answer("given_is_right");
   else if (key === "p") return current.proposed ? choose(current.proposed) : answer("out_of_domain");
   else if (key === "o") return answer("out_of_domain");
   else if (key === "x") return answer("cannot_tell");
-  else if (key === "t" && !current.given) $("said").textContent = "There is no given label: name the main region";
-  else if (key === "t") { second = true; $("said").textContent = `Two regions: ${words(current.given)} and which? (Escape: no)`; }
-  else if (key === "s") { skipped = [...skipped.filter(id => id !== current.image_id), current.image_id]; second = false; $("said").textContent = "Skipped; it comes again at the end"; return show(); }
+  else if (key === "t" && !current.given) say("There is no given label: name the main region");
+  else if (key === "t") { second = true; say(`Two regions: ${words(current.given)} and which? (Escape: no)`); }
+  else if (key === "s") { skipped = [...skipped.filter(id => id !== current.image_id), current.image_id]; first = ""; second = false; say("Skipped; it comes again at the end"); return show(); }
 }
-
-function reset() { view = { width: 1, level: 0.5, zoom: 1, x: 0, y: 0 }; draw(); }
-function draw() {
-  view.width = Math.min(Math.max(view.width, 0.05), 4); view.zoom = Math.min(Math.max(view.zoom, 1), 12);
-  for (const part of document.querySelectorAll("#window feComponentTransfer > *")) {
-    part.setAttribute("slope", 1 / view.width); part.setAttribute("intercept", 0.5 - view.level / view.width);
-  }
-  $("picture").style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.zoom})`;
-}
-const VIEW = {
-  "[": () => { view.width *= 1.15; }, "]": () => { view.width /= 1.15; }, ",": () => { view.level += 0.04; }, ".": () => { view.level -= 0.04; },
-  "+": () => { view.zoom *= 1.25; }, "-": () => { view.zoom /= 1.25; }, "0": reset,
-  ArrowLeft: () => { view.x += 40; }, ArrowRight: () => { view.x -= 40; }, ArrowUp: () => { view.y += 40; }, ArrowDown: () => { view.y -= 40; },
-};
-$("view").addEventListener("pointerdown", event => $("view").setPointerCapture(event.pointerId));
-$("view").addEventListener("pointermove", event => {
-  if (!event.buttons) return;
-  if (event.shiftKey) { view.x += event.movementX; view.y += event.movementY; }
-  else { view.width += event.movementX / 300; view.level += event.movementY / 300; }
-  draw();
-});
-$("view").addEventListener("dragstart", event => event.preventDefault());
-$("view").addEventListener("wheel", event => { event.preventDefault(); view.zoom *= event.deltaY < 0 ? 1.1 : 1 / 1.1; draw(); }, { passive: false });
 document.addEventListener("keydown", event => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && !VIEW[event.key] || !$("keys").checked) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && !frame.repeats(event.key) || !$("keys").checked) return;
   if (event.target.tagName === "SELECT" && /^(Enter|Escape)$/.test(event.key)) return $("view").focus();
   if (/^(SELECT|INPUT)$/.test(event.target.tagName) && event.target.type !== "checkbox") return;
-  if (event.key === "Escape") { second = false; $("said").textContent = ""; return; }
-  if (event.key.startsWith("Arrow") && view.zoom === 1) return; // the page scrolls, as everywhere
-  if (VIEW[event.key]) { event.preventDefault(); VIEW[event.key](); return draw(); }
-  const region = regions[REGION_KEYS.indexOf(event.key)];
+  if (event.key === "Escape") { second = false; return say(""); }
+  if (current && frame.key(event.key)) return event.preventDefault();
+  const name = regions[REGION_KEYS.indexOf(event.key)];
   if (ANSWERS.some(([key]) => key === event.key)) { event.preventDefault(); act(event.key); }
-  else if (region) { event.preventDefault(); choose(region); }
+  else if (name) { event.preventDefault(); choose(name); }
 });
 begin();

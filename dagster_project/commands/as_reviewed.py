@@ -1,0 +1,36 @@
+"""The command that measures against reviewers' labels beside the archive's."""
+
+from __future__ import annotations
+
+import typer
+
+from dagster_project.commands.common import LABELS, RootOption, app, in_words, open_root, out, show_table
+
+
+@app.command("reviewed-accuracy", rich_help_panel=LABELS, epilog="Example: raytruth reviewed-accuracy")
+def reviewed_accuracy(context: typer.Context, root: RootOption = None) -> None:
+    """Test accuracy as labelled and as reviewed, side by side, with what of the test pictures was read."""
+    layout, params = open_root(context, root)
+    from dagster_project.review.as_reviewed import accuracy_as_reviewed
+
+    results = accuracy_as_reviewed(layout, params)
+    rows = [
+        (
+            *(r.model, in_words(r.as_labelled), in_words(r.as_reviewed)),
+            *(f"{r.disagreements_read} of {r.disagreements}", r.label_wrong, r.out_of_domain, r.two_regions),
+            f"{r.agreements_read} of {r.agreements}",
+        )
+        for r in results
+    ]
+    columns = (
+        "model",
+        "as labelled",
+        "as reviewed",
+        "disagreements read",
+        "label wrong",
+        "out of domain",
+        "two regions",
+    )
+    show_table("accuracy on the test patients, 95 % intervals", (*columns, "agreements read"), rows)
+    for limit in dict.fromkeys(result.limit for result in results):
+        out.print(limit)

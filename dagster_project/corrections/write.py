@@ -1,0 +1,94 @@
+"""Corrections into a folder, for a site that brings them into its archive by other means than STOW."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.errors import InvalidDicomError
+
+from dagster_project.corrections.objects import differences, make, plan
+from dagster_project.corrections.originals import NoObject, original_of
+from dagster_project.errors import RayTruthError
+from dagster_project.files import replacing
+from dagster_project.layout import Layout
+from dagster_project.pacs.archive import Unanswered
+from dagster_project.pacs.dicomweb import DicomWebArchive
+from dagster_project.pacs.sources import open_archive
+from dagster_project.params import Params
+
+WRITTEN, ALREADY, CONFLICT = "written", "there already", "conflict: another content is there under its name"
+
+
+@dataclass(frozen=True)
+class WriteSummary:
+    """What became of each object: (kind, outcome) -> how many; and why other verdicts give none."""
+
+    outcomes: Counter[tuple[str, str]]
+    left_out: Counter[str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the folder holds every object that could be made."""
+        return all(outcome in (WRITTEN, ALREADY) for _, outcome in self.outcomes)
+
+
+def write_corrections(
+    layout: Layout, params: Params, folder: Path, source: str | None = None, *, instances: bool
+) -> WriteSummary:
+    """Write what the ledger corrects as DICOM files `<SOP Instance UID>.dcm` into `folder`; they hold identities.
+
+    Originals come from their files, else from the PACS `source`. The same correction gives the same file; nothing that
+    is there is overwritten. Raises RayTruthError if the folder is none, or lies in the root outside `data/private`.
+    """
+    _refuse(layout, folder)
+    planned = plan(layout, params, instances=instances)
+    outcomes: Counter[tuple[str, str]] = Counter()
+    with ExitStack() as stack:
+        archive = stack.enter_context(closing(open_archive(layout, params.pacs, source))) if source else None
+        if archive is not None and not isinstance(archive, DicomWebArchive):
+            raise RayTruthError(
+                "Originals are fetched by DICOMweb only",
+                where=f"params.yaml, pacs, sources, {source}",
+                do="name its DICOMweb service there as another source",
+            )
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for one in planned.objects:
+            try:
+                outcome = _write(make(one, original_of(one.correction, archive)), folder / f"{one.sent.sop}.dcm")
+            except NoObject as reason:
+                outcome = str(reason)
+            except Unanswered:
+                outcome = "the PACS did not answer"
+            outcomes[one.kind, outcome] += 1
+    return WriteSummary(outcomes, planned.left_out)
+
+
+def _write(file: bytes, path: Path) -> str:
+    if path.exists():
+        return ALREADY if _same(file, path) else CONFLICT
+    with replacing(path) as temporary:
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(file)
+    return WRITTEN
+
+
+def _same(file: bytes, path: Path) -> bool:
+    try:
+        return not differences(file, path.read_bytes())
+    except (InvalidDicomError, ValueError, TypeError, KeyError, AttributeError, OSError):  # it is not ours then
+        return False
+
+
+def _refuse(layout: Layout, folder: Path) -> None:
+    folder = folder.resolve()
+    if folder.exists() and not folder.is_dir():
+        raise RayTruthError("Corrections go into a folder, and this is a file", where=str(folder), do="name a folder")
+    if folder.is_relative_to(layout.root) and not folder.is_relative_to(layout.private):
+        raise RayTruthError(
+            "Corrected objects hold identities and must not lie in the root outside data/private",
+            where=str(folder),
+            do="give a folder elsewhere, or under data/private",
+        )

@@ -1,0 +1,155 @@
+"""What both passes found in a batch's files, kept on disk in staging, and which of one instance's files counts.
+
+Memory holds a row at a time. It knows identities: for `data/private/` only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dagster_project.ingestion.disk_index import disk_index
+from dagster_project.ingestion.headers import HeaderRead, Identity
+from dagster_project.ingestion.staged_pixels import StagedPicture
+
+_TABLES = (
+    "CREATE TABLE files (number INTEGER PRIMARY KEY, file_id, path, reasons, image_id, header)",
+    "CREATE INDEX by_file_id ON files (file_id, number)",
+    """CREATE TABLE pictures (number INTEGER PRIMARY KEY, image_id, file_digest, pixel_digest, reasons, counts, place,
+           masked, found)""",
+    "CREATE INDEX by_image ON pictures (image_id, file_digest, number)",
+    "CREATE INDEX by_pixels ON pictures (pixel_digest)",
+    "CREATE TABLE identifiers (kind, value, PRIMARY KEY (kind, value)) WITHOUT ROWID",
+)
+_SAME_IMAGE = "FROM pictures AS first WHERE first.image_id = pictures.image_id AND first.counts"
+_SETTLE = (
+    # Of one instance's files the first usable one counts, the first by content, so that the choice does not depend on
+    # names; the same bytes again are harmless, others a conflict.
+    f"""UPDATE pictures SET counts = 0, reasons = reasons || CASE
+            WHEN file_digest = (SELECT min(first.file_digest) {_SAME_IMAGE}) THEN ';duplicate_file'
+            ELSE ';uid_conflict' END
+        WHERE counts AND EXISTS (
+            SELECT 1 {_SAME_IMAGE} AND (first.file_digest, first.number) < (pictures.file_digest, pictures.number))""",
+    """UPDATE pictures SET reasons = reasons || ';same_pixels' WHERE counts AND pixel_digest IN (
+            SELECT pixel_digest FROM pictures WHERE counts GROUP BY pixel_digest HAVING count(*) > 1)""",
+)
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """A file of the batch, with the reason codes of both passes, sorted."""
+
+    file_id: str
+    path: str
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class UsedFile:
+    """A file that counts for its instance: its path and reason codes, and what both passes found in it."""
+
+    path: str
+    reasons: list[str]
+    row: dict[str, Any]
+    identity: Identity
+    label_texts: dict[str, str]
+    pixels: StagedPicture
+
+
+class BatchIndex:
+    """Filled by both passes, then `settle`d, then read."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        for statement in _TABLES:
+            database.execute(statement)
+
+    def add_header(self, number: int, file_id: str, path: str, read: HeaderRead) -> None:
+        """Note what the first pass found in the batch's file of this number."""
+        image_id = header = None
+        if read.row is not None and read.identity is not None:
+            image_id = read.row["image_id"]
+            header = json.dumps([read.row, vars(read.identity), read.label_texts], default=str)  # a date is no JSON
+        # A path need not be valid text, which SQLite's must be.
+        row = (number, file_id, os.fsencode(path), ";".join(read.reasons), image_id, header)
+        self._database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._database.executemany(
+            "INSERT OR IGNORE INTO identifiers VALUES (?, ?)", ((kind, shown(v)) for kind, v in read.identifiers)
+        )
+
+    def with_header(self) -> list[int]:
+        """The numbers of the files that the first pass did not refuse, in order."""
+        found = self._database.execute("SELECT number FROM files WHERE image_id IS NOT NULL ORDER BY number")
+        return [number for (number,) in found]
+
+    def add_picture(self, number: int, read: StagedPicture) -> None:
+        """Note what the second pass found in the file of this number."""
+        (image_id,) = self._database.execute("SELECT image_id FROM files WHERE number = ?", (number,)).fetchone()
+        digests = read.file_digest, read.pixel_digest
+        counts, masked = read.place is not None, read.masked > 0
+        found = counts, read.place, masked, json.dumps(vars(read))
+        row = (number, image_id, *digests, ";".join(read.reasons), *found)
+        self._database.execute("INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def settle(self) -> None:
+        """Decide which of several files of one instance counts, and mark pictures that are there under several UIDs."""
+        for statement in _SETTLE:
+            self._database.execute(statement)
+
+    def used(self) -> Iterator[UsedFile]:
+        """The files that count, in the order of their image ids."""
+        for path, first, second, header, found in self._database.execute(
+            """SELECT path, files.reasons, pictures.reasons, header, found FROM pictures JOIN files USING (number)
+               WHERE counts ORDER BY pictures.image_id, file_digest, number"""
+        ):
+            row, identity, texts = json.loads(header)
+            pixels = StagedPicture(**json.loads(found))
+            yield UsedFile(os.fsdecode(path), _reasons(first, second), row, Identity(**identity), texts, pixels)
+
+    def places(self) -> np.ndarray:
+        """Where the pictures of the files that count lie in staging, in the order of their image ids; int64 (N,)."""
+        found = self._database.execute(
+            "SELECT place FROM pictures WHERE counts ORDER BY pictures.image_id, file_digest, number"
+        )
+        return np.fromiter((place for (place,) in found), np.int64)
+
+    def masked(self) -> int:
+        """In how many of the files that count burned-in text was masked."""
+        return int(self._database.execute("SELECT count(*) FROM pictures WHERE counts AND masked").fetchone()[0])
+
+    def seen(self) -> Iterator[SeenFile]:
+        """All files in the order of their ids."""
+        for file_id, path, first, second in self._database.execute(
+            """SELECT file_id, path, files.reasons, pictures.reasons FROM files LEFT JOIN pictures USING (number)
+               ORDER BY file_id, number"""
+        ):
+            yield SeenFile(file_id, os.fsdecode(path), _reasons(first, second))
+
+    def identifiers(self) -> Iterator[tuple[str, str]]:
+        """Kind and value of the names and numbers in all headers that could be read, each once, sorted."""
+        yield from self._database.execute("SELECT kind, value FROM identifiers ORDER BY kind, value")
+
+
+@contextmanager
+def batch_index(path: Path) -> Iterator[BatchIndex]:
+    """An empty index in a new file, which is removed at the end. A full disk is an OSError."""
+    with disk_index(path) as database:
+        yield BatchIndex(database)
+
+
+def _reasons(first: str, second: str | None) -> list[str]:
+    return sorted({sys.intern(reason) for reason in f"{first};{second or ''}".split(";") if reason})
+
+
+def shown(name: str) -> str:
+    """File names and texts may hold bytes that are no UTF-8; tables hold text only."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

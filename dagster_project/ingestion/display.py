@@ -1,0 +1,95 @@
+"""One file's picture as large as it is, for people to look at: decoded and shown as the second pass does it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dagster_project.ingestion.bounds import refuse_too_large
+from dagster_project.ingestion.burned_in_text import without_text
+from dagster_project.ingestion.decoding import decode
+from dagster_project.ingestion.elements import open_dataset, refusing, text
+from dagster_project.ingestion.letterbox import fitted
+from dagster_project.ingestion.pixels import digest_of, displayed
+from dagster_project.ingestion.pseudonyms import Pseudonyms
+from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.ingestion.sources import SourceFile
+
+_LONGEST = 4096  # px; a larger picture is reduced
+_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A picture of which the ingestion knows the file's `path`, and the pseudonym of its pixels."""
+
+    image_id: str
+    pixel_digest: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Original:
+    """`jpeg` shows the whole picture, no side longer than 4,096 px; `rows` and `columns` are the file's own.
+
+    `masked` is the share of burned-in text that was painted over, in 0..1; None if none was looked for.
+    """
+
+    jpeg: bytes
+    rows: int
+    columns: int
+    masked: float | None
+
+
+@dataclass(frozen=True)
+class OriginalReader:
+    """Reads originals in a worker process. `percentiles` and `clean` are those of the second pass.
+
+    Margins and marks are left as they are; burned-in text is painted over if `clean`.
+    """
+
+    pseudonyms: Pseudonyms
+    percentiles: tuple[float, float]
+    clean: bool
+    max_megapixels: float
+
+    def __call__(self, wanted: Wanted) -> Original | RefusedFile:
+        """The original, or why it is not to be had: `changed` if the file is no longer the one that was ingested.
+
+        Never raises for what a file holds; MemoryError is left to the worker's limit.
+        """
+        try:
+            with refusing("damaged_header"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return self._read(wanted)
+        except RefusedFile as refusal:
+            return RefusedFile(refusal.reason)
+
+    def _read(self, wanted: Wanted) -> Original:
+        path = Path(wanted.path)
+        file = SourceFile(wanted.path, "", path.stat().st_size)
+        refuse_too_large(open_dataset(path, [], only=["Rows", "Columns"]), file, self.max_megapixels)
+        ds = open_dataset(path, [])
+        if self.pseudonyms.of("image", text(ds, "SOPInstanceUID")) != wanted.image_id:
+            raise RefusedFile("changed")
+        stored = decode(ds, [])
+        if self.pseudonyms.of("pixels", digest_of(stored)) != wanted.pixel_digest:
+            raise RefusedFile("changed")
+        picture, masked = displayed(ds, stored, self.percentiles, []), None
+        if self.clean:
+            picture, masked = without_text(picture)
+        rows, columns = stored.shape
+        return Original(_jpeg(picture), rows, columns, masked)
+
+
+def _jpeg(picture: np.ndarray) -> bytes:
+    if max(picture.shape) > _LONGEST:
+        picture = fitted(picture, _LONGEST)
+    file = BytesIO()
+    Image.fromarray(np.rint(picture).astype(np.uint8)).save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()

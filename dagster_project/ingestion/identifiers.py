@@ -1,0 +1,40 @@
+"""Whom a file names, whether it is used or refused: what the search of all outputs looks for."""
+
+from __future__ import annotations
+
+from pydicom._dicom_dict import DicomDictionary
+
+from dagster_project.ingestion.elements import Header, refusing, text
+from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.privacy.identities import NAME, NUMBER, STAFF, UID
+
+_PATIENT_NAMES = (
+    *("PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ResponsiblePerson"),
+)
+_NUMBERS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "AdmissionID", "PatientTelephoneNumbers")
+_UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_OTHER_IDS = "OtherPatientIDsSequence"
+_PERSONS = sorted(keyword for vr, _, _, _, keyword in DicomDictionary.values() if vr == "PN" and keyword)
+_KINDS = {
+    **dict.fromkeys(_PERSONS, STAFF),
+    **dict.fromkeys(_PATIENT_NAMES, NAME),
+    **dict.fromkeys(_NUMBERS, NUMBER),
+    **dict.fromkeys(_UIDS, UID),
+}
+IDENTIFYING = (*_KINDS, _OTHER_IDS)  # every attribute of a person's name in the standard, and who and what it is about
+_LONGEST = 1024  # characters; a name has 324 at most (PS3.5 6.2)
+
+
+def identifiers_of(ds: Header) -> list[tuple[str, str]]:
+    """Kind and value of all that identifies in a header, as far as it can be read; for `data/private/` only."""
+    found = [(kind, value) for keyword, kind in _KINDS.items() if keyword in ds for value in _values(ds, keyword)]
+    items = ds.get(_OTHER_IDS) or []
+    return found + [(NUMBER, value) for item in items for value in _values(item, "PatientID")]
+
+
+def _values(ds: Header, keyword: str) -> list[str]:
+    try:
+        with refusing("damaged_header"):
+            return [value[:_LONGEST] for value in text(ds, keyword).split("\\") if value]
+    except RefusedFile:
+        return []

@@ -1,0 +1,176 @@
+"""Elements of a data set read from bytes (PS3.5 7.1), as long as they are plain; see plain_header.py."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from struct import Struct
+
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
+
+_ENCODINGS = {"ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}  # of all others ASCII alone is read here
+_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # PS3.5 7.1.2: with a length of 32 bits
+_EXPLICIT, _IMPLICIT, _LENGTH, _NUMBER = Struct("<HH2sH"), Struct("<HHL"), Struct("<L"), Struct("<H")
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_CHARSET = 0x00080005
+_UNDEFINED = 0xFFFFFFFF
+_DEEPEST = 8
+_MOST_ITEMS = 100
+_PLAIN = {
+    "UI": re.compile(r"[0-9.]+"),
+    "DS": re.compile(r"-?\d{1,10}(\.\d{1,10})?(\\-?\d{1,10}(\.\d{1,10})?)*"),
+    "IS": re.compile(r"\d{1,9}"),
+    "PN": re.compile(r"[^=\\]+"),
+}
+
+Wanted = dict[int, tuple[str, str]]  # tag -> keyword and value representation
+
+
+class Odd(Exception):
+    """An element is not plain."""
+
+
+@dataclass(slots=True)
+class PlainHeader:
+    """Attributes by keyword, as `elements.text` gives them; `items` are those of sequences, in order."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    items: dict[str, list[PlainHeader]] = field(default_factory=dict)
+    meta: dict[str, str] = field(default_factory=dict)
+    implicit: bool = False
+    preamble: bytes = b""
+
+    @property
+    def file_meta(self) -> PlainHeader:
+        """The file meta information."""
+        return PlainHeader(self.meta)
+
+    @property
+    def original_encoding(self) -> tuple[bool, bool]:
+        """Whether the value representations are implicit, and that the byte order is little-endian."""
+        return self.implicit, True
+
+    def get(self, keyword: str) -> list[PlainHeader] | None:
+        """A sequence's items; None if it is not there."""
+        return self.items.get(keyword)
+
+    def __contains__(self, keyword: str) -> bool:
+        return keyword in self.items or keyword in self.texts
+
+
+@cache
+def wanted_tags(keywords: tuple[str, ...]) -> Wanted:
+    """What to look for, for these attributes."""
+    tags = {keyword: tag_for_keyword(keyword) for keyword in keywords}
+    return {tag: (keyword, dictionary_VR(tag)) for keyword, tag in tags.items() if tag is not None}
+
+
+def read_elements(
+    data: bytes, at: int, end: int, limit: int, wanted: Wanted, header: PlainHeader, encoding: str | None, depth: int
+) -> int:
+    """Read elements from `at` to `end`, or to the first whose tag is `limit` or more, into `header`; where it ended.
+
+    `depth`: in how many sequences. Raises Odd, struct.error or UnicodeDecodeError where they are not plain.
+    """
+    implicit, last = header.implicit, 0
+    while at != end:
+        vr: bytes | None = None
+        if implicit:
+            group, element, length = _IMPLICIT.unpack_from(data, at)
+        else:
+            group, element, vr, length = _EXPLICIT.unpack_from(data, at)
+        tag, begin = group << 16 | element, at + 8
+        if tag >= limit:
+            return at
+        if vr in _LONG:
+            (length,) = _LENGTH.unpack_from(data, begin)
+            begin += 4
+        elif not implicit and vr not in _SHORT:
+            raise Odd
+        at = begin + length
+        if tag <= last or (at > end and length != _UNDEFINED):
+            raise Odd
+        last = tag
+        keyword, kind = wanted.get(tag, ("", ""))
+        if length == _UNDEFINED:
+            if not _is_sequence(data, begin, tag, vr):
+                raise Odd
+            items, at = _items(data, begin, None, wanted, header, encoding, depth)
+            if keyword:
+                header.items[keyword] = items
+        if not keyword:
+            continue
+        if vr is not None and vr != kind.encode():
+            raise Odd
+        if kind == "SQ":
+            if length != _UNDEFINED:
+                header.items[keyword], _ = _items(data, begin, at, wanted, header, encoding, depth)
+            continue
+        header.texts[keyword] = value = _text(kind, data[begin:at], encoding)
+        if tag == _CHARSET:
+            if depth:
+                raise Odd
+            encoding = _ENCODINGS.get(value)
+    return at
+
+
+def _is_sequence(data: bytes, begin: int, tag: int, vr: bytes | None) -> bool:
+    """Whether an element of undefined length is one."""
+    if vr is not None:
+        return vr == b"SQ"
+    if dictionary_has_tag(tag):
+        return dictionary_VR(tag) == "SQ"
+    group, element, _ = _IMPLICIT.unpack_from(data, begin)
+    return (group << 16 | element) == _ITEM
+
+
+def _items(
+    data: bytes, at: int, end: int | None, wanted: Wanted, parent: PlainHeader, encoding: str | None, depth: int
+) -> tuple[list[PlainHeader], int]:
+    """The items of a sequence that begins at `at`, and where it ended; `end` is None if its length is undefined."""
+    items: list[PlainHeader] = []
+    while at != end:
+        group, element, length = _IMPLICIT.unpack_from(data, at)
+        tag, at = group << 16 | element, at + 8
+        if end is None and tag == _SEQUENCE_END and not length:
+            return items, at
+        if tag != _ITEM or depth > _DEEPEST or len(items) == _MOST_ITEMS:
+            raise Odd
+        item = PlainHeader(implicit=parent.implicit)
+        items.append(item)
+        stop = len(data) if length == _UNDEFINED else at + length
+        if stop > (len(data) if end is None else end):
+            raise Odd
+        at = read_elements(data, at, stop, _ITEM_END, wanted, item, encoding, depth + 1)
+        if length == _UNDEFINED:
+            if _IMPLICIT.unpack_from(data, at) != (_ITEM_END >> 16, _ITEM_END & 0xFFFF, 0):
+                raise Odd
+            at += 8
+        elif at != stop:
+            raise Odd
+    return items, at
+
+
+def _text(kind: str, raw: bytes, encoding: str | None) -> str:
+    """A value of one of the representations that are wanted, as text."""
+    if kind == "US":
+        if len(raw) != 2:
+            raise Odd
+        return str(_NUMBER.unpack(raw)[0])
+    if raw.isascii():
+        text = raw.decode("ascii")
+    elif kind in ("LO", "SH", "PN") and encoding:
+        text = raw.decode(encoding)
+    else:
+        raise Odd
+    text = text.rstrip("\0 ")
+    if not text.isprintable():
+        raise Odd
+    if kind in ("LO", "SH"):
+        if "\\" in text:
+            text = "\\".join(part.rstrip() for part in text.split("\\"))
+    elif text and (plain := _PLAIN.get(kind)) and not plain.fullmatch(text):
+        raise Odd
+    return text.strip()

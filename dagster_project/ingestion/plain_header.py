@@ -1,0 +1,60 @@
+"""A header as nearly all are written, read straight from a file's first bytes, several times as fast as by pydicom.
+
+It gives what pydicom would give, or nothing: whatever is not as plain as can be (order, lengths, characters, numbers)
+is left to pydicom and the checks around it. Tests read good and damaged files in both ways and compare.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from struct import error as StructError
+
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLETransferSyntaxes,
+)
+
+from dagster_project.ingestion.opening import open_regular
+from dagster_project.ingestion.plain_elements import Odd, PlainHeader, read_elements, wanted_tags
+
+_START, _MOST = 1 << 13, 1 << 16  # bytes: most headers end within the first, and none that goes on beyond is plain
+_BEGINNINGS = b"DICM\2\0\0\0UL\4\0", b"DICM\2\0\1\0OB\0\0"  # with the meta information's length, or its version
+_META = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
+_SYNTAXES = {
+    *(ExplicitVRLittleEndian, ImplicitVRLittleEndian, *JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes),
+    *(*JPEG2000TransferSyntaxes, *RLETransferSyntaxes),
+}
+_FIRST_OF_DATA, _PIXEL_DATA = 0x00030000, 0x7FE00010
+
+
+def plain_header(path: Path, keywords: tuple[str, ...]) -> PlainHeader | None:
+    """The attributes of a file that stand before its pixel data, or None if its header is not plain.
+
+    Those of `keywords` are looked for in sequences too. Raises OSError, or RefusedFile `special_file`.
+    """
+    with open_regular(path) as file:
+        data = file.read(_START)
+        header = _header(data, keywords)
+        if header is None and len(data) == _START:  # it may go on
+            header = _header(data + file.read(_MOST - _START), keywords)
+    return header
+
+
+def _header(data: bytes, keywords: tuple[str, ...]) -> PlainHeader | None:
+    if not data.startswith(_BEGINNINGS, 128):
+        return None
+    header, meta = PlainHeader(preamble=data[:128]), PlainHeader()
+    try:
+        begin = read_elements(data, 132, len(data), _FIRST_OF_DATA, wanted_tags(_META), meta, None, 0)
+        syntax = meta.texts.get("TransferSyntaxUID")
+        if syntax not in _SYNTAXES:
+            return None
+        header.meta, header.implicit = meta.texts, syntax == ImplicitVRLittleEndian
+        end = read_elements(data, begin, len(data), _PIXEL_DATA, wanted_tags(keywords), header, None, 0)
+    except (Odd, StructError, UnicodeDecodeError):
+        return None
+    return header if end + 12 <= len(data) else None  # as much of the pixel data's element as pydicom reads

@@ -1,0 +1,30 @@
+"""What each judge says of each picture, kept so that a flag can be explained later."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from dagster_project.files import write_table
+from dagster_project.label_errors.out_of_sample import JUDGES, Judged
+from dagster_project.layout import Layout
+
+_TOGETHER = "all_side_by_side"  # where a judge of all encoders together follows those of each
+
+
+def write_judgements(layout: Layout, table: pd.DataFrame, judged: Judged, regions: tuple[str, ...]) -> None:
+    """Write `data/judgements.parquet`: image_id, judge, a probability a region; `table` is the training set."""
+    parts = [
+        pd.DataFrame(said.astype(np.float32), columns=list(regions)).assign(image_id=table["image_id"], judge=judge)
+        for judge, said in zip((*JUDGES, _TOGETHER), judged.probabilities, strict=False)
+    ]
+    write_table(layout.judgements, pd.concat(parts)[["image_id", "judge", *regions]])
+
+
+def judgements_of(layout: Layout, image_id: str) -> dict[str, dict[str, float]]:
+    """Judge -> region -> probability (0..1) for one picture; empty if none are kept."""
+    if not layout.judgements.exists():
+        return {}
+    rows = pq.read_table(layout.judgements, filters=[("image_id", "==", image_id)]).to_pylist()
+    return {row["judge"]: {k: v for k, v in row.items() if k not in ("image_id", "judge")} for row in rows}

@@ -1,0 +1,137 @@
+"""Test accuracy against the labels as the archive gives them, and against what reviewers made of them.
+
+Langer et al. 2024 (arXiv 2412.15967) read the test pictures on which the model and the label disagreed and call what is
+left the theoretical accuracy. Wrong labels that the model repeats are not read then, so it is an upper bound; and
+reviewers see what the model proposes. How much was read on either side stands beside the numbers.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.metrics import Interval, patient_bootstrap
+from dagster_project.files import read_table, write_json
+from dagster_project.layout import Layout
+from dagster_project.ledger import load_verdicts, standing
+from dagster_project.params import Params
+from dagster_project.review.readings import UNDECIDED
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.training_set.build import load_training_set
+from dagster_project.training_set.migrate import migrate
+
+log = logging.getLogger("raytruth")
+_STAGES = ("linear_evaluation", "ensemble")
+_VERDICTS = ("wrong_label", "two_regions", "out_of_domain")
+
+
+@dataclass(frozen=True)
+class AsReviewed:
+    """One model's accuracy on the test pictures, with 95 % intervals over patients, and what of them was read.
+
+    `disagreements` are pictures whose label the model contradicts: of those read, the label was right, wrong, of no
+    region, or one of two. `agreements_wrong` of the `agreements_read` had a wrong label all the same.
+    """
+
+    model: str
+    pictures: int
+    as_labelled: Interval
+    as_reviewed: Interval
+    disagreements: int
+    disagreements_read: int
+    label_wrong: int
+    out_of_domain: int
+    two_regions: int
+    agreements: int
+    agreements_read: int
+    agreements_wrong: int
+
+    @property
+    def limit(self) -> str:
+        """What the accuracy as reviewed may and may not be taken for."""
+        if not self.disagreements_read + self.agreements_read:
+            return "No test picture was read: nothing is known beyond the labels."
+        if self.disagreements_read < self.disagreements:
+            return "Not all were read, and those by suspicion, not drawn at random; the others count as labelled."
+        if self.agreements_read < self.agreements:
+            return (
+                "All disagreements were read, as in the paper: an upper bound, as wrong labels that models repeat stay."
+            )
+        return "Every test picture was read."
+
+
+def accuracy_as_reviewed(layout: Layout, params: Params) -> list[AsReviewed]:
+    """Every encoder's probe on all labels, and the ensemble; written to `models/metrics/reviewed_accuracy.json`.
+
+    "As labelled" is against the headers' labels, also of pictures that were reviewed since. A picture out of domain has
+    no right answer and is left out as reviewed; of two regions either is right.
+    Raises RayTruthError if there are no test predictions, or a verdict names a class that is no more and is not mapped.
+    """
+    regions = load_taxonomy(layout.root / params.regions).regions
+    predicted = _predictions(layout)
+    table = load_training_set(layout)
+    table = table[(table["split"] == "test") & table["given_region"].isin(regions)]
+    said = _said(layout, params, regions)
+    results = []
+    for model, rows in predicted.groupby("model", sort=False):
+        known = rows[["image_id", "region"]].merge(table[["image_id", "group", "given_region"]], on="image_id")
+        if len(known):
+            results.append(_compared(str(model), known.merge(said, on="image_id", how="left"), params))
+    write_json(layout.metrics("reviewed_accuracy"), {r.model: {**asdict(r), "limit": r.limit} for r in results})
+    for result in results:
+        log.info(
+            "%s: %.4f as labelled, %.4f as reviewed", result.model, result.as_labelled.value, result.as_reviewed.value
+        )
+    return results
+
+
+def _predictions(layout: Layout) -> pd.DataFrame:
+    paths = [path for path in map(layout.test_predictions, _STAGES) if path.exists()]
+    if not paths:
+        raise RayTruthError(
+            "No model was tested yet",
+            where="data/test_predictions/",
+            do="run `raytruth evaluate` and `raytruth ensemble`",
+        )
+    table = pd.concat([read_table(path) for path in paths])
+    table = table[(table["fraction"] == 1.0) & (table["repeat"] == 0)]
+    return table.drop_duplicates(["model", "image_id"])
+
+
+def _said(layout: Layout, params: Params, regions: tuple[str, ...]) -> pd.DataFrame:
+    """The latest verdict a picture that decides: verdict, the label that was read, the region named."""
+    stands = standing(load_verdicts(layout))
+    decided = stands[stands["verdict"] != UNDECIDED].drop_duplicates("image_id", keep="last")
+    decided, _ = migrate(decided, params.training_set.region_map, regions)
+    decided = decided[["image_id", "verdict", "given_region", "region"]]
+    return decided.rename(columns={"given_region": "read_region", "region": "named_region"})
+
+
+def _compared(model: str, known: pd.DataFrame, params: Params) -> AsReviewed:
+    predicted, labelled, verdict = (known[c].to_numpy(object) for c in ("region", "given_region", "verdict"))
+    read_label, named = known["read_region"].to_numpy(object), known["named_region"].to_numpy(object)
+    patients = known["group"].to_numpy(object).astype(str)
+    read, wrong, both, none = (known["verdict"].notna().to_numpy(), *(verdict == v for v in _VERDICTS))
+    agrees = predicted == labelled
+    right = np.where(read & ~wrong, predicted == read_label, agrees)
+    right = np.where(wrong | both, (predicted == named) | (both & right), right)
+    resamples, seed = params.evaluation.bootstrap, params.seed
+    kept = ~none
+    return AsReviewed(
+        model=model,
+        pictures=len(known),
+        as_labelled=patient_bootstrap(agrees.astype(float), patients, resamples, seed),
+        as_reviewed=patient_bootstrap(right[kept].astype(float), patients[kept], resamples, seed),
+        disagreements=int((~agrees).sum()),
+        disagreements_read=int((~agrees & read).sum()),
+        label_wrong=int((~agrees & wrong).sum()),
+        out_of_domain=int((~agrees & none).sum()),
+        two_regions=int((~agrees & both).sum()),
+        agreements=int(agrees.sum()),
+        agreements_read=int((agrees & read).sum()),
+        agreements_wrong=int((agrees & (wrong | none)).sum()),
+    )

@@ -1,0 +1,130 @@
+"""Everything known about one picture's flag, under pseudonyms only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.embeddings import load_embeddings
+from dagster_project.files import content_hash, read_json, read_table
+from dagster_project.ingestion.reasons import WARN
+from dagster_project.ingestion.store import load_headers
+from dagster_project.label_errors.cause_evidence import error_probability
+from dagster_project.label_errors.find import load_label_errors
+from dagster_project.label_errors.judgements import judgements_of
+from dagster_project.layout import Layout
+from dagster_project.ledger import load_verdicts, standing
+from dagster_project.review.worklist import judges_hash, nearest, provenance
+from dagster_project.training_set.build import load_training_set
+
+_HEADER = ("modality", "station", "manufacturer", "model", "view_position", "laterality", "rows", "columns")
+_LABEL = ("label_attribute", "label_rule", "label_matched", "label_status", "label_conflict", "label_conflict_region")
+
+
+def explain(layout: Layout, image_id: str) -> dict[str, Any]:
+    """What is known of a picture and why it is flagged, ready for JSON; no identity, no text that somebody typed.
+
+    Raises RayTruthError if the picture is unknown or nothing was looked for yet.
+    """
+    ranked, table = load_label_errors(layout), load_training_set(layout)
+    ranked = ranked.assign(error_probability=error_probability(ranked))
+    at = np.flatnonzero((table["image_id"] == image_id).to_numpy())
+    flagged = ranked[ranked["image_id"] == image_id]
+    if not len(at) or flagged.empty:
+        raise _unknown(image_id, known=bool(len(at)))
+    row, picture, flag = int(at[0]), table.iloc[int(at[0])], flagged.iloc[0]
+    header = load_headers(layout, picture["batch"]).set_index("image_id").loc[image_id]
+    given, proposed = flag["given_region"] or "", flag["suggested_region"] or ""
+    return {
+        "image_id": image_id,
+        "batch": picture["batch"],
+        "split": picture["split"],
+        "label": {
+            "given": given,
+            "provenance": provenance(picture),
+            "reviewed": bool(picture["reviewed"]),
+            "in_the_header": header["label_region"] or "",
+            **{name: header[name] or "" for name in _LABEL},
+        },
+        "flag": {**{name: _plain(value) for name, value in flag.drop("image_id").items()}, "of": len(ranked)},
+        "judges": {
+            judge: {region: round(p, 4) for region, p in sorted(said.items(), key=lambda item: -item[1])}
+            for judge, said in judgements_of(layout, image_id).items()
+        },
+        "beside": _beside(layout, table, row, dict.fromkeys(region for region in (given, proposed) if region)),
+        "header": {
+            **{name: _plain(header[name]) for name in _HEADER},
+            "verdict": "accept_warn" if header["warnings"] else "accept",
+            "oddities": {reason: WARN.get(reason, "") for reason in (header["warnings"] or "").split(";") if reason},
+        },
+        "causes": _causes(layout, image_id),
+        "verdicts": _verdicts(layout, image_id),
+        "versions": _versions(layout),
+    }
+
+
+def _unknown(image_id: str, *, known: bool) -> RayTruthError:
+    if known:
+        return RayTruthError(
+            "The ranked list does not hold this picture: it is of another training set",
+            where=f"image {image_id}",
+            do="run `raytruth find-errors`",
+        )
+    return RayTruthError(
+        "There is no such picture in the training set",
+        where=f"image {image_id[:64]}",
+        do="take an image_id of data/label_errors.parquet or of the review page; its batch may be barred or gone",
+    )
+
+
+def _beside(layout: Layout, table: pd.DataFrame, row: int, regions: dict[str, None]) -> dict[str, list[dict[str, str]]]:
+    embeddings = load_embeddings(layout, "encoder_simclr", len(table))
+    picture, others = table.iloc[row], np.arange(len(table)) != row
+    groups = {f"nearest labelled {region}": nearest(table, embeddings, row, region) for region in regions}
+    groups["other pictures of the study"] = table[(table["study"] == picture["study"]) & others]
+    groups["near-duplicates"] = table[(table["near_duplicate_group"] == picture["near_duplicate_group"]) & others]
+    return {
+        title: [{"image_id": i, "region": r or ""} for i, r in zip(rows["image_id"], rows["region"], strict=True)]
+        for title, rows in groups.items()
+    }
+
+
+def _causes(layout: Layout, image_id: str) -> list[str]:
+    """The causes behind which the picture stands, of the public table."""
+    if not layout.causes.exists():
+        return []
+    causes = read_table(layout.causes)
+    return [cause for cause, ids in zip(causes["cause"], causes["image_ids"], strict=True) if image_id in set(ids)]
+
+
+def _verdicts(layout: Layout, image_id: str) -> list[dict[str, Any]]:
+    """Oldest first; `stands` is False for what was taken back."""
+    verdicts = load_verdicts(layout)
+    stands = set(standing(verdicts)["verdict_id"])
+    mine = verdicts[verdicts["image_id"] == image_id]
+    columns = ["at", "reviewer", "verdict", "region", "given_region", "proposed_region", "model", "data_version"]
+    return [
+        {str(name): value for name, value in row.items()} | {"stands": i in stands}
+        for row, i in zip(mine[columns].to_dict("records"), mine["verdict_id"], strict=True)
+    ]
+
+
+def _versions(layout: Layout) -> dict[str, str]:
+    champion = read_json(layout.champion)["model"] if layout.champion.exists() else ""
+    return {
+        "training_set": content_hash(layout.training_set),
+        "label_errors": content_hash(layout.label_errors),
+        "judges": judges_hash(layout),
+        "champion": champion,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A cell of a table for JSON: numbers rounded, '' for nothing in a text, None for no number."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float):
+        return None if np.isnan(value) else round(value, 4)
+    return value if value is not None else ""

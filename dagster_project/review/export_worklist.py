@@ -1,0 +1,32 @@
+"""The worklist for people who answer with another tool."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from dagster_project.errors import RayTruthError
+from dagster_project.files import replacing_dir
+from dagster_project.layout import Layout
+from dagster_project.review.cards import PICTURES, load_worklist
+from dagster_project.review.label_studio import write_project
+from dagster_project.review.spreadsheet import write_spreadsheet
+
+
+def export_worklist(layout: Layout, regions: tuple[str, ...], folder: Path, to: str) -> int:
+    """Make `folder` with the worklist for `to`, csv or label-studio; return how many cards it has.
+
+    Raises RayTruthError if there is no worklist, or the folder exists: answers in it would be lost.
+    """
+    worklist = load_worklist(layout)
+    if folder.exists():
+        raise RayTruthError(
+            "The folder to make exists already", where=folder.name, do="name another; nothing was written"
+        )
+    with replacing_dir(folder) as made:
+        if to == "csv":
+            write_spreadsheet(worklist, made / "worklist.csv")
+            shutil.copytree(layout.worklist / PICTURES, made / PICTURES)
+        else:
+            write_project(worklist, regions, made)
+    return len(worklist.cards)

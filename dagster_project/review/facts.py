@@ -1,0 +1,64 @@
+"""What pictures of the worklist have in common, to narrow it by, and how likely labels are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from dagster_project.files import read_table
+from dagster_project.ingestion.store import load_headers
+from dagster_project.layout import Layout
+from dagster_project.review.budget import expected_errors
+from dagster_project.review.cards import Worklist
+
+_COLUMNS = ["image_id", "batch", "manufacturer", "model", "station", "label_attribute", "label_matched", "pixel_digest"]
+
+
+def headers_of(layout: Layout, worklist: Worklist) -> pd.DataFrame:
+    """Rows of the header tables about the cards' pictures: what they have in common, and their pixels' pseudonyms."""
+    batches = sorted({card["batch"] for card in worklist.cards.values()})
+    tables = [load_headers(layout, batch)[_COLUMNS] for batch in batches if layout.headers(batch).exists()]
+    table = pd.concat(tables) if tables else pd.DataFrame(columns=_COLUMNS).astype("string")
+    return table[table["image_id"].isin(worklist.cards)].fillna("")
+
+
+def with_facts(layout: Layout, worklist: Worklist, headers: pd.DataFrame) -> Worklist:
+    """The worklist, its cards with `station`, `device`, `source` (of the label) and `causes`; empty if not known."""
+    facts: dict[str, dict[str, Any]] = {
+        row["image_id"]: {
+            "station": row["station"],
+            "device": f"{row['manufacturer']} {row['model']}".strip(),
+            "source": f"{row['label_attribute']} {row['label_matched']}".strip(),
+        }
+        for row in headers.to_dict("records")
+    }
+    unknown = {"station": "", "device": "", "source": ""}
+    causes = _causes(layout)
+    return replace(
+        worklist,
+        cards={i: card | facts.get(i, unknown) | {"causes": causes.get(i, [])} for i, card in worklist.cards.items()},
+    )
+
+
+def expected_errors_of(layout: Layout, worklist: Worklist, read: Iterable[str]) -> tuple[dict[str, float], float]:
+    """How likely each card's label is wrong, in 0..1; and how many are, of those neither in the list nor read."""
+    if not layout.label_errors.exists():
+        return {}, 0.0
+    ranked = read_table(layout.label_errors)
+    likely = ranked["error_probability"] if "error_probability" in ranked else 1 - ranked["score"]
+    listed = ranked["image_id"].isin(worklist.cards)
+    cards = dict(zip(ranked["image_id"][listed], likely[listed].astype(float), strict=True))
+    return cards, expected_errors(likely[~listed & ~ranked["image_id"].isin(list(read))])
+
+
+def _causes(layout: Layout) -> dict[str, list[str]]:
+    """Image_id -> the causes that it is among the pictures of."""
+    found: dict[str, list[str]] = {}
+    if layout.causes.exists():
+        for cause, image_ids in read_table(layout.causes)[["cause", "image_ids"]].itertuples(index=False):
+            for image_id in image_ids:
+                found.setdefault(image_id, []).append(cause)
+    return found

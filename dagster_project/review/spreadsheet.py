@@ -1,0 +1,46 @@
+"""The worklist as a CSV to answer in a spreadsheet, and the answers back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from dagster_project.files import write_text
+from dagster_project.review.answers import Answer, one_name, unreadable
+from dagster_project.review.cards import Worklist
+
+_SHOWN = ("image_id", "rank", "kind", "score", "given", "proposed", "provenance", "batch")
+_ANSWERED = ("image_id", "verdict", "region", "at")
+_DO = f"give a CSV with the columns {', '.join(_ANSWERED)}"
+
+
+def write_spreadsheet(worklist: Worklist, path: Path) -> None:
+    """Write one row a card, with empty columns `verdict`, `region` and `at` for the answer.
+
+    Cells that a spreadsheet would take for a formula get an apostrophe before them.
+    """
+    rows = pd.DataFrame([{name: card[name] for name in _SHOWN} for card in worklist.cards.values()], columns=_SHOWN)
+    for name in ("given", "proposed", "provenance", "batch"):
+        rows[name] = [f"'{text}" if str(text).startswith(("=", "+", "-", "@")) else text for text in rows[name]]
+    rows = rows.assign(verdict="", region="", at="", model=worklist.model, data_version=worklist.data_version)
+    write_text(path, rows.to_csv(index=False))
+
+
+def read_spreadsheet(path: Path, reviewers: dict[str, str]) -> list[Answer]:
+    """The answers of a CSV with the columns image_id, verdict, region, at; rows without a verdict are left out.
+
+    Raises RayTruthError if it is no such file, or more than one reviewer is named.
+    """
+    name = one_name(reviewers, path)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, type(error).__name__, _DO) from None
+    if lacking := [column for column in _ANSWERED if column not in table.columns]:
+        raise unreadable(path, f"it lacks the column(s) {', '.join(lacking)}", _DO)
+    table = table.reindex(columns=[*_ANSWERED, "model", "data_version"], fill_value="")
+    return [
+        Answer(image_id, verdict, region, name, at, "\0".join([name, image_id, verdict, region, at]), model, data)
+        for image_id, verdict, region, at, model, data in table[table["verdict"] != ""].to_numpy(str).tolist()
+    ]

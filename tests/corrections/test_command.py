@@ -1,0 +1,72 @@
+"""`raytruth push-corrections` from end to end, in a process of its own, against a real PACS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.corrections import drop_class, put_identities, said_of, say
+from support.dicoms import radiograph, save
+from support.orthanc import Orthanc
+from support.whole_chain import run_raytruth
+
+from dagster_project.layout import Layout
+
+pytestmark = pytest.mark.pacs
+
+
+@pytest.fixture
+def reviewed(web: Layout, pacs: Orthanc, tmp_path: Path) -> Layout:
+    """Three pictures in the PACS, two of which reviewers corrected; a fourth verdict is of a picture that is gone."""
+    files = [save(radiograph(seed), tmp_path / "export" / f"{seed}.dcm") for seed in range(3)]
+    pacs.add(*files)
+    put_identities(web, files)
+    say(web, said_of(0), said_of(1, region="hand"), said_of(9))
+    return web
+
+
+def push(root: Layout, *words: str) -> tuple[int, str]:
+    done = run_raytruth("push-corrections", "main", *words, root=root.root)
+    assert "Traceback" not in done.stderr
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def test_dry_run_push_and_rerun(reviewed: Layout, pacs: Orthanc) -> None:
+    status, said = push(reviewed)
+    assert (status, len(pacs.uids())) == (0, 3)
+    assert "would be sent" in said
+    assert "the picture is gone: in no batch any more" in said
+    status, said = push(reviewed, "--instances", "--really")
+    assert (status, len(pacs.uids())) == (0, 7)
+    assert "would be sent" not in said
+    status, said = push(reviewed, "--instances", "--really")
+    assert (status, len(pacs.uids())) == (0, 7)
+    assert "stored by an earlier push" in said
+    assert "CANARY" not in said
+
+
+def test_what_the_pacs_does_not_take_gives_status_1_and_a_rerun_completes_it(reviewed: Layout, pacs: Orthanc) -> None:
+    original = str(radiograph(1).SOPInstanceUID)
+    (found,) = pacs.call("POST", "/tools/lookup", data=original)
+    file = pacs.session.get(f"http://127.0.0.1:{pacs.http}/instances/{found['ID']}/file").content
+    pacs.call("DELETE", f"/instances/{found['ID']}")
+    status, said = push(reviewed, "--really")
+    assert (status, len(pacs.uids())) == (1, 3)
+    assert "sends only what is missing" in said
+    pacs.call("POST", "/instances", data=file)
+    status, _ = push(reviewed, "--really")
+    assert (status, len(pacs.uids())) == (0, 5)
+
+
+def test_a_class_that_is_no_more_stops_the_push_until_it_is_mapped(reviewed: Layout, pacs: Orthanc) -> None:
+    drop_class(reviewed, "elbow", {})
+    status, said = push(reviewed, "--really")
+    assert (status, len(pacs.uids())) == (1, 3)
+    assert "regions file lacks: elbow" in said
+    assert "region_map" in said
+    drop_class(reviewed, "wrist", {"elbow": "forearm"})
+    shown = run_raytruth("correct-labels", root=reviewed.root).stdout
+    assert "elbow" in shown
+    assert "forearm" in shown
+    status, _ = push(reviewed, "--really")
+    assert (status, len(pacs.uids())) == (0, 5)

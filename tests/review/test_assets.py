@@ -1,0 +1,45 @@
+"""What the assets of causes, budget and reviewed accuracy show in Dagster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+from support.suspicious import STATION, suspicious_root
+
+from dagster_project.files import write_table
+from dagster_project.label_errors.assets import causes
+from dagster_project.layout import Layout
+from dagster_project.ledger import begin_ledger
+from dagster_project.resources import Root
+from dagster_project.review.assets import review_budget, reviewed_accuracy
+from dagster_project.training_set.build import load_training_set
+
+
+def test_causes_budget_and_reviewed_accuracy_are_told_in_dagster(tmp_path: Path) -> None:
+    layout, _ = suspicious_root(tmp_path / "root")
+    begin_ledger(layout)
+    test = load_training_set(layout).query("split == 'test'")
+    said = test[["image_id", "region"]].assign(model="ensemble", fraction=1.0, repeat=0)
+    write_table(layout.test_predictions("ensemble"), said)
+    told = {
+        asset.key.to_user_string(): metadata_of(asset, layout) for asset in (causes, review_budget, reviewed_accuracy)
+    }
+
+    (row,) = told["causes"]["causes"].records
+    assert f"Station {STATION} makes shoulder of elbow" in row.data["cause"]
+    assert len(row.data["image_ids"].split()) >= 5
+    assert told["review_budget"]["low (95 %)"].value <= told["review_budget"]["high (95 %)"].value
+    assert told["review_budget"]["yield"].value.startswith("![picture](data:image/png")
+    assert told["review_budget"]["enough read"].value is False
+    both = pd.DataFrame([record.data for record in told["reviewed_accuracy"]["accuracy"].records])
+    assert both["labels"].tolist() == ["as labelled", "as reviewed"]
+    assert both["accuracy"].tolist() == [1, 1]
+    assert "CANARY" not in str(told).upper()
+
+
+def metadata_of(asset: dg.AssetsDefinition, layout: Layout) -> dict[str, dg.MetadataValue]:
+    result = dg.materialize([asset], resources={"root": Root(path=str(layout.root))})
+    (event,) = result.asset_materializations_for_node(asset.node_def.name)
+    return dict(event.metadata)

@@ -1,0 +1,109 @@
+"""`raytruth explain`: all that is known of one flag, and of nobody's identity."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.roots import params_of, small_root
+from support.suspicious import STATION, suspicious_root
+from typer.testing import CliRunner
+
+from dagster_project.cli import app
+from dagster_project.errors import RayTruthError
+from dagster_project.files import read_table, write_array, write_table
+from dagster_project.label_errors.causes import find_causes
+from dagster_project.label_errors.judgements import judgements_of, write_judgements
+from dagster_project.label_errors.out_of_sample import JUDGES, Judged
+from dagster_project.layout import Layout
+from dagster_project.ledger import WITHDRAWN, Verdict, append_verdicts
+from dagster_project.review.explain import explain
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.training_set.build import load_training_set
+
+Root = tuple[Layout, str]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """A root with causes, embeddings and judgements, and its most suspicious picture."""
+    layout, _ = suspicious_root(tmp_path_factory.mktemp("explain") / "root")
+    table, draw = load_training_set(layout), np.random.default_rng(1)
+    write_array(layout.embeddings("encoder_simclr"), draw.normal(size=(len(table), 8)).astype(np.float32))
+    regions = load_taxonomy(layout.root / params_of(layout).regions).regions
+    said = draw.dirichlet(np.ones(len(regions)), size=(len(JUDGES), len(table)))
+    write_judgements(layout, table, Judged(said, np.zeros(said.shape[:2])), regions)
+    headers = read_table(layout.headers("first"))
+    write_table(layout.headers("first"), headers.assign(warnings="monochrome1;implicit_vr"))
+    find_causes(layout)
+    return layout, str(read_table(layout.label_errors)["image_id"].iloc[0])
+
+
+def test_a_flag_is_explained_by_its_label_proposal_judges_neighbours_causes_and_file(root: Root) -> None:
+    layout, image_id = root
+    known = explain(layout, image_id)
+    assert known["label"]["in_the_header"] == known["label"]["given"] == "shoulder"
+    assert known["label"]["provenance"].startswith("BodyPartExamined, by the DICOM defined term SHOULDER")
+    assert (known["flag"]["kind"], known["flag"]["suggested_region"]) == ("wrong_label", "elbow")
+    assert (known["flag"]["rank"], known["flag"]["of"]) == (1, 640)
+    assert known["flag"]["error_probability"] == pytest.approx(1 - known["flag"]["score"], abs=1e-3)
+    assert set(known["judges"]) == set(JUDGES)
+    assert all(sum(said.values()) == pytest.approx(1, abs=1e-3) for said in known["judges"].values())
+    near = known["beside"]["nearest labelled elbow"]
+    assert len(near) == 3
+    assert {picture["region"] for picture in near} == {"elbow"}
+    assert len(known["beside"]["other pictures of the study"]) == 1
+    assert (known["header"]["station"], known["header"]["verdict"]) == (STATION, "accept_warn")
+    assert known["header"]["oddities"]["monochrome1"] == "stored inverted; inverted once"
+    assert any(cause.startswith(f"Station {STATION} makes shoulder of elbow") for cause in known["causes"])
+    assert all(known["versions"][name] for name in ("training_set", "label_errors", "judges"))
+
+
+def test_the_judges_words_are_those_of_the_picture(root: Root) -> None:
+    layout, image_id = root
+    row = load_training_set(layout)["image_id"].tolist().index(image_id)
+    kept = pd.read_parquet(layout.judgements)
+    one = kept[kept["judge"] == JUDGES[0]].iloc[row]
+    assert judgements_of(layout, image_id)[JUDGES[0]] == pytest.approx(one.drop(["image_id", "judge"]).to_dict())
+
+
+def test_verdicts_are_told_with_those_taken_back(root: Root) -> None:
+    layout, image_id = root
+    regions = load_taxonomy(layout.root / params_of(layout).regions).regions
+    first = Verdict(image_id, "given_is_right", "", "shoulder", "elbow", "Dr A")
+    back = Verdict(image_id, WITHDRAWN, "", "shoulder", "elbow", "Dr A", withdraws=first.verdict_id)
+    append_verdicts(layout, [first, back, Verdict(image_id, "cannot_tell", "", "shoulder", "elbow", "Dr B")], regions)
+    told = explain(layout, image_id)["verdicts"]
+    assert [(v["reviewer"], v["stands"]) for v in told] == [("Dr A", False), ("Dr A", False), ("Dr B", True)]
+
+
+def test_the_page_and_the_json_say_it_and_name_nobody(root: Root) -> None:
+    layout, image_id = root
+    page = CliRunner().invoke(app, ["--root", str(layout.root), "explain", image_id], env={"COLUMNS": "200"})
+    assert page.exit_code == 0
+    for word in ("shoulder", "elbow", STATION, "makes shoulder of elbow", "stored inverted", f"judge {JUDGES[0]}"):
+        assert word in page.output
+    as_json = CliRunner().invoke(app, ["--root", str(layout.root), "explain", image_id, "--json"])
+    assert json.loads(as_json.output)["image_id"] == image_id
+    patient = load_training_set(layout).set_index("image_id").loc[image_id, "patient"]
+    for shown in (page.output, as_json.output):
+        assert "CANARY" not in shown.upper()
+        assert patient not in shown
+        assert "2026-03" not in shown
+
+
+def test_an_unknown_picture_is_a_clear_error(root: Root) -> None:
+    layout, _ = root
+    shown = CliRunner().invoke(app, ["--root", str(layout.root), "explain", "0" * 32])
+    assert shown.exit_code == 1
+    with pytest.raises(RayTruthError, match="no such picture in the training set") as error:
+        explain(layout, "0" * 32)
+    assert "label_errors.parquet" in error.value.do
+
+
+def test_without_a_ranked_list_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(RayTruthError, match="not been looked for"):
+        explain(small_root(tmp_path / "root"), "0" * 32)

@@ -1,0 +1,209 @@
+"""The worklist out to a spreadsheet and to Label Studio, and their answers back into the ledger."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from support.reviewing import ranked_root
+
+from dagster_project.errors import RayTruthError
+from dagster_project.layout import Layout
+from dagster_project.ledger import VERDICTS, WITHDRAWN, load_verdicts
+from dagster_project.params import Params
+from dagster_project.review.cards import load_worklist
+from dagster_project.review.export_worklist import export_worklist
+from dagster_project.review.verdicts import import_verdicts
+from dagster_project.review.worklist import build_worklist
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+
+Root = tuple[Layout, Params]
+ONE = {"": "Dr A"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    layout = Layout(tmp_path / "root")
+    params = ranked_root(layout, 10)
+    build_worklist(layout, params)
+    return layout, params
+
+
+def regions(root: Root) -> tuple[str, ...]:
+    return load_taxonomy(root[0].root / root[1].regions).regions
+
+
+def exported(root: Root, to: str) -> Path:
+    folder = root[0].root.parent / to
+    assert export_worklist(root[0], regions(root), folder, to) == 10
+    return folder
+
+
+def shown(root: Root) -> set[tuple[str, str]]:
+    worklist = load_worklist(root[0])
+    return {(worklist.model, worklist.data_version)}
+
+
+def recorded(root: Root) -> list[tuple[str, ...]]:
+    columns = ["image_id", "verdict", "region", "given_region", "reviewer"]
+    return [tuple(row) for row in load_verdicts(root[0])[columns].to_numpy(str).tolist()]
+
+
+def test_a_spreadsheet_goes_out_with_its_pictures_and_comes_back_answered(root: Root) -> None:
+    folder = exported(root, "csv")
+    cards = load_worklist(root[0]).cards
+    assert {path.stem for path in (folder / "pictures").iterdir()} >= set(cards)
+    with (folder / "worklist.csv").open(newline="") as f:
+        rows = list(csv.DictReader(f))
+    assert [(row["image_id"], row["given"], row["proposed"]) for row in rows] == [
+        (card["image_id"], card["given"], card["proposed"]) for card in cards.values()
+    ]
+    rows[1] |= {"verdict": "wrong_label", "region": rows[1]["proposed"]}
+    rows[2] |= {"verdict": "given_is_right", "at": "2026-03-01T10:00:00Z"}
+    with (folder / "worklist.csv").open("w", newline="") as f:
+        written = csv.DictWriter(f, rows[0])
+        written.writeheader()
+        written.writerows(rows)
+    assert [import_verdicts(*root, folder / "worklist.csv", ONE) for _ in range(2)] == [2, 0]
+    assert recorded(root) == [
+        (rows[1]["image_id"], "wrong_label", rows[1]["proposed"], rows[1]["given"], "Dr A"),
+        (rows[2]["image_id"], "given_is_right", "", rows[2]["given"], "Dr A"),
+    ]
+    ledger = load_verdicts(root[0])
+    assert set(zip(ledger["model"], ledger["data_version"], strict=True)) == shown(root)
+    assert ledger["at"][1] == "2026-03-01T10:00:00Z"
+
+
+def test_no_cell_is_a_formula(root: Root) -> None:
+    cards = load_worklist(root[0]).cards
+    file = root[0].worklist / "cards.json"
+    first = next(iter(cards.values()))
+    file.write_text(file.read_text().replace(json.dumps(first["provenance"]), json.dumps("=1+1")))
+    assert ",=1+1" not in (exported(root, "csv") / "worklist.csv").read_text()
+
+
+def test_the_label_studio_interface_asks_for_every_verdict_and_region(root: Root) -> None:
+    view = ElementTree.parse(exported(root, "label-studio") / "config.xml").getroot()
+    choices = {asked.get("name"): [choice.get("value") for choice in asked] for asked in view.iter("Choices")}
+    assert set(choices["verdict"]) == set(VERDICTS) - {WITHDRAWN}
+    assert choices["region"] == list(regions(root))
+    hotkeys = [choice.get("hotkey") for choice in view.iter("Choice") if choice.get("hotkey")]
+    assert len(set(hotkeys)) == len(hotkeys) == len(VERDICTS) - 1
+
+
+def tasks(root: Root) -> list[dict[str, Any]]:
+    return json.loads((exported(root, "label-studio") / "tasks.json").read_text())
+
+
+def test_a_task_shows_the_picture_and_marks_the_proposal(root: Root) -> None:
+    worklist = load_worklist(root[0])
+    view = ElementTree.parse(exported(root, "label-studio") / "config.xml").getroot()
+    named = {element.get("name"): element for element in view.iter() if element.get("name")}
+    for task, card in zip(
+        json.loads((root[0].root.parent / "label-studio" / "tasks.json").read_text()),
+        worklist.cards.values(),
+        strict=True,
+    ):
+        picture = task["data"][named["picture"].get("value", "").removeprefix("$")]
+        assert (
+            base64.b64decode(picture.removeprefix("data:image/jpeg;base64,"))
+            == worklist.pictures[card["image_id"]].read_bytes()
+        )
+        marked = {part["from_name"]: part["value"]["choices"] for part in task["predictions"][0]["result"]}
+        assert set(marked) <= set(named)
+        assert marked == (
+            {"verdict": ["wrong_label"], "region": [card["proposed"]]}
+            if card["proposed"]
+            else {"verdict": ["out_of_domain"]}
+        )
+
+
+def annotated(task: dict[str, Any], number: int, by: object, verdict: str, region: str = "") -> dict[str, Any]:
+    """The task as Label Studio exports it after one annotation."""
+    said = {"verdict": verdict} | ({"region": region} if region else {})
+    result = [
+        {"from_name": name, "to_name": "picture", "type": "choices", "origin": "manual", "value": {"choices": [choice]}}
+        for name, choice in said.items()
+    ]
+    times = {"created_at": "2026-03-01T10:00:00Z", "updated_at": "2026-03-01T10:05:00Z"}
+    annotation = {"id": number, "completed_by": by, "was_cancelled": False, "result": result, **times}
+    return {**task, "id": number, "annotations": [annotation]}
+
+
+def results(root: Root, *done: dict[str, Any]) -> Path:
+    path = root[0].root.parent / "project.json"
+    path.write_text(json.dumps(done))
+    return path
+
+
+def test_label_studio_s_results_come_back_once_each(root: Root) -> None:
+    made = tasks(root)
+    skipped = annotated(made[2], 12, 1, "given_is_right")
+    skipped["annotations"][0]["was_cancelled"] = True
+    path = results(
+        root,
+        annotated(made[0], 10, 1, "wrong_label", "hand"),
+        annotated(made[1], 11, {"id": 2, "email": "b@example.org"}, "cannot_tell"),
+        skipped,
+        {**made[3], "annotations": []},
+    )
+    names = {"1": "Dr A", "b@example.org": "Dr B"}
+    assert [import_verdicts(*root, path, names) for _ in range(2)] == [2, 0]
+    data = [task["data"] for task in made]
+    assert recorded(root) == [
+        (data[0]["image_id"], "wrong_label", "hand", data[0]["given"], "Dr A"),
+        (data[1]["image_id"], "cannot_tell", "", data[1]["given"], "Dr B"),
+    ]
+    ledger = load_verdicts(root[0])
+    assert set(ledger["at"]) == {"2026-03-01T10:05:00Z"}
+    assert set(zip(ledger["model"], ledger["data_version"], strict=True)) == shown(root)
+
+
+def test_an_answer_changed_in_label_studio_is_a_further_entry(root: Root) -> None:
+    task = tasks(root)[0]
+    import_verdicts(*root, results(root, annotated(task, 10, 1, "cannot_tell")), ONE)
+    assert import_verdicts(*root, results(root, annotated(task, 10, 1, "out_of_domain")), ONE) == 1
+    assert [row[1] for row in recorded(root)] == ["cannot_tell", "out_of_domain"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda task: task["annotations"][0].update(completed_by=7), "annotator 7 has no name"),
+        (lambda task: task["annotations"][0].update(result=[]), "has not one verdict"),
+        (lambda task: task["data"].pop("image_id"), "no Label Studio export"),
+        (lambda task: task.pop("annotations"), "no Label Studio export"),
+        (lambda task: task["data"].update(image_id="0" * 31 + "x"), "not in the training set"),
+        (lambda task: task["annotations"][0]["result"][1]["value"].update(choices=["tail"]), "not 'tail'"),
+    ],
+)
+def test_what_cannot_be_recorded_is_named_and_nothing_is(root: Root, change: Any, problem: str) -> None:
+    made = tasks(root)
+    bad = annotated(made[1], 11, 1, "wrong_label", "hand")
+    change(bad)
+    path = results(root, annotated(made[0], 10, 1, "cannot_tell"), bad)
+    with pytest.raises(RayTruthError, match=problem) as error:
+        import_verdicts(*root, path, {"1": "Dr A"})
+    assert error.value.do
+    assert recorded(root) == []
+
+
+def test_a_file_of_another_kind_is_no_export(root: Root) -> None:
+    path = results(root)
+    for content in ("", "{}", "[1]", '{"a": 1}'):
+        path.write_text(content)
+        with pytest.raises(RayTruthError, match="no Label Studio export"):
+            import_verdicts(*root, path, ONE)
+
+
+def test_a_folder_that_exists_is_not_written_over(root: Root) -> None:
+    folder = exported(root, "csv")
+    (folder / "worklist.csv").write_text("answered")
+    with pytest.raises(RayTruthError, match="exists already"):
+        export_worklist(root[0], regions(root), folder, "csv")
+    assert (folder / "worklist.csv").read_text() == "answered"

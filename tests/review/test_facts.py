@@ -1,0 +1,61 @@
+"""What cards can be narrowed by, and how many errors are still expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.reviewing import ranked_root
+
+from dagster_project.files import read_table, write_table
+from dagster_project.layout import Layout
+from dagster_project.review.cards import Worklist, load_worklist
+from dagster_project.review.facts import expected_errors_of, headers_of, with_facts
+from dagster_project.review.worklist import build_worklist
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    layout = Layout(tmp_path / "root")
+    build_worklist(layout, ranked_root(layout, 10))
+    return layout
+
+
+def told(layout: Layout) -> Worklist:
+    worklist = load_worklist(layout)
+    return with_facts(layout, worklist, headers_of(layout, worklist))
+
+
+def test_cards_say_station_device_source_of_the_label_and_the_causes_found(layout: Layout) -> None:
+    ids = list(load_worklist(layout).cards)
+    causes = [{"cause": "Station ROOM2: about 3 of 4 labels are wrong", "image_ids": ids[1:3]}]
+    causes += [{"cause": "The batch north", "image_ids": [ids[1], "of another list"]}]
+    write_table(layout.causes, pd.DataFrame(causes))
+    cards = told(layout).cards
+    assert [cards[i]["station"] for i in ids[:4]] == ["ROOM1", "ROOM2", "ROOM3", "ROOM1"]
+    assert {card["device"] for card in cards.values()} == {"ACME DR-1"}
+    assert {card["source"] for card in cards.values()} == {"BodyPartExamined KNEE"}
+    named = [[cause["cause"] for cause in causes], [causes[0]["cause"]], []]
+    assert [cards[i]["causes"] for i in ids[1:4]] == named
+
+
+def test_without_headers_or_causes_the_cards_say_so(layout: Layout) -> None:
+    for batch in ("north", "south"):
+        layout.headers(batch).unlink()
+    assert {(c["station"], c["device"], c["source"], *c["causes"]) for c in told(layout).cards.values()} == {
+        ("", "", "")
+    }
+
+
+def test_expected_errors_are_those_of_labels_that_nobody_has_read(layout: Layout) -> None:
+    ranked = read_table(layout.label_errors)
+    worklist = load_worklist(layout)
+    likely, beyond = expected_errors_of(layout, worklist, [])
+    assert likely[ranked["image_id"][3]] == pytest.approx(1 - ranked["score"][3])
+    write_table(layout.label_errors, ranked.assign(error_probability=[0.5] * 10 + [0.25] * 40))
+    likely, beyond = expected_errors_of(layout, worklist, [ranked["image_id"][12], ranked["image_id"][2]])
+    assert likely == dict.fromkeys(worklist.cards, 0.5)
+    assert beyond == pytest.approx(39 * 0.25)
+    layout.label_errors.unlink()
+    assert expected_errors_of(layout, worklist, []) == ({}, 0.0)

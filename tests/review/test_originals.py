@@ -1,0 +1,77 @@
+"""Originals: from the archive's file where it can be reached and still is the one ingested, from memory after that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.dicoms import picture, radiograph, save
+from support.reviewing import ranked_root
+
+from dagster_project.ingestion.display import Original
+from dagster_project.layout import Layout
+from dagster_project.review import originals as module
+from dagster_project.review.cards import load_worklist
+from dagster_project.review.facts import headers_of
+from dagster_project.review.originals import Originals, open_originals
+from dagster_project.review.worklist import build_worklist
+
+FILES = 4
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    layout = Layout(tmp_path / "root")
+    build_worklist(layout, ranked_root(layout, 6, files=FILES))
+    return layout
+
+
+def opened(layout: Layout) -> Originals | None:
+    from dagster_project.params import load_params
+
+    return open_originals(layout, load_params(layout.params).ingestion, headers_of(layout, load_worklist(layout)))
+
+
+@pytest.fixture
+def originals(layout: Layout) -> Iterator[Originals]:
+    originals = opened(layout)
+    yield originals
+    originals.close()
+
+
+def test_an_original_is_the_file_as_it_is_and_what_cannot_be_had_is_said_without_naming_it(
+    layout: Layout, originals: Originals
+) -> None:
+    first, second, third, fourth, unknown, _ = load_worklist(layout).cards
+    export = layout.root.parent / "export"
+    (export / "IM1.dcm").unlink()
+    save(radiograph(2, pixels=picture(9, (500, 400))), export / "IM2.dcm")
+    (export / "IM3.dcm").write_bytes(b"DICM")
+    found = originals(first)
+    assert isinstance(found, Original)
+    assert (found.rows, found.columns) == (500, 400)
+    assert originals(second) == "its file is not where it was"
+    assert originals(third) == "its file has changed"
+    assert originals(fourth) == "its file: named .dcm, but the content is no DICOM file"
+    assert originals(unknown) == originals("../../x") == "where its file lies is not known here"
+
+
+def test_what_was_read_is_kept_in_memory_up_to_a_bound_and_nowhere_else(
+    layout: Layout, originals: Originals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(layout.root.rglob("*"))
+    first, second, third = list(load_worklist(layout).cards)[:3]
+    size = len(originals(first).jpeg)
+    assert originals(first) is originals(first)
+    monkeypatch.setattr(module, "_KEPT", int(2.5 * size))
+    kept = originals(second)
+    originals(first)  # asked for last: stays
+    originals(third)
+    assert originals(second) is not kept
+    assert set(layout.root.rglob("*")) == before
+
+
+def test_without_the_private_folder_there_are_none(layout: Layout) -> None:
+    layout.identities.unlink()
+    assert opened(layout) is None

@@ -1,0 +1,136 @@
+"""What reading on is worth: sums that add up, intervals that hold, and the reviewer's own curve laid over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.roots import params_of, small_root
+from support.suspicious import suspicious_root
+from typer.testing import CliRunner
+
+from dagster_project.cli import app
+from dagster_project.errors import RayTruthError
+from dagster_project.files import read_json, read_table
+from dagster_project.layout import Layout
+from dagster_project.ledger import Verdict, append_verdicts
+from dagster_project.review.budget import STOP_AFTER
+from dagster_project.review.yield_curve import budget, expected_yield
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.training_set.build import build_training_set
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> tuple[Layout, pd.DataFrame]:
+    return suspicious_root(tmp_path / "root", patients=160)
+
+
+def read(layout: Layout, rows: pd.DataFrame, first: int, last: int) -> None:
+    """A reviewer who is right reads the list from place `first` on, before `last`."""
+    ranked = read_table(layout.label_errors).sort_values("rank").iloc[first:last]
+    known = ranked.merge(rows[["image_id", "truth"]], on="image_id")
+    columns = (known[name] for name in ("image_id", "given_region", "suggested_region", "truth"))
+    said = [
+        Verdict(i, "given_is_right" if g == t else "wrong_label", "" if g == t else t, g, s, "Dr A")
+        for i, g, s, t in zip(*columns, strict=True)
+    ]
+    append_verdicts(layout, said, load_taxonomy(layout.root / params_of(layout).regions).regions)
+
+
+def test_before_anything_is_read_the_list_says_what_is_to_come_and_what_it_costs(
+    root: tuple[Layout, pd.DataFrame],
+) -> None:
+    layout, _ = root
+    result = budget(layout)
+    expected = (1 - read_table(layout.label_errors).sort_values("rank")["score"]).to_numpy()
+    assert (result.read, result.found, result.check, result.unread) == (0, 0, None, len(expected))
+    assert result.to_come.value == pytest.approx(expected.sum())
+    assert result.per_hundred == pytest.approx([expected[i : i + 100].sum() for i in range(0, 320, 100)], abs=0.01)
+    n = result.pictures_to_90
+    assert expected[: n - 1].sum() < 0.9 * expected.sum() <= expected[:n].sum() + 1e-9
+
+
+def test_what_was_found_is_counted_against_what_was_expected_of_the_same_pictures(
+    root: tuple[Layout, pd.DataFrame],
+) -> None:
+    layout, rows = root
+    before = budget(layout)
+    read(layout, rows, 0, 30)
+    after = budget(layout)
+    planted = int((rows["label_region"] != rows["truth"]).sum())
+    assert (after.read, after.found, after.unread) == (30, min(planted, 30), before.unread - 30)
+    assert after.check is not None
+    assert (after.check.read, after.check.found) == (30, after.found)
+    assert after.check.expected.value + after.to_come.value == pytest.approx(before.to_come.value)
+    assert after.pictures_to_90 < before.pictures_to_90
+    stored = read_json(layout.metrics("review_budget"))
+    assert stored["found"] == after.found
+    assert layout.plot("review_budget", "yield.png").stat().st_size > 10_000
+
+
+def test_pictures_read_before_the_list_was_made_are_counted_but_not_judged_by_it(
+    root: tuple[Layout, pd.DataFrame],
+) -> None:
+    layout, rows = root
+    read(layout, rows, 0, 10)
+    from dagster_project.ledger import update_corrected_labels
+
+    update_corrected_labels(layout)
+    build_training_set(layout, params_of(layout))
+    assert budget(layout).check is None
+    read(layout, rows, 10, 14)
+    result = budget(layout)
+    assert result.read == 14
+    assert result.check is not None
+    assert result.check.read == 4
+
+
+def test_a_long_run_without_an_error_says_that_it_is_enough(root: tuple[Layout, pd.DataFrame]) -> None:
+    layout, rows = root
+    planted = int((rows["label_region"] != rows["truth"]).sum())
+    read(layout, rows, 0, planted + STOP_AFTER - 1)
+    result = budget(layout)
+    assert (result.in_a_row, result.enough) == (STOP_AFTER - 1, False)
+    read(layout, rows, planted + STOP_AFTER - 1, planted + STOP_AFTER)
+    assert budget(layout).enough
+    shown = CliRunner().invoke(app, ["--root", str(layout.root), "budget"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    assert f"{STOP_AFTER}; stop at {STOP_AFTER} (now)" in shown.output
+
+
+def test_so_long_a_run_by_chance_is_as_rare_as_said() -> None:
+    assert 0.948 < 1 - 0.95**STOP_AFTER < 0.952
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_interval_holds_whether_or_not_a_patient_s_errors_come_together(together: bool) -> None:
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(150), 3)
+    probability = np.sort(rng.beta(0.5, 2, 450))[::-1]
+    groups = rng.permutation(groups)
+    last = expected_yield(probability, groups).iloc[-1]
+    held = []
+    for _ in range(500):
+        drawn = rng.random(150)[groups] if together else rng.random(450)
+        held.append(last["low"] <= (drawn < probability).sum() <= last["high"])
+    assert 0.93 <= np.mean(held) <= (0.97 if together else 1)
+
+
+def test_the_curve_rises_to_the_sum_within_its_interval() -> None:
+    curve = expected_yield(np.linspace(1, 0, 300), np.arange(300) // 2)
+    assert curve.iloc[0].tolist() == [0, 0, 0, 0]
+    assert curve["expected"].is_monotonic_increasing
+    assert curve["expected"].iloc[-1] == pytest.approx(150)
+    assert (curve["low"] <= curve["expected"]).all()
+    assert (curve["high"] <= curve["looked_at"]).all()
+
+
+def test_an_empty_list_costs_nothing() -> None:
+    assert expected_yield(np.empty(0), np.empty(0)).to_numpy().tolist() == [[0, 0, 0, 0]]
+
+
+def test_without_a_list_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(RayTruthError, match="not been looked for"):
+        budget(small_root(tmp_path / "root"))
