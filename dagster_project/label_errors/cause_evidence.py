@@ -42,7 +42,7 @@ def error_evidence(layout: Layout, ranked: pd.DataFrame) -> pd.DataFrame:
     """
     training = load_training_set(layout)[["image_id", "group", "batch"]]
     headers = pd.concat([load_headers(layout, str(batch))[_HEADER] for batch in training["batch"].unique()])
-    judged = ranked.assign(probability=error_probability(ranked))[["image_id", "suggested_region", "probability"]]
+    judged = ranked.assign(probability=ranked["error_probability"])[["image_id", "suggested_region", "probability"]]
     table = training.merge(headers, on=["image_id", "batch"]).merge(judged, on="image_id", validate="one_to_one")
     table = table[table["label_region"].notna()].reset_index(drop=True)
     said = correct_labels(load_verdicts(layout)).set_index("image_id").reindex(table["image_id"])
@@ -67,13 +67,6 @@ def error_evidence(layout: Layout, ranked: pd.DataFrame) -> pd.DataFrame:
             "word": (table["label_attribute"] + ": " + table["label_matched"]).fillna(""),
         }
     )
-
-
-def error_probability(ranked: pd.DataFrame) -> np.ndarray:
-    """How likely each label of a ranked list is wrong, (N,) in 0..1."""
-    if "error_probability" in ranked:
-        return ranked["error_probability"].to_numpy(float)
-    return (1 - ranked["score"]).to_numpy(float)
 
 
 def with_private_factors(layout: Layout, table: pd.DataFrame) -> pd.DataFrame | None:

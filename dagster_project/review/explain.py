@@ -12,7 +12,6 @@ from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.files import content_hash, read_json, read_table
 from dagster_project.ingestion.reasons import WARN
 from dagster_project.ingestion.store import load_headers
-from dagster_project.label_errors.cause_evidence import error_probability
 from dagster_project.label_errors.find import load_label_errors
 from dagster_project.label_errors.judgements import judgements_of
 from dagster_project.layout import Layout
@@ -30,7 +29,6 @@ def explain(layout: Layout, image_id: str) -> dict[str, Any]:
     Raises RayTruthError if the picture is unknown or nothing was looked for yet.
     """
     ranked, table = load_label_errors(layout), load_training_set(layout)
-    ranked = ranked.assign(error_probability=error_probability(ranked))
     at = np.flatnonzero((table["image_id"] == image_id).to_numpy())
     flagged = ranked[ranked["image_id"] == image_id]
     if not len(at) or flagged.empty:

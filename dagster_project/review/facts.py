@@ -48,7 +48,7 @@ def expected_errors_of(layout: Layout, worklist: Worklist, read: Iterable[str]) 
     if not layout.label_errors.exists():
         return {}, 0.0
     ranked = read_table(layout.label_errors)
-    likely = ranked["error_probability"] if "error_probability" in ranked else 1 - ranked["score"]
+    likely = ranked["error_probability"]
     listed = ranked["image_id"].isin(worklist.cards)
     cards = dict(zip(ranked["image_id"][listed], likely[listed].astype(float), strict=True))
     return cards, expected_errors(likely[~listed & ~ranked["image_id"].isin(list(read))])

@@ -15,7 +15,6 @@ import pandas as pd
 
 from dagster_project.evaluation.metrics import Interval
 from dagster_project.files import write_json, write_text
-from dagster_project.label_errors.cause_evidence import error_probability
 from dagster_project.label_errors.find import load_label_errors
 from dagster_project.layout import Layout
 from dagster_project.ledger import load_verdicts, standing
@@ -117,7 +116,7 @@ def expected_yield(probability: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
 
 def _listed(layout: Layout) -> pd.DataFrame:
     ranked = load_label_errors(layout)
-    ranked = ranked.assign(probability=error_probability(ranked))
+    ranked = ranked.assign(probability=ranked["error_probability"])
     ranked = ranked[ranked["kind"] != "missing_label"].sort_values("rank")
     return ranked.merge(load_training_set(layout)[["image_id", "group", "reviewed"]], on="image_id", how="left")
 

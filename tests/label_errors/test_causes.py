@@ -77,20 +77,20 @@ def test_what_reviewers_found_right_is_held_against_nobody_and_what_they_found_w
     assert find_causes(layout).causes.empty
 
 
-def test_the_command_prints_the_sentence_and_nothing_private(root: Root) -> None:
+def test_the_command_prints_the_sentence_and_nothing_private(root: Root, wide: None) -> None:
     layout, _ = root
-    shown = CliRunner().invoke(app, ["--root", str(layout.root), "causes"], env={"COLUMNS": "300"})
+    shown = CliRunner().invoke(app, ["--root", str(layout.root), "causes"])
     assert shown.exit_code == 0
     assert f"Station {STATION} makes shoulder of elbow" in shown.output
     assert "canaryprotocol" not in shown.output.casefold()
     assert "2026-03" not in shown.output
 
 
-def test_a_station_s_name_is_shown_as_it_is_and_a_withheld_one_is_no_group(tmp_path: Path) -> None:
+def test_a_station_s_name_is_shown_as_it_is_and_a_withheld_one_is_no_group(tmp_path: Path, wide: None) -> None:
     layout, _ = suspicious_root(tmp_path / "root")
     headers = read_table(layout.headers("first"))
     write_table(layout.headers("first"), headers.assign(station=headers["station"].replace(STATION, "[/bold]R [2]")))
-    shown = CliRunner().invoke(app, ["--root", str(layout.root), "causes"], env={"COLUMNS": "300"})
+    shown = CliRunner().invoke(app, ["--root", str(layout.root), "causes"])
     assert "Station [/bold]R [2] makes shoulder of elbow" in shown.output
     write_table(layout.headers("first"), headers.assign(station=headers["station"].replace(STATION, "(withheld)")))
     assert not find_causes(layout).causes["cause"].str.contains("withheld").any()

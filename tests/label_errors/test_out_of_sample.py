@@ -36,9 +36,9 @@ def with_one_epoch(root: Trained) -> Trained:
 
 
 def judged(root: Trained, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (J, N, K) and unusualness (J, N)."""
+    """Probabilities (J + 1, N, K), and those around the pictures of each fold (F, N, K)."""
     found = judge(root.layout, root.params, table, class_numbers(root.layout, root.params, table), CLASSES)
-    return found.probabilities, found.unusual
+    return found.probabilities, found.around
 
 
 def with_next_label(root: Trained, table: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
@@ -70,11 +70,12 @@ def test_the_labels_of_a_fold_change_nothing_in_how_that_fold_is_judged(
     copy = trained_again(trained, with_next_label(trained, table, mine), tmp_path / "copy")
     same = [content_hash(weights(copy, k)) == content_hash(weights(trained, k)) for k in range(3)]
     assert same == [k == fold for k in range(3)]
-    before, unusual_before = judged(trained, table)
-    after, unusual_after = judged(copy, load_training_set(copy.layout))
+    before, around_before = judged(trained, table)
+    after, around_after = judged(copy, load_training_set(copy.layout))
     np.testing.assert_array_equal(after[:, mine], before[:, mine])
-    np.testing.assert_array_equal(unusual_after[:, mine], unusual_before[:, mine])
-    for j in range(len(JUDGES)):
+    np.testing.assert_array_equal(around_after[fold], around_before[fold])
+    assert (around_after[(fold + 1) % 3] != around_before[(fold + 1) % 3]).any()
+    for j in range(len(JUDGES) + 1):
         assert (after[j, ~mine] != before[j, ~mine]).any(), "else the test would prove nothing"
 
 
@@ -103,10 +104,11 @@ def test_the_encoders_of_a_fold_saw_no_picture_of_its_patients(trained: Trained)
 def test_every_picture_gets_probabilities_also_without_a_label(trained: Trained) -> None:
     table = load_training_set(trained.layout)
     assert table["region"].isna().any()
-    probabilities, unusual = judged(trained, table)
-    assert probabilities.shape == (len(JUDGES), len(table), CLASSES)
-    np.testing.assert_allclose(probabilities.sum(axis=2), 1, atol=1e-5)
-    assert ((unusual >= 0) & (unusual <= 1)).all()
+    probabilities, around = judged(trained, table)
+    assert probabilities.shape == (len(JUDGES) + 1, len(table), CLASSES)
+    assert around.shape == (3, len(table), CLASSES)
+    for found in (probabilities, around):
+        np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-5)
 
 
 def test_a_label_on_an_excluded_copy_teaches_nothing(trained: Trained, tmp_path: Path) -> None:

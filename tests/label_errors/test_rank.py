@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
+from dagster_project.label_errors.neighbours import Neighbours, find_neighbours
 from dagster_project.label_errors.out_of_sample import Judged
-from dagster_project.label_errors.rank import KINDS, neighbour_agreement, rank_labels
+from dagster_project.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
 
 REGIONS = ("hand", "knee", "foot")
-SURE = 0.9
+SURE, FOLDS = 0.9, 3
 
 
 def table_of(labels: np.ndarray, **columns: object) -> pd.DataFrame:
@@ -24,21 +25,30 @@ def table_of(labels: np.ndarray, **columns: object) -> pd.DataFrame:
             "label_status": np.where(labels >= 0, "region", "absent"),
             "reviewed": False,
             "near_duplicate_group": np.arange(len(labels)),
+            "fold": np.arange(len(labels)) // 3 % FOLDS,
         }
     )
     return table.assign(**columns)
 
 
-def says(truth: np.ndarray, unusual: np.ndarray | None = None, sure: float = SURE) -> Judged:
+def says(truth: np.ndarray, sure: float = SURE) -> Judged:
     """Two judges who are sure of the truth."""
     probabilities = np.full((len(truth), len(REGIONS)), (1 - sure) / 2)
     probabilities[np.arange(len(truth)), truth] = sure
-    spread = np.linspace(0, 0.5, len(truth)) if unusual is None else unusual
-    return Judged(np.stack([probabilities, probabilities]), np.stack([spread, spread]))
+    return Judged(np.stack([probabilities] * 2), np.stack([probabilities] * FOLDS))
 
 
-def ranked(table: pd.DataFrame, labels: np.ndarray, judged: Judged, share: float = 0.02) -> pd.DataFrame:
-    return rank_labels(table, labels, judged, REGIONS, share)
+def near(place: np.ndarray, known: np.ndarray, count: int = 10) -> Neighbours:
+    """Pictures of one `place` (N,) lie together, each of another patient; the `known` ones count."""
+    spots = np.eye(place.max() + 1)[place] + np.random.default_rng(0).normal(0, 0.01, (len(place), place.max() + 1))
+    return find_neighbours(spots, known, np.arange(len(place)).astype(str), count)
+
+
+def ranked(table: pd.DataFrame, labels: np.ndarray, judged: Judged, place: np.ndarray | None = None) -> pd.DataFrame:
+    """The list; `place` (N,) says which pictures look alike, without it those of which the judges say the same."""
+    place = judged.mean.argmax(axis=1) if place is None else place
+    known = (labels >= 0) | table["label_status"].isin(OF_NO_CLASS).to_numpy(bool)
+    return rank_labels(table, labels, judged, REGIONS, near(place, known))
 
 
 def noisy_case(seed: int, flips: int = 12) -> tuple[np.ndarray, np.ndarray, Judged]:
@@ -50,14 +60,14 @@ def noisy_case(seed: int, flips: int = 12) -> tuple[np.ndarray, np.ndarray, Judg
     logits = rng.normal(0, 1, (2, len(truth), 3))
     logits[:, np.arange(len(truth)), truth] += 2.5
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
-    return truth, labels, Judged(probabilities, rng.uniform(0, 1, (2, len(truth))))
+    return truth, labels, Judged(probabilities, np.stack([probabilities.mean(axis=0)] * FOLDS))
 
 
 def test_flipped_labels_come_first_and_carry_the_right_proposal() -> None:
     truth = np.tile([0, 1, 2], 30)
     labels = truth.copy()
     labels[[4, 40, 77]] = (labels[[4, 40, 77]] + 1) % 3
-    found = ranked(table_of(labels), labels, says(truth), share=0.0)
+    found = ranked(table_of(labels), labels, says(truth))
     assert set(found["image_id"][:3]) == {f"{i:032x}" for i in (4, 40, 77)}
     assert found["kind"].tolist() == ["wrong_label"] * 3 + ["none"] * 87
     proposal = found.set_index("image_id")["suggested_region"]
@@ -89,29 +99,81 @@ def test_scores_lie_in_0_to_1_lower_is_worse_and_ranks_are_a_permutation() -> No
     assert set(found["kind"]) <= set(KINDS)
 
 
-def test_the_score_is_the_mean_probability_of_the_given_label() -> None:
-    _, labels, judged = noisy_case(1)
-    found = ranked(table_of(labels), labels, judged, share=0.0).sort_values("image_id")
-    np.testing.assert_allclose(found["score"], judged.mean[np.arange(240), labels], rtol=1e-6)
+def test_the_error_probability_is_one_minus_the_score_and_higher_where_the_label_is_wrong() -> None:
+    truth, labels, judged = noisy_case(1)
+    found = ranked(table_of(labels), labels, judged).sort_values("image_id", ignore_index=True)
+    np.testing.assert_allclose(found["error_probability"], 1 - found["score"])
+    wrong = found["error_probability"][truth != labels]
+    assert wrong.mean() > 0.5 > 0.1 > found["error_probability"][truth == labels].mean()
+
+
+def test_error_probabilities_add_up_to_about_as_many_as_are_wrong() -> None:
+    expected, planted = 0.0, 0
+    for seed in range(6):
+        truth, labels, judged = noisy_case(seed, flips=24)
+        expected += ranked(table_of(labels), labels, judged)["error_probability"].sum()
+        planted += int((truth != labels).sum())
+    assert 0.7 * planted < expected < 1.4 * planted
+
+
+def test_one_label_hardly_moves_what_is_said_of_the_others_of_its_fold() -> None:
+    _, labels, judged = noisy_case(4)
+    table, one = table_of(labels), 100
+    sure = ranked(table, labels, judged).set_index("image_id")["error_probability"]
+    for other in {0, 1, 2} - {labels[one]}:
+        relabelled = labels.copy()
+        relabelled[one] = other
+        again = ranked(table, relabelled, judged).set_index("image_id")["error_probability"]
+        mine = (table["fold"] == table["fold"][one]) & (table.index != one)
+        ids = table["image_id"][mine]
+        np.testing.assert_allclose(again[ids], sure[ids], atol=0.05)
+        assert again[table["image_id"][one]] != sure[table["image_id"][one]]
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
     _, labels, judged = noisy_case(2)
     order = np.random.default_rng(0).permutation(240)
-    shuffled = Judged(judged.probabilities[:, order], judged.unusual[:, order])
-    again = ranked(table_of(labels).iloc[order].reset_index(drop=True), labels[order], shuffled)
-    pd.testing.assert_frame_equal(again, ranked(table_of(labels), labels, judged))
+    shuffled = Judged(judged.probabilities[:, order], judged.around[:, order])
+    table, place = table_of(labels), judged.mean.argmax(axis=1)
+    neighbours = near(place, labels >= 0)
+    place_of = np.argsort(order)
+    moved = Neighbours(place_of[neighbours.rows[order]], neighbours.weight[order])
+    again = rank_labels(table.iloc[order].reset_index(drop=True), labels[order], shuffled, REGIONS, moved)
+    pd.testing.assert_frame_equal(again, rank_labels(table, labels, judged, REGIONS, neighbours))
 
 
-def test_the_most_unusual_pictures_are_out_of_domain_and_no_region_is_proposed() -> None:
-    truth = np.tile([0, 1, 2], 34)[:100]
-    unusual = np.linspace(0, 0.5, 100)
-    unusual[[7, 50]] = (0.99, 1.0)
-    found = ranked(table_of(truth), truth, says(truth, unusual), share=0.02)
+def test_pictures_among_wrong_labels_are_out_of_domain_and_no_region_is_proposed() -> None:
+    truth = np.tile([0, 1, 2], 40)
+    judged, labels, place = says(truth), truth.copy(), truth.copy()
+    strange = np.arange(90, 120)  # they look alike, and bear labels in which the judges find nothing
+    place[strange] = 3
+    labels[strange] = np.random.default_rng(0).integers(0, 3, len(strange))
+    judged.probabilities[:, strange] = judged.around[:, strange] = 1 / 3
+    found = ranked(table_of(labels), labels, judged, place)
     outside = found[found["kind"] == "out_of_domain"]
-    assert set(outside["image_id"]) == {f"{i:032x}" for i in (7, 50)}
-    assert outside["suggested_region"].tolist() == ["", ""]
-    assert found["image_id"].iloc[0] == f"{50:032x}"
+    assert set(outside["image_id"]) == {f"{i:032x}" for i in strange}
+    assert set(outside["suggested_region"]) == {""}
+    assert set(found["image_id"][: len(strange)]) == set(outside["image_id"])
+    assert outside["unusual"].min() > found.loc[found["kind"] != "out_of_domain", "unusual"].max()
+
+
+def test_one_wrong_label_among_right_ones_is_no_stranger() -> None:
+    truth = np.tile([0, 1, 2], 40)
+    labels = truth.copy()
+    labels[7] = (labels[7] + 1) % 3
+    found = ranked(table_of(labels), labels, says(truth)).set_index("image_id")
+    assert found.loc[f"{7:032x}", ["kind", "rank"]].tolist() == ["wrong_label", 1]
+
+
+def test_a_picture_of_two_regions_is_named_so() -> None:
+    truth = np.tile([0, 1, 2], 40)
+    labels, judged, place = truth.copy(), says(truth), truth.copy()
+    both = np.arange(100, 112)  # half say hand, half say knee, and the judges see both
+    labels[both], place[both] = np.arange(12) % 2, 3
+    judged.probabilities[:, both] = judged.around[:, both] = (0.49, 0.49, 0.02)
+    kinds = ranked(table_of(labels), labels, judged, place).set_index("image_id")["kind"]
+    assert set(kinds[[f"{i:032x}" for i in both]]) == {"two_regions"}
+    assert (kinds == "two_regions").sum() == len(both)
 
 
 def test_a_missing_label_gets_a_proposal_and_the_surest_comes_first() -> None:
@@ -133,17 +195,16 @@ def test_a_missing_label_gets_a_proposal_and_the_surest_comes_first() -> None:
 
 
 def test_a_label_that_names_another_part_of_the_body_is_the_likelier_wrong_the_more_usual_the_picture() -> None:
-    truth = np.tile([0, 1, 2], 20)
-    labels = truth.copy()
-    labels[[5, 6]] = -1
-    unusual = np.linspace(0, 0.5, 60)
-    unusual[[5, 6]] = (1.0, 0.0)
+    truth = np.tile([0, 1, 2], 40)
+    labels, place, judged = truth.copy(), truth.copy(), says(truth)
+    strange = np.arange(90, 110)
+    labels[[5, *strange]], place[strange] = -1, 3
     table = table_of(labels)
-    table.loc[[5, 6], "label_status"] = "outside"
-    found = ranked(table, labels, says(truth, unusual)).set_index("image_id")
-    assert found.loc[[f"{i:032x}" for i in (5, 6)], "kind"].tolist() == ["out_of_domain"] * 2
-    assert found.loc[f"{5:032x}", "score"] == 1.0, "the label was right: it is no region"
-    assert found.loc[f"{6:032x}", "score"] == 0.0
+    table.loc[[5, *strange], "label_status"] = "outside"
+    found = ranked(table, labels, judged, place).set_index("image_id")
+    assert set(found.loc[[f"{i:032x}" for i in (5, *strange)], "kind"]) == {"out_of_domain"}
+    assert found.loc[[f"{i:032x}" for i in strange], "score"].min() > 0.9, "the labels were right: it is no region"
+    assert found.loc[f"{5:032x}", "score"] < 0.1
 
 
 def test_copies_that_bear_different_labels_are_found_and_others_are_not() -> None:
@@ -156,7 +217,7 @@ def test_copies_that_bear_different_labels_are_found_and_others_are_not() -> Non
     labels[33] = -1
     table = table_of(labels, near_duplicate_group=group)
     table.loc[33, "label_status"] = "small_class"
-    found = ranked(table, labels, judged, share=0.0)
+    found = ranked(table, labels, judged)
     copies = found.loc[found["kind"] == "near_duplicate", "image_id"]
     assert set(copies) == {f"{i:032x}" for i in (3, 4)}
 
@@ -170,22 +231,13 @@ def test_a_label_that_a_reviewer_gave_is_never_suspected_again() -> None:
     assert (found.loc[f"{4:032x}", "kind"], found.loc[f"{4:032x}", "score"]) == ("none", 1.0)
 
 
-def test_neighbours_of_the_same_patient_say_nothing() -> None:
-    rng = np.random.default_rng(0)
-    embeddings = np.concatenate([rng.normal((5, 0), 0.1, (10, 2)), rng.normal((0, 5), 0.1, (10, 2))])
-    labels, groups = np.repeat([0, 1], 10), np.array([f"p{i // 2}" for i in range(20)])
-    labels[0:2] = 1  # a patient whose two pictures lie among class 0 and bear label 1
-    agreement = neighbour_agreement(embeddings, labels, groups, 3)
-    np.testing.assert_array_equal(agreement[:2], [0, 0])
-    assert agreement[10:].tolist() == [1.0] * 10
-
-
-def test_neighbour_agreement_is_that_of_a_plain_search() -> None:
-    rng = np.random.default_rng(1)
-    embeddings, labels = rng.normal(size=(40, 5)), rng.integers(-1, 3, 40)
-    groups = np.array([f"p{i % 20}" for i in range(40)])
-    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    for i, got in enumerate(neighbour_agreement(embeddings, labels, groups, 4)):
-        others = [j for j in np.argsort(-(unit @ unit[i])) if labels[j] >= 0 and groups[j] != groups[i]][:4]
-        want = np.mean([labels[j] == labels[i] for j in others]) if labels[i] >= 0 else np.nan
-        np.testing.assert_allclose(got, want, rtol=1e-6)
+def test_of_two_copies_the_label_that_the_judges_see_is_the_likelier_right() -> None:
+    truth = np.tile([0, 1, 2], 20)
+    labels, group = truth.copy(), np.arange(60)
+    labels[4], group[4] = 0, 3  # 4 is a copy of 3, which is of class 0
+    judged = says(np.where(np.arange(60) == 4, 0, truth))
+    alone = ranked(table_of(truth), truth, says(truth)).set_index("image_id")["error_probability"]
+    labels[4] = 2
+    found = ranked(table_of(labels, near_duplicate_group=group), labels, judged).set_index("image_id")
+    assert found.loc[f"{4:032x}", "error_probability"] > 0.9
+    assert alone[f"{3:032x}"] < found.loc[f"{3:032x}", "error_probability"] < 0.1

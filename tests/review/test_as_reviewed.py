@@ -116,9 +116,9 @@ def test_a_class_that_is_no_more_needs_the_map(root: Layout) -> None:
         measured(root)
 
 
-def test_the_command_shows_both_side_by_side_and_keeps_them(root: Layout) -> None:
+def test_the_command_shows_both_side_by_side_and_keeps_them(root: Layout, wide: None) -> None:
     say(root, 0, "wrong_label", "foot")
-    shown = CliRunner().invoke(app, ["--root", str(root.root), "reviewed-accuracy"], env={"COLUMNS": "250"})
+    shown = CliRunner().invoke(app, ["--root", str(root.root), "reviewed-accuracy"])
     assert shown.exit_code == 0
     kept = read_json(root.metrics("reviewed_accuracy"))["ensemble"]
     for labels in ("as_labelled", "as_reviewed"):

@@ -55,7 +55,9 @@ def ranked_root(layout: Layout, suspects: int, others: int = 40, files: int = 0)
     write_table(layout.training_set, table[COLUMNS])
     suggested = np.where(kind == "out_of_domain", "", np.array(regions, dtype=object)[truth])
     ranked = pd.DataFrame({"image_id": table["image_id"], "given_region": table["region"], "kind": kind})
-    ranked = ranked.assign(suggested_region=suggested, score=number / count, rank=number + 1)
+    ranked = ranked.assign(
+        suggested_region=suggested, score=number / count, error_probability=1 - number / count, rank=number + 1
+    )
     ranked = ranked.assign(confidence=0.9, unusual=0.5, agreement=2 / 3)
     write_table(layout.label_errors, ranked)
     write_array(layout.embeddings("encoder_simclr"), draw.normal(size=(count, 8)).astype(np.float32))

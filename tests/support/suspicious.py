@@ -66,6 +66,7 @@ def suspicious_root(folder: Path, patients: int = 320) -> tuple[Layout, pd.DataF
             "neighbour_agreement": 0.8,
         }
     ).sort_values(["score", "image_id"], ignore_index=True)
+    ranked["error_probability"] = 1 - ranked["score"]
     ranked.insert(4, "rank", np.arange(1, count + 1, dtype=np.int32))
     write_table(layout.label_errors, ranked)
     return layout, rows

@@ -1,0 +1,53 @@
+"""Neighbours of other patients: who they are, what their labels say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dagster_project.label_errors.neighbours import find_neighbours, no_class_probability
+
+
+def test_neighbours_of_the_same_patient_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    embeddings = np.concatenate([rng.normal((5, 0), 0.1, (10, 2)), rng.normal((0, 5), 0.1, (10, 2))])
+    labels, groups = np.repeat([0, 1], 10), np.array([f"p{i // 2}" for i in range(20)])
+    labels[0:2] = 1  # a patient whose two pictures lie among class 0 and bear label 1
+    agreement = find_neighbours(embeddings, labels >= 0, groups, 3).agreement(labels)
+    np.testing.assert_array_equal(agreement[:2], [0, 0])
+    assert agreement[10:].tolist() == [1.0] * 10
+
+
+def test_agreement_is_that_of_a_plain_search() -> None:
+    rng = np.random.default_rng(1)
+    embeddings, labels = rng.normal(size=(40, 5)), rng.integers(-1, 3, 40)
+    groups = np.array([f"p{i % 20}" for i in range(40)])
+    centred = embeddings - embeddings.mean(axis=0)
+    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    for i, got in enumerate(find_neighbours(embeddings, labels >= 0, groups, 4).agreement(labels)):
+        others = [j for j in np.argsort(-(unit @ unit[i])) if labels[j] >= 0 and groups[j] != groups[i]][:4]
+        want = np.mean([labels[j] == labels[i] for j in others]) if labels[i] >= 0 else np.nan
+        np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_a_nearer_neighbour_counts_more_and_shares_add_up() -> None:
+    angle = np.array([0.0, 0.1, 0.6, 3.1, 3.2, 3.3])
+    embeddings = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    found = find_neighbours(embeddings, np.ones(6, bool), np.arange(6).astype(str), 2)
+    first, second = found.weight[0][found.weight[0] > 0]
+    assert first > second > 0
+    labels = np.array([0, 1, 0, 0, 1, 1])
+    shares = found.bear(labels, 2)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert shares[0, 1] > shares[0, 0]
+
+
+def test_without_neighbours_nothing_is_known() -> None:
+    found = find_neighbours(np.eye(3), np.ones(3, bool), np.array(["p", "p", "p"]), 2)
+    assert np.isnan(found.mean(np.ones(3))).all()
+    assert np.isnan(found.agreement(np.zeros(3, int))).all()
+
+
+def test_the_more_wrong_labels_around_the_likelier_a_picture_is_of_no_class() -> None:
+    found = no_class_probability(np.linspace(0, 1, 11))
+    assert (np.diff(found) > 0).all()
+    assert found[0] < 0.001 < 0.999 < found[-1]
