@@ -27,7 +27,7 @@ def receiving(root: Layout, **receive: object) -> Iterator[subprocess.Popen]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=20)
+        said = process.communicate(timeout=120)
         assert process.returncode in (0, -signal.SIGKILL), said
 
 
@@ -47,5 +47,5 @@ def port_of(root: Layout) -> int:
 def storescu(root: Layout, *files: Path, calling: str = "STORESCU", called: str = "RAYTRUTH") -> str:
     """What dcmtk's sender says; '' if everything was stored."""
     command = [STORESCU or "storescu", "-aet", calling, "-aec", called, "127.0.0.1", str(port_of(root))]
-    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, timeout=180)
     return "" if done.returncode == 0 else done.stdout + done.stderr + f"status {done.returncode}"
