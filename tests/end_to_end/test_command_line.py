@@ -52,7 +52,14 @@ def test_the_ranked_list_covers_every_picture_in_the_order_of_its_score(learned:
     assert ranked["rank"].tolist() == list(range(1, len(ranked) + 1))
     assert ranked["score"].is_monotonic_increasing
     assert ranked["score"].between(0, 1).all()
-    assert set(ranked["kind"]) <= {"wrong_label", "out_of_domain", "missing_label", "near_duplicate", "none"}
+    assert set(ranked["kind"]) <= {
+        "wrong_label",
+        "out_of_domain",
+        "missing_label",
+        "near_duplicate",
+        "two_regions",
+        "none",
+    }
 
 
 def test_planted_errors_come_earlier_in_the_list_than_by_chance(learned: Layout, hospital: Path) -> None:

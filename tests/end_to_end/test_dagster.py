@@ -62,7 +62,7 @@ def instance(run_by_dagster: Layout) -> dg.DagsterInstance:
 def test_every_asset_is_materialized_with_metadata(instance: dg.DagsterInstance) -> None:
     from test_definitions import GRAPH
 
-    for name in set(GRAPH) - {"verdicts"}:
+    for name in set(GRAPH) - {"inbox", "verdicts"}:  # these are observed
         event = instance.get_latest_materialization_event(dg.AssetKey(name))
         assert event is not None, name
         assert event.asset_materialization.metadata, name

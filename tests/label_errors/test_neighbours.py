@@ -51,3 +51,8 @@ def test_the_more_wrong_labels_around_the_likelier_a_picture_is_of_no_class() ->
     found = no_class_probability(np.linspace(0, 1, 11))
     assert (np.diff(found) > 0).all()
     assert found[0] < 0.001 < 0.999 < found[-1]
+
+
+def test_where_every_label_is_doubted_no_picture_is_of_no_class_for_it() -> None:
+    doubted = np.random.default_rng(0).normal(0.85, 0.03, 500)
+    assert np.quantile(no_class_probability(doubted), 0.95) < 0.5

@@ -306,7 +306,7 @@ def test_a_hundred_verdicts_by_keyboard(served: Served, layout: Layout, browser,
     for i in range(100):
         page.keyboard.press("pox"[i % 3])
         shown(page)
-    press(page)
+    page.locator("#said", has_not_text="recording").wait_for(state="attached")
     waits = page.evaluate("window.waits")
     with capsys.disabled():
         print(f"\n100 verdicts by keyboard, without a pause: {sorted(waits)[50]:.0f} ms to the next picture (median)")
