@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from dagster_project.errors import RayTruthError
 from dagster_project.files import read_table
 from dagster_project.ingestion.store import load_headers
 from dagster_project.layout import Layout
@@ -44,10 +45,19 @@ def with_facts(layout: Layout, worklist: Worklist, headers: pd.DataFrame) -> Wor
 
 
 def expected_errors_of(layout: Layout, worklist: Worklist, read: Iterable[str]) -> tuple[dict[str, float], float]:
-    """How likely each card's label is wrong, in 0..1; and how many are, of those neither in the list nor read."""
+    """How likely each card's label is wrong, in 0..1; and how many are, of those neither in the list nor read.
+
+    Raises RayTruthError if the ranked list is from before it held probabilities.
+    """
     if not layout.label_errors.exists():
         return {}, 0.0
     ranked = read_table(layout.label_errors)
+    if "error_probability" not in ranked:
+        raise RayTruthError(
+            "The ranked list does not say how likely labels are wrong: an older version wrote it",
+            where="data/label_errors.parquet",
+            do="run `raytruth find-errors`, then `raytruth worklist`; no verdict is lost by it",
+        )
     likely = ranked["error_probability"]
     listed = ranked["image_id"].isin(worklist.cards)
     cards = dict(zip(ranked["image_id"][listed], likely[listed].astype(float), strict=True))

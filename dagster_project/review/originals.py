@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
+from threading import Lock
 
 import pandas as pd
 
@@ -22,6 +23,8 @@ _KEPT = 128 << 20  # bytes of pictures in memory
 class Originals:
     """Originals by image_id. They are kept in memory only, the least recently asked for dropped first.
 
+    Several threads may ask at once; they take turns.
+
     `paths` holds where files lie (`data/private/` alone knows), `digests` pseudonyms of the pixels that were ingested.
     """
 
@@ -31,6 +34,7 @@ class Originals:
         self._paths, self._digests = paths, digests
         self._read = ContainedWorker(reader, limits_of(params))
         self._kept: OrderedDict[str, Original] = OrderedDict()
+        self._turn = Lock()
 
     def __call__(self, image_id: str) -> Original | str:
         """The original, or why it is not to be had, in words that name no file."""
@@ -38,6 +42,10 @@ class Originals:
             return "where its file lies is not known here"
         if not Path(self._paths[image_id]).exists():
             return "its file is not where it was"
+        with self._turn:
+            return self._found(image_id)
+
+    def _found(self, image_id: str) -> Original | str:
         if kept := self._kept.get(image_id):
             self._kept.move_to_end(image_id)
             return kept

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from support.reviewing import ranked_root
 
+from dagster_project.errors import RayTruthError
 from dagster_project.files import read_table, write_table
 from dagster_project.layout import Layout
 from dagster_project.review.cards import Worklist, load_worklist
@@ -57,5 +58,9 @@ def test_expected_errors_are_those_of_labels_that_nobody_has_read(layout: Layout
     likely, beyond = expected_errors_of(layout, worklist, [ranked["image_id"][12], ranked["image_id"][2]])
     assert likely == dict.fromkeys(worklist.cards, 0.5)
     assert beyond == pytest.approx(39 * 0.25)
+    write_table(layout.label_errors, ranked.drop(columns="error_probability"))
+    with pytest.raises(RayTruthError, match="an older version wrote it") as error:
+        expected_errors_of(layout, worklist, [])
+    assert "raytruth find-errors" in error.value.do
     layout.label_errors.unlink()
     assert expected_errors_of(layout, worklist, []) == ({}, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,14 @@ def test_what_was_read_is_kept_in_memory_up_to_a_bound_and_nowhere_else(
     originals(third)
     assert originals(second) is not kept
     assert set(layout.root.rglob("*")) == before
+
+
+def test_several_may_ask_at_once(layout: Layout, originals: Originals, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = list(load_worklist(layout).cards)[:FILES]
+    monkeypatch.setattr(module, "_KEPT", 1)
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(originals, ids * 5))
+    assert all(isinstance(original, Original) for original in found)
 
 
 def test_without_the_private_folder_there_are_none(layout: Layout) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -68,10 +68,22 @@ def layout(tmp_path: Path) -> Layout:
 
 
 @pytest.fixture
-def served(layout: Layout) -> Iterator[Served]:
-    served = Served(layout, "--reviewer", "Dr A")
-    yield served
-    served.kill()
+def serve() -> Iterator[Callable[..., Served]]:
+    """Starts servers that do not outlive the test."""
+    started: list[Served] = []
+
+    def start(layout: Layout, *words: str) -> Served:
+        started.append(Served(layout, *words))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.kill()
+
+
+@pytest.fixture
+def served(layout: Layout, serve: Callable[..., Served]) -> Served:
+    return serve(layout, "--reviewer", "Dr A")
 
 
 @pytest.fixture
@@ -194,8 +206,8 @@ def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_neither_a_closed_browser_nor_a_killed_server_loses_a_verdict(layout: Layout, browser) -> None:
-    served = Served(layout)
+def test_neither_a_closed_browser_nor_a_killed_server_loses_a_verdict(layout: Layout, serve, browser) -> None:
+    served = serve(layout)
     one_browser = browser.new_context()
     page = one_browser.new_page()
     page.goto(served.address)
@@ -213,10 +225,37 @@ def test_neither_a_closed_browser_nor_a_killed_server_loses_a_verdict(layout: La
     shown(page)
     assert page.locator("#title").inner_text() == there, "the page goes back to what was not recorded"
     assert standing(load_verdicts(layout))["reviewer"].tolist() == ["Dr B", "Dr B"]
-    again = Served(layout, "--reviewer", "Dr B")
-    page = opened(browser, again.address)
+    page = opened(browser, serve(layout, "--reviewer", "Dr B").address)
     assert "2 by Dr B" in page.locator("#progress").inner_text()
-    again.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_after_an_answer_that_could_not_be_recorded_the_page_goes_on_where_it_was(
+    layout: Layout, served: Served, browser
+) -> None:
+    page = opened(browser, served.address)
+    there = page.locator("#title").inner_text()
+    page.route("**/api/verdicts", lambda route: route.abort())
+    page.keyboard.press("o")
+    page.locator("#problem", has_text="Not recorded").wait_for()
+    shown(page)
+    assert page.locator("#title").inner_text() == there
+    assert len(load_verdicts(layout)) == 0
+    page.unroute("**/api/verdicts")
+    press(page, "o", "x")
+    assert page.locator("#problem").inner_text() == ""
+    assert load_verdicts(layout)["verdict"].tolist() == ["out_of_domain", "cannot_tell"]
+    assert load_verdicts(layout)["image_id"].tolist() == list(load_worklist(layout).cards)[:2]
+    page.route("**/api/withdrawals", lambda route: route.abort())
+    page.keyboard.press("u")
+    page.locator("#problem", has_text="Not recorded").wait_for()
+    page.unroute("**/api/withdrawals")
+    shown(page)
+    press(page, "u")
+    says(page, "#said", "taken back")
+    assert len(standing(load_verdicts(layout))) == 1
+    assert page.errors == []
 
 
 @pytest.mark.slow
@@ -241,7 +280,7 @@ def test_the_original_is_shown_where_it_can_be_reached_and_the_page_says_what_it
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(layout: Layout, browser) -> None:
+def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(layout: Layout, serve, browser) -> None:
     worklist = load_worklist(layout)
     ids = list(worklist.cards)
     write_table(
@@ -252,8 +291,7 @@ def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(lay
         for i in [i for i in ids if worklist.cards[i]["given"]][:57]
     ]
     append_verdicts(layout, said, REGIONS)
-    served = Served(layout, "--reviewer", "Dr A")
-    page = opened(browser, served.address)
+    page = opened(browser, serve(layout, "--reviewer", "Dr A").address)
     assert "57 in a row" in page.locator("#run").inner_text()
     assert page.locator("#stop").inner_text() == ""
     assert "ROOM3 (40)" in page.locator("#station").inner_text()
@@ -272,7 +310,6 @@ def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(lay
     assert "Rank 81:" in page.locator("#title").inner_text(), "what was undone is shown again"
     assert page.locator("#stop").inner_text() == ""
     assert page.errors == []
-    served.kill()
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ export const unrecorded = new Set(); // image ids
 
 const newId = () => crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, "0"), "");
 
-/** Whether the answers given so far are recorded. */
+/** Resolves when no answer is under way any more: to false if the last one was not recorded. */
 export const settled = () => underWay;
 
 /** Record an answer; `done(told)` or `failed(error)` is called when that is known. Call only once `settled`. */
@@ -26,7 +26,8 @@ export function withdraw(last, done, failed) {
 function send(path, body, id, done, failed) {
   underWay = ask(path, body).then(response => response.json()).then(
     told => { unrecorded.delete(id); done(told); return true; },
-    error => { unrecorded.delete(id); failed(error); return false; },
+    // Who waited is told; whoever answers from now on has seen the page go back.
+    error => { unrecorded.delete(id); underWay = Promise.resolve(true); failed(error); return false; },
   );
 }
 window.addEventListener("beforeunload", event => { if (unrecorded.size) event.preventDefault(); });
