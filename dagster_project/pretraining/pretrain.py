@@ -58,6 +58,7 @@ def _in_processes(layout: Layout, params: Params, names: list[str], at_once: int
                 if isinstance(said, EncoderSummary):
                     made[name] = said
                     process.join()
+                    here.close()
                     del at_work[here]
                 elif isinstance(said, BaseException):
                     raise said

@@ -11,10 +11,10 @@ from dagster_project.errors import RayTruthError
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. `key` names it: the same answer read again has the same key.
+    """One answer. `key` names it: the same answer of the same time, read again, has the same key.
 
-    `model` and `data_version` are what the other tool showed, as the worklist's export says; '' where the file says
-    nothing. `at` is when it was given, '' where the file says nothing.
+    `given` and `proposed` are the regions that the tool showed, `model` and `data_version` what they come from, as
+    the worklist's export says; None and '' where the file says nothing. `at` is when it was given, '' likewise.
     """
 
     image_id: str
@@ -25,6 +25,8 @@ class Answer:
     key: str
     model: str = ""
     data_version: str = ""
+    given: str | None = None
+    proposed: str | None = None
 
     @property
     def verdict_id(self) -> str:

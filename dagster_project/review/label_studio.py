@@ -66,15 +66,18 @@ def _answer(data: dict[str, Any], annotation: dict[str, Any], reviewers: dict[st
         raise unreadable(path, f"{where} has not one verdict", "answer it in Label Studio and export again")
     verdict = said["verdict"][0]
     region = said.get("region", [""])[0] if verdict in NEEDS_REGION else ""
+    at = annotation.get("updated_at") or annotation["created_at"]
     return Answer(
         data["image_id"],
         verdict,
         region,
         _name(annotation["completed_by"], reviewers, path),
-        annotation.get("updated_at") or annotation["created_at"],
-        key="\0".join(["Label Studio", str(annotation["id"]), data["image_id"], verdict, region]),
+        at,
+        key="\0".join(["Label Studio", str(annotation["id"]), data["image_id"], verdict, region, at]),
         model=data.get("model", ""),
         data_version=data.get("data_version", ""),
+        given=data.get("given"),
+        proposed=data.get("proposed"),
     )
 
 

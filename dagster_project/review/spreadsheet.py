@@ -12,6 +12,7 @@ from dagster_project.review.cards import Worklist
 
 _SHOWN = ("image_id", "rank", "kind", "score", "given", "proposed", "provenance", "batch")
 _ANSWERED = ("image_id", "verdict", "region", "at")
+_TOLD = ("model", "data_version", "given", "proposed")
 _DO = f"give a CSV with the columns {', '.join(_ANSWERED)}"
 
 
@@ -39,8 +40,11 @@ def read_spreadsheet(path: Path, reviewers: dict[str, str]) -> list[Answer]:
         raise unreadable(path, type(error).__name__, _DO) from None
     if lacking := [column for column in _ANSWERED if column not in table.columns]:
         raise unreadable(path, f"it lacks the column(s) {', '.join(lacking)}", _DO)
-    table = table.reindex(columns=[*_ANSWERED, "model", "data_version"], fill_value="")
-    return [
-        Answer(image_id, verdict, region, name, at, "\0".join([name, image_id, verdict, region, at]), model, data)
-        for image_id, verdict, region, at, model, data in table[table["verdict"] != ""].to_numpy(str).tolist()
-    ]
+    answers = []
+    for row in table[table["verdict"] != ""].to_dict("records"):
+        answered, told = [row[column] for column in _ANSWERED], [row.get(column) for column in _TOLD]
+        image_id, verdict, region, at = answered
+        model, data, given, proposed = told
+        key = "\0".join([name, *answered])
+        answers.append(Answer(image_id, verdict, region, name, at, key, model or "", data or "", given, proposed))
+    return answers

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pandas as pd
 
 from dagster_project.errors import RayTruthError
 from dagster_project.files import content_hash, read_table, write_text
 from dagster_project.label_errors.find import load_label_errors
 from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts, update_corrected_labels
+from dagster_project.ledger import Verdict, append_verdicts, load_verdicts, update_corrected_labels
 from dagster_project.params import Params
+from dagster_project.review.answers import Answer
 from dagster_project.review.label_studio import read_results
+from dagster_project.review.readings import readings
 from dagster_project.review.spreadsheet import read_spreadsheet
 from dagster_project.review.worklist import judges_hash
 from dagster_project.taxonomy.taxonomy import load_taxonomy
@@ -42,25 +47,46 @@ def import_verdicts(layout: Layout, params: Params, path: Path, reviewers: dict[
     suggested = load_label_errors(layout).set_index("image_id")["suggested_region"]
     model, data = judges_hash(layout), content_hash(layout.training_set)
     regions = load_taxonomy(layout.root / params.regions).regions
+    _check_given(answers, regions)
+    answers = _news(answers, readings(load_verdicts(layout)))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     verdicts = [
         Verdict(
             answer.image_id,
             answer.verdict,
             answer.region,
-            given[answer.image_id] or "",
-            suggested.get(answer.image_id, ""),
+            (given[answer.image_id] or "") if answer.given is None else answer.given,
+            suggested.get(answer.image_id, "") if answer.proposed is None else answer.proposed,
             answer.reviewer,
             model=answer.model or model,
             data_version=answer.data_version or data,
             at=answer.at or now,
-            verdict_id=answer.verdict_id,
+            verdict_id=answer.verdict_id if answer.at else uuid.uuid4().hex,
         )
         for answer in answers
     ]
     added = append_verdicts(layout, verdicts, regions)
     update_corrected_labels(layout)
     return added
+
+
+def _news(answers: list[Answer], read: pd.DataFrame) -> list[Answer]:
+    """Without the answers that say no time and what their reviewer said last; whoever changed it back says news."""
+    columns = ["image_id", "reviewer", "verdict", "region"]
+    last = set(read[columns].itertuples(index=False, name=None))
+    said = dict.fromkeys(answers)
+    return [a for a in said if a.at or (a.image_id, a.reviewer, a.verdict, a.region) not in last]
+
+
+def _check_given(answers: list[Answer], regions: tuple[str, ...]) -> None:
+    """A label that was said to be right becomes the picture's: a file may not bring one that is no class."""
+    for answer in answers:
+        if answer.given and answer.given not in regions:
+            raise RayTruthError(
+                f"The answers show a given label that is no region here: {answer.given[:40]!r}",
+                where=f"image {answer.image_id}",
+                do="give the file as it was exported, with the regions of then; nothing was recorded",
+            )
 
 
 def export_corrections(layout: Layout, params: Params, out: Path) -> int:

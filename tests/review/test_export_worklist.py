@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 from support.reviewing import ranked_root
 
 from dagster_project.errors import RayTruthError
+from dagster_project.files import write_table
 from dagster_project.layout import Layout
-from dagster_project.ledger import VERDICTS, WITHDRAWN, load_verdicts
+from dagster_project.ledger import VERDICTS, WITHDRAWN, load_corrected_labels, load_verdicts
 from dagster_project.params import Params
 from dagster_project.review.cards import load_worklist
 from dagster_project.review.export_worklist import export_worklist
 from dagster_project.review.verdicts import import_verdicts
 from dagster_project.review.worklist import build_worklist
 from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.training_set.build import load_training_set
 
 Root = tuple[Layout, Params]
 ONE = {"": "Dr A"}
@@ -123,14 +126,16 @@ def test_a_task_shows_the_picture_and_marks_the_proposal(root: Root) -> None:
         )
 
 
-def annotated(task: dict[str, Any], number: int, by: object, verdict: str, region: str = "") -> dict[str, Any]:
+def annotated(
+    task: dict[str, Any], number: int, by: object, verdict: str, region: str = "", at: str = "2026-03-01T10:05:00Z"
+) -> dict[str, Any]:
     """The task as Label Studio exports it after one annotation."""
     said = {"verdict": verdict} | ({"region": region} if region else {})
     result = [
         {"from_name": name, "to_name": "picture", "type": "choices", "origin": "manual", "value": {"choices": [choice]}}
         for name, choice in said.items()
     ]
-    times = {"created_at": "2026-03-01T10:00:00Z", "updated_at": "2026-03-01T10:05:00Z"}
+    times = {"created_at": "2026-03-01T10:00:00Z", "updated_at": at}
     annotation = {"id": number, "completed_by": by, "was_cancelled": False, "result": result, **times}
     return {**task, "id": number, "annotations": [annotation]}
 
@@ -164,17 +169,45 @@ def test_label_studio_s_results_come_back_once_each(root: Root) -> None:
     assert set(zip(ledger["model"], ledger["data_version"], strict=True)) == shown(root)
 
 
-def test_an_answer_changed_in_label_studio_is_a_further_entry(root: Root) -> None:
+def test_an_answer_changed_in_label_studio_and_changed_back_is_a_further_entry_each_time(root: Root) -> None:
     task = tasks(root)[0]
-    import_verdicts(*root, results(root, annotated(task, 10, 1, "cannot_tell")), ONE)
-    assert import_verdicts(*root, results(root, annotated(task, 10, 1, "out_of_domain")), ONE) == 1
-    assert [row[1] for row in recorded(root)] == ["cannot_tell", "out_of_domain"]
+    for minute, verdict in enumerate(("cannot_tell", "out_of_domain", "cannot_tell")):
+        path = results(root, annotated(task, 10, 1, verdict, at=f"2026-03-01T10:0{minute}:00Z"))
+        assert [import_verdicts(*root, path, ONE) for _ in range(2)] == [1, 0]
+    assert [row[1] for row in recorded(root)] == ["cannot_tell", "out_of_domain", "cannot_tell"]
+
+
+def test_a_row_without_a_time_counts_when_it_is_not_what_was_said_last(root: Root) -> None:
+    image_id, path = next(iter(load_worklist(root[0]).cards)), root[0].root.parent / "v.csv"
+    for verdict in ("cannot_tell", "out_of_domain", "cannot_tell"):
+        path.write_text(f"image_id,verdict,region,at\n{image_id},{verdict},,\n{image_id},{verdict},,\n")
+        assert [import_verdicts(*root, path, ONE) for _ in range(2)] == [1, 0]
+    assert [row[1] for row in recorded(root)] == ["cannot_tell", "out_of_domain", "cannot_tell"]
+
+
+@pytest.mark.parametrize("to", ["csv", "label-studio"])
+def test_given_is_right_means_the_label_that_was_shown_though_it_was_corrected_meanwhile(root: Root, to: str) -> None:
+    card = next(iter(load_worklist(root[0]).cards.values()))
+    if to == "csv":
+        path = exported(root, to) / "worklist.csv"
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table.loc[0, "verdict"] = "given_is_right"
+        table.to_csv(path, index=False)
+    else:
+        path = results(root, annotated(tasks(root)[0], 10, 1, "given_is_right"))
+    training = load_training_set(root[0])
+    mine = training["image_id"] == card["image_id"]
+    write_table(root[0].training_set, training.assign(region=training["region"].mask(mine, card["proposed"])))
+    assert import_verdicts(*root, path, ONE) == 1
+    assert recorded(root) == [(card["image_id"], "given_is_right", "", card["given"], "Dr A")]
+    assert load_corrected_labels(root[0])["region"].tolist() == [card["given"]]
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
         (lambda task: task["annotations"][0].update(completed_by=7), "annotator 7 has no name"),
+        (lambda task: task["data"].update(given="moon"), "no region here: 'moon'"),
         (lambda task: task["annotations"][0].update(result=[]), "has not one verdict"),
         (lambda task: task["data"].pop("image_id"), "no Label Studio export"),
         (lambda task: task.pop("annotations"), "no Label Studio export"),
