@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from dagster_project.ingestion.letterbox import Box, sketched
+from dagster_project.ingestion.letterbox import sketched
+from dagster_project.ingestion.shown import Box, Covered, Picture
 from dagster_project.ingestion.text_models import STRIDE, read_line, text_map
 
 SIDE = 960  # px, longest side of the picture that is searched; a line must be about 10 px high in it
@@ -33,6 +34,7 @@ _UNCLIP = 1.8  # how far the line reaches beyond its core, in core areas a circu
 _TALLEST = 0.1  # of the picture's longest side: no line is higher
 _READ = ((2, 0.8), (5, 0.6))  # letters and digits at least, and their mean confidence then
 _UPRIGHT = 1.5  # height over width from which on a line is read turned
+_LITTLE = 0.2  # of the largest stroke in a box: strokes that only reach in are smaller
 _NEXT = 1.5  # line heights within which the rest of a line lies beside it
 _RING = 4  # px around a box, whose median fills it
 
@@ -48,28 +50,29 @@ class _Line:
         return min(bottom - top, right - left)
 
 
-def without_text(picture: np.ndarray) -> tuple[np.ndarray, float]:
-    """A picture (Rows, Columns) float32 in 0..255 with its lines of text painted over, and their share of its area.
+def without_text(picture: Picture, small: np.ndarray | None = None) -> tuple[Picture, float]:
+    """A picture (Rows, Columns) in 0..255 with its lines of text painted over, and their share of its area.
 
-    The picture itself is returned where there are none.
+    The picture itself is returned where there are none. `small`: what `sketched` makes of it, if that is there already.
     """
-    boxes = text_boxes(picture)
+    boxes = text_boxes(picture, small)
     if not boxes:
         return picture, 0.0
-    painted = picture.copy()
+    covers = []
     masked = np.zeros(picture.shape, bool)
     for top, bottom, left, right in boxes:
         around = picture[max(top - _RING, 0) : bottom + _RING, max(left - _RING, 0) : right + _RING]
         rim = np.ones(around.shape, bool)
         rim[_RING:-_RING, _RING:-_RING] = False
-        painted[top:bottom, left:right] = np.median(around[rim])
+        covers.append(((top, bottom, left, right), float(np.median(around[rim]))))
         masked[top:bottom, left:right] = True
-    return painted, float(masked.mean())
+    return Covered(picture, covers), float(masked.mean())
 
 
-def text_boxes(picture: np.ndarray) -> list[Box]:
-    """The lines of text of a picture (Rows, Columns) float32 in 0..255, as boxes in its own pixels."""
-    small = sketched(picture, SIDE)
+def text_boxes(picture: Picture, small: np.ndarray | None = None) -> list[Box]:
+    """The lines of text of a picture (Rows, Columns) in 0..255, as boxes in its own pixels; `small` as above."""
+    if small is None:
+        small = sketched(picture, SIDE)
     scale = np.array(picture.shape) / small.shape
     lines = []
     for core in (box for region in _regions(small) for box in _cores(small, region)):
@@ -83,21 +86,33 @@ def text_boxes(picture: np.ndarray) -> list[Box]:
 
 def _regions(small: np.ndarray) -> list[Box]:
     """Parts of a uint8 picture (rows, columns) in which strokes stand close together; most pictures have few."""
-    levels = small.astype(np.int16)
-    down, across = levels[2:] - levels[:-2], levels[:, 2:] - levels[:, :-2]
-    dense, strokes = np.ones([-(-side // _CELL) for side in small.shape], bool), np.zeros(small.shape, bool)
-    for steps, inner in ((down, np.s_[1:-1, :]), (across, np.s_[:, 1:-1])):
-        rising, falling = steps >= _STEEP, steps <= -_STEEP
-        shares = (_share(steep, inner, small.shape) for steep in (rising, falling))
-        dense &= np.minimum(*shares) >= _STEEP_SHARE
-        strokes[inner] |= rising | falling
-    labels, count = ndimage.label(ndimage.binary_dilation(dense, np.ones((3, 3))), np.ones((3, 3)))
+    steep = _steep(small)
+    share = np.min([_share(mask) for mask in steep], axis=0)
+    labels, count = ndimage.label(ndimage.binary_dilation(share >= _STEEP_SHARE, np.ones((3, 3))), np.ones((3, 3)))
+    if not count:
+        return []
+    strokes = np.logical_or.reduce(steep)
     places = (tuple(slice(s.start * _CELL, s.stop * _CELL) for s in cells) for cells in ndimage.find_objects(labels))
     boxes = [_around(strokes[place], place, small.shape) for place in places]
     area = sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
     if count > _MOST_REGIONS or area > _MOST_AREA * small.size:
         return [(0, small.shape[0], 0, small.shape[1])]
     return boxes
+
+
+def _steep(small: np.ndarray) -> np.ndarray:
+    """Where levels rise and fall by _STEEP or more, down and across: bool (4, rows, columns), filled up to whole cells.
+
+    In 8 bits, as more take longer: beyond 255 - _STEEP nothing can rise so far.
+    """
+    rows, columns = small.shape
+    beyond = np.minimum(small, 256 - _STEEP) + np.uint8(_STEEP - 1)
+    steep = np.zeros((4, -(-rows // _CELL) * _CELL, -(-columns // _CELL) * _CELL), bool)
+    np.greater(small[2:], beyond[:-2], out=steep[0, 1 : rows - 1, :columns])
+    np.greater(small[:-2], beyond[2:], out=steep[1, 1 : rows - 1, :columns])
+    np.greater(small[:, 2:], beyond[:, :-2], out=steep[2, :rows, 1 : columns - 1])
+    np.greater(small[:, :-2], beyond[:, 2:], out=steep[3, :rows, 1 : columns - 1])
+    return steep
 
 
 def _around(strokes: np.ndarray, place: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
@@ -112,15 +127,10 @@ def _around(strokes: np.ndarray, place: tuple[slice, ...], shape: tuple[int, ...
     return sides[0], sides[1], sides[2], sides[3]
 
 
-def _share(mask: np.ndarray, inner: tuple[slice, slice], shape: tuple[int, ...]) -> np.ndarray:
-    """How much of the four cells around each cell's lower right corner, and its upper left one, is set; the greater.
-
-    `mask` is of the `inner` part of a picture of `shape`.
-    """
-    rows, columns = (-(-side // _CELL) for side in shape)
-    padded = np.zeros((rows * _CELL, columns * _CELL), np.uint8)
-    padded[: shape[0], : shape[1]][inner] = mask
-    stripes = padded.reshape(rows, _CELL, -1).sum(axis=1, dtype=np.uint8)
+def _share(mask: np.ndarray) -> np.ndarray:
+    """How much of the four cells around each cell's lower right corner, and its upper left one, is set; the greater."""
+    rows, columns = (side // _CELL for side in mask.shape)
+    stripes = mask.view(np.uint8).reshape(rows, _CELL, -1).sum(axis=1, dtype=np.uint8)
     cells = stripes.reshape(rows, columns, _CELL).sum(axis=2, dtype=np.float32) / _CELL**2
     four = ndimage.uniform_filter(cells, 2, mode="constant")  # of each cell with those above and left of it
     return np.maximum(four, np.pad(four, ((0, 1), (0, 1)))[1:, 1:])
@@ -152,12 +162,14 @@ def _enlarged(core: Box, scale: np.ndarray, shape: tuple[int, ...]) -> Box:
     )
 
 
-def _is_read(picture: np.ndarray, box: Box) -> bool:
+def _is_read(picture: Picture, box: Box) -> bool:
     top, bottom, left, right = box
     line = picture[top:bottom, left:right]
     if max(line.shape) > SIDE:  # the reader needs 48 px of height
         line = np.asarray(Image.fromarray(line).reduce(max(1, min(line.shape) // 64)))
     line = line.astype(np.uint8)
+    if _is_one_letter(line):
+        return False
     upright = line.shape[0] > _UPRIGHT * line.shape[1]
     for turned in (np.rot90(line), np.rot90(line, -1)) if upright else (line,):
         text, confidence = read_line(np.ascontiguousarray(turned))
@@ -165,6 +177,27 @@ def _is_read(picture: np.ndarray, box: Box) -> bool:
         if any(letters >= least and confidence >= sure for least, sure in _READ):
             return True
     return False
+
+
+def _is_one_letter(line: np.ndarray) -> bool:
+    """Whether a uint8 picture (rows, columns) shows a single stroke, enclosing one place at most: reading takes long.
+
+    Letters on a plate are no single stroke, nor is a plate that encloses several. What little reaches in from beyond,
+    as a ring around a letter, does not count.
+    """
+    if max(line.shape) > _UPRIGHT * min(line.shape):
+        return False
+    away = np.abs(line - np.median(_rim(line)))
+    ink = away >= away.max() / 2
+    labels, count = ndimage.label(ink, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    reaches_in = np.isin(np.arange(1, count + 1), _rim(labels)) & (sizes < _LITTLE * sizes.max())
+    grounds = ndimage.label(np.pad(~np.isin(labels, np.flatnonzero(~reaches_in) + 1), 1, constant_values=True))[1]
+    return bool((~reaches_in).sum() == 1 and grounds <= 2)
+
+
+def _rim(picture: np.ndarray) -> np.ndarray:
+    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
 
 
 def _continues(line: _Line, other: _Line) -> bool:

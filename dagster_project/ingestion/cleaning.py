@@ -14,9 +14,11 @@ import numpy as np
 from pydicom.dataset import Dataset
 from scipy import ndimage
 
+from dagster_project.ingestion.burned_in_text import SIDE as SEARCHED
 from dagster_project.ingestion.burned_in_text import without_text
 from dagster_project.ingestion.elements import integer, text
-from dagster_project.ingestion.letterbox import Box, fitted
+from dagster_project.ingestion.letterbox import fitted, sketched_and_fitted
+from dagster_project.ingestion.shown import Box, Picture
 
 _EVEN = 12.0  # grey levels of 255 by which the pixels of a margin's line differ at most: noise, JPEG artefacts
 _EXTREME = 16.0  # grey levels from black or white within which a margin lies
@@ -44,16 +46,18 @@ class Cleaned:
     masked: float = 0.0
 
 
-def clean(picture: np.ndarray, declared: Box | None, side: int) -> Cleaned:
+def clean(picture: Picture, declared: Box | None, side: int) -> Cleaned:
     """Paint over a picture's text, cut its margins off, fit it to `side`, and blank its marks.
 
-    `picture` is (Rows, Columns) float32 in 0..255.
+    `picture` is (Rows, Columns) in 0..255.
 
     `declared`: the field that the header declares, in the picture's pixels; an edge of it counts only if nothing of
     interest lies beyond.
     """
-    picture, masked = without_text(picture)
-    small = fitted(picture, side)
+    sketch, small = sketched_and_fitted(picture, SEARCHED, side)
+    picture, masked = without_text(picture, sketch)
+    if masked:
+        small = fitted(picture, side)
     unmarked, blanked = without_marks(small)
     scale = np.array(picture.shape).repeat(2) / np.array(small.shape).repeat(2)
     box = _declared_field(unmarked, declared, scale) if declared else (0, small.shape[0], 0, small.shape[1])
@@ -62,7 +66,9 @@ def clean(picture: np.ndarray, declared: Box | None, side: int) -> Cleaned:
         return Cleaned(unmarked, 0.0, blanked, masked)
     top, bottom, left, right = _outwards(box, scale)
     unmarked, blanked = without_marks(fitted(picture, side, (top, bottom, left, right)))
-    return Cleaned(unmarked, 1 - (bottom - top) * (right - left) / picture.size, blanked, masked)
+    return Cleaned(
+        unmarked, 1 - (bottom - top) * (right - left) / (picture.shape[0] * picture.shape[1]), blanked, masked
+    )
 
 
 def content_box(picture: np.ndarray, within: Box) -> Box:

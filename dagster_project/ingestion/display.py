@@ -18,6 +18,7 @@ from dagster_project.ingestion.letterbox import fitted
 from dagster_project.ingestion.pixels import digest_of, displayed
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.ingestion.shown import Picture
 from dagster_project.ingestion.sources import SourceFile
 
 _LONGEST = 4096  # px; a larger picture is reduced
@@ -80,16 +81,14 @@ class OriginalReader:
         stored = decode(ds, [])
         if self.pseudonyms.of("pixels", digest_of(stored)) != wanted.pixel_digest:
             raise RefusedFile("changed")
-        picture, masked = displayed(ds, stored, self.percentiles, []), None
-        if self.clean:
-            picture, masked = without_text(picture)
+        shown = displayed(ds, stored, self.percentiles, [])
+        picture, masked = without_text(shown) if self.clean else (shown, None)
         rows, columns = stored.shape
         return Original(_jpeg(picture), rows, columns, masked)
 
 
-def _jpeg(picture: np.ndarray) -> bytes:
-    if max(picture.shape) > _LONGEST:
-        picture = fitted(picture, _LONGEST)
+def _jpeg(picture: Picture) -> bytes:
+    whole = fitted(picture, _LONGEST) if max(picture.shape) > _LONGEST else picture[:]
     file = BytesIO()
-    Image.fromarray(np.rint(picture).astype(np.uint8)).save(file, "JPEG", quality=_QUALITY)
+    Image.fromarray(np.rint(whole).astype(np.uint8)).save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()

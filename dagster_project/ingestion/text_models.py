@@ -65,9 +65,12 @@ def _alphabet() -> tuple[str, ...]:
 def _session(name: str) -> InferenceSession:
     import onnxruntime
 
+    from dagster_project.ingestion.text_graphs import folded
+
     spec = find_spec("rapidocr_onnxruntime")  # found, not imported: the package itself would load OpenCV
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # a worker process a core
     options.enable_cpu_mem_arena = False  # pictures differ in size: the arena would keep memory for each
-    return onnxruntime.InferenceSession(folder / "models" / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
+    model = folded(folder / "models" / f"{name}.onnx")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

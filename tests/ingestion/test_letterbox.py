@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dagster_project.ingestion.letterbox import fitted, sketched
+from dagster_project.ingestion.letterbox import fitted, sketched, sketched_and_fitted
 
 SHAPES = [(2500, 2048), (960, 125), (250, 96), (97, 1000), (65, 64), (64, 64), (3, 700), (1, 300), (1000, 1)]
 
@@ -45,3 +45,11 @@ def test_a_sketch_is_off_by_one_grey_level_at_most(shape: tuple[int, int]) -> No
     found = sketched(picture, 60)
     assert found.dtype == np.uint8
     assert np.abs(found - fitted(picture, 60)).max() <= 1.5
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (30, 20), (100, 20_000)])
+def test_a_sketch_and_a_picture_made_together_are_those_made_alone(shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(1).uniform(0, 255, shape).astype(np.float32)
+    sketch, small = sketched_and_fitted(picture, 64, 50)
+    np.testing.assert_array_equal(sketch, sketched(picture, 64))
+    np.testing.assert_array_equal(small, fitted(picture, 50))
