@@ -6,6 +6,7 @@ most of which onnxruntime cannot fuse.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,8 @@ class _Graph:
         for node in graph.node:
             if node.op_type == "Constant":
                 self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+        self.makers = {name: node for node in self.nodes for name in node.output}
+        self.uses = Counter(name for node in self.nodes for name in node.input)
         self.kept = {output.name for output in graph.output}
 
     def store(self, graph: onnx.GraphProto) -> None:
@@ -110,11 +113,11 @@ class _Graph:
 
     def _maker(self, name: str) -> NodeProto:
         """The node that makes a value; an empty one if none does."""
-        return next((node for node in self.nodes if name in node.output), NodeProto())
+        return self.makers.get(name, _NOBODY)
 
     def _is_inner(self, name: str) -> bool:
         """Whether a value is used once, and within the graph."""
-        return name not in self.kept and sum(list(node.input).count(name) for node in self.nodes) == 1
+        return name not in self.kept and self.uses[name] == 1
 
     def _put(self, name: str, values: dict[str, np.ndarray]) -> list[str]:
         self.constants |= {f"{name}/{key}": value for key, value in values.items()}
@@ -122,6 +125,15 @@ class _Graph:
 
     def _replace(self, old: list[NodeProto], *new: NodeProto) -> None:
         """Take out nodes, and put new ones where the last of them was."""
-        place = max(index for index, node in enumerate(self.nodes) if any(node is gone for gone in old))
+        gone = {id(node) for node in old}
+        place = max(index for index, node in enumerate(self.nodes) if id(node) in gone)
         self.nodes[place : place + 1] = new
-        self.nodes = [node for node in self.nodes if not any(node is gone for gone in old)]
+        self.nodes = [node for node in self.nodes if id(node) not in gone]
+        for node in old:
+            self.uses.subtract(node.input)
+        for node in new:
+            self.uses.update(node.input)
+            self.makers |= dict.fromkeys(node.output, node)
+
+
+_NOBODY = NodeProto()
