@@ -10,14 +10,12 @@ from dagster_project.files import write_table
 from dagster_project.label_errors.out_of_sample import JUDGES, Judged
 from dagster_project.layout import Layout
 
-_TOGETHER = "all_side_by_side"  # where a judge of all encoders together follows those of each
-
 
 def write_judgements(layout: Layout, table: pd.DataFrame, judged: Judged, regions: tuple[str, ...]) -> None:
     """Write `data/judgements.parquet`: image_id, judge, a probability a region; `table` is the training set."""
     parts = [
         pd.DataFrame(said.astype(np.float32), columns=list(regions)).assign(image_id=table["image_id"], judge=judge)
-        for judge, said in zip((*JUDGES, _TOGETHER), judged.probabilities, strict=False)
+        for judge, said in zip(JUDGES, judged.probabilities, strict=True)
     ]
     write_table(layout.judgements, pd.concat(parts)[["image_id", "judge", *regions]])
 

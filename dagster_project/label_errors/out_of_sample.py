@@ -1,8 +1,9 @@
 """Probabilities of every picture's class from models that saw neither its label nor its patient's.
 
 Pictures fall into folds by patient group. A picture of fold k is judged by probes fitted on the other folds, whose
-strength and temperature are chosen within those other folds too. An encoder trained without labels serves all folds;
-one that learns from labels is trained for each fold, on the others.
+strength and temperature are chosen within those other folds too, and by the votes of its nearest pictures of the other
+folds. An encoder trained without labels serves all folds; one that learns from labels is trained for each fold, on the
+others.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dagster_project.errors import RayTruthError
 from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.evaluation.linear_head import choose_linear_head, fit_linear_head
 from dagster_project.files import read_json
+from dagster_project.label_errors.neighbours import find_neighbours
 from dagster_project.layout import CROSSFIT, SELF_SUPERVISED, Layout
 from dagster_project.params import Params
 from dagster_project.pretraining.backbone import load_backbone
@@ -27,17 +29,19 @@ from dagster_project.pretraining.encoder import learned_from
 from dagster_project.pretraining.views import viewed_px
 from dagster_project.training_set.build import gather_pictures
 
-JUDGES = (*SELF_SUPERVISED, CROSSFIT)  # one probe on each, and one more on all side by side
+ENCODERS = (*SELF_SUPERVISED, CROSSFIT)
+JUDGES = (*ENCODERS, "all_side_by_side", "neighbours")  # a probe on each encoder and on all together, and votes
+_VOTERS = 10  # nearest pictures on SimCLR
 _LEAST = 1e-9
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What probes on each of the JUDGES, then on all, none of which saw a picture's label or its patient's, say of it.
+    """What the JUDGES, none of which saw a picture's label or its patient's, say of it.
 
-    `probabilities` (J + 1, N, K). `around` (F, N, K): what probes on the self-supervised encoders say of every picture
-    when neither its own fold nor fold f taught them, so that the labels around a picture of fold f are doubted by
-    models that do not know its label.
+    `probabilities` (J, N, K). `around` (F, N, K): what probes on the self-supervised encoders say together of every
+    picture when neither its own fold nor fold f taught them, so that the labels around a picture of fold f are doubted
+    by models that do not know its label.
     """
 
     probabilities: np.ndarray
@@ -46,7 +50,7 @@ class Judged:
     @property
     def mean(self) -> np.ndarray:
         """The judges' geometric mean, (N, K); rows sum to 1."""
-        return softmax(np.log(np.maximum(self.probabilities, _LEAST)).mean(axis=0), axis=1)
+        return _together(self.probabilities)
 
 
 def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarray, classes: int) -> Judged:
@@ -59,8 +63,8 @@ def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarra
     fold, folds = table["fold"].to_numpy(int), params.training_set.folds
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
     pictures = gather_pictures(layout, table, viewed_px(params.learning))
-    probabilities = np.zeros((len(JUDGES) + 1, len(table), classes))
-    around = np.zeros((folds, len(table), classes))
+    probabilities = np.zeros((len(JUDGES), len(table), classes))
+    around = np.zeros((folds, len(SELF_SUPERVISED), len(table), classes))
     for k in range(folds):
         _check_held_out(layout, table, labels, k)
         each = list(_embeddings_for(layout, params, pictures, k))
@@ -70,8 +74,15 @@ def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarra
             probabilities[j, fold == k] = _judged(case, (k,), k, setting)
             if j < len(SELF_SUPERVISED):
                 for f in range(folds):
-                    around[k, fold == f] += _judged(case, (k, f), f, setting) / len(SELF_SUPERVISED)
-    return Judged(probabilities, around)
+                    around[k, j, fold == f] = _judged(case, (k, f), f, setting)
+        voters = find_neighbours(each[0], teaches & (fold != k), table["group"].to_numpy(object).astype(str), _VOTERS)
+        probabilities[-1, fold == k] = voters.vote(labels, classes)[fold == k]
+    return Judged(probabilities, np.stack([_together(said) for said in around]))
+
+
+def _together(said: np.ndarray) -> np.ndarray:
+    """The geometric mean of probabilities (J, N, K), (N, K)."""
+    return softmax(np.log(np.maximum(said, _LEAST)).mean(axis=0), axis=1)
 
 
 def _check_held_out(layout: Layout, table: pd.DataFrame, labels: np.ndarray, k: int) -> None:
@@ -89,7 +100,7 @@ def _check_held_out(layout: Layout, table: pd.DataFrame, labels: np.ndarray, k: 
 
 
 def _embeddings_for(layout: Layout, params: Params, pictures: np.ndarray, k: int) -> Iterator[np.ndarray]:
-    """Embeddings (N, D) of each judge's encoder for fold k."""
+    """Embeddings (N, D) of each of the ENCODERS for fold k."""
     for encoder in SELF_SUPERVISED:
         yield load_embeddings(layout, encoder, len(pictures))
     backbone = load_backbone(layout.encoder(CROSSFIT) / f"fold_{k}" / "weights.safetensors", params.learning)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
-from scipy.stats import rankdata
+from scipy.stats import median_abs_deviation, rankdata
 
 from dagster_project.label_errors.copies import conflicting_copies, knowing_copies
 from dagster_project.label_errors.neighbours import Neighbours, no_class_probability
@@ -17,6 +17,7 @@ _MISSING = 1e-3  # a missing label is surely not right; below this they are orde
 _UNDECIDED = ("absent", "unmapped", "undecidable")
 OF_NO_CLASS = ("outside", "small_class")
 _BOTH = 0.15  # least probability, and least share of the neighbours' labels, of each of two regions
+_OUTLIER = 3.0  # standard deviations above the site's median
 
 
 def rank_labels(
@@ -104,8 +105,10 @@ def _judged_alone(
 def errors_around(
     fold: np.ndarray, labels: np.ndarray, judged: Judged, known: np.ndarray, neighbours: Neighbours
 ) -> np.ndarray:
-    """Share of wrong labels among each picture's neighbours, (N,) in 0..1, by judges that do not know its own label.
+    """Share of wrong labels around each picture, (N,) in 0..1, by judges that know neither its label nor its patient's.
 
+    Half of it is the share among its neighbours, half that among theirs: a picture on the edge of a class has some of
+    another, one of no class lies among its like.
     `known` (N,) is 0 where a reviewer gave the label, 1 where it names a region that is no class (right or wrong, there
     is no class for what stands there), else NaN.
     """
@@ -115,11 +118,18 @@ def errors_around(
         doubt = np.zeros(len(labels))
         doubt[given] = 1 - judged.around[k, given, labels[given]]
         doubt = np.where(np.isnan(known), doubt, known)
-        found[fold == k] = neighbours.mean(doubt)[fold == k]
+        found[fold == k] = ((neighbours.mean(doubt) + neighbours.mean_beyond(doubt)) / 2)[fold == k]
     return np.nan_to_num(found)
 
 
 def _two_regions(labels: np.ndarray, true: np.ndarray, neighbours: Neighbours) -> np.ndarray:
-    """Whether the label is one of two classes that are both likely and both borne by the neighbours; bool (N,)."""
-    both = np.minimum(true, neighbours.bear(labels, true.shape[1])) >= _BOTH  # (N, K)
-    return (labels >= 0) & (both.sum(axis=1) == 2) & both[np.arange(len(labels)), np.maximum(labels, 0)]
+    """Whether the label is one of two classes that are both likely and both borne by the neighbours; bool (N,).
+
+    Both must stand out: judges that learned little find a second class in every picture.
+    """
+    given = labels >= 0
+    both = np.minimum(true, neighbours.bear(labels, true.shape[1]))  # (N, K)
+    second = np.sort(both[given], axis=1)[:, -2]
+    usual = np.median(second) + _OUTLIER * median_abs_deviation(second, scale="normal")
+    both = both >= max(_BOTH, usual)
+    return given & (both.sum(axis=1) == 2) & both[np.arange(len(labels)), np.maximum(labels, 0)]

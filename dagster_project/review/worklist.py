@@ -19,7 +19,7 @@ from sklearn.neighbors import NearestNeighbors
 from dagster_project.evaluation.embeddings import load_embeddings
 from dagster_project.files import content_hash, replacing_dir, write_json
 from dagster_project.label_errors.find import load_label_errors
-from dagster_project.label_errors.out_of_sample import JUDGES
+from dagster_project.label_errors.out_of_sample import ENCODERS
 from dagster_project.layout import Layout
 from dagster_project.ledger import load_verdicts
 from dagster_project.params import Params
@@ -82,8 +82,8 @@ def _unsettled(layout: Layout, params: Params, ranked: pd.DataFrame) -> pd.DataF
 
 
 def judges_hash(layout: Layout) -> str:
-    """One hash for the encoders whose opinions the cards show."""
-    return hashlib.sha256("".join(content_hash(layout.encoder(judge)) for judge in JUDGES).encode()).hexdigest()
+    """One hash for the encoders on which the opinions rest that the cards show."""
+    return hashlib.sha256("".join(content_hash(layout.encoder(name)) for name in ENCODERS).encode()).hexdigest()
 
 
 def _cards(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray) -> list[dict[str, Any]]:

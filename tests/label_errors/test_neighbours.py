@@ -41,9 +41,38 @@ def test_a_nearer_neighbour_counts_more_and_shares_add_up() -> None:
     assert shares[0, 1] > shares[0, 0]
 
 
+def test_votes_are_probabilities_and_many_equal_ones_count_more_than_few() -> None:
+    rng = np.random.default_rng(2)
+    embeddings = np.concatenate([rng.normal((5, 0), 0.1, (12, 2)), rng.normal((0, 5), 0.1, (12, 2))])
+    labels, groups = np.repeat([0, 1], 12), np.arange(24).astype(str)
+    many, one = (find_neighbours(embeddings, labels >= 0, groups, n).vote(labels, 3) for n in (8, 1))
+    np.testing.assert_allclose(many.sum(axis=1), 1)
+    assert (many.argmax(axis=1) == labels).all()
+    assert (many.max(axis=1) > one.max(axis=1)).all()
+    assert (many > 0).all(), "a class that no neighbour bears is unlikely, not impossible"
+
+
+def test_beyond_the_neighbours_lie_theirs_but_none_of_the_picture_s_own_patient() -> None:
+    rng = np.random.default_rng(3)
+    embeddings, groups = rng.normal(size=(30, 4)), np.array([f"p{i // 2}" for i in range(30)])
+    found = find_neighbours(embeddings, np.ones(30, bool), groups, 5)
+    values = rng.normal(size=30)
+    want = np.zeros(30)
+    for i in range(30):
+        each = []
+        for j, w in zip(found.rows[i], found.weight[i], strict=True):
+            others = [(r, v) for r, v in zip(found.rows[j], found.weight[j], strict=True) if groups[r] != groups[i]]
+            each.append((w, np.average([values[r] for r, _ in others], weights=[v for _, v in others])))
+        want[i] = np.average([v for _, v in each], weights=[w for w, _ in each])
+    np.testing.assert_allclose(found.mean_beyond(values), want)
+    mine = np.where(groups == "p3", 1e9, values)
+    np.testing.assert_allclose(found.mean_beyond(mine)[groups == "p3"], want[groups == "p3"])
+
+
 def test_without_neighbours_nothing_is_known() -> None:
     found = find_neighbours(np.eye(3), np.ones(3, bool), np.array(["p", "p", "p"]), 2)
     assert np.isnan(found.mean(np.ones(3))).all()
+    assert np.isnan(found.mean_beyond(np.ones(3))).all()
     assert np.isnan(found.agreement(np.zeros(3, int))).all()
 
 

@@ -36,7 +36,7 @@ def with_one_epoch(root: Trained) -> Trained:
 
 
 def judged(root: Trained, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (J + 1, N, K), and those around the pictures of each fold (F, N, K)."""
+    """Probabilities (J, N, K), and those around the pictures of each fold (F, N, K)."""
     found = judge(root.layout, root.params, table, class_numbers(root.layout, root.params, table), CLASSES)
     return found.probabilities, found.around
 
@@ -75,7 +75,7 @@ def test_the_labels_of_a_fold_change_nothing_in_how_that_fold_is_judged(
     np.testing.assert_array_equal(after[:, mine], before[:, mine])
     np.testing.assert_array_equal(around_after[fold], around_before[fold])
     assert (around_after[(fold + 1) % 3] != around_before[(fold + 1) % 3]).any()
-    for j in range(len(JUDGES) + 1):
+    for j in range(len(JUDGES)):
         assert (after[j, ~mine] != before[j, ~mine]).any(), "else the test would prove nothing"
 
 
@@ -105,7 +105,7 @@ def test_every_picture_gets_probabilities_also_without_a_label(trained: Trained)
     table = load_training_set(trained.layout)
     assert table["region"].isna().any()
     probabilities, around = judged(trained, table)
-    assert probabilities.shape == (len(JUDGES) + 1, len(table), CLASSES)
+    assert probabilities.shape == (len(JUDGES), len(table), CLASSES)
     assert around.shape == (3, len(table), CLASSES)
     for found in (probabilities, around):
         np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-5)

@@ -119,7 +119,7 @@ def test_error_probabilities_add_up_to_about_as_many_as_are_wrong() -> None:
 def test_how_labels_go_wrong_is_learned_from_the_labels_of_other_folds_alone() -> None:
     _, labels, judged = noisy_case(4)
     table, mine = table_of(labels), np.flatnonzero(table_of(labels)["fold"] == 1)
-    nobody = Neighbours(np.zeros((len(labels), 1), int), np.zeros((len(labels), 1)))
+    nobody = Neighbours(np.zeros((len(labels), 1), int), np.zeros((len(labels), 1)), np.arange(len(labels)))
 
     def doubts(of: np.ndarray) -> np.ndarray:
         found = rank_labels(table, of, judged, REGIONS, nobody).sort_values("image_id")
@@ -139,7 +139,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
     table, place = table_of(labels), judged.mean.argmax(axis=1)
     neighbours = near(place, labels >= 0)
     place_of = np.argsort(order)
-    moved = Neighbours(place_of[neighbours.rows[order]], neighbours.weight[order])
+    moved = Neighbours(place_of[neighbours.rows[order]], neighbours.weight[order], neighbours.patient[order])
     again = rank_labels(table.iloc[order].reset_index(drop=True), labels[order], shuffled, REGIONS, moved)
     pd.testing.assert_frame_equal(again, rank_labels(table, labels, judged, REGIONS, neighbours))
 
@@ -176,6 +176,17 @@ def test_a_picture_of_two_regions_is_named_so() -> None:
     kinds = ranked(table_of(labels), labels, judged, place).set_index("image_id")["kind"]
     assert set(kinds[[f"{i:032x}" for i in both]]) == {"two_regions"}
     assert (kinds == "two_regions").sum() == len(both)
+
+
+def test_where_judges_see_a_second_region_in_every_picture_none_is_named_for_it() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.tile([0, 1, 2], 60)
+    logits = rng.normal(0, 0.4, (len(truth), 3))
+    logits[np.arange(len(truth)), truth] += 0.7
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    unsure = Judged(np.stack([probabilities] * 2), np.stack([probabilities] * FOLDS))
+    kinds = ranked(table_of(truth), truth, unsure, rng.integers(0, 4, len(truth)))["kind"]
+    assert (kinds == "two_regions").mean() < 0.02
 
 
 def test_a_missing_label_gets_a_proposal_and_the_surest_comes_first() -> None:
