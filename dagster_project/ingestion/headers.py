@@ -34,6 +34,7 @@ DICOMDIR = "1.2.840.10008.1.3.10"
 MODALITIES = ("CR", "DX", "RG")
 SOP_CLASSES = {CR: "CR", DX_PRESENTATION: "DX"}
 MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
+_COLOUR = re.compile(r"PALETTE COLOR|RGB|YBR_\w+|XYB|HSV|ARGB|CMYK")  # PS3.3, C.7.6.3.1.2, with the retired ones
 VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
@@ -143,13 +144,13 @@ def _refuse_other_kinds(ds: FileDataset | PlainHeader) -> None:
         raise RefusedFile("for_processing")
     if not sop_class and not text(ds, "Modality"):
         raise RefusedFile("damaged_header")
-    if text(ds, "Modality").upper() not in (*MODALITIES, ""):
+    if not {*MODALITIES, ""} & set(text(ds, "Modality").upper().split("\\")):
         raise RefusedFile("other_modality")
     if sop_class not in SOP_CLASSES:
         raise RefusedFile("other_sop_class")
     if integer(ds, "NumberOfFrames", 1) > 1:
         raise RefusedFile("multi_frame")
-    if integer(ds, "SamplesPerPixel", 1) != 1 or text(ds, "PhotometricInterpretation") not in (*MONOCHROME, ""):
+    if integer(ds, "SamplesPerPixel", 1) in (3, 4) or _COLOUR.fullmatch(text(ds, "PhotometricInterpretation")):
         raise RefusedFile("colour")
 
 
@@ -161,7 +162,7 @@ def _identity(ds: FileDataset | PlainHeader) -> Identity:
     identity = Identity(
         *(text(ds, k) for k in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"))
     )
-    if not (identity.sop_instance_uid and identity.study_instance_uid and identity.patient_id):
+    if not (identity.sop_instance_uid and identity.study_instance_uid and identity.patient_id.strip("\\ ")):
         raise RefusedFile("missing_identifier")
     for uid in (identity.sop_instance_uid, identity.study_instance_uid, identity.series_instance_uid):
         if uid and not (_UID.fullmatch(uid) and len(uid) <= 64):
@@ -179,7 +180,9 @@ def _refuse_bad_format(ds: Header) -> None:
     high = integer(ds, "HighBit", stored - 1)
     if allocated not in (8, _PIXEL_LIMIT_BITS) or not 0 < stored <= allocated or high != stored - 1:
         raise RefusedFile("inconsistent_bits")
-    if not text(ds, "PhotometricInterpretation"):
+    if text(ds, "PhotometricInterpretation") not in MONOCHROME or integer(ds, "SamplesPerPixel", 1) != 1:
+        raise RefusedFile("damaged_header")
+    if text(ds, "Modality").upper() not in (*MODALITIES, ""):  # several
         raise RefusedFile("damaged_header")
 
 

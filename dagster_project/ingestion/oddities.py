@@ -15,7 +15,7 @@ from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.privacy.actions import items_of
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
 
-_TEXTS = ("Manufacturer", "ManufacturerModelName", "StationName", "PatientName", *LABEL_ATTRIBUTES[1:])
+_TEXTS = ("Manufacturer", "ManufacturerModelName", "StationName", "PatientName", "PatientID", *LABEL_ATTRIBUTES[1:])
 _DECIMALS = ("KVP", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "NumberOfFrames")
 _MARKUP_OR_FORMULA = re.compile(r"</?[A-Za-z!]|^\s*[=+@-]\s*\w+.*[(|!]")
 _UNDECODABLE = "\ufffd"

@@ -22,7 +22,7 @@ QUARANTINE = {
     "unreadable": "the file cannot be opened",
     "link_outside": "a symbolic link that leads out of the source, dangles or loops",
     "changed": "the file changed while the batch was read; ingested again, the batch reads it anew",
-    "damaged_header": "the header cannot be parsed",
+    "damaged_header": "the header cannot be parsed, or says neither kind nor format of a picture",
     "nested_too_deep": "sequences nested beyond the limit",
     "missing_identifier": "no SOP instance, study or patient identifier",
     "invalid_uid": "a UID with other characters than digits and dots, or over 64 long",

@@ -75,7 +75,8 @@ def walk_files(source: Path) -> Iterator[SourceFile]:
             try:
                 info = path.lstat()
             except OSError:
-                yield SourceFile(str(path), relative, 0, "unreadable")
+                if path.name not in folders:  # the walk comes upon these itself
+                    yield SourceFile(str(path), relative, 0, "unreadable")
                 continue
             if stat.S_ISLNK(info.st_mode):
                 if not _leads_inside(path, root):

@@ -8,9 +8,11 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -22,7 +24,18 @@ from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 from support.dicoms import CR, DX, code, picture, radiograph, save
-from support.hostile import ITEM, OPEN_ITEM, UNDEFINED, deflated, element, nested, spliced, tag_of, with_value
+from support.hostile import (
+    ITEM,
+    OPEN_ITEM,
+    SEQUENCE_END,
+    UNDEFINED,
+    deflated,
+    element,
+    nested,
+    spliced,
+    tag_of,
+    with_value,
+)
 from support.readers import Outcome, outcome
 
 from dagster_project.ingestion.reasons import REASONS
@@ -39,6 +52,7 @@ OTHER_CLASSES = {
 }
 LATIN = "Knie f\xfcr \xdcbersicht"
 ABOVE_BITS = 0x8000
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
 CUT_STREAMS = {JPEG2000Lossless: "decoder_error", JPEGLSLossless: "pixels_short", RLELossless: "decoder_error"}
 EMPTY_ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
 SIZE_OF_PICTURE = struct.pack(">II", 60, 80)
@@ -205,6 +219,72 @@ def not_utf8(path: Path) -> None:
     path.write_bytes(content)
 
 
+def nested_private(vr: str, *, defined: bool) -> Make:
+    """A thousand sequences within each other under a private tag of no creator, `vr` written out."""
+    return more(0x00091010, nested(1000, defined=defined, tag=0x00091010, vr=vr))
+
+
+def encapsulated_as(syntax: str) -> Make:
+    """RLE fragments under a transfer syntax without compression."""
+
+    def make(path: Path) -> None:
+        ds = radiograph()
+        ds.compress(RLELossless)
+        ds.file_meta.TransferSyntaxUID, fragments = syntax, ds.PixelData
+        ds.PixelData = b"END"
+        dcmwrite(path, ds, enforce_file_format=True, implicit_vr=False, little_endian=syntax != BIG_ENDIAN)
+        content = path.read_bytes()
+        path.write_bytes(content[: content.rindex(b"END") - 4] + b"\xff" * 4 + fragments + SEQUENCE_END)
+
+    return make
+
+
+def two_frames(ds: Dataset) -> None:
+    """One frame said, two there."""
+    ds.PixelData = encapsulate([next(generate_frames(ds.PixelData, number_of_frames=1))] * 2)
+
+
+def with_icon(**elements: Any) -> Make:
+    icon = Dataset()
+    icon.Rows = icon.Columns = 8
+    icon.BitsAllocated, icon.BitsStored, icon.HighBit, icon.PixelRepresentation = 8, 8, 7, 0
+    icon.SamplesPerPixel, icon.PhotometricInterpretation = 1, "MONOCHROME2"
+    icon.add_new("PixelData", "OB", bytes(range(64)))
+    return plain(IconImageSequence=Sequence([icon]), **elements)
+
+
+def of_floats(path: Path) -> None:
+    save(radiograph(PixelData=None, FloatPixelData=picture(0).astype("<f4").tobytes(), BitsAllocated=32), path)
+
+
+def odd_length(more: int) -> Make:
+    """16-bit pixel data of one byte more, or less, than their number."""
+
+    def make(path: Path) -> None:
+        content = bytearray(save(radiograph(), path).read_bytes())
+        at, size = content.rindex(b"\xe0\x7f\x10\0OW") + 8, picture(0).nbytes
+        struct.pack_into("<I", content, at, size + more)
+        path.write_bytes((content + b"\7")[: at + 4 + size + more])
+
+    return make
+
+
+def padded(value: int, limit: int) -> Make:
+    return plain(PixelPaddingValue=value, PixelPaddingRangeLimit=limit)
+
+
+def zipped(path: Path) -> None:
+    content = save(radiograph(), path).read_bytes()
+    with ZipFile(path, "w") as archive:
+        archive.writestr("IM0001.dcm", content)
+
+
+def deflated_with_zlibs_header(path: Path) -> None:
+    content = deflated(radiograph(), path).read_bytes()
+    data = 144 + struct.unpack_from("<I", content, 140)[0]
+    path.write_bytes(content[:data] + zlib.compress(zlib.decompress(content[data:], -zlib.MAX_WBITS)))
+
+
 def lut(first: int, entries: list[int], count: int | None = None) -> Sequence:
     item = Dataset()
     item.add_new("LUTDescriptor", "SS", [len(entries) if count is None else count, first, 16])
@@ -239,11 +319,27 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "one frame said": (plain(NumberOfFrames=1), "accept", ""),
     "RGB": (plain(SamplesPerPixel=3, PhotometricInterpretation="RGB"), "skip", "colour"),
     "palette": (plain(PhotometricInterpretation="PALETTE COLOR"), "skip", "colour"),
+    "three samples, said to be grey": (plain(SamplesPerPixel=3), "skip", "colour"),
+    "no samples": (plain(SamplesPerPixel=0), "quarantine", "damaged_header"),
+    "unknown photometric interpretation": (plain(PhotometricInterpretation="GREY"), "quarantine", "damaged_header"),
+    "two modalities": (plain(Modality=["DX", "CT"]), "quarantine", "damaged_header"),
+    **{
+        f"frames: {said!r}": (value("NumberOfFrames", "IS", said), verdict, reason)
+        for said, verdict, reason in (
+            (b"0 ", "accept", ""),
+            (b"1\\0 ", "accept", ""),
+            (b"", "accept", ""),
+            (b"one ", "accept_warn", "bad_number"),
+            (b"-1", "quarantine", "decoder_error"),
+            (b"999999999999", "skip", "multi_frame"),
+        )
+    },
     "no photometric interpretation": (plain(PhotometricInterpretation=None), "quarantine", "damaged_header"),
     # Identifiers
     "no SOP instance": (plain(SOPInstanceUID=None), "quarantine", "missing_identifier"),
     "no study": (plain(StudyInstanceUID=None), "quarantine", "missing_identifier"),
     "no patient": (plain(PatientID=None), "quarantine", "missing_identifier"),
+    "patient of two empty values": (plain(PatientID=["", " "]), "quarantine", "missing_identifier"),
     "empty patient": (plain(PatientID="  "), "quarantine", "missing_identifier"),
     "no series": (plain(SeriesInstanceUID=None), "accept", ""),
     "UID is a path": (value("SOPInstanceUID", "UI", b"../../../etc/passwd\0"), "quarantine", "invalid_uid"),
@@ -280,6 +376,11 @@ CASES: dict[str, tuple[Make, str, str]] = {
         "nested_too_deep",
     ),
     "20 sequences nested": (more(tag_of("RequestAttributesSequence"), nested(20, defined=True)), "accept", ""),
+    "private sequences nested": (nested_private("SQ", defined=True), "quarantine", "nested_too_deep"),
+    "private sequences nested, undefined": (nested_private("SQ", defined=False), "quarantine", "nested_too_deep"),
+    "private unknowns nested, undefined": (nested_private("UN", defined=False), "quarantine", "nested_too_deep"),
+    "private unknowns nested": (nested_private("UN", defined=True), "accept_warn", "private_tags"),
+    "zip.dcm": (zipped, "quarantine", "not_dicom_content"),
     "sequence never closed": (
         more(
             tag_of("RequestAttributesSequence"),
@@ -321,6 +422,19 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "pixel data two bytes short": (plain(PixelData=b"\1\2" * 4799), "quarantine", "pixels_short"),
     "pixel data thrice": (plain(PixelData=picture(0).tobytes() * 3), "quarantine", "pixels_long"),
     "pixel data two bytes long": (plain(PixelData=picture(0).tobytes() + b"\0\0"), "quarantine", "pixels_long"),
+    "of floats": (of_floats, "quarantine", "inconsistent_bits"),
+    "an icon only": (with_icon(PixelData=None), "quarantine", "no_pixels"),
+    "an icon beside": (with_icon(), "accept", ""),
+    "an odd byte more": (odd_length(1), "accept_warn", "pixel_padding"),
+    "an odd byte less": (odd_length(-1), "quarantine", "pixels_short"),
+    "padding of a range": (padded(0, 400), "accept", ""),
+    "padding of all values": (padded(0, 4095), "accept", ""),
+    "padding of a turned range": (padded(4000, 0), "accept", ""),
+    "compressed in big endian": (encapsulated_as(BIG_ENDIAN), "quarantine", "damaged_header"),
+    "compressed, said not to be": (encapsulated_as("1.2.840.10008.1.2.1"), "quarantine", "pixels_short"),
+    "JPEG 2000 of two frames": (compressed(JPEG2000Lossless, two_frames), "quarantine", "decoder_error"),
+    "RLE of two frames": (compressed(RLELossless, two_frames), "quarantine", "decoder_error"),
+    "deflated with zlib's header": (deflated_with_zlibs_header, "quarantine", "damaged_header"),
     "rows too many": (plain(Rows=90), "quarantine", "pixels_short"),
     "constant": (plain(pixels=np.full((80, 60), 9)), "quarantine", "constant"),
     "JPEG 2000 of another size": (
@@ -396,6 +510,22 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "VOI LUT of one entry": (plain(VOILUTSequence=lut(0, [7])), "accept_warn", "voi_ignored"),
     "private attributes": (private, "accept_warn", "private_tags"),
     "unknown character set": (value("SpecificCharacterSet", "CS", b"ISO_IR 999"), "accept_warn", "charset"),
+    "50 character sets": (plain(SpecificCharacterSet=["ISO 2022 IR 100"] * 50), "accept", ""),
+    "50 unknown character sets": (
+        value("SpecificCharacterSet", "CS", b"\\".join(b"X%02d" % i for i in range(50)) + b" "),
+        "accept_warn",
+        "charset",
+    ),
+    "name in three scripts, none decodable": (
+        value("PatientName", "PN", b"CANARYNAME^A=\xff\xfe\x81^\x82=\xfe\x80\x81"),
+        "accept_warn",
+        "charset;odd_text",
+    ),
+    "undeclared bytes in the patient's number": (
+        value("PatientID", "LO", b"CANARYID\xc4\xd6"),
+        "accept_warn",
+        "charset",
+    ),
     "undeclared Latin-1": (
         value("StudyDescription", "LO", LATIN.encode("latin-1")),
         "accept_warn",

@@ -63,6 +63,17 @@ def test_a_very_deep_tree_is_listed(source: Path) -> None:
     assert "/".join(["d"] * 200 + ["x.dcm"]) in listed(source)
 
 
+def test_a_folder_beyond_the_longest_path_is_refused_once(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(source)
+    for _ in range(25):
+        Path("d" * 200).mkdir()
+        os.chdir("d" * 200)
+    Path("x.dcm").touch()
+    first, *others = list_files(source)
+    assert first.relative == "a.dcm"
+    assert [file.refused for file in others] == ["unreadable"]
+
+
 def test_links_to_files_and_folders_inside_are_listed_in_their_own_place_only(source: Path) -> None:
     put(source / "sub" / "b.dcm")
     (source / "link.dcm").symlink_to("a.dcm")

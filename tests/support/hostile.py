@@ -53,15 +53,14 @@ def with_value(path: Path, keyword: str, vr: str, value: bytes) -> Path:
     return path
 
 
-def nested(depth: int, *, defined: bool) -> bytes:
-    """`depth` sequences within each other, of defined or undefined length."""
-    tag = tag_of("RequestAttributesSequence")
+def nested(depth: int, *, defined: bool, tag: int = 0x00400275, vr: str = "SQ") -> bytes:
+    """`depth` sequences within each other, of defined or undefined length; RequestAttributesSequence without `tag`."""
     content = b""
     for _ in range(depth):
         if defined:
-            content = element(tag, "SQ", ITEM[:4] + struct.pack("<I", len(content)) + content)
+            content = element(tag, vr, ITEM[:4] + struct.pack("<I", len(content)) + content)
         else:
-            content = element(tag, "SQ", OPEN_ITEM + content + ITEM_END + SEQUENCE_END, UNDEFINED)
+            content = element(tag, vr, OPEN_ITEM + content + ITEM_END + SEQUENCE_END, UNDEFINED)
     return content
 
 
