@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dagster_project.ingestion.headers import MODALITIES, SOP_CLASSES, VIEW_POSITIONS
@@ -216,16 +217,23 @@ def masked(headers: pd.DataFrame) -> pd.DataFrame:
     What stands in a pseudonym's place or looks like an identity is replaced by a text that fails the same check, and a
     text missing where there must be one by an empty text, since Great Expectations passes over missing values.
     """
-    shown = headers.copy()
+    shown = headers.copy(deep=False)
     texts = [name for name, kind in HEADER_COLUMNS.items() if kind == "string" and name in shown]
     for column in texts:
         values = shown[column].astype("string")
         if column not in _MAY_BE_MISSING:
             values = values.fillna("")
         if column in _PSEUDONYM_COLUMNS:
-            numbered = pd.Series([f"no pseudonym in row {row}" for row in range(len(shown))], shown.index, "string")
-            values = values.where(values.str.match(_PSEUDONYM), numbered)
+            bad = np.flatnonzero(~values.str.match(_PSEUDONYM))
+            values.iloc[bad] = pd.Index([f"no pseudonym in row {row}" for row in bad], dtype="str")
         if column in _DEVICE_TEXTS:
             values = values.where(~values.str.contains(_UID_OR_NAME), "^")
-        shown[column] = values.astype(object).where(values.notna(), None)
+        shown[column] = _shared(values)
     return shown
+
+
+def _shared(values: pd.Series) -> pd.Series:
+    """Texts as objects, one for all rows that hold the same: a million of each takes gigabytes. None if missing."""
+    codes, texts = pd.factorize(values)  # -1, so the last, if missing
+    objects: Any = np.array([*texts, None], dtype=object)
+    return pd.Series(objects[codes], index=values.index, dtype="object")

@@ -182,3 +182,12 @@ def test_rows_that_do_not_match_the_shard_and_a_column_that_is_gone_fail(good_ro
 def test_a_good_table_is_not_changed_by_the_masking(good_root: Layout) -> None:
     table = read_table(good_root.headers(BATCH))
     pd.testing.assert_frame_equal(masked(table), table, check_dtype=False)
+
+
+def test_rows_with_the_same_text_share_it_and_the_table_itself_stays_as_it_was() -> None:
+    table = pd.DataFrame({"station": [f"ROOM{row % 3}" for row in range(99)], "patient": ["JANE"] * 99})
+    before = table.copy()
+    shown = masked(table)
+    assert len({id(text) for text in shown["station"]}) == 3
+    assert shown["patient"].tolist() == [f"no pseudonym in row {row}" for row in range(99)]
+    pd.testing.assert_frame_equal(table, before)
