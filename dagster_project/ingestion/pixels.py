@@ -71,15 +71,14 @@ class PixelReader:
                 warned += odd_content(ds, stored, Path(file.path).stat().st_size)
                 pixel_digest = digest_of(stored)
                 file_digest = _file_digest(Path(file.path), ds, stored, pixel_digest)
+                tags = tags_of(ds)
         except RefusedFile as refusal:
             return PixelRead(["changed" if has_changed(file) else refusal.reason])
         if has_changed(file):
             return PixelRead(["changed"])
         warned += ["text_masked"] if small.masked else []
         reasons = sorted(set(warned) - {"no_preamble"})
-        return PixelRead(
-            reasons, picture, pixel_digest, file_digest, small.cropped, small.blanked, small.masked, tags_of(ds)
-        )
+        return PixelRead(reasons, picture, pixel_digest, file_digest, small.cropped, small.blanked, small.masked, tags)
 
 
 def displayed(ds: FileDataset, stored: np.ndarray, percentiles: tuple[float, float], warned: list[str]) -> Shown:

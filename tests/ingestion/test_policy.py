@@ -376,6 +376,16 @@ CASES: dict[str, tuple[Make, str, str]] = {
         "nested_too_deep",
     ),
     "20 sequences nested": (more(tag_of("RequestAttributesSequence"), nested(20, defined=True)), "accept", ""),
+    "a sequence whose item is cut off": (
+        more(tag_of("RequestAttributesSequence"), element(tag_of("RequestAttributesSequence"), "SQ", EMPTY_ITEM[:6])),
+        "quarantine",
+        "damaged_header",
+    ),
+    "meta information whose version is said to be a sequence": (
+        more(tag_of("FileMetaInformationVersion"), element(tag_of("FileMetaInformationVersion"), "SQ", b"\0\1")),
+        "quarantine",
+        "damaged_header",
+    ),
     "private sequences nested": (nested_private("SQ", defined=True), "quarantine", "nested_too_deep"),
     "private sequences nested, undefined": (nested_private("SQ", defined=False), "quarantine", "nested_too_deep"),
     "private unknowns nested, undefined": (nested_private("UN", defined=False), "quarantine", "nested_too_deep"),
