@@ -266,6 +266,11 @@ class Layout:
         return self.reports / "worklist"
 
     @property
+    def random_sample(self) -> Path:
+        """The same for pictures drawn from what the worklist leaves out."""
+        return self.reports / "random_sample"
+
+    @property
     def verdicts(self) -> Path:
         """The append-only ledger of what reviewers said."""
         return self.root / "data" / "verdicts.parquet"

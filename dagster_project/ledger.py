@@ -34,6 +34,7 @@ class Verdict:
     `region` is the right region for `wrong_label`, the second one for `two_regions`, and empty otherwise.
     `model` and `data_version` say what the reviewer was shown (content hashes).
     `withdraws` is the `verdict_id` that the reviewer takes back, for `withdrawn` only.
+    `sample` names the random sample that the picture was read as part of, '' for the ranked list.
     """
 
     image_id: str
@@ -47,6 +48,7 @@ class Verdict:
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     verdict_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     withdraws: str = ""
+    sample: str = ""
 
 
 VERDICT_COLUMNS = list(Verdict.__dataclass_fields__)

@@ -10,6 +10,7 @@ from dagster_project.commands.common import LABELS, RootOption, app, open_root, 
 
 if TYPE_CHECKING:
     from dagster_project.evaluation.metrics import Interval
+    from dagster_project.review.sampling import Estimate
 
 
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth budget")
@@ -31,7 +32,23 @@ def budget(context: typer.Context, root: RootOption = None) -> None:
     show_table("review budget, with 95 % intervals", ("", "pictures"), rows)
     blocks = [(f"{100 * i + 1} to {100 * (i + 1)}", f"{n:.1f}") for i, n in enumerate(found.per_hundred)]
     show_table("expected errors down the list", ("unread pictures", "wrong"), blocks)
+    if found.samples:
+        columns = ("seed", "decided", "cannot tell", "wrong", "share wrong", "wrong ones left", "among")
+        title = "random samples of what the list left out, with 95 % intervals"
+        show_table(title, columns, map(_sampled, found.samples))
     out.print(f"drawn: {layout.plot('review_budget', 'yield.png')}")
+
+
+def _sampled(one: Estimate) -> tuple[str, ...]:
+    return (
+        str(one.seed),
+        f"{one.decided} of {one.drawn}",
+        str(one.undecided),
+        str(one.wrong),
+        f"{one.rate:.1%} ({one.rate_low:.1%} to {one.rate_high:.1%})",
+        f"{one.left:.1f} ({one.left_low:.1f} to {one.left_high:.1f})",
+        str(one.population - one.decided),
+    )
 
 
 def _about(interval: Interval) -> str:

@@ -42,12 +42,17 @@ def review(
     ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(help="0: any that is free.")] = 8765,
     reviewer: Annotated[str, typer.Option(help="Who answers; without it, the page asks.")] = "",
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Instead of the list, so many labelled pictures drawn from what it leaves out."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of --sample: another number makes another draw.")] = 1,
     root: RootOption = None,
 ) -> None:
     """Serve the review page: prints its address with a token, records every answer at once, stops with Ctrl-C."""
     layout, params = open_root(context, root)
     from dagster_project.ledger import load_verdicts
-    from dagster_project.review.cards import load_worklist
+    from dagster_project.review.cards import load_sample, load_worklist
     from dagster_project.review.desk import Desk
     from dagster_project.review.facts import expected_errors_of, headers_of, with_facts
     from dagster_project.review.originals import open_originals
@@ -56,7 +61,14 @@ def review(
 
     read = load_verdicts(layout)["image_id"]  # a broken ledger is said here, not at the first answer
     regions = load_taxonomy(layout.root / params.regions).regions
-    worklist = load_worklist(layout)
+    if sample is None:
+        worklist = load_worklist(layout)
+    elif (drawn := load_sample(layout, sample, seed)) is not None:
+        worklist = drawn
+    else:
+        from dagster_project.review.draw import draw_sample  # torch takes seconds to import
+
+        worklist = draw_sample(layout, sample, seed)
     headers = headers_of(layout, worklist)
     originals = open_originals(layout, params.ingestion, headers)
     worklist = with_facts(layout, worklist, headers)

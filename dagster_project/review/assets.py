@@ -1,5 +1,7 @@
 """`review_worklist`, what comes back from it (`verdicts`, `corrected_labels`), and what that is worth."""
 
+from dataclasses import asdict
+
 import dagster as dg
 import pandas as pd
 
@@ -86,6 +88,7 @@ def review_budget(root: Root) -> dg.MaterializeResult:
             "to be read for 90 % of all errors": result.pictures_to_90,
             "read since the last error": result.in_a_row,
             "enough read": result.enough,
+            "random samples of what the list left out": as_table(pd.DataFrame([asdict(s) for s in result.samples])),
             "expected errors a hundred unread pictures": as_counts(blocks, "unread pictures", "wrong"),
             "yield": as_picture(layout.plot("review_budget", "yield.png")),
         },

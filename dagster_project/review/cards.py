@@ -9,6 +9,7 @@ from typing import Any
 from dagster_project.errors import RayTruthError
 from dagster_project.files import read_json
 from dagster_project.layout import Layout
+from dagster_project.review.sampling import draw_of
 
 CARDS, PICTURES = "cards.json", "pictures"
 
@@ -17,23 +18,38 @@ CARDS, PICTURES = "cards.json", "pictures"
 class Worklist:
     """`cards` by image_id, the most suspicious first; `model` and `data_version` are hashes of what they come from.
 
-    `pictures` are the JPEG files of all pictures that the cards show, by image_id.
+    `pictures` are the JPEG files of all pictures that the cards show, by image_id. `sample` is the mark of the draw if
+    the cards are a random sample (sampling.py), in the order drawn; '' for the ranked list.
     """
 
     cards: dict[str, dict[str, Any]]
     model: str
     data_version: str
     pictures: dict[str, Path]
+    sample: str = ""
 
 
 def load_worklist(layout: Layout) -> Worklist:
     """The worklist as last made. Raises RayTruthError if there is none."""
-    file = layout.worklist / CARDS
-    if not file.exists():
+    if not (layout.worklist / CARDS).exists():
         raise RayTruthError(
             "There is no worklist yet", where=f"data/reports/worklist/{CARDS}", do="run `raytruth worklist`"
         )
-    found = read_json(file)
+    return read_cards(layout.worklist)
+
+
+def load_sample(layout: Layout, size: int, seed: int) -> Worklist | None:
+    """The random sample as last drawn, if it was by this seed and of this size, or of all that there was."""
+    if not (layout.random_sample / CARDS).exists():
+        return None
+    found = read_cards(layout.random_sample)
+    draw = draw_of(found.sample)
+    return found if (draw.seed, draw.drawn) == (seed, min(size, draw.population)) else None
+
+
+def read_cards(folder: Path) -> Worklist:
+    """What lies in a folder of cards and pictures."""
+    found = read_json(folder / CARDS)
     cards = {card["image_id"]: card for card in found["cards"]}
-    pictures = {path.stem: path for path in (layout.worklist / PICTURES).glob("*.jpg")}
-    return Worklist(cards, found["model"], found["data_version"], pictures)
+    pictures = {path.stem: path for path in (folder / PICTURES).glob("*.jpg")}
+    return Worklist(cards, found["model"], found["data_version"], pictures, found.get("sample", ""))

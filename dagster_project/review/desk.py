@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dagster_project.errors import RayTruthError
@@ -12,6 +12,7 @@ from dagster_project.ledger import WITHDRAWN, Verdict, append_verdicts, load_ver
 from dagster_project.review import budget
 from dagster_project.review.cards import Worklist
 from dagster_project.review.readings import agreement, found, readings, wanting
+from dagster_project.review.sampling import estimates, of_list
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _NEEDS_GIVEN = ("given_is_right", "two_regions")
@@ -19,7 +20,9 @@ _NEEDS_GIVEN = ("given_is_right", "two_regions")
 
 @dataclass(frozen=True)
 class Desk:
-    """One worklist. `second_share` in 0..1 is the share of pictures that two reviewers read.
+    """One worklist, or one random sample, whose answers are marked.
+
+    `second_share` in 0..1 is the share of pictures that two reviewers read.
 
     `probabilities` says of each card's label how likely it is wrong (0..1, by image_id), `beyond` how many others are
     expected to be; `clean` whether burned-in text is painted over in the pictures.
@@ -34,23 +37,29 @@ class Desk:
     clean: bool
 
     def status(self, reviewer: str) -> dict[str, Any]:
-        """What is open to this reviewer, in the list's order; what was found; what reading on is worth; agreement."""
-        ledger = load_verdicts(self.layout)
+        """What is open to this reviewer, in the list's order; what was found; what reading on is worth; agreement.
+
+        `sample` is the estimate of this random sample, or of the latest beside a list; None before one is read.
+        """
+        ledger, mark = load_verdicts(self.layout), self.worklist.sample
         listed = ledger[ledger["image_id"].isin(self.worklist.cards)]
-        read = readings(listed)
-        decided, errors = found(read, self.worklist.cards)
+        listed = listed[listed["sample"] == mark] if mark else listed
+        read, counted = readings(listed), listed if mark else of_list(listed)
+        decided, errors = found(readings(counted), self.worklist.cards)
+        samples = [asdict(one) for one in estimates(ledger) if not mark or one.mark == mark]
         mine, seen = read[read["reviewer"] == reviewer], set(read["image_id"])
         return {
             "open": wanting(read, self.worklist.cards, reviewer, self.second_share),
             "decided": decided,
             "errors": errors,
-            "run": budget.run_without_error(listed),
+            "run": budget.run_without_error(counted),
             "stop_after": budget.STOP_AFTER,
             "expected": budget.expected_errors(p for i, p in self.probabilities.items() if i not in seen),
             "expected_beyond": self.beyond,
             "mine": len(mine),
             "last": mine[["verdict_id", "image_id"]].iloc[-1].to_dict() if len(mine) else None,
             "agreement": agreement(readings(ledger)),
+            "sample": samples[-1] if samples else None,
         }
 
     def answer(self, reviewer: str, image_id: str, verdict: str, region: str, verdict_id: str) -> None:
@@ -72,7 +81,7 @@ class Desk:
         self._append(self._card(image_id), WITHDRAWN, "", reviewer, withdraws=verdict_id)
 
     def _append(self, card: dict[str, Any], verdict: str, region: str, reviewer: str, **more: str) -> None:
-        shown = {"model": self.worklist.model, "data_version": self.worklist.data_version}
+        shown = {name: getattr(self.worklist, name) for name in ("model", "data_version", "sample")}
         entry = Verdict(card["image_id"], verdict, region, card["given"], card["proposed"], reviewer, **shown, **more)
         append_verdicts(self.layout, [entry], self.regions)
 

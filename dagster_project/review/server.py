@@ -44,7 +44,9 @@ def review_app(desk: Desk, originals: Originals | None, token: str, reviewer: st
     def state(request: Request) -> Response:
         name = name_of(request.query_params.get("reviewer"))
         shown = {"reviewer": reviewer, "regions": desk.regions, "cards": list(desk.worklist.cards.values())}
-        return _answered(lambda: {**shown, "clean": desk.clean, **desk.status(name)})
+        return _answered(
+            lambda: {**shown, "clean": desk.clean, "sampling": bool(desk.worklist.sample), **desk.status(name)}
+        )
 
     def picture(request: Request) -> Response:
         path = desk.worklist.pictures.get(request.path_params["image_id"])

@@ -26,6 +26,7 @@ from dagster_project.params import Params
 from dagster_project.progress import track
 from dagster_project.review.cards import CARDS, PICTURES
 from dagster_project.review.readings import readings, wanting
+from dagster_project.review.sampling import of_list
 from dagster_project.training_set.build import gather_pictures, load_training_set
 
 log = logging.getLogger("raytruth")
@@ -59,19 +60,27 @@ def build_worklist(layout: Layout, params: Params) -> WorklistSummary:
     suspects = ranked[ranked["kind"] != "none"].head(params.label_errors.worklist_length)
     suspects = pd.concat([suspects, _unsettled(layout, params, ranked[~ranked["image_id"].isin(suspects["image_id"])])])
     table = load_training_set(layout)
-    cards = _cards(suspects, table, load_embeddings(layout, "encoder_simclr", len(table)))
-    with replacing_dir(layout.worklist) as folder:
-        _save_pictures(layout, folder / PICTURES, table, cards)
-        shown = {"model": judges_hash(layout), "data_version": content_hash(layout.training_set), "cards": cards}
-        write_json(folder / CARDS, shown)
+    cards = cards_of(suspects, table, load_embeddings(layout, "encoder_simclr", len(table)))
+    write_cards(layout, layout.worklist, table, cards)
     kinds = {str(kind): int(n) for kind, n in suspects["kind"].value_counts().items()}
     log.info("worklist: %d cards", len(cards))
     return WorklistSummary(len(cards), kinds)
 
 
+def write_cards(layout: Layout, into: Path, table: pd.DataFrame, cards: list[dict[str, Any]], **more: str) -> None:
+    """Make the folder `into` of cards, what they come from, `more` to be known of them, and all their pictures."""
+    shown = {"model": judges_hash(layout), "data_version": content_hash(layout.training_set), **more, "cards": cards}
+    with replacing_dir(into) as folder:
+        _save_pictures(layout, folder / PICTURES, table, cards)
+        write_json(folder / CARDS, shown)
+
+
 def _unsettled(layout: Layout, params: Params, ranked: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `ranked` that were read but want another reader, with the labels that were read; in the list's order."""
-    read = readings(load_verdicts(layout))
+    """Rows of `ranked` that were read but want another reader, with the labels that were read; in the list's order.
+
+    Not what was read in a random sample: a second reader reads it there, as unprejudiced as the first.
+    """
+    read = readings(of_list(load_verdicts(layout)))
     read = read[read["image_id"].isin(ranked["image_id"])]
     wanted = wanting(read, read["image_id"].unique(), "", params.review.second_reading)
     first = read.drop_duplicates("image_id").set_index("image_id").loc[wanted]
@@ -86,7 +95,8 @@ def judges_hash(layout: Layout) -> str:
     return hashlib.sha256("".join(content_hash(layout.encoder(name)) for name in ENCODERS).encode()).hexdigest()
 
 
-def _cards(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray) -> list[dict[str, Any]]:
+def cards_of(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray) -> list[dict[str, Any]]:
+    """A card for each of `suspects`, rows of the ranked list; `table` is the training set, `embeddings` its rows'."""
     place = pd.Series(np.arange(len(table)), index=table["image_id"])
     cards = []
     for suspect in suspects.to_dict("records"):

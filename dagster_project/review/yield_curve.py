@@ -21,6 +21,7 @@ from dagster_project.ledger import load_verdicts, standing
 from dagster_project.pictures import drawing, evenly
 from dagster_project.review.budget import STOP_AFTER, run_without_error
 from dagster_project.review.readings import ERRORS, UNDECIDED
+from dagster_project.review.sampling import Estimate, estimates, of_list
 from dagster_project.training_set.build import load_training_set
 
 log = logging.getLogger("raytruth")
@@ -45,7 +46,8 @@ class Budget:
 
     `to_come` is the number of errors expected among the `unread`, `per_hundred` that in each of the next hundreds, and
     `pictures_to_90` how many more must be read, down the list, to have found 90 % of all. `in_a_row` pictures were read
-    since the last error: at `stop_after` there is an end to it.
+    since the last error: at `stop_after` there is an end to it. All of this is about the ranked list; `samples` are random
+    ones of what it leaves out.
     """
 
     read: int
@@ -57,6 +59,7 @@ class Budget:
     pictures_to_90: int
     in_a_row: int
     stop_after: int
+    samples: list[Estimate]
 
     @property
     def enough(self) -> bool:
@@ -74,8 +77,9 @@ def budget(layout: Layout) -> Budget:
     """
     table = _listed(layout)
     verdicts = load_verdicts(layout)
-    wrong = _decided(verdicts)
-    unread = table[~table["image_id"].isin(wrong.index)]
+    listed = of_list(verdicts)
+    wrong = _decided(listed)
+    unread = table[~table["image_id"].isin(_decided(verdicts).index)]
     # What was read before the list was made has no probability in it any more, only the reviewer's word.
     known = table[table["image_id"].isin(wrong.index) & ~table["reviewed"]].set_index("image_id")
     curve = expected_yield(unread["probability"].to_numpy(float), unread["group"].to_numpy(object))
@@ -90,8 +94,9 @@ def budget(layout: Layout) -> Budget:
         to_come=_sum_of(unread),
         per_hundred=[round(float(b), 2) for b in blocks if b > 0],
         pictures_to_90=0 if found >= _SHARE * total else int(np.searchsorted(running, _SHARE * total - 1e-9)) + 1,
-        in_a_row=run_without_error(verdicts),
+        in_a_row=run_without_error(listed),
         stop_after=STOP_AFTER,
+        samples=estimates(verdicts),
     )
     write_json(layout.metrics("review_budget"), {**asdict(result), "enough": result.enough})
     stem = layout.plot("review_budget", "yield")

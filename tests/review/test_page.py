@@ -21,7 +21,7 @@ from support.reviewing import SIDE, ranked_root
 from dagster_project.files import write_table
 from dagster_project.layout import Layout
 from dagster_project.ledger import Verdict, append_verdicts, load_verdicts, standing
-from dagster_project.review.cards import load_worklist
+from dagster_project.review.cards import load_sample, load_worklist
 from dagster_project.review.worklist import build_worklist
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -309,6 +309,33 @@ def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(lay
     press(page, "u")
     assert "Rank 81:" in page.locator("#title").inner_text(), "what was undone is shown again"
     assert page.locator("#stop").inner_text() == ""
+    assert page.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_random_sample_is_read_without_a_word_of_the_models_and_says_what_is_left(
+    layout: Layout, serve, browser, tmp_path: Path
+) -> None:
+    page = opened(browser, serve(layout, "--reviewer", "Dr A", "--sample", "3").address)
+    assert page.locator("#title").inner_text() == "Picture 1: random sample"
+    assert page.locator("#sample").inner_text() == "no picture decided yet"
+    for hidden in ("#proposed-label", "#unusual", "#cause", "#yield", "#run", "#left", "nav", "#stop"):
+        assert not page.locator(hidden).is_visible(), hidden
+    assert "proposed" not in page.locator("#desk").inner_text()
+    page.screenshot(path=tmp_path / "sample.png")
+    press(page, "p")
+    assert len(load_verdicts(layout)) == 0, "there is no proposal to agree with"
+    press(page, "g", "o")
+    assert "1 wrong of 2 decided (drawn: 3), 50.0 % (1.3 to 98.7 %)" in page.locator("#sample").inner_text()
+    assert page.evaluate(BARRIERS) == []
+    press(page, "x")
+    assert page.locator("#title").inner_text() == "Nothing more to review here."
+    assert set(load_verdicts(layout)["image_id"]) == set(load_sample(layout, 3, 1).cards)
+    page.close()
+    page = opened(browser, serve(layout, "--reviewer", "Dr A").address)
+    assert "1 wrong of 2 decided" in page.locator("#sample").inner_text()
+    assert page.locator("#yield").inner_text() == "0 errors in 0 decided"
     assert page.errors == []
 
 

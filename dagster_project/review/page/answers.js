@@ -32,4 +32,6 @@ function send(path, body, id, done, failed) {
 }
 window.addEventListener("beforeunload", event => { if (unrecorded.size) event.preventDefault(); });
 
-export const said = (card, verdict, region) => `rank ${card.rank}: ${words(verdict)}${region && ", " + words(region)}`;
+/** Where a card stands: its rank, or its number in a random sample. */
+export const place = card => `${card.kind === "random_sample" ? "Picture" : "Rank"} ${card.rank}`;
+export const said = (card, verdict, region) => `${place(card).toLowerCase()}: ${words(verdict)}${region && ", " + words(region)}`;

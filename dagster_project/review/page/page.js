@@ -10,7 +10,7 @@ import * as yields from "./told.js";
 const REGION_KEYS = [..."123456789abcdefhijklmnqrvwyz"]; // without the letters that are answers of their own
 const ANSWERS = [["g", "given is right"], ["p", "proposed is right"], ["o", "out of domain"], ["t", "two regions, then the second"],
                  ["x", "cannot tell"], ["s", "skip"], ["u", "undo"]];
-let cards = new Map(), regions = [], told = { open: [] }, skipped = [], first = "", current = null, ready = false, second = false, clean = true;
+let cards = new Map(), regions = [], told = { open: [] }, skipped = [], first = "", current = null, ready = false, second = false, clean = true, sampling = false;
 
 /** Whether keys answer now; a screen reader is told too. */
 function setReady(now) { ready = now; $("desk").setAttribute("aria-busy", String(!now && !!current)); }
@@ -22,7 +22,8 @@ async function begin() {
   problem("");
   try {
     const state = await (await ask("api/state?reviewer=" + encodeURIComponent(reviewer()))).json();
-    fixName(state.reviewer); ({ regions, clean } = state); told = state;
+    fixName(state.reviewer); ({ regions, clean, sampling } = state); told = state;
+    document.body.classList.toggle("sampling", sampling); // a random sample: no word of the models, nothing to choose among
     cards = new Map(state.cards.map(card => [card.image_id, card]));
     if (!reviewer()) return askWho(false);
     $("enter").hidden = true;
@@ -50,7 +51,7 @@ function buttons() {
     button.append(text); button.onclick = act;
     return button;
   };
-  $("answers").replaceChildren(...ANSWERS.map(([key, text]) => make(key, text, () => act(key))));
+  $("answers").replaceChildren(...ANSWERS.filter(([key]) => !sampling || key !== "p").map(([key, text]) => make(key, text, () => act(key))));
   $("regions").replaceChildren(...regions.map((name, i) => make(REGION_KEYS[i] || "", words(name), () => choose(name))));
 }
 
@@ -63,7 +64,7 @@ async function show() {
   const waiting = queue(), card = waiting[0] || null;
   current = card;
   setReady(false);
-  yields.show(told, cards.size);
+  yields.show(told, cards.size, sampling);
   for (const id of ["radiograph", "facts", "beside"]) $(id).hidden = !card;
   for (const button of document.querySelectorAll("#answers button:not([aria-keyshortcuts=u]), #regions button")) button.disabled = !card;
   if (!card) {
@@ -84,17 +85,19 @@ async function show() {
   setReady(true);
 }
 function describe(card) {
-  $("title").textContent = `Rank ${card.rank}: ${words(card.kind)}, score ${card.score.toFixed(3)} (0 = surely wrong)`;
   $("given-label").textContent = region(card.given, "no label");
   $("provenance").textContent = card.provenance;
+  $("taken").textContent = [card.station, card.device, `batch ${card.batch}`].filter(Boolean).join(", ");
+  $("now").textContent = `${answers.place(card)}, ${words(card.kind)}: ${described(card)}`;
+  $("title").textContent = `${answers.place(card)}: ${words(card.kind)}`;
+  if (sampling) return;
+  $("title").textContent += `, score ${card.score.toFixed(3)} (0 = surely wrong)`;
   $("proposed-label").textContent = region(card.proposed, "none: looks like no region here");
   $("judges").textContent = `probability ${card.confidence.toFixed(2)}, ${Math.round(100 * card.agreement)} % of the models agree`;
   $("unusual").textContent = `more than ${Math.round(100 * card.unusual)} % of the other pictures`;
-  $("taken").textContent = [card.station, card.device, `batch ${card.batch}`].filter(Boolean).join(", ");
   $("cause").textContent = card.causes.join("; ") || "none known";
-  $("now").textContent = `Rank ${card.rank}, ${words(card.kind)}: ${described(card)}`;
 }
-const described = card => `Radiograph, given as ${region(card.given, "nothing")}, proposed ${region(card.proposed, "no region")}`;
+const described = card => `Radiograph, given as ${region(card.given, "nothing")}${sampling ? "" : `, proposed ${region(card.proposed, "no region")}`}`;
 
 /** Show the original if it is there, and say so; else what is shown in its place. */
 function original(card) {
@@ -141,7 +144,7 @@ async function answer(verdict, name = "") {
   });
   await show();
 }
-function recorded(state) { told = state; yields.show(told, cards.size); }
+function recorded(state) { told = state; yields.show(told, cards.size, sampling); }
 function failed(error) {
   problem(`${error.message}\nNot recorded as far as this page knows: it is shown again, answer again.`);
   say("");
@@ -173,6 +176,7 @@ function act(key) {
   if (!ready || !current) return;
   if (key === "g" && !current.given) say("There is no given label: name the region");
   else if (key === "g") return answer("given_is_right");
+  else if (key === "p" && sampling) say("A random sample is read without a proposal: name the region");
   else if (key === "p") return current.proposed ? choose(current.proposed) : answer("out_of_domain");
   else if (key === "o") return answer("out_of_domain");
   else if (key === "x") return answer("cannot_tell");

@@ -1,0 +1,52 @@
+"""A random sample of the labelled pictures that nobody looks at, as cards for the review page."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+import numpy as np
+
+from dagster_project.errors import RayTruthError
+from dagster_project.evaluation.embeddings import load_embeddings
+from dagster_project.label_errors.find import load_label_errors
+from dagster_project.layout import Layout
+from dagster_project.ledger import load_verdicts, standing
+from dagster_project.review.cards import Worklist, load_worklist, read_cards
+from dagster_project.review.sampling import Draw
+from dagster_project.review.worklist import cards_of, write_cards
+from dagster_project.training_set.build import load_training_set
+
+log = logging.getLogger("raytruth")
+_SHOWN = ("image_id", "batch", "given", "provenance", "beside")  # nothing of what the models say: it would lead
+
+
+def draw_sample(layout: Layout, size: int, seed: int) -> Worklist:
+    """Write `data/reports/random_sample/` and return it: `size` cards or all there are, in an order that is random too.
+
+    Drawn are labelled pictures that have no card in the worklist and that nobody has read. Raises RayTruthError if
+    there is none, no worklist, or no ranked list.
+    """
+    ranked, listed = load_label_errors(layout), load_worklist(layout).cards
+    read = set(standing(load_verdicts(layout))["image_id"])
+    labelled = ranked["given_region"].fillna("") != ""
+    apart = ranked[labelled & ~ranked["image_id"].isin(read | set(listed))].sort_values("image_id")
+    if apart.empty:
+        raise RayTruthError(
+            "There is nothing to draw a sample from: every labelled picture is in the worklist or was read",
+            where="data/label_errors.parquet",
+            do="review the worklist: `raytruth review`",
+        )
+    digest = hashlib.sha256("\n".join(apart["image_id"]).encode()).hexdigest()[:12]
+    places = np.random.default_rng(seed).choice(len(apart), min(size, len(apart)), replace=False)
+    draw = Draw(seed, len(places), len(apart), digest)
+    table = load_training_set(layout)
+    embeddings = load_embeddings(layout, "encoder_simclr", len(table))
+    cards = cards_of(apart.iloc[places].assign(suggested_region=""), table, embeddings)
+    blind = [
+        {**{name: card[name] for name in _SHOWN}, "kind": "random_sample", "rank": number, "proposed": ""}
+        for number, card in enumerate(cards, 1)
+    ]
+    write_cards(layout, layout.random_sample, table, blind, sample=draw.mark)
+    log.info("random sample: %d of %d pictures", draw.drawn, draw.population)
+    return read_cards(layout.random_sample)

@@ -1,0 +1,198 @@
+"""A random sample of what the list leaves out: who is in it, where its verdicts go, and what it says of the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import hypergeom
+from support.archive import REGIONS
+from support.reviewing import ranked_root
+from typer.testing import CliRunner
+
+from dagster_project.chaining import CHAIN_COLUMNS, chained
+from dagster_project.cli import app
+from dagster_project.errors import RayTruthError
+from dagster_project.files import read_table, write_table
+from dagster_project.layout import Layout
+from dagster_project.ledger import VERDICT_COLUMNS, Verdict, append_verdicts, load_verdicts, verified_head
+from dagster_project.review.cards import Worklist, load_sample, load_worklist
+from dagster_project.review.desk import Desk
+from dagster_project.review.draw import draw_sample
+from dagster_project.review.sampling import Draw, draw_of, estimates
+from dagster_project.review.worklist import build_worklist
+from dagster_project.review.yield_curve import budget
+
+SUSPECTS, OTHERS = 10, 60
+DRAW = Draw(1, 100, 2000, "abc")
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    layout = Layout(tmp_path / "root")
+    build_worklist(layout, ranked_root(layout, SUSPECTS, OTHERS))
+    return layout
+
+
+def desk_of(layout: Layout, worklist: Worklist) -> Desk:
+    return Desk(layout, worklist, REGIONS, 0.0, {}, 0.0, clean=True)
+
+
+def answer(desk: Desk, image_id: str, verdict: str, region: str = "", reviewer: str = "Dr A") -> str:
+    verdict_id = f"{len(load_verdicts(desk.layout)):032x}"
+    desk.answer(reviewer, image_id, verdict, region, verdict_id)
+    return verdict_id
+
+
+def wrongly(card: dict) -> tuple[str, str]:
+    return "wrong_label", next(region for region in REGIONS if region != card["given"])
+
+
+def sampled(*said: tuple[str, str], mark: str = DRAW.mark) -> pd.DataFrame:
+    """Entries of (image, verdict) of one sample."""
+    rows = [Verdict(i, v, "knee" if v == "wrong_label" else "", "hand", "", "A", sample=mark) for i, v in said]
+    return pd.DataFrame([vars(row) for row in rows], columns=VERDICT_COLUMNS)
+
+
+def test_drawn_are_labelled_pictures_that_nobody_read_or_listed_each_as_likely(layout: Layout) -> None:
+    listed = set(load_worklist(layout).cards)
+    ranked = read_table(layout.label_errors)
+    ranked.loc[ranked["image_id"] == ranked["image_id"].iloc[-1], "given_region"] = None
+    write_table(layout.label_errors, ranked)
+    read, unlabelled = ranked["image_id"].iloc[SUSPECTS], ranked["image_id"].iloc[-1]
+    append_verdicts(layout, [Verdict(read, "cannot_tell", "", "hand", "knee", "Dr A")], REGIONS)
+    drawn = Counter(image for seed in range(12) for image in draw_sample(layout, 30, seed).cards)
+    assert set(drawn) == set(ranked["image_id"]) - listed - {read, unlabelled}
+    assert max(drawn.values()) < 12, "30 of 58 pictures, 12 times: none is drawn every time"
+
+
+def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(layout: Layout) -> None:
+    drawn = draw_sample(layout, 8, 5)
+    assert [card["rank"] for card in drawn.cards.values()] == list(range(1, 9))
+    assert draw_of(drawn.sample).population == OTHERS
+    for card in drawn.cards.values():
+        assert not {"score", "confidence", "agreement", "unusual"} & set(card)
+        assert card["given"]
+        assert card["proposed"] == ""
+        assert set(drawn.pictures) >= {
+            card["image_id"],
+            *(p["image_id"] for g in card["beside"] for p in g["pictures"]),
+        }
+    again = load_sample(layout, 8, 5)
+    assert again is not None
+    assert list(again.cards) == list(drawn.cards)
+    assert load_sample(layout, 9, 5) is load_sample(layout, 8, 6) is None
+    assert list(draw_sample(layout, 8, 5).cards) == list(drawn.cards), "the same seed draws the same"
+    assert draw_of(draw_sample(layout, 10_000, 5).sample).drawn == OTHERS
+    assert load_sample(layout, 10_000, 5) is not None
+
+
+def test_its_verdicts_are_marked_in_one_chain_and_kept_out_of_the_ranked_yield(layout: Layout) -> None:
+    of_list, of_sample = desk_of(layout, load_worklist(layout)), desk_of(layout, draw_sample(layout, 6, 1))
+    first = next(iter(of_list.worklist.cards))
+    answer(of_list, first, "given_is_right")
+    before, by_list = of_list.status("Dr A"), budget(layout)
+    ids = list(of_sample.worklist.cards)
+    answer(of_sample, ids[0], *wrongly(of_sample.worklist.cards[ids[0]]))
+    answer(of_sample, ids[1], "given_is_right")
+    answer(of_sample, ids[2], "cannot_tell")
+    of_sample.withdraw("Dr A", ids[3], answer(of_sample, ids[3], "out_of_domain"))
+    ledger = load_verdicts(layout)
+    assert ledger["sample"].tolist() == ["", *[of_sample.worklist.sample] * 5]
+    assert verified_head(layout)[0] == 6
+
+    after, result = of_list.status("Dr A"), budget(layout)
+    for same in ("open", "decided", "errors", "run", "mine"):
+        assert after[same] == before[same]
+    assert (result.read, result.found, result.in_a_row) == (by_list.read, by_list.found, by_list.in_a_row) == (1, 0, 1)
+    assert result.unread == by_list.unread - 2
+    told = of_sample.status("Dr A")
+    assert told["open"] == ids[3:]
+    assert told["sample"] == after["sample"]
+    assert (told["sample"]["decided"], told["sample"]["undecided"], told["sample"]["wrong"]) == (2, 1, 1)
+    assert (told["decided"], told["errors"]) == (2, 1)
+    assert [one.mark for one in result.samples] == [of_sample.worklist.sample]
+    assert of_sample.status("Dr B")["open"] == [ids[0], *ids[2:]], "an error found by one is read by another"
+    assert ids[0] not in load_worklist(layout).cards
+    build_worklist(layout, ranked_root(layout, SUSPECTS, OTHERS))
+    assert not {*ids[:3]} & set(load_worklist(layout).cards), "second readers read them in the sample, not in the list"
+
+
+def test_the_interval_holds_whatever_the_number_of_wrong_labels_there() -> None:
+    """Exactly, over all that can be drawn: at least 95 in 100 samples have the truth in their interval."""
+    size, population = 60, 400
+    ends = []
+    for wrong in range(size + 1):
+        entries = sampled(*((f"{i}", "wrong_label" if i < wrong else "given_is_right") for i in range(size)))
+        (one,) = estimates(entries.assign(sample=Draw(1, size, population, "x").mark))
+        assert one.left == pytest.approx((population - size) * wrong / size)
+        assert 0 <= one.left_low <= one.left <= one.left_high <= population - size
+        ends.append((one.left_low + wrong, one.left_high + wrong))
+    low, high = np.array(ends).T
+    for truly in range(population + 1):
+        holds = (low <= truly + 1e-9) & (truly - 1e-9 <= high)
+        assert hypergeom.pmf(np.arange(size + 1)[holds], population, truly, size).sum() >= 0.95
+
+
+def test_the_estimate_is_that_of_the_tables() -> None:
+    """None wrong of 100: at most 3.6 % (Clopper & Pearson 1934), the rule of three's neighbour."""
+    (one,) = estimates(sampled(*((f"{i}", "given_is_right") for i in range(100))))
+    assert (one.rate, one.rate_low, one.left, one.left_low) == (0, 0, 0, 0)
+    assert one.rate_high == pytest.approx(1 - 0.025 ** (1 / 100))
+    assert one.left_high == pytest.approx(2000 * one.rate_high)
+
+
+def test_each_draw_has_an_estimate_of_its_own_by_the_latest_word_on_each_picture() -> None:
+    first = sampled(("a", "wrong_label"), ("b", "given_is_right"), ("a", "given_is_right"))
+    second = sampled(("c", "wrong_label"), ("d", "cannot_tell"), mark=Draw(2, 5, 50, "x").mark)
+    doubts = sampled(("e", "cannot_tell"), mark=Draw(3, 5, 50, "x").mark)
+    listed = sampled(("f", "wrong_label"), mark="")
+    told = estimates(pd.concat([first, second, doubts, listed], ignore_index=True))
+    assert [(one.seed, one.decided, one.undecided, one.wrong) for one in told] == [(1, 2, 0, 0), (2, 1, 1, 1)]
+
+
+def test_a_ledger_from_before_there_were_samples_goes_on_in_its_chain(layout: Layout) -> None:
+    old = [name for name in VERDICT_COLUMNS if name != "sample"]
+    said = vars(Verdict("a", "cannot_tell", "", "hand", "knee", "Dr A"))
+    rows = chained([{name: said[name] for name in old}], "")
+    write_table(layout.verdicts, pd.DataFrame(rows, columns=[*old, *CHAIN_COLUMNS]).astype("string"))
+    _, head = verified_head(layout)
+    append_verdicts(layout, [Verdict("b", "cannot_tell", "", "hand", "", "Dr A", sample=DRAW.mark)], REGIONS)
+    assert load_verdicts(layout)["sample"].tolist() == ["", DRAW.mark]
+    assert verified_head(layout, head)[0] == 2
+
+
+def test_a_changed_mark_breaks_the_chain(layout: Layout) -> None:
+    append_verdicts(layout, [Verdict("b", "cannot_tell", "", "hand", "", "Dr A", sample=DRAW.mark)], REGIONS)
+    write_table(layout.verdicts, load_verdicts(layout).assign(sample=""))
+    with pytest.raises(RayTruthError, match="chain breaks at entry 1"):
+        load_verdicts(layout)
+
+
+def test_nothing_left_to_draw_from_is_said(layout: Layout) -> None:
+    ranked = read_table(layout.label_errors)
+    said = [Verdict(i, "cannot_tell", "", "hand", "knee", "Dr A") for i in ranked["image_id"]]
+    append_verdicts(layout, said, REGIONS)
+    shown = CliRunner().invoke(app, ["--root", str(layout.root), "review", "--port", "0", "--sample", "5"])
+    assert shown.exit_code == 1
+    assert not layout.random_sample.exists()
+    with pytest.raises(RayTruthError, match="nothing to draw a sample from"):
+        draw_sample(layout, 5, 1)
+
+
+def test_the_command_that_says_what_reading_on_is_worth_says_it_too(layout: Layout) -> None:
+    desk = desk_of(layout, draw_sample(layout, 6, 7))
+    for image_id, card in list(desk.worklist.cards.items())[:4]:
+        answer(desk, image_id, *(wrongly(card) if card["rank"] == 1 else ("given_is_right",)))
+    shown = CliRunner().invoke(app, ["--root", str(layout.root), "budget"], env={"COLUMNS": "200"})
+    (row,) = [line for line in shown.output.splitlines() if "4 of 6" in line]
+    assert [cell.strip() for cell in row.strip("│").split("│")][:5] == [
+        "7",
+        "4 of 6",
+        "0",
+        "1",
+        "25.0% (0.6% to 80.6%)",
+    ]
