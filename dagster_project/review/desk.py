@@ -11,7 +11,7 @@ from dagster_project.layout import Layout
 from dagster_project.ledger import WITHDRAWN, Verdict, append_verdicts, load_verdicts
 from dagster_project.review import budget
 from dagster_project.review.cards import Worklist
-from dagster_project.review.readings import agreement, found, readings, wanting
+from dagster_project.review.readings import UNDECIDED, agreement, found, readings, wanting
 from dagster_project.review.sampling import estimates, of_list
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -39,6 +39,7 @@ class Desk:
     def status(self, reviewer: str) -> dict[str, Any]:
         """What is open to this reviewer, in the list's order; what was found; what reading on is worth; agreement.
 
+        Errors are those of given labels; `named` counts the pictures without one that were decided.
         `sample` is the estimate of this random sample, or of the latest beside a list; None before one is read.
         """
         ledger, mark = load_verdicts(self.layout), self.worklist.sample
@@ -52,6 +53,7 @@ class Desk:
             "open": wanting(read, self.worklist.cards, reviewer, self.second_share),
             "decided": decided,
             "errors": errors,
+            "named": read[(read["given_region"] == "") & (read["verdict"] != UNDECIDED)]["image_id"].nunique(),
             "run": budget.run_without_error(counted),
             "stop_after": budget.STOP_AFTER,
             "expected": budget.expected_errors(p for i, p in self.probabilities.items() if i not in seen),

@@ -47,6 +47,7 @@ def with_facts(layout: Layout, worklist: Worklist, headers: pd.DataFrame) -> Wor
 def expected_errors_of(layout: Layout, worklist: Worklist, read: Iterable[str]) -> tuple[dict[str, float], float]:
     """How likely each card's label is wrong, in 0..1; and how many are, of those neither in the list nor read.
 
+    Cards without a label are left out: there is nothing to be wrong.
     Raises RayTruthError if the ranked list is from before it held probabilities.
     """
     if not layout.label_errors.exists():
@@ -58,6 +59,7 @@ def expected_errors_of(layout: Layout, worklist: Worklist, read: Iterable[str]) 
             where="data/label_errors.parquet",
             do="run `raytruth find-errors`, then `raytruth worklist`; no verdict is lost by it",
         )
+    ranked = ranked[ranked["kind"] != "missing_label"]
     likely = ranked["error_probability"]
     listed = ranked["image_id"].isin(worklist.cards)
     cards = dict(zip(ranked["image_id"][listed], likely[listed].astype(float), strict=True))

@@ -60,9 +60,12 @@ def draw_of(mark: str) -> Draw:
 
 
 def of_list(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The standing entries about pictures that were not first read in a random sample, oldest first."""
+    """The standing entries that tell what the ranked list yields, oldest first.
+
+    Not those about pictures first read in a random sample, nor those that name a missing label: it was not wrong.
+    """
     stands = standing(verdicts)
-    return stands[stands.groupby("image_id")["sample"].transform("first") == ""]
+    return stands[(stands.groupby("image_id")["sample"].transform("first") == "") & (stands["given_region"] != "")]
 
 
 def estimates(verdicts: pd.DataFrame) -> list[Estimate]:

@@ -21,12 +21,11 @@ from dagster_project.files import content_hash, replacing_dir, write_json
 from dagster_project.label_errors.find import load_label_errors
 from dagster_project.label_errors.out_of_sample import ENCODERS
 from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts
+from dagster_project.ledger import load_verdicts, standing
 from dagster_project.params import Params
 from dagster_project.progress import track
 from dagster_project.review.cards import CARDS, PICTURES
 from dagster_project.review.readings import readings, wanting
-from dagster_project.review.sampling import of_list
 from dagster_project.training_set.build import gather_pictures, load_training_set
 
 log = logging.getLogger("raytruth")
@@ -80,7 +79,8 @@ def _unsettled(layout: Layout, params: Params, ranked: pd.DataFrame) -> pd.DataF
 
     Not what was read in a random sample: a second reader reads it there, as unprejudiced as the first.
     """
-    read = readings(of_list(load_verdicts(layout)))
+    verdicts = standing(load_verdicts(layout))
+    read = readings(verdicts[~verdicts["image_id"].isin(verdicts.loc[verdicts["sample"] != "", "image_id"])])
     read = read[read["image_id"].isin(ranked["image_id"])]
     wanted = wanting(read, read["image_id"].unique(), "", params.review.second_reading)
     first = read.drop_duplicates("image_id").set_index("image_id").loc[wanted]

@@ -46,8 +46,8 @@ class Budget:
 
     `to_come` is the number of errors expected among the `unread`, `per_hundred` that in each of the next hundreds, and
     `pictures_to_90` how many more must be read, down the list, to have found 90 % of all. `in_a_row` pictures were read
-    since the last error: at `stop_after` there is an end to it. All of this is about the ranked list; `samples` are random
-    ones of what it leaves out.
+    since the last error: at `stop_after` there is an end to it. All of this is about the ranked list; `samples` are of
+    what it leaves out.
     """
 
     read: int

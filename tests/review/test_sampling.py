@@ -121,6 +121,15 @@ def test_its_verdicts_are_marked_in_one_chain_and_kept_out_of_the_ranked_yield(l
     assert not {*ids[:3]} & set(load_worklist(layout).cards), "second readers read them in the sample, not in the list"
 
 
+def test_naming_a_missing_label_finds_no_error(layout: Layout) -> None:
+    desk = desk_of(layout, load_worklist(layout))
+    without = next(card for card in desk.worklist.cards.values() if not card["given"])
+    answer(desk, without["image_id"], "wrong_label", without["proposed"])
+    told, result = desk.status("Dr A"), budget(layout)
+    assert (told["decided"], told["errors"], told["run"], told["named"], told["mine"]) == (0, 0, 0, 1, 1)
+    assert (result.read, result.found, result.in_a_row) == (0, 0, 0)
+
+
 def test_the_interval_holds_whatever_the_number_of_wrong_labels_there() -> None:
     """Exactly, over all that can be drawn: at least 95 in 100 samples have the truth in their interval."""
     size, population = 60, 400

@@ -72,6 +72,7 @@ async function show() {
     return;
   }
   describe(card);
+  for (const key of ["g", "t"]) document.querySelector(`#answers [aria-keyshortcuts=${key}]`).disabled = !card.given;
   beside(card);
   frame.reset();
   pictures.fetchAhead(waiting, id => { if (current && current.image_id === id) original(current); });

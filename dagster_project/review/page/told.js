@@ -12,7 +12,8 @@ export function show(told, count, sampling) {
   $("progress").textContent = `${done} of ${count} done, ${told.mine} by ${reviewer()}`;
   $("bar").max = Math.max(count, 1); $("bar").value = done;
   $("yield").textContent = `${told.errors} errors in ${told.decided} decided`
-    + (told.decided ? ` (${Math.round(100 * told.errors / told.decided)} %)` : "");
+    + (told.decided ? ` (${Math.round(100 * told.errors / told.decided)} %)` : "")
+    + (told.named ? `; ${told.named} without a label named` : "");
   $("run").textContent = `${told.run} in a row without an error; stop rule at ${told.stop_after}`;
   $("left").textContent = `about ${about(told.expected)} errors in the unread of this list, ${about(told.expected_beyond)} beyond it`;
   $("sample").textContent = told.sample ? estimate(told.sample) : "no picture decided yet";
