@@ -357,6 +357,9 @@ def test_the_page_can_be_used_by_screen_reader_and_without_colour(served: Served
     for width, height in ((1440, 900), (1024, 768), (640, 900)):
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{width} px: nothing is cut off"
+        if width > 800:
+            bottom = page.evaluate("document.querySelector('#radiograph').getBoundingClientRect().bottom")
+            assert bottom <= height, "the whole picture is in sight"
         page.screenshot(path=tmp_path / f"{width}.png")
         assert page.evaluate(BARRIERS) == []
     assert page.errors == []

@@ -8,7 +8,7 @@ import * as pictures from "./pictures.js";
 import * as yields from "./told.js";
 
 const REGION_KEYS = [..."123456789abcdefhijklmnqrvwyz"]; // without the letters that are answers of their own
-const ANSWERS = [["g", "given is right"], ["p", "proposed is right"], ["o", "out of domain"], ["t", "two regions, then the second"],
+const ANSWERS = [["g", "given is right"], ["p", "proposed is right"], ["o", "out of domain"], ["t", "two regions"],
                  ["x", "cannot tell"], ["s", "skip"], ["u", "undo"]];
 let cards = new Map(), regions = [], told = { open: [] }, skipped = [], first = "", current = null, ready = false, second = false, clean = true, sampling = false;
 
