@@ -70,13 +70,18 @@ def test_drawn_are_labelled_pictures_that_nobody_read_or_listed_each_as_likely(l
 
 
 def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(layout: Layout) -> None:
+    ranked = read_table(layout.label_errors)
+    write_table(layout.label_errors, ranked.assign(suggested_region=REGIONS[0]))
     drawn = draw_sample(layout, 8, 5)
+    assert {card["given"] for card in drawn.cards.values()} > {REGIONS[0]}
     assert [card["rank"] for card in drawn.cards.values()] == list(range(1, 9))
     assert draw_of(drawn.sample).population == OTHERS
     for card in drawn.cards.values():
         assert not {"score", "confidence", "agreement", "unusual"} & set(card)
         assert card["given"]
         assert card["proposed"] == ""
+        nearest = [group["title"] for group in card["beside"] if "nearest" in group["title"]]
+        assert nearest == [f"nearest labelled {card['given'].replace('_', ' ')}"]
         assert set(drawn.pictures) >= {
             card["image_id"],
             *(p["image_id"] for g in card["beside"] for p in g["pictures"]),
