@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support.corrections import drop_class, put_identities, said_of, say
 from support.dicoms import radiograph, save
@@ -43,6 +45,15 @@ def test_dry_run_push_and_rerun(reviewed: Layout, pacs: Orthanc) -> None:
     assert (status, len(pacs.uids())) == (0, 7)
     assert "stored by an earlier push" in said
     assert "CANARY" not in said
+
+
+def test_two_processes_that_push_at_once_send_each_object_once(reviewed: Layout, pacs: Orthanc) -> None:
+    with ThreadPoolExecutor(2) as both:
+        done = list(both.map(lambda _: push(reviewed, "--really"), range(2)))
+    assert [status for status, _ in done] == [0, 0]
+    assert sorted("stored by an earlier push" in said for _, said in done) == [False, True]
+    assert len(pacs.uids()) == 5
+    assert len(pd.read_csv(reviewed.pushed_list)) == 2
 
 
 def test_what_the_pacs_does_not_take_gives_status_1_and_a_rerun_completes_it(reviewed: Layout, pacs: Orthanc) -> None:

@@ -191,8 +191,11 @@ def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
     assert page.locator("#yield").inner_text() == "3 errors in 5 decided (60 %)"
     assert page.locator("#run").inner_text() == "1 in a row without an error; stop rule at 58"
     page.screenshot(path=tmp_path / "later.png")
+    page.dispatch_event("#kind", "pointerdown")
+    page.focus("#kind")
     page.select_option("#kind", "missing_label")
     shown(page)
+    assert page.evaluate("document.activeElement.id") == "view", "chosen by mouse: keys answer at once"
     assert "missing label" in page.locator("#title").inner_text()
     press(page, "+", "[", ".")
     assert "scale(1.25)" in page.locator("#picture").get_attribute("style")

@@ -15,7 +15,11 @@ export function fill(cards, changed) {
     $(field).replaceChildren(option("*", "all"), ...[...counts].sort().map(([value, n]) => option(value, `${named(value)} (${n})`)));
     if (counts.has(chosen)) $(field).value = chosen;
     $(field).parentElement.hidden = counts.size < (field === "causes" ? 1 : 2);
-    $(field).onchange = changed;
+    // Who chose by mouse answers by key next; who chose by key may want the next choice.
+    let byMouse = false;
+    $(field).onpointerdown = () => { byMouse = true; };
+    $(field).onkeydown = () => { byMouse = false; };
+    $(field).onchange = () => { changed(); if (byMouse) $("view").focus(); };
   }
 }
 export const passes = card => FIELDS.every(field => $(field).value === "*" || values(card, field).includes($(field).value));
