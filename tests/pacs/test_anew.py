@@ -49,19 +49,19 @@ def study(pictures: list[Path], tmp_path: Path) -> list[Path]:
 
 
 def test_a_picture_in_anothers_place_comes_at_the_next_sweep_though_the_number_is_the_same(
-    source: Layout, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
+    web: Layout, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pacs.add(*study[:2])
-    pull_main(source)
-    assert pull_main(source).outcomes == {"arrived": 2}
+    pull_main(web)
+    assert pull_main(web).outcomes == {"arrived": 2}
     pacs.empty()
     pacs.add(*study[1:])
-    assert pull_main(source).outcomes == {}, "a poll looks at the number alone"
+    assert pull_main(web).outcomes == {}, "a poll looks at the number alone"
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 25 * 3600)
-    swept = pull_main(source)
+    swept = pull_main(web)
     assert (swept.outcomes, swept.swept, swept.waiting) == ({"arrived": 1}, True, 0)
-    assert uids_in(source.inbox) == sorted(map(uid_of, study))
+    assert uids_in(web.inbox) == sorted(map(uid_of, study))
 
 
 def test_a_replaced_picture_takes_the_old_ones_place_when_its_study_is_taken_in_anew(
