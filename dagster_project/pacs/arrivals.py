@@ -105,18 +105,21 @@ class Arrivals:
         A batch of another place stays as it is, and this content is set aside: CONFLICT.
         """
         picture, digest = self._picture(uid), content_digest(spooled)
-        old = next(self._layout.inbox.glob(f"*/{picture}.dcm"), None)
-        if old is None:
+        there = list(self._layout.inbox.glob(f"*/{picture}*.dcm"))
+        if not there:
             return self.keep(spooled, uid)
-        before = content_digest(old)
-        if before != digest:
+        others = {old: before for old in there if (before := content_digest(old)) != digest}
+        if len(others) == len(there):  # else it is a kill that left both
             with spooled.open("rb") as f:
                 os.fsync(f.fileno())
+            # Names and sizes tell whether a batch has changed, so that this name must be new.
+            _link(spooled, there[0].with_name(f"{picture}-{time.time_ns()}.dcm"))
+        for old, before in others.items():
             self._set_aside(old, picture, before)
-            spooled.replace(old)
+            old.unlink()
             _sync(old.parent)
-        self._state.replaced(picture, digest)  # also if a kill left it unnoted
-        outcome = AGAIN if before == digest else REPLACED
+        self._state.replaced(picture, digest)
+        outcome = REPLACED if others else AGAIN
         self._state.tally(self._source, outcome)
         return outcome
 
