@@ -9,16 +9,34 @@ from typing import Annotated
 import typer
 
 from dagster_project.commands.common import PICTURES, RootOption, app, open_root, out, show_table
+from dagster_project.errors import RayTruthError
 
 
 @app.command(rich_help_panel=PICTURES, epilog="Example: raytruth --root /data/raytruth pull main")
 def pull(
     context: typer.Context,
     source: Annotated[str | None, typer.Argument(help="A source of params.yaml, pacs; without it, all.")] = None,
+    again: Annotated[
+        typer.FileText | None,
+        typer.Option(
+            encoding="utf-8-sig",
+            errors="replace",
+            help="File of Study Instance UIDs, one a line ('-': standard input), to take in anew from the source.",
+        ),
+    ] = None,
     root: RootOption = None,
 ) -> None:
     """Fetch new radiographs from a PACS (DICOMweb or DIMSE) into the inbox, as a batch."""
     layout, params = open_root(context, root)
+    if again:
+        if not source:
+            raise RayTruthError("It is not said from where", where="--again", do="name the source too")
+        from dagster_project.pacs.anew import pull_anew
+
+        renewed = pull_anew(layout, params, source, again)
+        batch = f"batch {renewed.batch} in data/inbox/" if renewed.batch else "no new batch"
+        show_table(f"source {source}: {batch}", ("what", "number"), renewed.outcomes.items())
+        return
     from dagster_project.pacs.pull import pull as pull_once
 
     for name in [source] if source else sorted(params.pacs.sources):

@@ -10,16 +10,29 @@ from pathlib import Path
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
 
+_NO_ELEMENT = bytes(8)  # as the tag and length of an element
+_MOST_IN_A_ROW = 1000
+
 
 class _Bounded(BufferedReader):
-    """Never makes room for more than the file holds, whatever a length field in it says."""
+    """Never makes room for more than the file holds, whatever a length field in it says.
+
+    Refuses (`damaged_header`) to go on where zeros stand for elements, as in a file that was written in part: pydicom
+    would read a megabyte of them in a second, one by one.
+    """
 
     def __init__(self, raw: FileIO, size: int) -> None:
         super().__init__(raw)
         self.size = size
+        self._in_a_row = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return super().read(-1 if size is None else min(size, self.size))
+        data = super().read(-1 if size is None else min(size, self.size))
+        if size == len(_NO_ELEMENT):
+            self._in_a_row = self._in_a_row + 1 if data == _NO_ELEMENT else 0
+            if self._in_a_row > _MOST_IN_A_ROW:
+                raise RefusedFile("damaged_header")
+        return data
 
 
 def open_regular(path: Path) -> BufferedReader:

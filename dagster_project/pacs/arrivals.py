@@ -11,6 +11,7 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from dagster_project.pacs.quiet import silence_pydicom
 from dagster_project.pacs.sameness import content_digest
 from dagster_project.pacs.state import State
 
-NEW, AGAIN, CONFLICT = "arrived", "known already", "same UID, other content"
+NEW, AGAIN, CONFLICT, REPLACED = "arrived", "known already", "same UID, other content", "replaced"
 LEFT_AFTER = 3600.0  # seconds after which an object under way was left by a sender that vanished
 
 
@@ -60,6 +61,15 @@ class Arrivals:
         """Whether less is free than must stay free."""
         return shutil.disk_usage(self._open).free < self._min_free
 
+    def need_disk(self) -> None:
+        """Raise RayTruthError if less is free than must stay free."""
+        if self.disk_is_low():
+            raise RayTruthError(
+                "Too little disk is free to take more pictures in",
+                where=f"source {self._source}",
+                do="free space, or lower pacs.min_free_gb; the next pull goes on",
+            )
+
     def keep(self, spooled: Path, uid: str) -> str:
         """Take in a complete file of the spool folder, to be removed there afterwards; says NEW, AGAIN or CONFLICT.
 
@@ -75,20 +85,47 @@ class Arrivals:
             known = self._state.took_in(picture, digest, lambda: _link(spooled, final))
             outcome = NEW if known is None else AGAIN if known == digest else CONFLICT
             if outcome == CONFLICT:
-                make_private(self._layout.set_aside(self._source))
-                _link(spooled, self._layout.set_aside(self._source) / f"{picture}-{digest[:16]}.dcm")
+                self._set_aside(spooled, picture, digest)
         self._state.tally(self._source, outcome)
         return outcome
 
-    def keep_bytes(self, content: bytes, uid: str) -> str:
-        """`keep` for an object in memory."""
+    def keep_bytes(self, content: bytes, uid: str, how: Callable[[Path, str], str] | None = None) -> str:
+        """`keep`, or another way `how`, for an object in memory."""
         spooled = self.spool / self._picture(uid)
         spooled.touch(mode=0o600)
         try:
             spooled.write_bytes(content)
-            return self.keep(spooled, uid)
+            return (how or self.keep)(spooled, uid)
         finally:
             spooled.unlink(missing_ok=True)
+
+    def renew(self, spooled: Path, uid: str) -> str:
+        """`keep`, but in the inbox another content under the UID gives way to this one, and is set aside: REPLACED.
+
+        A batch of another place stays as it is, and this content is set aside: CONFLICT.
+        """
+        picture, digest = self._picture(uid), content_digest(spooled)
+        there = list(self._layout.inbox.glob(f"*/{picture}*.dcm"))
+        if not there:
+            return self.keep(spooled, uid)
+        others = {old: before for old in there if (before := content_digest(old)) != digest}
+        if len(others) == len(there):  # else it is a kill that left both
+            with spooled.open("rb") as f:
+                os.fsync(f.fileno())
+            # Names and sizes tell whether a batch has changed, so that this name must be new.
+            _link(spooled, there[0].with_name(f"{picture}-{time.time_ns()}.dcm"))
+        for old, before in others.items():
+            self._set_aside(old, picture, before)
+            old.unlink()
+            _sync(old.parent)
+        self._state.replaced(picture, digest)
+        outcome = REPLACED if others else AGAIN
+        self._state.tally(self._source, outcome)
+        return outcome
+
+    def _set_aside(self, file: Path, picture: str, digest: str) -> None:
+        make_private(self._layout.set_aside(self._source))
+        _link(file, self._layout.set_aside(self._source) / f"{picture}-{digest[:16]}.dcm")
 
     def refuse(self, reason: str) -> None:
         """Count a refusal."""

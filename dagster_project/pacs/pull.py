@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -46,22 +47,31 @@ def pull(layout: Layout, params: Params, source: str) -> Pulled:
     What was fetched is handed over even if the PACS fails in between; the next pull goes on.
     Raises RayTruthError if another process pulls from it, or the PACS cannot be asked or fails over and over.
     """
+    with pulling(layout, params, source) as (archive, state, arrivals):
+        one = _Pull(archive, state, arrivals, params, source)
+        try:
+            one.look()
+            one.fetch()
+        finally:
+            one.batch = arrivals.close()
+        return Pulled(
+            source, one.batch, dict(one.outcomes), state.seen(source, one.poll), state.waiting(source), one.sweeping
+        )
+
+
+@contextmanager
+def pulling(layout: Layout, params: Params, source: str) -> Iterator[tuple[Archive, State, Arrivals]]:
+    """The PACS, what was taken in, and the open batch, for one process at a time.
+
+    Raises RayTruthError if another process pulls from it.
+    """
     archive = open_archive(layout, params.pacs, source)
     make_private(layout.pacs)
     state = None
     try:
         with FileLock(layout.pacs / f"{source}.lock", timeout=0):
             state = State(layout.pacs_state)
-            arrivals = Arrivals(layout, source, state, params.pacs.min_free_gb)
-            one = _Pull(archive, state, arrivals, params, source)
-            try:
-                one.look()
-                one.fetch()
-            finally:
-                one.batch = arrivals.close()
-            return Pulled(
-                source, one.batch, dict(one.outcomes), state.seen(source, one.poll), state.waiting(source), one.sweeping
-            )
+            yield archive, state, Arrivals(layout, source, state, params.pacs.min_free_gb)
     except Timeout:
         raise RayTruthError("Another process is pulling", where=f"source {source}", do="wait for it") from None
     finally:
@@ -84,22 +94,29 @@ class _Pull:
         self._failures = 0
 
     def look(self) -> None:
-        """Note which studies there are, of the last days or of all years."""
+        """Note which studies there are, of the last days or of all years.
+
+        A sweep also has those of the last days looked into: one picture may have taken another's place in them.
+        """
         tomorrow = date.today() + timedelta(days=1)  # the PACS's clock, or its time zone, may be ahead
         recent = tomorrow - timedelta(days=1 + self._pacs.recent_days)
         started = time.time()
-        spans = months(date(self._pacs.first_year, 1, 1), tomorrow) if self.sweeping else iter([(recent, tomorrow)])
-        for first, last in spans:
-            for modality in self._pacs.modalities:
-                rows = []
-                for study in self._archive.studies(modality, first, last):
-                    rows.append((study.uid, self._count(study)))
-                    if len(rows) == _ROWS:
-                        self._see(rows)
-                        rows = []
-                self._see(rows)
+        self._look_at(recent, tomorrow)
         if self.sweeping:
+            self._state.look_into(self._source, self.poll)
+            for first, last in months(date(self._pacs.first_year, 1, 1), recent - timedelta(days=1)):
+                self._look_at(first, last)
             self._state.swept(self._source, started)
+
+    def _look_at(self, first: date, last: date) -> None:
+        for modality in self._pacs.modalities:
+            rows = []
+            for study in self._archive.studies(modality, first, last):
+                rows.append((study.uid, self._count(study)))
+                if len(rows) == _ROWS:
+                    self._see(rows)
+                    rows = []
+            self._see(rows)
 
     def _count(self, study: Study) -> int:
         return sum(1 for _ in self._archive.instances(study.uid)) if study.objects is None else study.objects
@@ -141,12 +158,7 @@ class _Pull:
 
     def _fetch_instance(self, instance: Instance) -> bool:
         """Whether the object came, or was refused for good."""
-        if self._arrivals.disk_is_low():
-            raise RayTruthError(
-                "Too little disk is free to take more pictures in",
-                where=f"source {self._source}",
-                do="free space, or lower pacs.min_free_gb; the next pull goes on",
-            )
+        self._arrivals.need_disk()
         try:
             outcome = self._arrivals.keep_bytes(self._archive.fetch(instance), instance.uid)
         except RefusedObject as refusal:

@@ -88,6 +88,11 @@ class State:
             db.execute("INSERT INTO pictures VALUES (?, ?)", (picture, digest))
         return None
 
+    def replaced(self, picture: str, digest: str) -> None:
+        """Note that another content stands for a picture now."""
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO pictures VALUES (?, ?)", (picture, digest))
+
     # Counts for people
     def tally(self, source: str, what: str) -> None:
         """Count one of today's (UTC) arrivals or refusals."""
@@ -129,6 +134,11 @@ class State:
         with self._writing() as db:
             rows = [{"source": source, "uid": uid, "objects": n, "poll": poll} for uid, n in studies]
             db.executemany(_SEE, rows)
+
+    def look_into(self, source: str, poll: int) -> None:
+        """Have the studies that this poll saw so far looked into, also those of as many objects as were fetched."""
+        with self._writing() as db:
+            db.execute("UPDATE studies SET fetched = NULL WHERE source = ? AND poll = ?", (source, poll))
 
     def candidates(self, source: str, poll: int) -> list[Candidate]:
         """Up to 10,000 studies to fetch, or to look at again first, at a poll; those that failed least come first."""

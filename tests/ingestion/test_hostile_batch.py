@@ -36,6 +36,7 @@ NAMES = [
     b"*",
     b"NUL.dcm",
     b"x" * 251 + b".dcm",
+    b"\xfe" * 251 + b".dcm",
 ]
 
 

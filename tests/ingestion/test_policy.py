@@ -292,6 +292,16 @@ def lut(first: int, entries: list[int], count: int | None = None) -> Sequence:
     return Sequence([item])
 
 
+def in_part(after: int, then: bytes = b"", size: int = 100 << 30) -> Make:
+    """A file whose beginning was written; the rest are zeros, of which the disk stores none."""
+
+    def make(path: Path) -> None:
+        path.write_bytes(save(radiograph(), path).read_bytes()[:after] + then)
+        os.truncate(path, size)
+
+    return make
+
+
 CASES: dict[str, tuple[Make, str, str]] = {
     "valid": (plain(), "accept", ""),
     # No DICOM
@@ -425,7 +435,17 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "a file of gigabytes": (huge, "quarantine", "too_large"),
     "a gigabyte of nothing.dcm": (nothing, "quarantine", "not_dicom_content"),
     "plan of radiotherapy without meta": (plan_without_meta, "skip", "other_modality"),
+    "written up to its prefix": (in_part(132, size=8 << 20), "quarantine", "damaged_header"),
+    "written up to its meta information": (in_part(150, size=8 << 20), "quarantine", "damaged_header"),
+    "written up to an attribute": (in_part(700), "quarantine", "damaged_header"),
+    "written up to a private value without an end": (
+        in_part(-1 - 9600 - 12, struct.pack("<HH2sHI", 0x29, 0x1010, b"UN", 0, UNDEFINED)),
+        "quarantine",
+        "damaged_header",
+    ),
+    "written up to its pixels": (in_part(-9000), "quarantine", "too_large"),
     # Pixel data
+    "two rows of thousands": (plain(pixels=np.arange(40000).reshape(2, -1) % 4000), "accept", ""),
     "no pixel data": (plain(PixelData=None), "quarantine", "no_pixels"),
     "pixel data of no length": (plain(PixelData=b""), "quarantine", "no_pixels"),
     "cut in the pixel data": (cut(6000), "quarantine", "pixels_short"),

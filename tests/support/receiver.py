@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,8 +44,11 @@ def port_of(root: Layout) -> int:
     return int(yaml.safe_load(root.params.read_text())["pacs"]["receive"]["port"])
 
 
-def storescu(root: Layout, *files: Path, calling: str = "STORESCU", called: str = "RAYTRUTH") -> str:
+def storescu(
+    root: Layout, *files: Path, calling: str = "STORESCU", called: str = "RAYTRUTH", options: Sequence[str] = ()
+) -> str:
     """What dcmtk's sender says; '' if everything was stored."""
-    command = [STORESCU or "storescu", "-aet", calling, "-aec", called, "127.0.0.1", str(port_of(root))]
+    peer = ["-aet", calling, "-aec", called, "127.0.0.1", str(port_of(root))]
+    command = [STORESCU or "storescu", *options, *peer]
     done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, timeout=180)
     return "" if done.returncode == 0 else done.stdout + done.stderr + f"status {done.returncode}"

@@ -1,0 +1,70 @@
+"""Studies taken in anew by name: what the PACS holds now goes before what came earlier under the same UIDs.
+
+A picture overwritten in the archive keeps its UID, and DICOMweb and DIMSE tell nobody: only fetching it again can.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dagster_project.errors import RayTruthError
+from dagster_project.layout import Layout
+from dagster_project.pacs.archive import Archive, Instance, RefusedObject, is_uid
+from dagster_project.pacs.arrivals import Arrivals
+from dagster_project.pacs.pull import pulling
+from dagster_project.params import Params
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """What became of the studies' objects, by outcome, and the batch of those that were not known."""
+
+    outcomes: dict[str, int]
+    batch: str | None
+
+
+def pull_anew(layout: Layout, params: Params, source: str, lines: Iterable[str]) -> Renewed:
+    """Fetch every radiograph of the studies whose UIDs stand in `lines`, one a line, whether it is known or not.
+
+    Pictures whose content changed are replaced in their batch's folder in the inbox; the batch is to be ingested again.
+    Raises RayTruthError if a line is no UID, another process pulls, or the PACS fails; run again, it goes on.
+    """
+    studies = _uids(lines)
+    outcomes: Counter[str] = Counter()
+    batch = None
+    with pulling(layout, params, source) as (archive, _, arrivals):
+        arrivals.close()  # what a kill left belongs into the inbox, where it can be replaced
+        try:
+            for study in studies:
+                instances = list(archive.instances(study))
+                if not instances:
+                    outcomes["studies without a radiograph"] += 1
+                outcomes.update(_fetched(archive, arrivals, instance) for instance in instances)
+        finally:
+            batch = arrivals.close()
+    return Renewed(dict(outcomes), batch)
+
+
+def _uids(lines: Iterable[str]) -> list[str]:
+    studies = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        if not is_uid(line.strip()):
+            raise RayTruthError(
+                "This is no Study Instance UID", where=f"line {number}", do="give one UID a line, and nothing else"
+            )
+        studies.append(line.strip())
+    return list(dict.fromkeys(studies))
+
+
+def _fetched(archive: Archive, arrivals: Arrivals, instance: Instance) -> str:
+    """What became of one object."""
+    arrivals.need_disk()
+    try:
+        return arrivals.keep_bytes(archive.fetch(instance), instance.uid, arrivals.renew)
+    except RefusedObject as refusal:
+        arrivals.refuse(f"refused: {refusal}")
+        return f"refused: {refusal}"
