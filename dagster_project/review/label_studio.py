@@ -98,9 +98,7 @@ def _task(worklist: Worklist, card: dict[str, Any]) -> dict[str, Any]:
     picture = base64.b64encode(worklist.pictures[card["image_id"]].read_bytes()).decode()
     words = f"given: {card['given'] or 'none'} ({card['provenance']}); proposed: {card['proposed'] or 'out of domain'}"
     shown = {name: card[name] for name in ("image_id", "kind", "rank", "given", "proposed", "batch")}
-    proposal = (
-        {"verdict": "wrong_label", "region": card["proposed"]} if card["proposed"] else {"verdict": "out_of_domain"}
-    )
+    proposal = _proposal(card)
     return {
         "data": {
             **shown,
@@ -120,6 +118,14 @@ def _task(worklist: Worklist, card: dict[str, Any]) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _proposal(card: dict[str, Any]) -> dict[str, str]:
+    if not card["proposed"]:
+        return {"verdict": "out_of_domain"}
+    if card["proposed"] == card["given"]:  # of copies with two labels, one bears the right one
+        return {"verdict": "given_is_right"}
+    return {"verdict": "wrong_label", "region": card["proposed"]}
 
 
 def _interface(regions: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ import pytest
 from support.reviewing import ranked_root
 
 from dagster_project.errors import RayTruthError
-from dagster_project.files import write_table
+from dagster_project.files import read_table, write_table
 from dagster_project.layout import Layout
 from dagster_project.ledger import VERDICTS, WITHDRAWN, load_corrected_labels, load_verdicts
 from dagster_project.params import Params
@@ -124,6 +124,22 @@ def test_a_task_shows_the_picture_and_marks_the_proposal(root: Root) -> None:
             if card["proposed"]
             else {"verdict": ["out_of_domain"]}
         )
+
+
+def test_a_label_that_the_models_would_give_too_is_not_marked_as_wrong(root: Root) -> None:
+    layout, params = root
+    ranked = read_table(layout.label_errors)
+    write_table(
+        layout.label_errors,
+        ranked.assign(
+            kind=ranked["kind"].mask(ranked.index == 0, "near_duplicate"),
+            suggested_region=ranked["suggested_region"].mask(ranked.index == 0, ranked["given_region"]),
+        ),
+    )
+    build_worklist(layout, params)
+    (first, *_) = tasks(root)
+    assert first["data"]["kind"] == "near_duplicate"
+    assert [part["value"]["choices"] for part in first["predictions"][0]["result"]] == [["given_is_right"]]
 
 
 def annotated(
