@@ -35,7 +35,8 @@ class Estimate:
 
     `rate` (0..1) is the share of wrong labels there, `left` how many wrong ones are among its pictures that the sample
     did not decide; each with the ends of a 95 % interval (Clopper & Pearson 1934), which holds if no picture was left
-    out for what it shows. `undecided` pictures were read and could not be told; they are not counted.
+    out for what it shows. `undecided` pictures were read and could not be told: they count as right in the lower end
+    and as wrong in the upper one, for what cannot be told is wrong more often.
     """
 
     mark: str
@@ -83,8 +84,10 @@ def estimates(verdicts: pd.DataFrame) -> list[Estimate]:
 def _estimate(draw: Draw, decided: int, undecided: int, wrong: int) -> Estimate:
     from scipy.stats import binomtest  # half a second to import, and most starts of the page need none
 
-    interval = binomtest(wrong, decided).proportion_ci(method="exact")
-    rates = [wrong / decided, interval.low, interval.high]
+    read = decided + undecided
+    low = binomtest(wrong, read).proportion_ci(method="exact").low
+    high = binomtest(wrong + undecided, read).proportion_ci(method="exact").high
+    rates = [wrong / decided, low, high]
     unknown = draw.population - decided
     left = [min(max(draw.population * rate - wrong, 0.0), float(unknown)) for rate in rates]
     named = (draw.mark, draw.seed, draw.drawn, draw.population)

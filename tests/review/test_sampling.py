@@ -159,6 +159,17 @@ def test_the_estimate_is_that_of_the_tables() -> None:
     assert one.left_high == pytest.approx(2000 * one.rate_high)
 
 
+def test_what_nobody_could_tell_counts_as_right_at_one_end_and_as_wrong_at_the_other() -> None:
+    told = ["given_is_right"] * 97 + ["wrong_label"]
+    (open_, right, wrong) = (
+        estimates(sampled(*((f"{i}", verdict) for i, verdict in enumerate([*told, last, last]))))[0]
+        for last in ("cannot_tell", "given_is_right", "out_of_domain")
+    )
+    assert (open_.decided, open_.undecided, open_.wrong) == (98, 2, 1)
+    assert (open_.rate_low, open_.rate, open_.rate_high) == (right.rate_low, 1 / 98, wrong.rate_high)
+    assert open_.left_low <= open_.left <= open_.left_high
+
+
 def test_each_draw_has_an_estimate_of_its_own_by_the_latest_word_on_each_picture() -> None:
     first = sampled(("a", "wrong_label"), ("b", "given_is_right"), ("a", "given_is_right"))
     second = sampled(("c", "wrong_label"), ("d", "cannot_tell"), mark=Draw(2, 5, 50, "x").mark)
