@@ -22,7 +22,7 @@ def label_errors(root: Root) -> dg.MaterializeResult:
         data_version=versions.of(layout.label_errors),
         metadata={
             "pictures by kind": as_counts(summary.kinds, "kind", "pictures"),
-            "estimated share of wrong labels": summary.estimated_noise,
+            "estimated share of wrong labels": round(summary.estimated_noise, 4),
             "most suspicious": as_picture(layout.plot("label_errors", "suspects.png")),
             "first rows": as_table(summary.top),
         },

@@ -82,9 +82,9 @@ def review_budget(root: Root) -> dg.MaterializeResult:
         metadata={
             "pictures read": result.read,
             "wrong among them": result.found,
-            "wrong among the unread, expected": result.to_come.value,
-            "low (95 %)": result.to_come.low,
-            "high (95 %)": result.to_come.high,
+            "wrong among the unread, expected": round(result.to_come.value, 1),
+            "low (95 %)": round(result.to_come.low, 1),
+            "high (95 %)": round(result.to_come.high, 1),
             "to be read for 90 % of all errors": result.pictures_to_90,
             "read since the last error": result.in_a_row,
             "enough read": result.enough,
