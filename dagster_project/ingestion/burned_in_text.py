@@ -31,7 +31,7 @@ _MOST_REGIONS, _MOST_AREA = 12, 0.6  # beyond either, the whole picture is searc
 _CORE = 0.3  # of text_map
 _LIKELY = 0.5  # its mean over the core
 _UNCLIP = 1.8  # how far the line reaches beyond its core, in core areas a circumference
-_TALLEST = 0.09  # of the picture's longest side: no line with what is around it is higher
+_TALLEST = 0.1  # of the picture's longest side: no line is higher
 _READ = ((2, 0.8), (5, 0.6))  # letters and digits at least, and their mean confidence then
 _UPRIGHT = 1.5  # height over width from which on a line is read turned
 _LITTLE = 0.2  # of the largest stroke in a box: strokes that only reach in are smaller
@@ -76,8 +76,8 @@ def text_boxes(picture: Picture, small: np.ndarray | None = None) -> list[Box]:
     scale = np.array(picture.shape) / small.shape
     lines = []
     for core in (box for region in _regions(small) for box in _cores(small, region)):
-        box = _enlarged(core, scale, picture.shape)
-        if min(box[1] - box[0], box[3] - box[2]) <= _TALLEST * max(picture.shape):
+        if min(core[1] - core[0], core[3] - core[2]) <= _TALLEST * SIDE:
+            box = _enlarged(core, scale, picture.shape)
             lines.append(_Line(box, _is_read(picture, box)))
     lines = list(dict.fromkeys(lines))
     read = [line for line in lines if line.read]

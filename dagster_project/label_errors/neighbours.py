@@ -37,9 +37,7 @@ class Neighbours:
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """Weighted mean over each picture's neighbours of values (N,): (N,), NaN without neighbours."""
-        total = self.weight.sum(axis=1)
-        found = (self.weight * values[self.rows]).sum(axis=1)
-        return np.where(total > 0, found / np.maximum(total, 1e-300), np.nan)
+        return _average(values[self.rows], self.weight)
 
     def mean_beyond(self, values: np.ndarray) -> np.ndarray:
         """Weighted mean over each picture's neighbours of what `mean` says of them, (N,), the picture's own patient
@@ -49,12 +47,9 @@ class Neighbours:
             block = slice(start, start + _BLOCK)
             near = self.rows[block]  # (n, R)
             weight = self.weight[near] * (self.patient[self.rows[near]] != self.patient[block, None, None])  # (n, R, R)
-            total = weight.sum(axis=2)
-            found = (weight * values[self.rows[near]]).sum(axis=2)
-            beyond[block] = np.where(total > 0, found / np.maximum(total, 1e-300), values[near])
-        total = self.weight.sum(axis=1)
-        found = (self.weight * beyond).sum(axis=1)
-        return np.where(total > 0, found / np.maximum(total, 1e-300), np.nan)
+            found = _average(values[self.rows[near]], weight)
+            beyond[block] = np.where(np.isnan(found), values[near], found)
+        return _average(beyond, self.weight)
 
     def agreement(self, labels: np.ndarray) -> np.ndarray:
         """Share of the neighbours, each counted once, that bear the picture's label; NaN without either."""
@@ -74,6 +69,12 @@ class Neighbours:
         counted = (self.weight > 0).sum(axis=1, keepdims=True)
         votes = counted * self.bear(labels, classes) + _UNDECIDED_VOTERS * often / often.sum()
         return votes / votes.sum(axis=1, keepdims=True)
+
+
+def _average(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted mean along the last axis; NaN where nothing counts."""
+    total = weight.sum(axis=-1)
+    return np.where(total > 0, (weight * values).sum(axis=-1) / np.maximum(total, 1e-300), np.nan)
 
 
 def find_neighbours(embeddings: np.ndarray, known: np.ndarray, groups: np.ndarray, count: int) -> Neighbours:

@@ -75,6 +75,13 @@ def test_black_text_upright_text_and_text_in_a_small_picture_are_covered() -> No
     assert covered(box, text_boxes(small), small.shape) > 0.8
 
 
+@pytest.mark.parametrize("share", [0.09, 0.12])
+def test_a_name_in_large_letters_is_covered(share: float) -> None:
+    """Better too much painted over than a name left."""
+    picture, box = written(np.full((800, 800), 60.0), "MEIER", (70, 270), size=round(share * 800))
+    assert covered(box, text_boxes(picture), picture.shape) > 0.8
+
+
 def test_what_is_painted_over_can_no_longer_be_read_and_the_rest_is_untouched() -> None:
     picture, (top, bottom, left, right) = written(limb(), "NGUYEN THI 19600412", (12, 10))
     masked, share = without_text(picture)
