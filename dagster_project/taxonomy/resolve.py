@@ -9,7 +9,9 @@ from typing import Literal
 from pydicom.sr._snomed_dict import mapping as _snomed_mapping  # pydicom offers its SNOMED RT table nowhere else
 
 from dagster_project.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE, Taxonomy
-from dagster_project.taxonomy.tokens import phrases_in, tokens
+from dagster_project.taxonomy.tokens import tokens
+from dagster_project.taxonomy.vocabulary import vocabulary
+from dagster_project.taxonomy.wording import joined_pairs, not_excluded, part_behind_bone, phrases_in, without_affixes
 
 Status = Literal["region", "outside", "undecidable", "unmapped", "absent"]
 Rule = Literal["code", "retired_code", "term", "retired_term", "synonym", "several", ""]
@@ -118,12 +120,19 @@ def _read_text(attribute: str, text: str, taxonomy: Taxonomy) -> Reading:
             return _reading(attribute, taxonomy.terms[term], "term", term)
         if term in taxonomy.retired_terms:
             return _reading(attribute, taxonomy.terms[taxonomy.retired_terms[term]], "retired_term", term)
-    found = phrases_in(tokens(text), taxonomy.phrases, taxonomy.longest)
-    meanings = {taxonomy.phrases[phrase]: " ".join(phrase) for phrase in reversed(found)}
-    regions = [m for m in meanings if m not in (UNDECIDABLE, OUTSIDE)]
-    if len(regions) > 1:
-        return Reading(attribute, "undecidable", None, "several", " + ".join(meanings[r] for r in sorted(regions)))
-    for meaning in (*regions, OUTSIDE, UNDECIDABLE):  # `Extremity hand` is a hand
+    words = vocabulary()
+    said = part_behind_bone(tokens(text), words)
+    if attribute == TERM_ATTRIBUTE:  # elsewhere a name may stand, such as Handl
+        said = without_affixes(said, taxonomy.phrases, words)
+    found = not_excluded(phrases_in(said, taxonomy.phrases, taxonomy.joined, taxonomy.longest), said, words)
+    meanings = {taxonomy.phrases[f.phrase]: " ".join(f.phrase) for f in reversed(found)}
+    places = [m for m in meanings if m != UNDECIDABLE]
+    if len(places) > 1:
+        return Reading(attribute, "undecidable", None, "several", " + ".join(meanings[p] for p in sorted(places)))
+    for pair in joined_pairs(found, said, words):
+        if [taxonomy.phrases[phrase] for phrase in pair].count(UNDECIDABLE) == 1:
+            return Reading(attribute, "undecidable", None, "several", " + ".join(map(" ".join, pair)))
+    for meaning in (*places, UNDECIDABLE):  # `Extremity hand` is a hand
         if meaning in meanings:
             return _reading(attribute, meaning, "synonym", meanings[meaning])
     return Reading(attribute, "unmapped", None, "", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,32 +11,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from dagster_project.errors import RayTruthError
+from dagster_project.taxonomy.spellings import bone_parts, english, spine_levels
 from dagster_project.taxonomy.tokens import Phrase, tokens
+from dagster_project.taxonomy.vocabulary import Vocabulary, vocabulary
+from dagster_project.taxonomy.wording import without_spaces
 
 UNDECIDABLE = "(undecidable)"  # what a word means that names no single region
 OUTSIDE = "(outside)"  # what a word means that names a region of no class here
-_VOCABULARY = Path(__file__).with_name("vocabulary.yaml")
-
-
-class Term(BaseModel):
-    """A DICOM defined term: its SNOMED CT code, other current codes, the region it lies in, words in both languages."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    code: str
-    also: list[str] = []
-    within: str | None = None
-    en: list[str]
-    de: list[str]
-
-
-class Vocabulary(BaseModel):
-    """vocabulary.yaml: facts that no site changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    terms: dict[str, Term]
-    undecidable: dict[str, Term]
-    retired_terms: dict[str, str]
-    retired_codes: dict[str, str]
 
 
 class RegionClass(BaseModel):
@@ -59,12 +40,14 @@ class Taxonomy:
     """What every code, term and phrase means: a class's name, UNDECIDABLE or OUTSIDE.
 
     `regions` keeps the order of regions.yaml; a class's index in it is its number in every model.
+    `joined` finds a phrase by its letters without spaces.
     """
 
     regions: tuple[str, ...]
     codes: dict[str, str]
     terms: dict[str, str]
     phrases: dict[Phrase, str]
+    joined: dict[str, Phrase]
     retired_codes: dict[str, str]
     retired_terms: dict[str, str]
 
@@ -72,12 +55,6 @@ class Taxonomy:
     def longest(self) -> int:
         """How many tokens the longest phrase has."""
         return max(map(len, self.phrases), default=0)
-
-
-@lru_cache(maxsize=1)
-def vocabulary() -> Vocabulary:
-    """RayTruth's own table of terms, codes and words."""
-    return Vocabulary.model_validate(yaml.safe_load(_VOCABULARY.read_text(encoding="utf-8")))
 
 
 def load_taxonomy(path: Path) -> Taxonomy:
@@ -104,11 +81,18 @@ def load_taxonomy(path: Path) -> Taxonomy:
             meaning = terms.setdefault(name, _enclosing_class(name, classes, words) or default)
             for code in filter(None, (meant.code, *meant.also)):
                 codes.setdefault(code, meaning)
-            for phrase in (name, *meant.en, *meant.de):
+            spellings = [tokens(phrase) for phrase in (name, *meant.de)]
+            spellings += [spelling for phrase in meant.en for spelling in english(phrase)]
+            for spelling in spellings:
                 # A word of two vocabulary terms means the term that is a class here.
-                if phrases.get(tokens(phrase), OUTSIDE) in (OUTSIDE, UNDECIDABLE):
-                    phrases[tokens(phrase)] = meaning
-    return Taxonomy(tuple(classes), codes, terms, phrases, words.retired_codes, words.retired_terms)
+                if phrases.get(spelling, OUTSIDE) in (OUTSIDE, UNDECIDABLE):
+                    phrases[spelling] = meaning
+    joined = without_spaces(phrases)  # before the levels: `LT SPINE` is no `L/T SPINE`
+    for spelling, meaning in spine_levels(words, terms):
+        phrases.setdefault(spelling, meaning)
+    for spelling, term in bone_parts(words):
+        phrases.setdefault(spelling, terms[term])
+    return Taxonomy(tuple(classes), codes, terms, phrases, joined, words.retired_codes, words.retired_terms)
 
 
 def _read(path: Path) -> dict[str, RegionClass]:

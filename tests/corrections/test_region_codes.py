@@ -10,7 +10,8 @@ from support.taxonomies import OWN_REGIONS
 
 from dagster_project.corrections.region_codes import UNPAIRED, code_of
 from dagster_project.errors import RayTruthError
-from dagster_project.taxonomy.taxonomy import load_taxonomy, vocabulary
+from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.taxonomy.vocabulary import vocabulary
 
 OWN = load_taxonomy(OWN_REGIONS)
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from support.taxonomies import OWN_REGIONS, SITE_REGIONS, own_taxonomy, taxonomy_of
 
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
-from dagster_project.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE, vocabulary
+from dagster_project.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE
 from dagster_project.taxonomy.tokens import tokens
+from dagster_project.taxonomy.vocabulary import vocabulary
 
 OWN = own_taxonomy()
 WORDS = {**vocabulary().terms, **vocabulary().undecidable}

@@ -7,8 +7,9 @@ from collections import defaultdict
 import pytest
 from pydicom.sr.codedict import codes
 
-from dagster_project.taxonomy.taxonomy import Term, vocabulary
+from dagster_project.taxonomy.spellings import english
 from dagster_project.taxonomy.tokens import tokens
+from dagster_project.taxonomy.vocabulary import Term, vocabulary
 
 TERMS = {**vocabulary().terms, **vocabulary().undecidable}
 ANATOMY_IMAGED = {
@@ -16,7 +17,7 @@ ANATOMY_IMAGED = {
 }
 NOT_IN_CID_4031 = {
     *("RADIUS", "ULNA", "RADIUSULNA", "TIBIA", "TIBIAFIBULA", "CALF"),
-    *("FACE", "NOSE", "LUNG", "JOINT", "BACK", "OTHER"),
+    *("FACE", "NOSE", "LUNG", "JOINT", "BACK", "OTHER", "LLUMBAR", "RLUMBAR"),
 }
 
 
@@ -36,6 +37,8 @@ def test_no_word_and_no_code_stands_for_two_terms() -> None:
     for name, term in TERMS.items():
         for phrase in (name, *term.en, *term.de):
             owners[tokens(phrase)].add(name)
+        for spelling in (spelling for phrase in term.en for spelling in english(phrase)):
+            owners[spelling].add(name)
         for code in filter(None, (term.code, *term.also)):
             owners[code].add(name)
     assert {key: names for key, names in owners.items() if len(names) > 1} == {}
@@ -66,3 +69,17 @@ def test_what_is_retired_leads_to_what_is_current() -> None:
 @pytest.mark.parametrize("word", ["US", "OS", "SG", "D1", "DIG", "BÜ"])
 def test_words_that_mean_other_things_too_are_left_out(word: str) -> None:
     assert tokens(word) not in {tokens(p) for term in TERMS.values() for p in (*term.en, *term.de)}
+
+
+def test_what_the_spellings_name_is_known() -> None:
+    words = vocabulary()
+    assert {*words.spine_levels.values(), *words.spine_junctions.values(), *words.bones} <= set(TERMS)
+    assert {letter for pair in words.spine_junctions for letter in pair.split()} <= set(words.spine_levels)
+
+
+def test_words_around_a_regions_word_are_single_tokens() -> None:
+    words = vocabulary()
+    listed = [*words.bone_parts, *words.bone_words, *words.spine_levels, *words.wording.affixes]
+    listed += [*words.wording.of, *words.wording.between, *words.wording.joiners]
+    assert all(tokens(word) == (word,) for word in listed)
+    assert all(" ".join(tokens(word)) == word for word in words.wording.negations)

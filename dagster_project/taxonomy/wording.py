@@ -1,0 +1,105 @@
+"""Which of the known phrases a label's text says, and which it excludes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+from dagster_project.taxonomy.tokens import Phrase
+from dagster_project.taxonomy.vocabulary import Vocabulary
+
+_SHORTEST_JOINED = 5  # letters; `A.L.A.` or somebody's initials spell shorter words by chance
+_SHORTEST_AFFIXED = 3
+
+
+class Found(NamedTuple):
+    """A known phrase, and where it stands: tokens `start` to `stop`."""
+
+    phrase: Phrase
+    start: int
+    stop: int
+
+
+def without_spaces(phrases: Mapping[Phrase, str]) -> dict[str, Phrase]:
+    """The phrases by their letters alone, so that `frog leg`, `frogleg` and `frog-leg` are one."""
+    joined: dict[str, Phrase] = {}
+    for phrase in sorted(phrases, key=len):
+        letters = "".join(phrase)
+        if len(letters) >= _SHORTEST_JOINED:
+            joined.setdefault(letters, phrase)
+    return joined
+
+
+def phrases_in(text: Phrase, known: Mapping[Phrase, str], joined: Mapping[str, Phrase], longest: int) -> list[Found]:
+    """Find the known phrases in `text`, left to right, the longest first at each place, none overlapping another.
+
+    `joined`: from without_spaces. `longest`: how many tokens of `text` one phrase can take.
+    """
+    found, start = [], 0
+    while start < len(text):
+        for length in range(min(longest, len(text) - start), 0, -1):
+            spelled = text[start : start + length]
+            phrase = spelled if spelled in known else joined.get("".join(spelled))
+            if phrase:
+                found.append(Found(phrase, start, start + length))
+                start += length
+                break
+        else:
+            start += 1
+    return found
+
+
+def part_behind_bone(text: Phrase, words: Vocabulary) -> Phrase:
+    """`neck of the left femur` as `femur neck`; of a bone that is not known, the part is left out.
+
+    Without this, `neck of talus` would be a neck.
+    """
+    found: list[str] = []
+    at = 0
+    while at < len(text):
+        following = text[at + 1] if at + 1 < len(text) else ""
+        if text[at] not in words.bone_parts or following not in words.wording.of:
+            found.append(text[at])
+            at += 1
+            continue
+        bone = at + 2
+        while bone < len(text) and (text[bone] in words.wording.between or text[bone].isdigit()):
+            bone += 1
+        found += text[bone : bone + 1]
+        if bone < len(text) and text[bone] in words.bone_words:
+            found.append(text[at])
+        at = bone + 1
+    return tuple(found)
+
+
+def without_affixes(text: Phrase, known: Mapping[Phrase, str], words: Vocabulary) -> Phrase:
+    """Words that are written together with their side or view, parted: `RTKNEE`, `HANDPA`, `LHIP`."""
+    return tuple(word for token in text for word in _parted(token, known, words.wording.affixes))
+
+
+def _parted(token: str, known: Mapping[Phrase, str], affixes: list[str]) -> Iterator[str]:
+    for affix in () if (token,) in known else affixes:
+        before, after = token.removesuffix(affix), token.removeprefix(affix)
+        if after != token and len(after) >= _SHORTEST_AFFIXED and (after,) in known:
+            yield from (affix, after)
+            return
+        # One letter behind a word makes another word by chance: `alar` is no right `Ala`, `orbital` no left orbit.
+        if before != token and len(before) >= _SHORTEST_AFFIXED and len(affix) > 1 and (before,) in known:
+            yield from (before, affix)
+            return
+    yield token
+
+
+def not_excluded(found: list[Found], text: Phrase, words: Vocabulary) -> list[Found]:
+    """The phrases without those that stand right behind a negation: `not hand`, `ohne Hand`."""
+    negations = words.wording.negations
+    return [f for f in found if not any(" ".join(text[max(f.start - n, 0) : f.start]) in negations for n in (1, 2))]
+
+
+def joined_pairs(found: list[Found], text: Phrase, words: Vocabulary) -> Iterator[tuple[Phrase, Phrase]]:
+    """Neighbouring phrases with nothing but `and` or its like between them."""
+    for first, second in pairwise(found):
+        between = text[first.stop : second.start]
+        if between and words.wording.joiners.issuperset(between):
+            yield first.phrase, second.phrase
