@@ -4,7 +4,7 @@
 
 Headers are drawn at random with the vocabulary of real ones, four pictures a patient, in one batch. Each stage runs the
 real functions in a process of its own. Pixels are not looked at (near-duplicates by thumbnail compare every picture
-with every other, which a million do not allow); `split` links pictures by their pixels' digest alone.
+with every other, which a million do not allow); `split` links patients by headers and the pixels' digest.
 Goal: under 4 GB each.
 """
 
@@ -25,14 +25,15 @@ from benchmarks.memory import high_water
 from benchmarks.paired import processor_seconds
 from benchmarks.results import ROOT, arguments, save, shipped_params
 from dagster_project.files import begin_npy, read_table, write_table
-from dagster_project.ingestion.store import load_headers
-from dagster_project.ingestion.tables import HEADER_COLUMNS, IDENTITY_COLUMNS
+from dagster_project.ingestion.patient_evidence import IMAGE, PATIENT_ID, SERIES, STUDY
+from dagster_project.ingestion.store import load_headers, load_patient_evidence
+from dagster_project.ingestion.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS, IDENTITY_COLUMNS
 from dagster_project.layout import Layout
 from dagster_project.ledger import load_corrected_labels
 from dagster_project.params import Params
 from dagster_project.taxonomy.taxonomy import load_taxonomy
 from dagster_project.training_set.labels import apply_corrections, drop_small_classes
-from dagster_project.training_set.near_duplicates import linked_groups
+from dagster_project.training_set.patient_links import equal_pixels, link_patients
 from dagster_project.training_set.split import assign_folds, assign_splits, stratum_of
 from dagster_project.validation.validate import validate
 
@@ -83,12 +84,24 @@ def write_root(root: Path, rows: int) -> None:
     table["label_conflict_region"] = pd.Series([None] * rows, dtype="string")
     table = table[list(HEADER_COLUMNS)].astype(HEADER_COLUMNS).sort_values("image_id", ignore_index=True)
     write_table(layout.headers(BATCH), table)
+    write_table(layout.patient_evidence(BATCH), _evidence(table))
     private = pd.DataFrame(dict.fromkeys(IDENTITY_COLUMNS, table["image_id"])).assign(batch=BATCH)
     write_table(layout.identities, private)
     layout.pixels(BATCH).parent.mkdir(parents=True, exist_ok=True)
     with layout.pixels(BATCH).open("wb") as file:
         begin_npy(file, (rows, 32, 32))
         file.truncate(file.tell() + rows * 32**2)
+
+
+def _evidence(headers: pd.DataFrame) -> pd.DataFrame:
+    """What every header says: a row a study, series, image and patient ID."""
+    columns = {STUDY: "study", SERIES: "series", IMAGE: "image_id", PATIENT_ID: "patient"}
+    rows = [
+        pd.DataFrame({"patient": headers["patient"], "evidence": kind, "value": headers[column]}).drop_duplicates()
+        for kind, column in columns.items()
+    ]
+    said = pd.concat(rows, ignore_index=True)
+    return said.assign(issuer="", sex="F", birth_date=said["value"].str[:8])[list(EVIDENCE_COLUMNS)]
 
 
 def run_validation(layout: Layout, params: Params) -> None:
@@ -101,11 +114,12 @@ def run_validation(layout: Layout, params: Params) -> None:
 def run_split(layout: Layout, params: Params) -> None:
     """Labels with corrections, small classes, groups, folds and splits, as the training set is built."""
     settings = params.training_set
-    table = apply_corrections(load_headers(layout, BATCH), load_corrected_labels(layout))
+    headers = load_headers(layout, BATCH)
+    table = apply_corrections(headers, load_corrected_labels(layout))
+    evidence = pd.concat([load_patient_evidence(layout), equal_pixels(headers)], ignore_index=True)
+    links = link_patients(evidence, table, np.empty((0, 2), np.int64))
+    table["group"] = table["patient"].map(links.group)
     table, _ = drop_small_classes(table, settings.min_patients)
-    patient = table.groupby("patient", sort=True).ngroup().to_numpy()
-    linked_groups(patient.max() + 1, np.empty((0, 2), np.int64))
-    table["group"] = table["patient"]
     strata = stratum_of(table["group"], table["region"])
     table["fold"] = table["group"].map(assign_folds(strata, settings.folds))
     nobody = pd.Series(dtype="string")

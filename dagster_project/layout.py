@@ -166,6 +166,15 @@ class Layout:
         return self.quarantine_dir / f"{batch}.parquet"
 
     @property
+    def patient_evidence_dir(self) -> Path:
+        """One table a batch."""
+        return self.root / "data" / "patient_evidence"
+
+    def patient_evidence(self, batch: str) -> Path:
+        """Which patient has which study, series, image and number, under pseudonyms; refused files included."""
+        return self.patient_evidence_dir / f"{batch}.parquet"
+
+    @property
     def validation_dir(self) -> Path:
         """One result a batch."""
         return self.root / "data" / "validation"
@@ -184,6 +193,11 @@ class Layout:
     def splits(self) -> Path:
         """Patient -> split; append-only, so that nobody ever changes sides."""
         return self.root / "data" / "splits.parquet"
+
+    @property
+    def patient_links(self) -> Path:
+        """Patients who are linked to one person: by what, on which side, and what contradicts it."""
+        return self.root / "data" / "patient_links.parquet"
 
     def encoder(self, name: str) -> Path:
         """`encoder_simclr`, `encoder_byol`, `encoder_supcon` or `encoder_supcon_crossfit`."""

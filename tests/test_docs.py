@@ -46,6 +46,7 @@ def test_every_file_named_in_the_design_is_where_the_layout_puts_it() -> None:
         layout.headers("b"): "data/headers/b.parquet",
         layout.pixels("b"): "data/pixels/b.npy",
         layout.quarantine("b"): "data/quarantine/b.parquet",
+        layout.patient_evidence("b"): "data/patient_evidence/b.parquet",
         layout.training_set: "data/training_set.parquet",
         layout.label_errors: "data/label_errors.parquet",
         layout.verdicts: "data/verdicts.parquet",

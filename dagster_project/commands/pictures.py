@@ -75,7 +75,7 @@ def correct_labels(context: typer.Context, root: RootOption = None) -> None:
 
 @app.command(rich_help_panel=PICTURES, epilog="Example: raytruth split")
 def split(context: typer.Context, root: RootOption = None) -> None:
-    """Build the training set: labels, near-duplicates, split by patient."""
+    """Build the training set: labels, near-duplicates, linked patients, split by patient."""
     layout, params = open_root(context, root)
     from dagster_project.training_set.build import build_training_set
 
@@ -85,3 +85,9 @@ def split(context: typer.Context, root: RootOption = None) -> None:
         f"{summary.pictures} pictures of {summary.patients} patients, {summary.near_duplicates} near-duplicate pairs"
     )
     show_table(title, ("region", *summary.counts.columns), rows)
+    if len(links := summary.links.table):
+        contradicted = int((links["contradicted_by"] != "").sum())
+        out.print(
+            f"{len(links)} patients are linked to {links['group'].nunique()}, {contradicted} of them against what else "
+            f"their headers say: {layout.patient_links}"
+        )

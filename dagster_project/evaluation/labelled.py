@@ -30,7 +30,7 @@ class LabelledSet:
     test: np.ndarray
 
     def patients(self, rows: np.ndarray) -> np.ndarray:
-        """Group (patient, or patients linked by near-duplicates) of each row, for resampling."""
+        """Group (patient, or linked patients) of each row, for resampling."""
         return self.table["group"].to_numpy(object)[rows].astype(str)
 
     def image_ids(self, rows: np.ndarray) -> np.ndarray:

@@ -19,8 +19,10 @@ import numpy as np
 
 from dagster_project.ingestion.disk_index import disk_index
 from dagster_project.ingestion.headers import HeaderRead, Identity
+from dagster_project.ingestion.patient_evidence import Evidence
 from dagster_project.ingestion.staged_pixels import StagedPicture
 
+_EVIDENCE = ", ".join(Evidence._fields)
 _TABLES = (
     "CREATE TABLE files (number INTEGER PRIMARY KEY, file_id, path, reasons, image_id, header)",
     "CREATE INDEX by_file_id ON files (file_id, number)",
@@ -29,6 +31,7 @@ _TABLES = (
     "CREATE INDEX by_image ON pictures (image_id, file_digest, number)",
     "CREATE INDEX by_pixels ON pictures (pixel_digest)",
     "CREATE TABLE identifiers (kind, value, PRIMARY KEY (kind, value)) WITHOUT ROWID",
+    f"CREATE TABLE evidence ({_EVIDENCE}, PRIMARY KEY ({_EVIDENCE})) WITHOUT ROWID",
 )
 _SAME_IMAGE = "FROM pictures AS first WHERE first.image_id = pictures.image_id AND first.counts"
 _SETTLE = (
@@ -86,6 +89,8 @@ class BatchIndex:
             "INSERT OR IGNORE INTO identifiers VALUES (?, ?)", ((kind, shown(v)) for kind, v in read.identifiers)
         )
 
+        self._database.executemany("INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?, ?)", read.evidence)
+
     def with_header(self) -> list[int]:
         """The numbers of the files that the first pass did not refuse, in order."""
         found = self._database.execute("SELECT number FROM files WHERE image_id IS NOT NULL ORDER BY number")
@@ -137,6 +142,10 @@ class BatchIndex:
     def identifiers(self) -> Iterator[tuple[str, str]]:
         """Kind and value of the names and numbers in all headers that could be read, each once, sorted."""
         yield from self._database.execute("SELECT kind, value FROM identifiers ORDER BY kind, value")
+
+    def evidence(self) -> Iterator[Evidence]:
+        """What all headers that could be read, of refused files too, say about their patients; each once, sorted."""
+        yield from map(Evidence._make, self._database.execute(f"SELECT * FROM evidence ORDER BY {_EVIDENCE}"))
 
 
 @contextmanager

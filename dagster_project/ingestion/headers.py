@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from dagster_project.ingestion.elements import Header, integer, number, open_dat
 from dagster_project.ingestion.identifiers import IDENTIFYING, identifiers_of
 from dagster_project.ingestion.oddities import odd_header
 from dagster_project.ingestion.opening import has_changed
+from dagster_project.ingestion.patient_evidence import Evidence, evidence_of, patient_of
 from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.plain_header import plain_header
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.sources import SourceFile
+from dagster_project.ingestion.uids import is_valid_uid
 from dagster_project.privacy.identities import NUMBER, STAFF
 from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
 from dagster_project.taxonomy.taxonomy import Taxonomy
@@ -36,7 +38,6 @@ SOP_CLASSES = {CR: "CR", DX_PRESENTATION: "DX"}
 MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = re.compile(r"PALETTE COLOR|RGB|YBR_\w+|XYB|HSV|ARGB|CMYK")  # PS3.3, C.7.6.3.1.2, with the retired ones
 VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PIXEL_LIMIT_BITS = 16
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
@@ -71,6 +72,7 @@ class HeaderRead:
     identity: Identity | None = None
     label_texts: dict[str, str] = field(default_factory=dict)
     identifiers: list[tuple[str, str]] = field(default_factory=list)  # kind and value; for `data/private/` only
+    evidence: list[Evidence] = field(default_factory=list)  # of refused files too
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,14 @@ class HeaderReader:
             return self._told(file, ds, warned)
 
     def _told(self, file: SourceFile, ds: FileDataset | PlainHeader, warned: list[str]) -> HeaderRead:
-        """Used or refused, with whom the header names."""
+        """Used or refused, with whom the header names and whose file it says it is."""
         identifiers = identifiers_of(ds)
         try:
             with refusing("damaged_header"):
-                return self._used(file, ds, warned, identifiers)
+                found = self._used(file, ds, warned, identifiers)
         except RefusedFile as refusal:
-            return HeaderRead([refusal.reason], identifiers=identifiers)
+            found = HeaderRead([refusal.reason])
+        return replace(found, identifiers=identifiers, evidence=evidence_of(ds, self.pseudonyms))
 
     def _used(
         self, file: SourceFile, ds: FileDataset | PlainHeader, warned: list[str], identifiers: list[tuple[str, str]]
@@ -119,7 +122,7 @@ class HeaderReader:
         _refuse_bad_format(ds)
         refuse_too_large(ds, file, self.max_megapixels)
         warned += odd_header(ds)
-        patient = self.pseudonyms.of("patient", text(ds, "IssuerOfPatientID"), identity.patient_id)
+        patient = patient_of(ds, self.pseudonyms)
         texts = {name: text(ds, name) for name in LABEL_ATTRIBUTES[1:] if text(ds, name)}
         codes = _codes(ds)
         label = resolve_label(codes, texts, self.taxonomy)
@@ -133,7 +136,7 @@ class HeaderReader:
             **_label_columns(label, warned),
         }
         texts |= {f"{LABEL_ATTRIBUTES[0]}[{i}]": f"{c.scheme} {c.value} {c.meaning}" for i, c in enumerate(codes)}
-        return HeaderRead(warned, row, identity, texts, identifiers)
+        return HeaderRead(warned, row, identity, texts)
 
 
 def _refuse_other_kinds(ds: FileDataset | PlainHeader) -> None:
@@ -165,7 +168,7 @@ def _identity(ds: FileDataset | PlainHeader) -> Identity:
     if not (identity.sop_instance_uid and identity.study_instance_uid and identity.patient_id.strip("\\ ")):
         raise RefusedFile("missing_identifier")
     for uid in (identity.sop_instance_uid, identity.study_instance_uid, identity.series_instance_uid):
-        if uid and not (_UID.fullmatch(uid) and len(uid) <= 64):
+        if uid and not is_valid_uid(uid):
             raise RefusedFile("invalid_uid")
     meta = text(ds.file_meta, "MediaStorageSOPInstanceUID")
     if meta and meta != identity.sop_instance_uid:

@@ -14,6 +14,7 @@ _PATIENT_NAMES = (
 _NUMBERS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "AdmissionID", "PatientTelephoneNumbers")
 _UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _OTHER_IDS = "OtherPatientIDsSequence"
+_FORMER = ("OriginalAttributesSequence", "ModifiedAttributesSequence")  # PS3.3 C.12.1.1.9: before a correction or merge
 _PERSONS = sorted(keyword for vr, _, _, _, keyword in DicomDictionary.values() if vr == "PN" and keyword)
 _KINDS = {
     **dict.fromkeys(_PERSONS, STAFF),
@@ -21,18 +22,36 @@ _KINDS = {
     **dict.fromkeys(_NUMBERS, NUMBER),
     **dict.fromkeys(_UIDS, UID),
 }
-IDENTIFYING = (*_KINDS, _OTHER_IDS)  # every attribute of a person's name in the standard, and who and what it is about
+# Every attribute of a person's name in the standard, and who and what it is about.
+IDENTIFYING = (*_KINDS, _OTHER_IDS, *_FORMER)
 _LONGEST = 1024  # characters; a name has 324 at most (PS3.5 6.2)
 
 
 def identifiers_of(ds: Header) -> list[tuple[str, str]]:
     """Kind and value of all that identifies in a header, as far as it can be read; for `data/private/` only."""
-    found = [(kind, value) for keyword, kind in _KINDS.items() if keyword in ds for value in _values(ds, keyword)]
+    found = [
+        (kind, value)
+        for header in (ds, *former_attributes(ds))
+        for keyword, kind in _KINDS.items()
+        if keyword in header
+        for value in values_of(header, keyword)
+    ]
     items = ds.get(_OTHER_IDS) or []
-    return found + [(NUMBER, value) for item in items for value in _values(item, "PatientID")]
+    return found + [(NUMBER, value) for item in items for value in values_of(item, "PatientID")]
 
 
-def _values(ds: Header, keyword: str) -> list[str]:
+def former_attributes(ds: Header) -> list[Header]:
+    """What attributes held before somebody corrected or merged them, one an alteration; none if it cannot be read."""
+    around, inside = _FORMER
+    try:
+        with refusing("damaged_header"):
+            return [former for item in ds.get(around) or [] for former in item.get(inside) or []]
+    except RefusedFile:
+        return []
+
+
+def values_of(ds: Header, keyword: str) -> list[str]:
+    """The values of an attribute as text, cut off where they are longer than any sound one; none if unreadable."""
     try:
         with refusing("damaged_header"):
             return [value[:_LONGEST] for value in text(ds, keyword).split("\\") if value]

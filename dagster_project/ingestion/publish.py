@@ -72,6 +72,7 @@ def publish(layout: Layout, batch: str) -> None:
             _mark(layout, batch, read_json(ready / "work.json"))
             # From here on nothing needs room on the disk. The old rows go first: none may stand beside new pictures.
             layout.headers(batch).unlink(missing_ok=True)
+            _move(ready / "patient_evidence.parquet", layout.patient_evidence(batch))
             _move(ready / "pixels.npy", layout.pixels(batch))
             _move(headers, layout.headers(batch))
         shutil.rmtree(ready)

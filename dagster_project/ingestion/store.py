@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from dagster_project.errors import RayTruthError
 from dagster_project.files import read_table
+from dagster_project.ingestion.tables import EVIDENCE_COLUMNS
 from dagster_project.layout import Layout
 
 
@@ -22,3 +24,22 @@ def load_headers(layout: Layout, batch: str) -> pd.DataFrame:
 def open_pixels(layout: Layout, batch: str) -> np.ndarray:
     """A batch's shard, uint8 (N, side, side), memory-mapped; row i is the headers' row i."""
     return np.load(layout.pixels(batch), mmap_mode="r")
+
+
+def load_patient_evidence(layout: Layout) -> pd.DataFrame:
+    """What the headers of all batches say about their patients, each once (columns: `patient_evidence.Evidence`).
+
+    Raises RayTruthError if a batch has none, since an older version ingested it.
+    """
+    tables = []
+    for batch in ingested_batches(layout):
+        if not layout.patient_evidence(batch).exists():
+            raise RayTruthError(
+                "It is not known which of the batch's patients are one person: an older version ingested it",
+                where=f"batch {batch}",
+                do="run `raytruth ingest` and `raytruth validate`",
+            )
+        tables.append(read_table(layout.patient_evidence(batch)))
+    if not tables:
+        return pd.DataFrame(columns=list(EVIDENCE_COLUMNS), dtype=object)
+    return pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from dagster_project.ingestion.batch_index import BatchIndex, SeenFile, UsedFile, shown
+from dagster_project.ingestion.patient_evidence import Evidence
 from dagster_project.ingestion.pseudonyms import Pseudonyms
 from dagster_project.ingestion.reasons import verdict_of
 
@@ -60,15 +61,19 @@ IDENTITY_COLUMNS = dict.fromkeys(
     "string",
 )
 IDENTIFIER_COLUMNS = dict.fromkeys(("kind", "value", "batch"), "string")
+EVIDENCE_COLUMNS = dict.fromkeys(Evidence._fields, "string")
 LABEL_TEXT_COLUMNS = dict.fromkeys(("image_id", "attribute", "text", "batch"), "string")
 
 # A batch that was ingested into other columns is ingested again.
-COLUMNS = repr([HEADER_COLUMNS, FILE_COLUMNS, QUARANTINE_COLUMNS, IDENTITY_COLUMNS, IDENTIFIER_COLUMNS])
+COLUMNS = repr(
+    [HEADER_COLUMNS, FILE_COLUMNS, QUARANTINE_COLUMNS, IDENTITY_COLUMNS, IDENTIFIER_COLUMNS, EVIDENCE_COLUMNS]
+)
 
 
 def batch_tables(index: BatchIndex, batch: str, pseudonyms: Pseudonyms) -> dict[str, Iterator[pd.DataFrame]]:
-    """The tables `headers`, `identities`, `identifiers`, `label_texts`, `files` and `quarantine` of a batch, in blocks.
+    """A batch's tables, in blocks.
 
+    They are `headers`, `identities`, `identifiers`, `patient_evidence`, `label_texts`, `files` and `quarantine`.
     Headers and identities have a row a picture and stand in the order of their image ids. The same rows give the same
     blocks, and each table has one at least.
     """
@@ -78,6 +83,7 @@ def batch_tables(index: BatchIndex, batch: str, pseudonyms: Pseudonyms) -> dict[
         "identifiers": _blocks(
             ({"kind": kind, "value": value, "batch": batch} for kind, value in index.identifiers()), IDENTIFIER_COLUMNS
         ),
+        "patient_evidence": _blocks((row._asdict() for row in index.evidence()), EVIDENCE_COLUMNS),
         "label_texts": _blocks((row for f in index.used() for row in _label_texts(f, batch)), LABEL_TEXT_COLUMNS),
         "files": _blocks((_file_row(f, batch) for f in index.seen()), FILE_COLUMNS),
         "quarantine": _blocks(filter(None, map(_quarantine_row, index.seen())), QUARANTINE_COLUMNS),

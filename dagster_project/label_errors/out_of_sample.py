@@ -56,7 +56,7 @@ class Judged:
 def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarray, classes: int) -> Judged:
     """Judge every picture of the training set out of sample.
 
-    `table` is the training set, `labels` int (N,), -1 for none; pictures without a label, or excluded as copies, are
+    `table` is the training set, `labels` int (N,), -1 for none; pictures without a label, or excluded, are
     judged but teach nothing. Raises RayTruthError if a fold's encoder is missing or learned from other pictures or
     labels than those of the other folds.
     """

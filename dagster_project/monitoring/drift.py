@@ -24,9 +24,11 @@ from sklearn.preprocessing import StandardScaler
 from dagster_project.ensembling.champion_file import champion_folder, champion_hash
 from dagster_project.ensembling.reference import METADATA, load_reference, with_metadata
 from dagster_project.files import replacing, write_json
+from dagster_project.ingestion.store import load_patient_evidence
 from dagster_project.layout import Layout
 from dagster_project.monitoring.predict import load_predictions
 from dagster_project.params import Monitoring, Params
+from dagster_project.training_set.patient_links import person_of
 
 log = logging.getLogger("raytruth")
 _RESAMPLES = 200
@@ -72,7 +74,7 @@ def measure_drift(layout: Layout, params: Params, batch: str) -> Drift:
 
     The champion's predictions are taken from `data/predictions/` if they are the present champion's, else made anew.
     Pictures that the champion learned from are left out of the batch, and the batch's own out of the reference: a model
-    is surer of what it has learned, which would look like drift.
+    is surer of what it has learned, which would look like drift. Patients whom headers link count as one.
     """
     settings = params.monitoring
     predictions = load_predictions(layout, params, batch)
@@ -82,6 +84,8 @@ def measure_drift(layout: Layout, params: Params, batch: str) -> Drift:
     reference, of_reference = load_reference(champion_folder(layout))
     other = (reference["batch"] != batch).to_numpy(bool)
     reference, of_reference = reference[other].reset_index(drop=True), of_reference[other]
+    person = person_of(load_patient_evidence(layout))
+    table, reference = (t.assign(patient=t["patient"].map(person).fillna(t["patient"])) for t in (table, reference))
     note = _why_not(len(table), len(reference), settings)
     tests: list[DriftTest] = []
     if not note:

@@ -21,6 +21,7 @@ from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
 
 Kind = Literal["kept", "pseudonym", "shifted", "reduced", "checked", "region", "picture", "removed"]
 _DIGITS = 8  # hexadecimal, of a tag
+EVIDENCE = "patient_evidence"
 
 # How each kind meets the standard: its option (CID 7050), where the Basic Profile alone would remove the value.
 OPTIONS: dict[str, str] = {
@@ -34,7 +35,8 @@ MEANINGS: dict[Kind, str] = {
     "kept": "kept as it is, if it is one of the defined terms or a number",
     "pseudonym": "replaced by a keyed pseudonym (HMAC-SHA256)",
     "shifted": "moved by a number of days constant a patient",
-    "reduced": "reduced: sex to F, M or O, age to its decade",
+    "reduced": "reduced: sex to F, M or O, age to its decade; a birth date also to a pseudonym, to be compared only "
+    "between those who share a study, series, image or number",
     "checked": "kept, and withheld where it repeats a name, an ID or a UID",
     "region": "mapped to a region; only words of the vocabulary are kept",
     "picture": "the picture, reduced, with burned-in text masked where `ingestion.clean` is on",
@@ -44,12 +46,15 @@ MEANINGS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Action:
-    """What happens to an attribute; `becomes` is the header table's column, or the shard, that it ends up in."""
+    """What happens to an attribute; `becomes` is the header table's column that it ends up in, or the shard (`pixels`),
+    or the table of what links patients (EVIDENCE).
+    """
 
     kind: Kind
     becomes: str = ""
 
 
+_OTHER_IDS, _FORMER = "OtherPatientIDsSequence", "OriginalAttributesSequence"
 _FORMAT = {
     "SOPClassUID": "sop_class",
     "TransferSyntaxUID": "transfer_syntax",
@@ -77,6 +82,7 @@ ALLOWED: dict[str, Action] = {
     "SeriesInstanceUID": Action("pseudonym", "series"),
     "PatientID": Action("pseudonym", "patient"),
     "IssuerOfPatientID": Action("pseudonym", "patient"),
+    **{keyword: Action("pseudonym", EVIDENCE) for keyword in ("OtherPatientIDs", _OTHER_IDS, _FORMER)},
     "StudyDate": Action("shifted", "study_date_shifted"),
     "PatientSex": Action("reduced", "patient_sex"),
     "PatientAge": Action("reduced", "age_decade"),
@@ -91,14 +97,18 @@ _REMOVED = Action("removed")
 _BY_TAG = {f"{tag_for_keyword(keyword):0{_DIGITS}X}": action for keyword, action in ALLOWED.items()}
 
 
+_IDS = ("PatientID", "IssuerOfPatientID")
 _INSIDE = {
     "AnatomicRegionSequence": ("CodeValue", "CodingSchemeDesignator", "CodeMeaning"),
     "ModalityLUTSequence": ("LUTDescriptor", "LUTData"),
     "VOILUTSequence": ("LUTDescriptor", "LUTData"),
+    _OTHER_IDS: _IDS,
+    _FORMER: ("ModifiedAttributesSequence",),
+    f"{_FORMER}.ModifiedAttributesSequence": (*_IDS, "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
 }
 # What is read of a sequence's items: nothing else of any, so all else goes with it.
 INSIDE: dict[str, Action] = {
-    f"{sequence}.{part}": ALLOWED["PixelData" if "LUT" in part else sequence]
+    f"{sequence}.{part}": ALLOWED["PixelData" if "LUT" in part else sequence.split(".")[0]]
     for sequence, parts in _INSIDE.items()
     for part in parts
 }

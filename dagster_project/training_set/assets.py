@@ -15,7 +15,8 @@ from dagster_project.training_set.build import build_training_set
 def training_set(root: Root) -> dg.MaterializeResult:
     """Every picture of the batches that passed, with its label, split by patient, fold and near-duplicate group.
 
-    A batch whose latest blocking check failed, or that changed since it was checked, is refused.
+    Patients who are one by what headers say, by equal pixels or by near-duplicates count as one and stay together. A
+    batch whose latest blocking check failed, or that changed since it was checked, is refused.
     """
     layout = root.layout
     summary = build_training_set(layout, root.params)
@@ -26,6 +27,9 @@ def training_set(root: Root) -> dg.MaterializeResult:
             "dagster/row_count": summary.pictures,
             "patients": summary.patients,
             "near-duplicate pairs": summary.near_duplicates,
+            "linked patients": as_table(summary.links.table),
+            "links contradicted by": as_counts(summary.links.contradictions, "what", "groups"),
+            "images left unused": as_counts(summary.excluded, "reason", "images"),
             "pictures by region and split": as_table(summary.counts.reset_index()),
             "refused batches": dg.MetadataValue.json(summary.refused),
             "classes with too few patients": as_counts(summary.small_classes, "region", "patients"),

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from dagster_project.errors import RayTruthError
 from dagster_project.files import read_table, write_json, write_table
-from dagster_project.ingestion.store import ingested_batches, load_headers, open_pixels
+from dagster_project.ingestion.store import ingested_batches, load_headers, load_patient_evidence, open_pixels
 from dagster_project.layout import Layout
 from dagster_project.ledger import load_corrected_labels
-from dagster_project.params import Params
+from dagster_project.params import Params, TrainingSet
 from dagster_project.taxonomy.taxonomy import load_taxonomy
 from dagster_project.training_set.labels import apply_corrections, drop_small_classes
 from dagster_project.training_set.migrate import migrate
 from dagster_project.training_set.near_duplicates import linked_groups, near_duplicate_pairs, thumbnails
-from dagster_project.training_set.split import SPLITS, assign_folds, assign_splits, stratum_of
+from dagster_project.training_set.patient_links import PatientLinks, equal_pixels, link_patients
+from dagster_project.training_set.split import assign_folds, assign_splits, leaks, most_protected, stratum_of
+from dagster_project.training_set.summary import TrainingSetSummary, summarise
 from dagster_project.validation.validate import load_validation
 
 log = logging.getLogger("raytruth")
@@ -44,61 +45,45 @@ COLUMNS = [
 _BLOCK = 4096
 
 
-@dataclass(frozen=True)
-class TrainingSetSummary:
-    """`refused`: batch -> why it was left out; `small_classes`: class -> patients; `counts`: region by split."""
-
-    pictures: int
-    patients: int
-    refused: dict[str, str]
-    small_classes: dict[str, int]
-    near_duplicates: int
-    counts: pd.DataFrame
-
-
 def build_training_set(layout: Layout, params: Params) -> TrainingSetSummary:
     """Build `data/training_set.parquet` from every batch whose latest blocking checks passed.
 
-    A patient, and whoever a near-duplicate links with, stands on one side of the split; who was assigned once
-    (`data/splits.parquet`) never moves. If near-duplicates turn up between patients assigned to different sides, the
-    copy on the less protected side (train, then validation, then test) is excluded.
+    A patient, and whoever is linked with them (`patient_links`), stands on one side of the split; who was assigned once
+    (`data/splits.parquet`) never moves. If links turn up between patients assigned to different sides, what is on the
+    less protected side (train, then validation, then test) is excluded: all images of one person, the copy of an image.
+    The evidence of all ingested batches counts, also of those that are left out.
     Raises RayTruthError if no batch passed, or fewer than two classes have enough patients.
     """
     settings = params.training_set
     refused = {b: why for b in ingested_batches(layout) if (why := why_refused(layout, b))}
     for batch, why in refused.items():
         log.warning("batch %s is left out of the training set: %s", batch, why)
-    table = _read_batches(layout, [b for b in ingested_batches(layout) if b not in refused], refused)
+    came = _read_batches(layout, [b for b in ingested_batches(layout) if b not in refused], refused)
+    table = _first_of_each(came)
     regions = load_taxonomy(layout.root / params.regions).regions
     corrected, _ = migrate(load_corrected_labels(layout), settings.region_map, regions)
     table = apply_corrections(table, corrected)
-    table, small = drop_small_classes(table, settings.min_patients)
 
     table["picture_hash"], tiny = _read_pictures(layout, table)
     pairs = _near_duplicates(table, tiny, settings.near_duplicate_similarity)
     table["near_duplicate_group"] = linked_groups(len(table), pairs).astype("int32")
-    table["group"] = _groups(table, pairs)
+    evidence = pd.concat([load_patient_evidence(layout), equal_pixels(came)], ignore_index=True)
+    links = link_patients(evidence, table, pairs)
+    table["group"] = table["patient"].map(links.group).astype("string")
+    table, small = drop_small_classes(table, settings.min_patients)
     strata = stratum_of(table["group"], table["region"])
     table["fold"] = table["group"].map(assign_folds(strata, settings.folds))
-    table["split"] = _splits(layout, table, strata, settings.test, settings.validation)
-    table["excluded"] = _copies_on_other_side(table["split"].to_numpy(object), pairs)
+    table["split"] = _splits(layout, table["patient"], links, strata, settings)
+    table["excluded"] = leaks(table["split"], table["patient"].map(links.person), pairs)
 
     table = table[COLUMNS].sort_values("image_id", ignore_index=True)
     write_table(layout.training_set, table)
-    counts = pd.crosstab(table["region"].fillna("(none)"), table["split"]).reindex(columns=list(SPLITS), fill_value=0)
-    patients = int(table["patient"].nunique())
-    write_json(
-        layout.metrics("training_set"),
-        {
-            "pictures": len(table),
-            "patients": patients,
-            "labelled": int(table["region"].notna().sum()),
-            "near_duplicates": len(pairs),
-            "batches": int(table["batch"].nunique()),
-            "pictures_by_split": {name: int((table["split"] == name).sum()) for name in SPLITS},
-        },
-    )
-    return TrainingSetSummary(len(table), patients, refused, small, len(pairs), counts)
+    write_table(layout.patient_links, links.table)
+    write_table(layout.patient_links, links.table)
+    summary = summarise(table, refused, small, len(pairs), links)
+    summary.tell()
+    write_json(layout.metrics("training_set"), summary.metrics)
+    return summary
 
 
 def why_refused(layout: Layout, batch: str) -> str:
@@ -166,11 +151,21 @@ def _read_batches(layout: Layout, batches: list[str], refused: dict[str, str]) -
             do="mend what the checks found and ingest again" if refused else "ingest a batch: `raytruth ingest SOURCE`",
         )
     tables = [load_headers(layout, batch).assign(row=lambda t: np.arange(len(t), dtype="int32")) for batch in batches]
-    table = pd.concat(tables, ignore_index=True)
-    again = table.duplicated("image_id")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _first_of_each(came: pd.DataFrame) -> pd.DataFrame:
+    """The rows of images that came again in a later batch are left out."""
+    again = came.duplicated("image_id")
     if again.any():
-        log.info("%d pictures came again in a later batch; their first batch counts", again.sum())
-    return table[~again].reset_index(drop=True)
+        others = came.loc[again, ["image_id", "patient"]].merge(came[~again], on="image_id")
+        renamed = int((others["patient_x"] != others["patient_y"]).sum())
+        log.info(
+            "%d images came again in a later batch, %d of them under another patient ID; their first batch counts",
+            again.sum(),
+            renamed,
+        )
+    return came[~again].reset_index(drop=True)
 
 
 def _read_pictures(layout: Layout, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -198,36 +193,20 @@ def _near_duplicates(table: pd.DataFrame, tiny: np.ndarray, threshold: float) ->
     return np.unique(np.sort(np.concatenate([similar.reshape(-1, 2), same]), axis=1), axis=0)
 
 
-def _groups(table: pd.DataFrame, pairs: np.ndarray) -> pd.Series:
-    """Patients linked by near-duplicates, named by the first of their pseudonyms."""
-    patient = table.groupby("patient", sort=True).ngroup().to_numpy()
-    names = pd.Series(sorted(table["patient"].unique()), dtype="string")
-    component = linked_groups(len(names), patient[pairs].reshape(-1, 2))
-    first = names.groupby(component).transform("min")
-    return pd.Series(first.to_numpy(object)[patient], index=table.index, dtype="string")
-
-
-def _splits(layout: Layout, table: pd.DataFrame, strata: pd.Series, test: float, validation: float) -> pd.Series:
+def _splits(
+    layout: Layout, patients: pd.Series, links: PatientLinks, strata: pd.Series, settings: TrainingSet
+) -> pd.Series:
+    """Everybody's side, in the order of `patients`; newcomers are added to `data/splits.parquet`."""
     settled = pd.DataFrame({"patient": [], "split": []}, dtype="string")
     if layout.splits.exists():
         settled = read_table(layout.splits)
-    of_patient = settled.set_index("patient")["split"]
-    members = table[["patient", "group"]].drop_duplicates()
-    known = members.assign(split=members["patient"].map(of_patient)).dropna(subset="split")
-    # Linked patients who were settled on different sides: newcomers join the most protected one.
-    known = known.sort_values("split", key=lambda s: s.map(SPLITS.index), ascending=False).drop_duplicates("group")
-    of_group = assign_splits(strata, known.set_index("group")["split"], test=test, validation=validation)
-    members = members.assign(split=members["patient"].map(of_patient).fillna(members["group"].map(of_group)))
-    new = members[~members["patient"].isin(of_patient.index)][["patient", "split"]]
-    everyone = pd.concat([settled, new.sort_values("patient")], ignore_index=True).astype("string")
+    known = settled.set_index("patient")["split"]
+    of_group = assign_splits(
+        strata, most_protected(known, links.group), test=settings.test, validation=settings.validation
+    )
+    new = pd.Series(sorted(set(patients) - set(known.index)), dtype="object")
+    # A newcomer's own person is surer than the others of the group, whom a near-duplicate may have linked.
+    sides = new.map(links.person).map(most_protected(known, links.person)).fillna(new.map(links.group).map(of_group))
+    everyone = pd.concat([settled, pd.DataFrame({"patient": new, "split": sides})], ignore_index=True).astype("string")
     write_table(layout.splits, everyone)
-    return table["patient"].map(everyone.set_index("patient")["split"])
-
-
-def _copies_on_other_side(split: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    protection = np.array([SPLITS.index(name) for name in split])
-    first, second = protection[pairs[:, 0]], protection[pairs[:, 1]]
-    excluded = np.full(len(split), "", dtype=object)
-    excluded[pairs[first < second, 0]] = "copy_on_other_side"
-    excluded[pairs[second < first, 1]] = "copy_on_other_side"
-    return excluded
+    return patients.map(everyone.set_index("patient")["split"])

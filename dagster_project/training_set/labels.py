@@ -34,14 +34,15 @@ def apply_corrections(table: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFr
 def drop_small_classes(table: pd.DataFrame, min_patients: int) -> tuple[pd.DataFrame, dict[str, int]]:
     """Take the label off pictures whose class has fewer than `min_patients` patients; name these classes.
 
-    Returns the table and {class: its number of patients}. Raises RayTruthError if fewer than two classes remain.
+    Linked patients, who share a `group`, count as one. Returns the table and {class: its number of patients}.
+    Raises RayTruthError if fewer than two classes remain.
     """
-    patients = table.dropna(subset="region").groupby("region")["patient"].nunique()
+    patients = table.dropna(subset="region").groupby("region")["group"].nunique()
     small = {str(region): int(count) for region, count in patients[patients < min_patients].items()}
     kept = patients.index.difference(pd.Index(list(small)))
     if len(kept) < 2:
         raise RayTruthError(
-            f"Only {len(kept)} region class(es) have {min_patients} patients or more"
+            f"Only {len(kept)} region class(es) have {min_patients} patients (linked ones are one) or more"
             + (f" ({', '.join(kept)})" if len(kept) else "")
             + (f"; too small: {_counts(small)}" if small else "")
             + "; telling regions apart takes two",
@@ -49,7 +50,9 @@ def drop_small_classes(table: pd.DataFrame, min_patients: int) -> tuple[pd.DataF
             do="ingest more batches, or check regions.yaml against the labels (quarantine table: unmapped_label)",
         )
     if small:
-        log.warning("classes with fewer than %d patients are left out: %s", min_patients, _counts(small))
+        log.warning(
+            "classes with fewer than %d patients (linked ones are one) are left out: %s", min_patients, _counts(small)
+        )
     out = table.copy()
     left_out = out["region"].isin(list(small))
     out.loc[left_out, "label_status"] = "small_class"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import pandas as pd
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")  # from the least protected to the most
+EXCLUDED = {  # why an image that is on a side is not used there
+    "copy_on_other_side": "copies of images on a more protected side of the split",
+    "patient_on_other_side": "images of patients who turned out to be one with a patient on a more protected side",
+}
 UNLABELLED = ""
 
 
@@ -50,6 +55,31 @@ def assign_folds(strata: pd.Series, folds: int) -> pd.Series:
             numbers[group] = dealt % folds
             dealt += 1
     return pd.Series(numbers, dtype="int8").loc[strata.index]
+
+
+def most_protected(settled: pd.Series, linked: pd.Series) -> pd.Series:
+    """The most protected of the sides that linked patients were settled on.
+
+    `settled` is patient -> side, `linked` patient -> name of those linked; returns name -> side where anybody has one.
+    """
+    known = pd.DataFrame({"name": linked, "side": linked.index.to_series().map(settled)}, linked.index).dropna()
+    known = known.sort_values("side", key=lambda side: side.map(SPLITS.index), ascending=False)
+    return known.drop_duplicates("name").set_index("name")["side"]
+
+
+def leaks(split: pd.Series, person: pd.Series, near_duplicates: np.ndarray) -> np.ndarray:
+    """Why each image must not be used on its side: one of EXCLUDED, or ''; (N,).
+
+    `split` and `person` are (N,), `near_duplicates` (P, 2) row numbers. Of a person, and of a pair of copies, who stand
+    on several sides since they were settled before they were linked, the most protected side is kept.
+    """
+    protection = split.map(SPLITS.index).to_numpy(int)
+    most = pd.Series(protection).groupby(person.to_numpy(object)).transform("max").to_numpy(int)
+    excluded = np.where(protection < most, "patient_on_other_side", "").astype(object)
+    first, second = protection[near_duplicates[:, 0]], protection[near_duplicates[:, 1]]
+    excluded[near_duplicates[first < second, 0]] = "copy_on_other_side"
+    excluded[near_duplicates[second < first, 1]] = "copy_on_other_side"
+    return excluded
 
 
 def _take(groups: list[str], count: int) -> tuple[list[str], list[str]]:

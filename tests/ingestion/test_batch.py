@@ -58,7 +58,8 @@ def started(script: str, layout: Layout, source: Path, **options: object) -> sub
 
 def tables(layout: Layout) -> dict[str, str]:
     """Content hashes of everything that an ingestion publishes."""
-    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine(BATCH).parent, layout.files, layout.identities)
+    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine_dir, layout.patient_evidence_dir)
+    paths += (layout.files, layout.identities)
     hashes = {str(path.relative_to(layout.root)): content_hash(path) for path in (*paths, layout.label_texts)}
     return hashes | {"batches": content_hash(layout.batches)}
 

@@ -21,7 +21,7 @@ from dagster_project.ingestion.store import ingested_batches, load_headers, open
 from dagster_project.layout import Layout
 
 NEW, OLD = "new", "old"
-MOVES = 10  # at most this many files are moved into place while a batch is published
+MOVES = 11  # at most this many files are moved into place while a batch is published
 
 
 class Full(OSError):
@@ -36,6 +36,7 @@ def tables_of(batch: str, images: list[str]) -> dict[str, pd.DataFrame]:
         "identities": pd.DataFrame({"image_id": ids, "batch": own}),
         "identifiers": pd.DataFrame({"kind": ids, "value": ids, "batch": own}),
         "label_texts": pd.DataFrame({"image_id": ids, "attribute": own, "batch": own}),
+        "patient_evidence": pd.DataFrame({"patient": ids}),
         "files": pd.DataFrame({"file_id": ids, "batch": own}),
         "quarantine": pd.DataFrame({"file_id": ids}),
     }
@@ -66,7 +67,8 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def state(layout: Layout) -> dict[str, str]:
-    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine(NEW).parent, layout.deidentification(NEW).parent)
+    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine_dir, layout.patient_evidence_dir)
+    paths += (layout.deidentification(NEW).parent,)
     files = (layout.files, layout.identities, layout.identifiers, layout.label_texts, layout.private / "ingested.json")
     return {path.name: content_hash(path) for path in (*paths, *files)}
 
@@ -160,6 +162,8 @@ def test_killed_before_any_move_the_batch_is_whole_or_absent_and_can_be_publishe
     publish(layout, batch)
     assert len(load_headers(layout, batch)) == len(open_pixels(layout, batch)) == {NEW: 2, OLD: 3}[batch]
     assert is_published(layout, batch, {NEW: "work", OLD: "more work"}[batch])
+    patients = read_table(layout.patient_evidence(batch))["patient"].tolist()
+    assert patients == load_headers(layout, batch)["image_id"].tolist()
     files = read_table(layout.files)
     assert len(files) == files["file_id"].nunique() == (4 if batch == NEW else 3)
 

@@ -18,6 +18,7 @@ from dagster_project.ingestion.batch_index import batch_index
 from dagster_project.ingestion.sources import SourceFile
 from dagster_project.ingestion.staged_pixels import StagedPicture
 from dagster_project.ingestion.tables import (
+    EVIDENCE_COLUMNS,
     FILE_COLUMNS,
     HEADER_COLUMNS,
     IDENTITY_COLUMNS,
@@ -31,6 +32,7 @@ COLUMNS = {
     "headers": HEADER_COLUMNS,
     "identities": IDENTITY_COLUMNS,
     "label_texts": LABEL_TEXT_COLUMNS,
+    "patient_evidence": EVIDENCE_COLUMNS,
     "files": FILE_COLUMNS,
     "quarantine": QUARANTINE_COLUMNS,
 }
@@ -79,7 +81,11 @@ def test_tables_are_sorted_and_their_blocks_end_where_rows_do(
     monkeypatch.setattr(tables, "_BLOCK", 2)
     for name, table in tables_of(files, tmp_path).items():
         pd.testing.assert_frame_equal(table.reset_index(drop=True), whole[name].reset_index(drop=True))
-        by = [column for column in ("image_id", "kind", "file_id", "attribute", "value") if column in table][:2]
+        by = [
+            column
+            for column in ("image_id", "kind", "file_id", "patient", "attribute", "evidence", "value")
+            if column in table
+        ][:2]
         pd.testing.assert_frame_equal(table, table.sort_values(by, kind="stable"))
 
 
@@ -101,7 +107,7 @@ def test_every_file_stands_in_files_and_all_but_the_plainly_accepted_in_quaranti
 
 def test_no_table_in_the_open_has_a_column_for_an_identity() -> None:
     private = set(IDENTITY_COLUMNS) - {"image_id", "batch"}
-    assert not private & (set(HEADER_COLUMNS) | set(QUARANTINE_COLUMNS))
+    assert not private & (set(HEADER_COLUMNS) | set(QUARANTINE_COLUMNS) | set(EVIDENCE_COLUMNS))
 
 
 def test_a_path_that_is_no_text_can_be_stored(files: list[SourceFile], tmp_path: Path) -> None:

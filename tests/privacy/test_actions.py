@@ -15,6 +15,7 @@ from support.readers import read_header, read_pixels
 from dagster_project.ingestion.tables import HEADER_COLUMNS
 from dagster_project.privacy.actions import (
     ALLOWED,
+    EVIDENCE,
     MEANINGS,
     OPTIONS,
     action_of,
@@ -85,13 +86,14 @@ def test_an_attribute_changes_just_the_columns_that_its_action_names(keyword: st
 def test_every_attribute_of_the_list_is_tried_but_those_that_go_with_the_pixels() -> None:
     of_pixels = {"VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"}
     of_pixels |= {"TransferSyntaxUID", "PixelData", "Rows", "Columns", "BitsAllocated", "ModalityLUTSequence"}
-    assert set(CHANGES) == set(ALLOWED) - of_pixels
+    of_evidence = {keyword for keyword, action in ALLOWED.items() if action.becomes == EVIDENCE}
+    assert set(CHANGES) == set(ALLOWED) - of_pixels - of_evidence
 
 
 def test_every_column_comes_from_a_listed_attribute_or_from_the_pass_itself() -> None:
     own = {"batch", "pixel_digest", "cropped", "blanked", "text_masked", "warnings"}
     of_label = {c for c in HEADER_COLUMNS if c.startswith("label_")}
-    assert {a.becomes for a in ALLOWED.values()} - {"pixels"} == set(HEADER_COLUMNS) - own - (
+    assert {a.becomes for a in ALLOWED.values()} - {"pixels", EVIDENCE} == set(HEADER_COLUMNS) - own - (
         of_label - {"label_region"}
     )
 
@@ -168,7 +170,10 @@ def test_tags_inside_sequences_are_listed_by_their_path_without_values(tmp_path:
         ("ModalityLUTSequence.LUTData", "ModalityLUTSequence.LUTData", "picture", ""),
         ("RequestAttributesSequence.RequestingPhysician", None, "removed", "X"),
         ("RequestAttributesSequence.BodyPartExamined", None, "removed", "X"),
-        ("OtherPatientIDsSequence.PatientID", None, "removed", "Z"),
+        ("OtherPatientIDsSequence.PatientID", None, "pseudonym", "Z"),
+        ("OtherPatientIDsSequence.TypeOfPatientID", None, "removed", "X"),
+        ("OriginalAttributesSequence.ModifiedAttributesSequence.PatientID", None, "pseudonym", "Z"),
+        ("OriginalAttributesSequence.ModifiedAttributesSequence.PatientName", None, "removed", "Z"),
         ("ReferencedImageSequence.ReferencedSOPInstanceUID", None, "removed", "U"),
     ],
 )

@@ -12,7 +12,8 @@ import pandas as pd
 import yaml
 
 from dagster_project.files import content_hash, write_array, write_json, write_table
-from dagster_project.ingestion.tables import HEADER_COLUMNS
+from dagster_project.ingestion.patient_evidence import IMAGE, STUDY, Evidence
+from dagster_project.ingestion.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS
 from dagster_project.layout import Layout
 from dagster_project.validation.validate import CheckResult, Validation
 from support.taxonomies import OWN_REGIONS
@@ -78,11 +79,18 @@ def patients_of(kinds: Sequence[int], seed: int, pictures: int = 2) -> tuple[pd.
 
 
 def put_batch(
-    layout: Layout, batch: str, rows: pd.DataFrame, pictures: np.ndarray, *, blocked_by: Sequence[str] = ()
+    layout: Layout,
+    batch: str,
+    rows: pd.DataFrame,
+    pictures: np.ndarray,
+    *,
+    blocked_by: Sequence[str] = (),
+    evidence: Sequence[Evidence] = (),
 ) -> pd.DataFrame:
     """Publish rows and pictures (N, s, s) as a validated batch; returns its header table.
 
-    `rows` need image_id and patient; other columns of the headers are taken over or filled in.
+    `rows` need image_id and patient; other columns of the headers are taken over or filled in. `evidence` comes beside
+    what the rows themselves say about their patients.
     """
     order = np.argsort(rows["image_id"].to_numpy(object))
     rows, pictures = rows.iloc[order].reset_index(drop=True), pictures[order]
@@ -99,6 +107,10 @@ def put_batch(
     table = table.astype(HEADER_COLUMNS)
     write_table(layout.headers(batch), table)
     write_array(layout.pixels(batch), pictures)
+    own = [Evidence(r.patient, STUDY, r.study, "", "", "") for r in table.itertuples()]
+    own += [Evidence(r.patient, IMAGE, r.image_id, "", "", "") for r in table.itertuples()]
+    told = pd.DataFrame([*own, *evidence], columns=list(EVIDENCE_COLUMNS)).astype(EVIDENCE_COLUMNS)
+    write_table(layout.patient_evidence(batch), told)
     put_validation(layout, batch, blocked_by=blocked_by)
     return table
 

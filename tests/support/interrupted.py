@@ -35,7 +35,8 @@ _LONGEST = 120.0  # s
 
 def published(layout: Layout) -> dict[str, str]:
     """Content hashes of all that ingestions publish."""
-    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine_dir, layout.files, layout.identities)
+    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine_dir, layout.patient_evidence_dir)
+    paths += (layout.files, layout.identities)
     hashes = {str(p.relative_to(layout.root)): content_hash(p) for p in (*paths, layout.label_texts) if p.exists()}
     return hashes | {"batches": content_hash(layout.batches)}
 

@@ -137,7 +137,7 @@ def test_a_copy_that_links_patients_of_two_sides_leaves_the_less_protected_one(l
     one = {side: next(p for p in sorted(before) if before[p] == side) for side in ("train", "validation", "test")}
     extra, drawn = patients_of([0, 0, 0], 9, pictures=1)
     extra["patient"] = list(one.values())
-    put_batch(layout, "b", extra, np.stack([brighter(drawn[0]), drawn[0], brighter(drawn[0])]))
+    put_batch(layout, "b", extra, np.stack([brighter(drawn[0]), drawn[0], brighter(brighter(drawn[0]))]))
     table, _ = build(layout)
     assert sides(table) == before
     copies = table[table["batch"] == "b"].set_index("patient")["excluded"]

@@ -16,7 +16,7 @@ def table(**regions: str | None) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "image_id": list(regions),
-            "patient": [f"patient of {name}" for name in regions],
+            "group": [f"patient of {name}" for name in regions],
             "label_region": pd.array(list(regions.values()), "string"),
             "label_status": ["absent" if region is None else "region" for region in regions.values()],
             "label_attribute": "BodyPartExamined",
@@ -64,7 +64,7 @@ def test_verdicts_on_pictures_that_are_gone_do_no_harm_and_are_counted(caplog: p
 def labelled(**counts: int) -> pd.DataFrame:
     """So many patients a region."""
     rows = [(region, f"{region}{i}") for region, count in counts.items() for i in range(count)]
-    return pd.DataFrame(rows, columns=["region", "patient"]).assign(label_status="region")
+    return pd.DataFrame(rows, columns=["region", "group"]).assign(label_status="region")
 
 
 def test_a_class_with_too_few_patients_is_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -73,14 +73,14 @@ def test_a_class_with_too_few_patients_is_left_out_and_named(caplog: pytest.LogC
         out, small = drop_small_classes(labelled(hand=3, knee=5, elbow=2), 3)
     assert small == {"elbow": 2}
     assert "elbow (2)" in caplog.text
-    elbow = out["patient"].str.startswith("elbow")
+    elbow = out["group"].str.startswith("elbow")
     assert out.loc[elbow, "region"].isna().all()
     assert (out["label_status"] == "small_class").tolist() == elbow.tolist()
     assert out.loc[~elbow, "region"].notna().all()
 
 
 def test_patients_count_and_not_pictures() -> None:
-    many = pd.concat([labelled(hand=3, knee=3), pd.DataFrame({"region": ["elbow"] * 9, "patient": "one"})])
+    many = pd.concat([labelled(hand=3, knee=3), pd.DataFrame({"region": ["elbow"] * 9, "group": "one"})])
     assert drop_small_classes(many.reset_index(drop=True), 3)[1] == {"elbow": 1}
 
 

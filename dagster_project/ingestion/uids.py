@@ -1,0 +1,13 @@
+"""What a UID may look like (PS3.5 9.1)."""
+
+from __future__ import annotations
+
+import re
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_LONGEST = 64
+
+
+def is_valid_uid(text: str) -> bool:
+    """Whether it is numbers with dots between, at most 64 characters; leading zeros, which many write, are let pass."""
+    return len(text) <= _LONGEST and _UID.fullmatch(text) is not None

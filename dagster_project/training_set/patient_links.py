@@ -1,0 +1,133 @@
+"""Which patients are one person: linked by what headers say, by equal pixels and by near-duplicates.
+
+Pseudonyms stay apart; linked patients share a group, which stands on one side of the split and in one fold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dagster_project.ingestion.patient_evidence import PATIENT_ID
+from dagster_project.training_set.near_duplicates import linked_groups
+
+PIXELS, NEAR_DUPLICATE = "pixels", "near_duplicate"
+CONTRADICTIONS = {"issuer": "issuer of a patient ID", "sex": "sex", "birth_date": "birth date"}
+COLUMNS = {"group": "string", "patient": "string", "linked_by": "string", "contradicted_by": "string"}
+
+
+@dataclass(frozen=True)
+class PatientLinks:
+    """`person` and `group` lead from every known patient to the first pseudonym of those who are linked.
+
+    A person is linked by evidence alone: headers and equal pixels. A group is linked by near-duplicates too, which need
+    not be of one person. `table` (COLUMNS) has a row for each patient with an image whose group has several of them;
+    its last two columns name kinds, joined by `;`.
+    """
+
+    person: pd.Series
+    group: pd.Series
+    table: pd.DataFrame
+
+    @property
+    def contradictions(self) -> dict[str, int]:
+        """What contradicts links (issuer, sex, birth_date) -> groups in which it does."""
+        kinds = self.table.assign(kind=self.table["contradicted_by"].str.split(";")).explode("kind")
+        return {str(k): int(n) for k, n in kinds.groupby("kind")["group"].nunique().items() if k}
+
+
+def person_of(evidence: pd.DataFrame) -> pd.Series:
+    """The person of every patient in `evidence` (columns of `Evidence`): patient -> first pseudonym of those linked."""
+    names = sorted(evidence["patient"].unique())
+    return _first_of_linked(names, _pairs(_shared(evidence)))
+
+
+def link_patients(evidence: pd.DataFrame, table: pd.DataFrame, near_duplicates: np.ndarray) -> PatientLinks:
+    """Link the patients of `table` and of `evidence`; `near_duplicates` (P, 2) are row numbers of `table`."""
+    names = sorted({*evidence["patient"], *table["patient"]})
+    shared, patient = _shared(evidence), table["patient"].to_numpy(object)
+    similar = patient[near_duplicates].reshape(-1, 2)
+    similar = similar[similar[:, 0] != similar[:, 1]]
+    sure = _pairs(shared)
+    person = _first_of_linked(names, sure)
+    group = _first_of_linked(names, np.concatenate([sure, similar]))
+    linked_by = pd.concat(
+        [shared[["patient", "evidence"]], pd.DataFrame({"patient": similar.ravel(), "evidence": NEAR_DUPLICATE})]
+    )
+    here = group[group.index.isin(patient)]
+    rows = here[here.duplicated(keep=False)].rename("group").rename_axis("patient").reset_index()
+    rows["linked_by"] = _kinds(linked_by.rename(columns={"evidence": "kind"}), rows["patient"])
+    rows["contradicted_by"] = _kinds(_contradictions(evidence, shared, group), rows["patient"])
+    rows = rows.sort_values(["group", "patient"], ignore_index=True)
+    return PatientLinks(person, group, rows[list(COLUMNS)].astype(COLUMNS))
+
+
+def equal_pixels(headers: pd.DataFrame) -> pd.DataFrame:
+    """That patients have images with the same pixels, as evidence, from header rows."""
+    rows = headers[["patient", "pixel_digest", "patient_sex"]].rename(
+        columns={"pixel_digest": "value", "patient_sex": "sex"}
+    )
+    return rows.assign(evidence=PIXELS, issuer="", birth_date="").drop_duplicates()
+
+
+def _shared(evidence: pd.DataFrame) -> pd.DataFrame:
+    """The rows of what several patients have; `thing` tells one such from another.
+
+    A patient ID of an unknown issuer may be that of any issuer, so it links them all; otherwise those of different
+    issuers are different IDs (PS3.3 C.2.1).
+    """
+    evidence = evidence[_of_several(evidence)]  # few, while all images of an archive are many
+    is_id = evidence["evidence"] == PATIENT_ID
+    unissued = evidence.loc[is_id & (evidence["issuer"] == ""), "value"].unique()
+    issuer = evidence["issuer"].where(is_id & ~evidence["value"].isin(unissued), "")
+    rows = evidence.assign(thing=evidence["evidence"] + " " + evidence["value"] + " " + issuer)
+    return rows[rows.groupby("thing")["patient"].transform("nunique") > 1]
+
+
+def _of_several(evidence: pd.DataFrame) -> np.ndarray:
+    """Whether several patients have the row's value, (N,)."""
+    value, patient = pd.factorize(evidence["value"])[0], pd.factorize(evidence["patient"])[0]
+    once_each = pd.DataFrame({"value": value, "patient": patient}).drop_duplicates()
+    return np.bincount(once_each["value"], minlength=1)[value] > 1
+
+
+def _pairs(shared: pd.DataFrame) -> np.ndarray:
+    """Pairs (P, 2) of patients: each who has a thing with the first who has it."""
+    first = shared.groupby("thing")["patient"].transform("min")
+    pairs = np.stack([first.to_numpy(object), shared["patient"].to_numpy(object)], axis=1)
+    return pairs[pairs[:, 0] != pairs[:, 1]]
+
+
+def _first_of_linked(names: list[str], pairs: np.ndarray) -> pd.Series:
+    """Each of the sorted `names` -> the first of those that `pairs` (P, 2) link it with."""
+    index = pd.Index(names, dtype=object)
+    number = index.get_indexer(pd.Index(pairs.ravel(), dtype=object)).reshape(-1, 2)
+    component = linked_groups(len(index), number)
+    return index.to_series().groupby(component).transform("min")
+
+
+def _contradictions(evidence: pd.DataFrame, shared: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
+    """Columns patient and kind: whose link another sex, birth date or issuer of the same ID speaks against.
+
+    Sex and birth date are compared among those who have the same thing: if no value is common to all who state one.
+    """
+    found = []
+    for kind in ("sex", "birth_date"):
+        stated = shared.loc[shared[kind] != "", ["thing", "patient", kind]].drop_duplicates()
+        patients = stated.groupby("thing")["patient"].nunique()
+        most = stated.groupby(["thing", kind])["patient"].nunique().groupby("thing").max()
+        odd = patients.index[most.reindex(patients.index) < patients]
+        found.append(stated.loc[stated["thing"].isin(odd), ["patient"]].assign(kind=kind))
+    issued = evidence[(evidence["evidence"] == PATIENT_ID) & (evidence["issuer"] != "")]
+    issued = issued.assign(group=issued["patient"].map(group))
+    several = issued.groupby(["group", "value"])["issuer"].transform("nunique") > 1
+    found.append(issued.loc[several, ["patient"]].assign(kind="issuer"))
+    return pd.concat(found)
+
+
+def _kinds(rows: pd.DataFrame, patients: pd.Series) -> pd.Series:
+    """The kinds that `rows` (patient, kind) give for each of the patients, sorted and joined by `;`."""
+    joined = rows.drop_duplicates().sort_values("kind").groupby("patient")["kind"].agg(";".join)
+    return patients.map(joined).fillna("")

@@ -1,0 +1,69 @@
+"""What a training set holds, for the command line, Dagster, DVC's metrics and the log."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from dagster_project.training_set.patient_links import CONTRADICTIONS, PatientLinks
+from dagster_project.training_set.split import EXCLUDED, SPLITS
+
+log = logging.getLogger("raytruth")
+
+
+@dataclass(frozen=True)
+class TrainingSetSummary:
+    """`refused`: batch -> why it was left out; `small_classes`: class -> patients; `counts`: region by split;
+    `excluded`: why -> images; `metrics`: what DVC compares. Linked patients count as one.
+    """
+
+    pictures: int
+    patients: int
+    refused: dict[str, str]
+    small_classes: dict[str, int]
+    near_duplicates: int
+    counts: pd.DataFrame
+    links: PatientLinks
+    excluded: dict[str, int]
+    metrics: dict[str, Any]
+
+    def tell(self) -> None:
+        """Log which patients are one, what contradicts that, and what is excluded for it."""
+        if len(linked := self.links.table):
+            sizes = linked["group"].value_counts()
+            log.info(
+                "%d patients are linked to %d, at most %d to one: data/patient_links.parquet",
+                *(len(linked), len(sizes), sizes.max()),
+            )
+        for kind, groups in self.links.contradictions.items():
+            log.warning(
+                "the %s contradicts the link in %d groups of linked patients, who stay on one side of the split: "
+                "data/patient_links.parquet",
+                *(CONTRADICTIONS[kind], groups),
+            )
+        for why, images in self.excluded.items():
+            log.warning("%d images are left unused: %s", images, EXCLUDED[why])
+
+
+def summarise(
+    table: pd.DataFrame, refused: dict[str, str], small: dict[str, int], near_duplicates: int, links: PatientLinks
+) -> TrainingSetSummary:
+    """The summary of a training set."""
+    counts = pd.crosstab(table["region"].fillna("(none)"), table["split"]).reindex(columns=list(SPLITS), fill_value=0)
+    excluded = {str(why): int(n) for why, n in table["excluded"].value_counts().sort_index().items() if why}
+    patients = int(table["group"].nunique())
+    metrics = {
+        "pictures": len(table),
+        "patients": patients,
+        "linked_patients": len(links.table),
+        "contradicted_links": links.contradictions,
+        "excluded": excluded,
+        "labelled": int(table["region"].notna().sum()),
+        "near_duplicates": near_duplicates,
+        "batches": int(table["batch"].nunique()),
+        "pictures_by_split": {name: int((table["split"] == name).sum()) for name in SPLITS},
+    }
+    return TrainingSetSummary(len(table), patients, refused, small, near_duplicates, counts, links, excluded, metrics)
