@@ -9,6 +9,7 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dagster_project.ingestion.elements import integer
+from dagster_project.ingestion.lengths import MOST_META, data_set_start
 from dagster_project.ingestion.opening import open_regular
 from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.reasons import RefusedFile
@@ -45,15 +46,18 @@ def refuse_too_large(ds: FileDataset | PlainHeader, file: SourceFile, max_megapi
         raise RefusedFile("too_large")
     if isinstance(ds, PlainHeader):  # never deflated
         return
-    if ds.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian and _inflates_beyond(ds, Path(file.path), most):
+    if ds.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian and _inflates_beyond(Path(file.path), most):
         raise RefusedFile("too_large")
 
 
-def _inflates_beyond(ds: FileDataset, path: Path, most: int) -> bool:
+def _inflates_beyond(path: Path, most: int) -> bool:
     """Whether a deflated data set (PS3.5 A.5) is longer than `most` bytes; step by step, so that no bomb goes off."""
     unpacker, total = zlib.decompressobj(wbits=-zlib.MAX_WBITS), 0
     with open_regular(path) as file:
-        file.seek(144 + ds.file_meta.FileMetaInformationGroupLength)  # preamble, prefix and the length's own element
+        start = data_set_start(file.read(MOST_META))
+        if start is None:
+            raise RefusedFile("damaged_header")
+        file.seek(start)
         packed = file.read()
     while packed and total <= most:
         total += len(unpacker.decompress(packed, _STEP))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from math import ceil
 
 from dagster_project.ingestion.reasons import RefusedFile
@@ -11,6 +12,37 @@ _START = b"\xff\x4f\xff\x51"  # start of codestream, image and tile size
 _TILE_PART = 0xFF90
 _BEGIN, _END = b"\xff\xd8", b"\xff\xd9"
 _MOST_TILES = 65535
+_FRAME_HEADERS = {*range(0xFFC0, 0xFFD0)} - {0xFFC4, 0xFFC8, 0xFFCC}  # without tables of codes and an extension
+_SCAN = 0xFFDA
+
+
+@dataclass(frozen=True)
+class JpegFrame:
+    """What a JPEG stream says of itself: bits a sample, rows, columns, samples a pixel."""
+
+    precision: int
+    rows: int
+    columns: int
+    components: int
+
+
+def jpeg_frame(stream: bytes) -> JpegFrame:
+    """The frame header of a JPEG stream (ISO/IEC 10918-1, B.2.2), looked for from marker to marker.
+
+    Raises RefusedFile `decoder_error` or struct.error if there is none, `pixels_short` if the stream has no end.
+    """
+    if not stream.startswith(_BEGIN):
+        raise RefusedFile("decoder_error")
+    if _END not in stream:
+        raise RefusedFile("pixels_short")
+    position = 2
+    while True:
+        marker, length = struct.unpack_from(">HH", stream, position)
+        if marker in _FRAME_HEADERS:
+            return JpegFrame(*struct.unpack_from(">BHHB", stream, position + 4))
+        if marker >> 8 != 0xFF or marker == _SCAN:
+            raise RefusedFile("decoder_error")
+        position += 2 + length
 
 
 def check_jpeg_ls(frame: bytes) -> None:

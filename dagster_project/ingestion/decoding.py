@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from pydicom.dataset import FileDataset
-from pydicom.encaps import generate_frames
+from pydicom.encaps import encapsulate
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     JPEG2000,
     ExplicitVRLittleEndian,
@@ -12,6 +13,7 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
@@ -20,8 +22,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from dagster_project.ingestion.codestreams import check_jpeg2000, check_jpeg_ls
+from dagster_project.ingestion import jpeg_extended
+from dagster_project.ingestion.codestreams import check_jpeg2000, check_jpeg_ls, jpeg_frame
 from dagster_project.ingestion.elements import integer, refusing
+from dagster_project.ingestion.frames import only_frame
 from dagster_project.ingestion.reasons import RefusedFile
 
 # The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice. For JPEG Baseline it
@@ -30,6 +34,7 @@ DECODERS = {
     JPEG2000: "pylibjpeg",
     JPEG2000Lossless: "pylibjpeg",
     JPEGBaseline8Bit: "pillow",
+    JPEGExtended12Bit: "pillow",  # of 8 bits; of 12 by jpeg_extended.py
     JPEGLossless: "gdcm",
     JPEGLosslessSV1: "gdcm",
     JPEGLSLossless: "pyjpegls",
@@ -48,20 +53,42 @@ def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
         raise RefusedFile("no_pixels")
     rows, columns = integer(ds, "Rows"), integer(ds, "Columns")
     with refusing("decoder_error"):
-        syntax = ds.file_meta.TransferSyntaxUID
-        if not syntax.is_compressed:
+        if ds.file_meta.TransferSyntaxUID.is_compressed:
+            array = _decompressed(ds, only_frame(data, warned), (rows, columns))
+        else:
             _check_length(len(data), rows * columns * integer(ds, "BitsAllocated") // 8, warned)
-        if syntax in JPEG2000TransferSyntaxes:
-            check_jpeg2000(next(generate_frames(data, number_of_frames=1)), (rows, columns))
-        if syntax in JPEGLSTransferSyntaxes:
-            check_jpeg_ls(next(generate_frames(data, number_of_frames=1)))
-        if syntax in DECODERS:
-            ds.pixel_array_options(decoding_plugin=DECODERS[syntax])
-        raw = _raw(ds, data, (rows, columns))
-        array = ds.pixel_array if raw is None else raw
+            raw = _raw(ds, data, (rows, columns))
+            array = ds.pixel_array if raw is None else raw
     if array.shape != (rows, columns) or array.itemsize > 2:
         raise RefusedFile("decoder_error")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _decompressed(ds: FileDataset, frame: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """A frame's stored values; those of the group that describes pixels are all that `ds` is asked for."""
+    syntax = ds.file_meta.TransferSyntaxUID
+    if syntax in JPEG2000TransferSyntaxes:
+        check_jpeg2000(frame, shape)
+    if syntax in JPEGLSTransferSyntaxes:
+        check_jpeg_ls(frame)
+    if syntax == JPEGExtended12Bit and jpeg_frame(frame).precision > 8:
+        return _extended(ds, frame, shape)
+    described = ds.group_dataset(0x0028)
+    described.PixelData = encapsulate([frame], has_bot=False)
+    array, _ = get_decoder(syntax).as_array(described, decoding_plugin=DECODERS.get(syntax, ""))
+    return array
+
+
+def _extended(ds: FileDataset, frame: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """JPEG Extended of 12 bits; the sign is the header's."""
+    header, bits = jpeg_frame(frame), integer(ds, "BitsStored")
+    if (header.rows, header.columns) != shape or header.components != 1 or not header.precision == 12 <= bits:
+        raise RefusedFile("decoder_error")
+    array = jpeg_extended.decoded(frame, header)
+    if integer(ds, "PixelRepresentation") != 1:
+        return array
+    unused = 16 - bits
+    return (array << unused).view(np.int16) >> unused
 
 
 def _raw(ds: FileDataset, data: bytes, shape: tuple[int, int]) -> np.ndarray | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from struct import error as StructError
 from typing import Literal
 
 from pydicom.dataset import Dataset, FileDataset
@@ -17,6 +18,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from dagster_project.ingestion.lengths import false_lengths
 from dagster_project.ingestion.opening import open_regular
 from dagster_project.ingestion.plain_elements import PlainHeader
 from dagster_project.ingestion.reasons import RefusedFile
@@ -24,6 +26,8 @@ from dagster_project.ingestion.reasons import RefusedFile
 Header = Dataset | PlainHeader
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+# What asking pydicom for an attribute raises, or making a number of it, where a file is damaged
+UNUSABLE = (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, StructError)
 _PIXEL_DATA = Tag("PixelData")
 _MOST_ELEMENTS = 50_000  # outside sequences; without a limit, a gigabyte of empty ones takes minutes
 _FIRST_GROUPS = (b"\2\0", b"\0\2", b"\10\0", b"\0\10")  # 0002 and 0008, in either byte order
@@ -63,7 +67,8 @@ def open_dataset(path: Path, warned: list[str], only: list[str] | None = None) -
     """Open a DICOM file up to and with its pixel data; with `only`, these attributes alone and no pixels.
 
     Also opens one without preamble or file meta information if its SOP class is known or it clearly is a picture, and
-    appends `no_preamble` to `warned` then. Raises RefusedFile if it is no DICOM file.
+    appends `no_preamble` to `warned` then. Without `only`, appends `false_length` if a length field is false.
+    Raises RefusedFile if it is no DICOM file.
     """
     try:
         ds = _read(path, only)
@@ -75,6 +80,8 @@ def open_dataset(path: Path, warned: list[str], only: list[str] | None = None) -
         warned.append("no_preamble")
     if not ds.file_meta.get("TransferSyntaxUID"):
         ds.file_meta.TransferSyntaxUID = _NATIVE[ds.original_encoding]
+    if not only and false_lengths(ds, path):
+        warned.append("false_length")
     return ds
 
 
@@ -150,7 +157,12 @@ def parse_date(value: str) -> date | None:
 
 def decimal(ds: Header, keyword: str) -> float:
     """A decimal attribute as float, also with a comma; the first if several. Raises ValueError if it is none."""
-    return float(text(ds, keyword).split("\\")[0].replace(",", "."))
+    return parse_decimal(text(ds, keyword).split("\\")[0])
+
+
+def parse_decimal(value: str) -> float:
+    """A decimal's text as float, also with a comma. Raises ValueError if it is none."""
+    return float(value.replace(",", "."))
 
 
 def number(ds: Header, keyword: str, default: float) -> float:

@@ -1,99 +1,133 @@
 """Stored pixel values to displayed ones: modality LUT or rescale, then VOI LUT or window (PS3.3 C.11.1 and C.11.2).
 
 Written out, since pydicom 3.0's functions wrap the indices of an 8-bit LUT, turn a window around after a negative
-slope, and fail for a LUT that begins below zero.
+slope, and fail for a LUT that begins below zero. What the header says is done, unless it cannot be done or would blank
+the image; then the next that the header offers is.
 """
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.sequence import Sequence as DicomSequence
 
-from dagster_project.ingestion.elements import byte_order, decimal, text
+from dagster_project.ingestion.contrast import grey_share
+from dagster_project.ingestion.elements import UNUSABLE, byte_order, decimal, integer, number, parse_decimal, text
 from dagster_project.ingestion.levels import Levels
+from dagster_project.ingestion.lookup_tables import LookupTable, lookup_table
 
-_UNUSABLE = (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, struct.error)
+_BLANK = 0.01  # of the pixels that were grey: a step that leaves fewer of them grey blanks the image
 
 
 def rescaled(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
-    """Stored values through the modality LUT or rescale, float32.
+    """Stored values through the first usable modality LUT, else the rescale, float32.
 
-    Appends `rescaled` to `warned` if that changes the values, or `rescale_ignored` where the step is unusable or would
-    blank most of the picture, and is left out.
+    Appends `rescaled` to `warned` if that changes the values, and `rescale_ignored` where one is unusable or would
+    blank the image, and was left out.
     """
     plain = stored.mapped(stored.values.astype(np.float32))
-    try:
-        if ds.get("ModalityLUTSequence"):
-            values = _looked_up(plain.values, ds.ModalityLUTSequence[0], byte_order(ds))
-        else:
-            slope = decimal(ds, "RescaleSlope") if text(ds, "RescaleSlope") else 1.0
-            intercept = decimal(ds, "RescaleIntercept") if text(ds, "RescaleIntercept") else 0.0
-            if (slope, intercept) == (1, 0):
-                return plain
-            values = plain.values * np.float32(slope) + np.float32(intercept)
-        after = plain.mapped(values)
-        _check(after, plain)
-    except _UNUSABLE:
-        warned.append("rescale_ignored")
+    signed = integer(ds, "PixelRepresentation") == 1
+    steps = [
+        *(partial(_through_lut, ds, item, plain, signed) for item in _items(ds, "ModalityLUTSequence")),
+        partial(_rescaled, ds, plain),
+    ]
+    after = _first_usable(steps, warned, "rescale_ignored")
+    if after is None or after is plain:
         return plain
     warned.append("rescaled")
     return after
 
 
 def windowed(ds: FileDataset, levels: Levels, warned: list[str]) -> Levels:
-    """Values through the first VOI LUT, else the first window, else as they are; float32.
+    """Values through the first usable VOI LUT, else the first usable window, else as they are; float32.
 
-    Appends `voi_ignored` to `warned` where the step is unusable or would blank most of the picture, and is left out.
+    Appends `voi_ignored` to `warned` where one is unusable or would blank the image, and was left out.
     """
-    luts = ds.get("VOILUTSequence")
-    if not luts and not (text(ds, "WindowCenter") and text(ds, "WindowWidth")):
-        return levels
-    try:
-        values = _looked_up(levels.values, luts[0], byte_order(ds)) if luts else _window(ds, levels.values)
-        shown = levels.mapped(values)
-        _check(shown, levels)
-    except _UNUSABLE:
-        warned.append("voi_ignored")
-        return levels
-    return shown
+    steps = [
+        *(partial(_through_lut, ds, item, levels, _may_be_negative(ds)) for item in _items(ds, "VOILUTSequence")),
+        *(partial(_through_window, ds, window, levels) for window in _windows(ds)),
+    ]
+    return _first_usable(steps, warned, "voi_ignored") or levels
 
 
-def _looked_up(values: np.ndarray, lut: Dataset, order: str) -> np.ndarray:
-    """Values through a LUT item: below its first mapped value its first entry, beyond its last the last."""
-    entries, first = int(lut.LUTDescriptor[0]) % 2**16 or 2**16, int(lut.LUTDescriptor[1])
-    data = lut.LUTData
-    if isinstance(data, bytes):
-        data = np.frombuffer(data, np.uint8 if len(data) < 2 * entries else f"{order}u2")
-    table = np.atleast_1d(np.asarray(data, np.float32))[:entries]
-    return table.take(np.rint(values - first).astype(np.int32), mode="clip")
+def _first_usable(steps: Sequence[Callable[[], Levels]], warned: list[str], reason: str) -> Levels | None:
+    """What the first step that can be done gives, None if none can; `reason` into `warned` if any before cannot."""
+    for step in steps:
+        try:
+            return step()
+        except UNUSABLE:
+            warned += [reason] if reason not in warned else []
+    return None
 
 
-def _window(ds: Dataset, values: np.ndarray) -> np.ndarray:
-    """Values through the first window, to 0..1; raises ValueError if it is unusable."""
-    center, width = np.float32(decimal(ds, "WindowCenter")), np.float32(decimal(ds, "WindowWidth"))
+def _items(ds: Dataset, keyword: str) -> Sequence[Dataset]:
+    """A sequence's items; one that is unusable where there is something else."""
+    value = ds.get(keyword)
+    return value if isinstance(value, DicomSequence) else [Dataset()] if value else []
+
+
+def _through_lut(ds: FileDataset, item: Dataset, before: Levels, signed: bool) -> Levels:
+    """`signed` is whether the LUT's input is, which counts where the VR is not written out (PS3.3 C.11.2.1.1)."""
+    table = lookup_table(item, byte_order(ds), signed=signed if ds.original_encoding[0] else None)
+    readings = [partial(_looked_up, table, first, before) for first in table.firsts]
+    after = _first_usable(readings, [], "")
+    if after is None:
+        raise ValueError("unusable LUT")
+    return after
+
+
+def _looked_up(table: LookupTable, first: int, before: Levels) -> Levels:
+    return _checked(before.mapped(table.looked_up(before.values, first)), before)
+
+
+def _may_be_negative(ds: Dataset) -> bool:
+    """Whether the modality step may give negative values, from what may be stored; a modality LUT never does."""
+    if ds.get("ModalityLUTSequence"):
+        return False
+    bits, signed = integer(ds, "BitsStored"), integer(ds, "PixelRepresentation") == 1
+    lowest = -(2 ** (bits - 1)) if signed else 0
+    slope, intercept = number(ds, "RescaleSlope", 1), number(ds, "RescaleIntercept", 0)
+    return min(slope * lowest, slope * (lowest + 2**bits - 1)) + intercept < 0
+
+
+def _rescaled(ds: Dataset, plain: Levels) -> Levels:
+    slope = decimal(ds, "RescaleSlope") if text(ds, "RescaleSlope") else 1.0
+    intercept = decimal(ds, "RescaleIntercept") if text(ds, "RescaleIntercept") else 0.0
+    if (slope, intercept) == (1, 0):
+        return plain
+    return _checked(plain.mapped(plain.values * np.float32(slope) + np.float32(intercept)), plain)
+
+
+def _windows(ds: Dataset) -> list[tuple[str, str]]:
+    """The windows' centers and widths, as they are written."""
+    centers, widths = text(ds, "WindowCenter"), text(ds, "WindowWidth")
+    return list(zip(centers.split("\\"), widths.split("\\"), strict=False)) if centers and widths else []
+
+
+def _through_window(ds: Dataset, window: tuple[str, str], before: Levels) -> Levels:
+    """Values through a window, to 0..1; raises ValueError if it is unusable."""
+    center, width = (np.float32(parse_decimal(part)) for part in window)
     function = text(ds, "VOILUTFunction").upper() or "LINEAR"
     if function == "LINEAR":
         center, width = center - np.float32(0.5), width - 1
     if not width > 0:
         raise ValueError("unusable window")
     if function == "SIGMOID":
-        return 1 / (1 + np.exp(-4 * (values - center) / width))
+        return _checked(before.mapped(1 / (1 + np.exp(-4 * (before.values - center) / width))), before)
     if function not in ("LINEAR", "LINEAR_EXACT"):
         raise ValueError("unknown VOI LUT function")
-    return np.clip((values - center) / width + np.float32(0.5), 0, 1)
+    return _checked(before.mapped(np.clip((before.values - center) / width + np.float32(0.5), 0, 1)), before)
 
 
-def _check(after: Levels, before: Levels) -> None:
-    """Raise ValueError if a step yields no numbers or blanks most of the picture."""
-    if not np.isfinite(after.values).all() or _used(after) < _used(before) / 3:
-        raise ValueError("blanks the picture")
+def _checked(after: Levels, before: Levels) -> Levels:
+    """`after` a step; raises ValueError if it yields no numbers or blanks the image.
 
-
-def _used(levels: Levels) -> float:
-    """How many grey levels a picture really uses: two to the power of the entropy of its 256-bin histogram."""
-    there = levels.sampled > 0
-    counts, _ = np.histogram(levels.values[there], bins=256, weights=levels.sampled[there])
-    share = counts[counts > 0] / counts.sum()
-    return float(2 ** -(share * np.log2(share)).sum())
+    Whether a window saturates much does not matter: often the direct exposure lies beyond it, and is most of the image.
+    """
+    values = after.values
+    if not np.isfinite(values).all() or values.min() == values.max() or grey_share(after) < _BLANK * grey_share(before):
+        raise ValueError("blanks the image")
+    return after

@@ -13,19 +13,14 @@ import numpy as np
 from dagster_project.ingestion.shown import Shown
 
 _BLOCK = 1 << 16  # pixels at once, so that what is made of them stays in the processor's cache
-_SAMPLED = 4  # every how many rows and columns
 
 
 @dataclass(frozen=True)
 class Levels:
-    """`values` (L,) in any order, not all different; `counts` int64 (L,) of the picture's pixels that have each.
-
-    `sampled` int64 (L,) counts every fourth row and column alone.
-    """
+    """`values` (L,) in any order, not all different; `counts` int64 (L,) of the picture's pixels that have each."""
 
     values: np.ndarray
     counts: np.ndarray
-    sampled: np.ndarray
 
     def mapped(self, values: np.ndarray) -> Levels:
         """The same pixels with other values."""
@@ -33,7 +28,7 @@ class Levels:
 
     def only(self, chosen: np.ndarray) -> Levels:
         """The pixels of the levels that `chosen`, bool (L,), names."""
-        return Levels(self.values[chosen], self.counts[chosen], self.sampled[chosen])
+        return Levels(self.values[chosen], self.counts[chosen])
 
     def percentiles(self, wanted: tuple[float, float]) -> np.ndarray:
         """Two percentiles (0..100) over the pixels, bit for bit those of np.percentile."""
@@ -51,13 +46,16 @@ class Levels:
 
 def levels_of(stored: np.ndarray) -> Levels:
     """The levels of stored values (Rows, Columns), whole numbers of 8 or 16 bits; ascending bit patterns."""
-    counts, sampled = _counts(stored), _counts(stored[::_SAMPLED, ::_SAMPLED])
+    counts = _counts(stored)
     found = np.flatnonzero(counts)
-    return Levels(found.astype(_unsigned(stored)).view(stored.dtype), counts[found], sampled[found])
+    return Levels(found.astype(_unsigned(stored)).view(stored.dtype), counts[found])
 
 
 def painted(levels: Levels, values: np.ndarray, stored: np.ndarray) -> Shown:
-    """The picture (Rows, Columns) in which each of `levels_of(stored)` shows its one of `values`."""
+    """The picture (Rows, Columns) in which each of `levels`, some of `levels_of(stored)`, shows its one of `values`.
+
+    The others are black.
+    """
     table = np.zeros(2 ** (8 * stored.itemsize), values.dtype)
     table[levels.values.view(_unsigned(stored))] = values
     return Shown(stored, table)

@@ -12,6 +12,7 @@ from blake3 import blake3
 from pydicom.dataset import FileDataset
 
 from dagster_project.ingestion.cleaning import Cleaned, clean, declared_field
+from dagster_project.ingestion.contrast import stretch
 from dagster_project.ingestion.decoding import decode
 from dagster_project.ingestion.elements import open_dataset, refusing, text
 from dagster_project.ingestion.grayscale import rescaled, windowed
@@ -19,12 +20,11 @@ from dagster_project.ingestion.letterbox import centred, fitted
 from dagster_project.ingestion.levels import Levels, levels_of, painted
 from dagster_project.ingestion.oddities import is_as_in_file, odd_content
 from dagster_project.ingestion.opening import has_changed, open_regular
+from dagster_project.ingestion.padding import without_padding
 from dagster_project.ingestion.reasons import RefusedFile
 from dagster_project.ingestion.shown import Shown
 from dagster_project.ingestion.sources import SourceFile
 from dagster_project.privacy.actions import tags_of
-
-_FLAT = 0.05  # share of pixels at the very lowest or highest value from which on they count as border, not picture
 
 
 @dataclass
@@ -82,8 +82,8 @@ class PixelReader:
 
 
 def displayed(ds: FileDataset, stored: np.ndarray, percentiles: tuple[float, float], warned: list[str]) -> Shown:
-    """The picture (Rows, Columns) as a display would show it, stretched to 0..255."""
-    levels = levels_of(stored)
+    """The image (Rows, Columns) as a display would show it, stretched to 0..255; padding is black."""
+    levels = without_padding(ds, levels_of(stored), warned)
     return painted(levels, stretch(presented(ds, levels, warned), percentiles), stored)
 
 
@@ -94,26 +94,6 @@ def presented(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
     """
     shown = windowed(ds, rescaled(ds, stored, warned), warned)
     return shown.mapped(-shown.values) if text(ds, "PhotometricInterpretation") == "MONOCHROME1" else shown
-
-
-def stretch(shown: Levels, percentiles: tuple[float, float]) -> np.ndarray:
-    """Values (L,) stretched between two percentiles of the pixels to 0..255, float32.
-
-    Pixels at the very lowest or highest value count as collimator or border, not as picture, where they are many.
-    Raises RefusedFile if every pixel has the same value.
-    """
-    low, high = shown.values.min(), shown.values.max()
-    if low == high:
-        raise RefusedFile("constant")
-    inside = shown
-    for edge in (low, high):
-        at_edge = inside.values == edge
-        if _FLAT < inside.counts[at_edge].sum() / inside.counts.sum() < 1 - _FLAT:
-            inside = inside.only(~at_edge)
-    bottom, top = inside.percentiles(percentiles)
-    if top <= bottom:
-        bottom, top = low, high
-    return np.clip((shown.values - bottom) * (255 / (top - bottom)), 0, 255).astype(np.float32)
 
 
 def digest_of(stored: np.ndarray) -> str:

@@ -32,6 +32,10 @@ class Odd(Exception):
     """An element is not plain."""
 
 
+class FalseLength(Odd):
+    """What a sequence, an item or an element in one holds does not end where its length says."""
+
+
 @dataclass(slots=True)
 class PlainHeader:
     """Attributes by keyword, as `elements.text` gives them; `items` are those of sequences, in order."""
@@ -90,7 +94,9 @@ def read_elements(
         elif not implicit and vr not in _SHORT:
             raise Odd
         at = begin + length
-        if tag <= last or (at > end and length != _UNDEFINED):
+        if at > end and length != _UNDEFINED:
+            raise FalseLength if depth else Odd
+        if tag <= last:
             raise Odd
         last = tag
         keyword, kind = wanted.get(tag, ("", ""))
@@ -136,20 +142,22 @@ def _items(
         tag, at = group << 16 | element, at + 8
         if end is None and tag == _SEQUENCE_END and not length:
             return items, at
-        if tag != _ITEM or depth > _DEEPEST or len(items) == _MOST_ITEMS:
+        if tag != _ITEM:
+            raise FalseLength
+        if depth > _DEEPEST or len(items) == _MOST_ITEMS:
             raise Odd
         item = PlainHeader(implicit=parent.implicit)
         items.append(item)
         stop = len(data) if length == _UNDEFINED else at + length
         if stop > (len(data) if end is None else end):
-            raise Odd
+            raise FalseLength
         at = read_elements(data, at, stop, _ITEM_END, wanted, item, encoding, depth + 1)
         if length == _UNDEFINED:
             if _IMPLICIT.unpack_from(data, at) != (_ITEM_END >> 16, _ITEM_END & 0xFFFF, 0):
                 raise Odd
             at += 8
         elif at != stop:
-            raise Odd
+            raise FalseLength
     return items, at
 
 

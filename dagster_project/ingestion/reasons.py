@@ -46,8 +46,13 @@ WARN = {
     "monochrome1": "stored inverted; inverted once",
     "signed": "signed pixels",
     "rescaled": "a rescale slope or intercept other than 1 and 0, or a modality LUT, applied",
-    "rescale_ignored": "the rescale or modality LUT is unusable and was left out",
-    "voi_ignored": "the VOI LUT or window is unusable, or would blank the picture, and was left out",
+    "rescale_ignored": "a rescale or modality LUT is unusable and was left out; another that is usable was applied",
+    "voi_ignored": "a VOI LUT or window is unusable, or would blank the image, and was left out; another that is usable"
+    " was applied",
+    "padding_masked": "pixels that the header declares as padding: black, and left out of the stretch",
+    "padding_ignored": "the header declares next to the whole image as padding, which was not heeded",
+    "false_length": "a length field is false, of the pixel data, a fragment, the file meta information or a sequence's"
+    " item; the whole image is there even so",
     "pixel_padding": "padding or other bytes after the pixel data",
     "high_bits": "overlays or other data above the stored bits, left out",
     "implicit_vr": "value representations are not written out (Implicit VR)",

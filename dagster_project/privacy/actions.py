@@ -74,7 +74,10 @@ _FORMAT = {
     "Laterality": "laterality",
     "KVP": "kvp",
 }
-_PRESENTATION = ("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth")  # how grey values are shown
+_PRESENTATION = (  # how grey values are shown
+    *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+)
 ALLOWED: dict[str, Action] = {
     **{keyword: Action("kept", column) for keyword, column in _FORMAT.items()},
     "SOPInstanceUID": Action("pseudonym", "image_id"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRBigEndian
-from support.dicoms import picture, radiograph
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from support.dicoms import picture, radiograph, save
 from support.levels import on_levels
 
+from dagster_project.ingestion.elements import open_dataset
 from dagster_project.ingestion.grayscale import rescaled, windowed
 
 STORED = picture(3)  # 200..3800
+EMPTY = Dataset()
+CURVE = np.round(65535 * (np.arange(4096) / 4095) ** 3).astype("<u2")
+WINDOW = {"WindowCenter": "2000", "WindowWidth": "2001"}
+THROUGH_WINDOW = np.clip((STORED - 1999.5) / 2000 + 0.5, 0, 1)
+OCTETS = np.arange(255, 0, -1).astype(np.uint8)  # 255 entries, so that two in a word leave half a word
+PADDED = np.append(OCTETS, np.uint8(0))
 
 
-def lut(first: int, data: Any, entries: int | None = None, vr: str = "US") -> Sequence:
+def lut(first: int, data: Any, entries: int | None = None, vr: str = "US", bits: int = 16) -> Sequence:
     """A LUT sequence; `data` are entries, or bytes under `vr`."""
     item = Dataset()
-    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(data) if entries is None else entries, first, 16])
+    descriptor = [len(data) if entries is None else entries, first, bits]
+    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", descriptor)
     item.add_new("LUTData", vr, data)
     return Sequence([item])
 
@@ -208,3 +217,151 @@ def test_a_window_that_is_unusable_or_would_blank_the_picture_is_left_out(elemen
     found, warned = after_window(values, **elements)
     np.testing.assert_array_equal(found, values)
     assert warned == ["voi_ignored"]
+
+
+def test_a_window_that_saturates_most_of_the_image_is_applied() -> None:
+    limb = np.arange(80 * 60).reshape(80, 60) % 60 < 3  # 5 %
+    values = np.where(limb, STORED, 10500).astype(np.float32)
+    found, warned = after_window(values, WindowCenter="2000", WindowWidth="3601")
+    np.testing.assert_allclose(found, np.clip((values - 1999.5) / 3600 + 0.5, 0, 1), atol=1e-6)
+    assert warned == []
+
+
+@pytest.mark.parametrize("step", ["window", "VOI LUT"])
+def test_a_step_that_shows_nearly_all_pixels_alike_is_left_out(step: str) -> None:
+    values = np.full((80, 60), 10500, np.float32) + np.arange(60)
+    values[0, :6] = 2000  # of 4800
+    curve = lut(0, list(range(4096)))
+    found, warned = after_window(values, **(WINDOW if step == "window" else {"VOILUTSequence": curve}))
+    np.testing.assert_array_equal(found, values)
+    assert warned == ["voi_ignored"]
+
+
+def test_lut_data_under_a_signed_vr_have_no_sign() -> None:
+    found, _ = after_rescale(ModalityLUTSequence=lut(0, CURVE.view("<i2").tolist(), vr="SS"))
+    np.testing.assert_array_equal(found, CURVE[STORED])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("vr", "data", "syntax"),
+    [
+        ("OW", OCTETS.tobytes() + b"\0", ExplicitVRLittleEndian),
+        ("OW", OCTETS.tobytes(), ExplicitVRLittleEndian),
+        ("OB", OCTETS.tobytes() + b"\0", ExplicitVRBigEndian),
+        ("OW", PADDED.view("<u2").astype(">u2").tobytes(), ExplicitVRBigEndian),
+        ("US", PADDED.view("<u2").tolist(), ExplicitVRLittleEndian),
+        ("SS", PADDED.view("<i2").tolist(), ExplicitVRLittleEndian),
+        ("US", OCTETS.tolist(), ExplicitVRLittleEndian),
+        ("OW", OCTETS.astype("<u2").tobytes(), ExplicitVRLittleEndian),
+        ("OW", OCTETS.astype(">u2").tobytes(), ExplicitVRBigEndian),
+    ],
+    ids=[
+        *("two in a word", "without the last byte", "bytes", "big endian words", "numbers", "numbers with a sign"),
+        *("one in a number", "one in a word", "one in a big endian word"),
+    ],
+)
+def test_entries_of_8_bits_are_read_however_they_are_packed(vr: str, data: Any, syntax: str, bits: int) -> None:
+    ds = radiograph(ModalityLUTSequence=lut(0, data, 255, vr, bits))
+    ds.file_meta.TransferSyntaxUID = syntax
+    stored = (STORED // 16).astype(np.uint8)
+    found = on_levels(stored, lambda levels: rescaled(ds, levels, []))
+    np.testing.assert_array_equal(found, OCTETS[np.minimum(stored, 254)])
+
+
+def test_a_lut_of_less_data_than_entries_is_left_out() -> None:
+    found, warned = after_rescale(ModalityLUTSequence=lut(0, CURVE[:3000].tobytes(), 4096, "OW"))
+    np.testing.assert_array_equal(found, STORED)
+    assert warned == ["rescale_ignored"]
+
+
+@pytest.mark.parametrize("written", ["US", "SS"])
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian], ids=["implicit", "explicit"])
+@pytest.mark.parametrize(
+    ("intercept", "first"), [(-2048, -2048), (-32768, -32768), (0, 0), (40000, 40000), (-2048, -4096)]
+)
+def test_the_first_value_mapped_has_the_sign_of_what_is_mapped(
+    intercept: int, first: int, syntax: str, written: str, tmp_path: Path
+) -> None:
+    item = Dataset()
+    pattern = first % 2**16
+    entry = pattern - 2**16 * (written == "SS" and pattern >= 2**15)
+    entries = np.concatenate([np.zeros(2048, "<u2"), CURVE]) if first == -4096 else CURVE
+    item.add_new("LUTDescriptor", written, [len(entries), entry, 16])
+    item.add_new("LUTData", "OW", entries.tobytes())
+    ds = radiograph(pixels=STORED, RescaleSlope="1", RescaleIntercept=str(intercept), VOILUTSequence=Sequence([item]))
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds, warned = open_dataset(save(ds, tmp_path / "a.dcm"), []), []
+    found = on_levels(STORED, lambda levels: windowed(ds, rescaled(ds, levels, []), warned))
+    np.testing.assert_array_equal(found, CURVE[STORED])
+    assert warned == []
+
+
+def test_after_a_modality_lut_the_first_value_mapped_has_no_sign(tmp_path: Path) -> None:
+    item, raised = Dataset(), np.arange(40000, 44096)
+    item.add_new("LUTDescriptor", "US", [4096, 40000, 16])
+    item.add_new("LUTData", "OW", CURVE.tobytes())
+    first = lut(0, raised.astype("<u2").tobytes(), 4096, "OW")
+    ds = radiograph(pixels=STORED, ModalityLUTSequence=first, VOILUTSequence=Sequence([item]))
+    ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    ds = open_dataset(save(ds, tmp_path / "a.dcm"), [])
+    found = on_levels(STORED, lambda levels: windowed(ds, rescaled(ds, levels, []), []))
+    np.testing.assert_array_equal(found, CURVE[STORED])
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        {"VOILUTSequence": Sequence([EMPTY]), **WINDOW},
+        {"VOILUTSequence": Sequence([EMPTY, *lut(60000, list(range(100)))]), **WINDOW},
+        {"WindowCenter": ["2000", "2000"], "WindowWidth": ["0", "2001"]},
+        {"WindowCenter": ["90000", "2000"], "WindowWidth": ["100", "2001"]},
+    ],
+    ids=["an empty LUT", "no LUT and one far off", "no width", "far off"],
+)
+def test_in_place_of_a_voi_that_is_unusable_the_next_is_applied_and_that_is_named(unusable: dict[str, Any]) -> None:
+    found, warned = after_window(STORED.astype(np.float32), **unusable)
+    np.testing.assert_allclose(found, THROUGH_WINDOW, atol=1e-6)
+    assert warned == ["voi_ignored"]
+
+
+def test_in_place_of_a_lut_that_is_unusable_the_next_is_applied() -> None:
+    curve = lut(0, CURVE.tobytes(), 4096, "OW")
+    found, warned = after_window(STORED.astype(np.float32), VOILUTSequence=Sequence([EMPTY, *curve]), **WINDOW)
+    np.testing.assert_array_equal(found, CURVE[STORED])
+    assert warned == ["voi_ignored"]
+
+
+def test_in_place_of_a_modality_lut_that_is_unusable_the_rescale_is_applied() -> None:
+    found, warned = after_rescale(ModalityLUTSequence=Sequence([EMPTY]), RescaleSlope="2", RescaleIntercept="-7")
+    np.testing.assert_array_equal(found, STORED * 2.0 - 7)
+    assert warned == ["rescale_ignored", "rescaled"]
+
+
+def test_an_empty_slope_and_intercept_count_as_absent() -> None:
+    found, warned = after_rescale(RescaleSlope="", RescaleIntercept="")
+    np.testing.assert_array_equal(found, STORED)
+    assert warned == []
+
+
+@pytest.mark.parametrize(
+    ("syntax", "written", "first"),
+    [
+        (ImplicitVRLittleEndian, "US", -20000),
+        (ExplicitVRLittleEndian, "SS", -20000),
+        (ExplicitVRLittleEndian, "US", 45536),
+    ],
+)
+def test_of_two_usable_readings_of_the_first_value_mapped_the_standards_counts(
+    syntax: str, written: str, first: int, tmp_path: Path
+) -> None:
+    item, pixels = Dataset(), np.linspace(0, 65535, 4800).reshape(80, 60).astype(np.uint16)
+    item.add_new("LUTDescriptor", written, [4096, first if written == "SS" else first % 2**16, 16])
+    item.add_new("LUTData", "OW", CURVE.tobytes())
+    bits = {"BitsStored": 16, "HighBit": 15, "RescaleSlope": "1.5", "RescaleIntercept": "-32768"}
+    ds = radiograph(pixels=pixels, VOILUTSequence=Sequence([item]), **bits)
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds = open_dataset(save(ds, tmp_path / "a.dcm"), [])
+    values = pixels * np.float32(1.5) - 32768
+    found = on_levels(values, lambda levels: windowed(ds, levels, []))
+    np.testing.assert_array_equal(found, CURVE[np.clip(np.rint(values - first), 0, 4095).astype(int)])

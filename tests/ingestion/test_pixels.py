@@ -251,7 +251,7 @@ def test_padding_pixels_do_not_count_as_picture(tmp_path: Path) -> None:
     framed = np.pad(STORED, 30, constant_values=4095)
     path = save(radiograph(pixels=framed, PixelPaddingValue=4095), tmp_path / "a.dcm")
     found = uncleaned(path)
-    inside = letterbox(np.pad(stretched(STORED.astype(np.float32), (0.5, 99.5)), 30, constant_values=255), SIDE)
+    inside = letterbox(np.pad(stretched(STORED.astype(np.float32), (0.5, 99.5)), 30), SIDE)
     np.testing.assert_array_equal(found.picture, inside)
     assert found.cropped == 0
     assert read_pixels(path).cropped > 0.5

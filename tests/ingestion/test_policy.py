@@ -269,6 +269,17 @@ def odd_length(more: int) -> Make:
     return make
 
 
+def announcing(length: int) -> Make:
+    """A whole image in pixel data of another length by their own word."""
+
+    def make(path: Path) -> None:
+        content = bytearray(save(radiograph(), path).read_bytes())
+        struct.pack_into("<I", content, content.rindex(b"\xe0\x7f\x10\0OW") + 8, length)
+        path.write_bytes(content)
+
+    return make
+
+
 def padded(value: int, limit: int) -> Make:
     return plain(PixelPaddingValue=value, PixelPaddingRangeLimit=limit)
 
@@ -457,9 +468,10 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "an icon beside": (with_icon(), "accept", ""),
     "an odd byte more": (odd_length(1), "accept_warn", "pixel_padding"),
     "an odd byte less": (odd_length(-1), "quarantine", "pixels_short"),
-    "padding of a range": (padded(0, 400), "accept", ""),
-    "padding of all values": (padded(0, 4095), "accept", ""),
-    "padding of a turned range": (padded(4000, 0), "accept", ""),
+    "padding of a range": (padded(0, 400), "accept_warn", "padding_masked"),
+    "padding of all values": (padded(0, 4095), "accept_warn", "padding_ignored"),
+    "padding of a turned range": (padded(4000, 0), "accept_warn", "padding_ignored"),
+    "pixel data that announce 4 GB": (announcing(0xFFFFFFF0), "accept_warn", "false_length"),
     "compressed in big endian": (encapsulated_as(BIG_ENDIAN), "quarantine", "damaged_header"),
     "compressed, said not to be": (encapsulated_as("1.2.840.10008.1.2.1"), "quarantine", "pixels_short"),
     "JPEG 2000 of two frames": (compressed(JPEG2000Lossless, two_frames), "quarantine", "decoder_error"),

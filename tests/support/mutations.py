@@ -16,12 +16,16 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
+from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless, RLELossless
 
 from support.dicoms import picture, radiograph, save
 from support.hostile import deflated
+from support.jpeg import flat_blocks
 
-SYNTAXES = ("explicit", "implicit", "big endian", "deflated", "rle", "jpeg-ls", "jpeg 2000", "jpeg lossless", "jpeg")
+SYNTAXES = (
+    *("explicit", "implicit", "big endian", "deflated"),
+    *("rle", "jpeg-ls", "jpeg 2000", "jpeg lossless", "jpeg", "jpeg extended"),
+)
 KINDS = ("flip", "overwrite", "cut", "drop", "insert", "length", "swap", "repeat", "representation", "value")
 _COMPRESSED = {"rle": RLELossless, "jpeg-ls": JPEGLSLossless, "jpeg 2000": JPEG2000Lossless}
 _NUMBERS = (0, 1, 2, 7, 8, 0x7F, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFF0, 0xFFFFFFFF)
@@ -67,8 +71,16 @@ def _prepared(ds: Dataset, syntax: str, seed: int) -> None:
         Image.fromarray((picture(seed) >> 4).astype(np.uint8)).save(frame, "JPEG")
         ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
         ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
-        ds.PixelData = encapsulate([frame.getvalue()])
-        ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
+        _encapsulated(ds, frame.getvalue())
+    elif syntax == "jpeg extended":
+        ds.file_meta.TransferSyntaxUID = JPEGExtended12Bit
+        ds.Columns = 56
+        _encapsulated(ds, flat_blocks(picture(seed)[::8, ::8][:, :7]))
+
+
+def _encapsulated(ds: Dataset, frame: bytes) -> None:
+    ds.PixelData = encapsulate([frame])
+    ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
 
 
 def _with_gdcm(path: Path) -> None:

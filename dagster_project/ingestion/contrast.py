@@ -1,0 +1,41 @@
+"""From displayed values of any range to 0..255, and how much of an image is grey then, neither black nor white."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dagster_project.ingestion.levels import Levels
+from dagster_project.ingestion.reasons import RefusedFile
+
+_FLAT = 0.05  # share of pixels at the very lowest or highest value from which on they count as border, not image
+_USUAL = 0.5, 99.5
+
+
+def stretch(shown: Levels, percentiles: tuple[float, float]) -> np.ndarray:
+    """Values (L,) stretched between two percentiles of the pixels to 0..255, float32.
+
+    Pixels at the very lowest or highest value count as collimator or border, not as image, where they are many.
+    Raises RefusedFile if every pixel has the same value.
+    """
+    bottom, top = _limits(shown, percentiles)
+    if bottom == top:
+        raise RefusedFile("constant")
+    return np.clip((shown.values - bottom) * (255 / (top - bottom)), 0, 255).astype(np.float32)
+
+
+def grey_share(shown: Levels) -> float:
+    """The share of pixels that the stretch between the usual percentiles makes neither black nor white, in 0..1."""
+    bottom, top = _limits(shown, _USUAL)
+    return float(shown.counts[(shown.values > bottom) & (shown.values < top)].sum() / shown.counts.sum())
+
+
+def _limits(shown: Levels, percentiles: tuple[float, float]) -> tuple[np.floating, np.floating]:
+    """The values that become black and white; they are the same just if every pixel has the same value."""
+    low, high = shown.values.min(), shown.values.max()
+    inside = shown
+    for edge in (low, high):
+        at_edge = inside.values == edge
+        if _FLAT < inside.counts[at_edge].sum() / inside.counts.sum() < 1 - _FLAT:
+            inside = inside.only(~at_edge)
+    bottom, top = inside.percentiles(percentiles)
+    return (bottom, top) if bottom < top else (low, high)
