@@ -84,8 +84,7 @@ def measure_drift(layout: Layout, params: Params, batch: str) -> Drift:
     reference, of_reference = load_reference(champion_folder(layout))
     other = (reference["batch"] != batch).to_numpy(bool)
     reference, of_reference = reference[other].reset_index(drop=True), of_reference[other]
-    person = person_of(load_patient_evidence(layout))
-    table, reference = (t.assign(patient=t["patient"].map(person).fillna(t["patient"])) for t in (table, reference))
+    table, reference = with_persons(layout, table), with_persons(layout, reference)
     note = _why_not(len(table), len(reference), settings)
     tests: list[DriftTest] = []
     if not note:
@@ -98,6 +97,12 @@ def measure_drift(layout: Layout, params: Params, batch: str) -> Drift:
     write_json(layout.drift(batch), plain)
     log.info("batch %s: %s", batch, note or ("drift: " + ", ".join(drift.causes) if drift.causes else "no drift"))
     return drift
+
+
+def with_persons(layout: Layout, table: pd.DataFrame) -> pd.DataFrame:
+    """`table` with one name in `patient` for all whom the headers of any batch link."""
+    person = person_of(load_patient_evidence(layout))
+    return table.assign(patient=table["patient"].map(person).fillna(table["patient"]))
 
 
 def _why_not(pictures: int, reference: int, settings: Monitoring) -> str:

@@ -131,7 +131,8 @@ def test_dvc_status_is_clean_and_repro_skips(run_by_dagster: Layout) -> None:
 
 def test_dagster_and_the_command_line_give_the_same_bytes(run_by_dagster: Layout, learned: Layout) -> None:
     for path in (
-        *("data/headers", "data/pixels", "data/quarantine", "data/training_set.parquet", "data/label_errors.parquet"),
+        *("data/headers", "data/pixels", "data/quarantine", "data/patient_evidence", "data/patient_links.parquet"),
+        *("data/training_set.parquet", "data/label_errors.parquet"),
         *("models/encoder_simclr", "models/encoder_byol", "models/encoder_supcon", "models/ensemble"),
         *("models/champion.json", "models/metrics", "data/drift"),
     ):

@@ -45,7 +45,8 @@ def evidence(tmp_path: Path, number: int, **elements: Any) -> list[Evidence]:
 
 
 def are_one(*rows: list[Evidence]) -> bool:
-    """Whether all these headers' patients are one person."""
+    """Whether all these headers' patients, each of whom must be named, are one person."""
+    assert all(rows)
     return person_of(pd.DataFrame([row for one in rows for row in one], columns=Evidence._fields)).nunique() == 1
 
 
@@ -142,6 +143,7 @@ def test_two_patients_of_one_instance_in_one_batch_are_one_whichever_file_counts
 def test_a_batch_without_a_usable_image_leaves_the_evidence_of_what_stands(layout: Layout, tmp_path: Path) -> None:
     path = save(radiograph(1), tmp_path / "in" / "a.dcm")
     ingest(layout, params_of(layout), tmp_path / "in", "march")
+    assert layout.patient_evidence("march").exists()
     before = content_hash(layout.patient_evidence("march"))
     save(radiograph(2, pixels=np.zeros((80, 60), np.uint16)), path)
     with pytest.raises(Exception, match="no usable radiograph"):
