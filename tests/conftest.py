@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
+settings.register_profile("raytruth", deadline=None)  # no test depends on how fast the machine is
+settings.load_profile("raytruth")
 for name in ("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "ITERATIVE_DO_NOT_TRACK"):
     os.environ[name] = "1"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"

@@ -13,13 +13,14 @@ _TILE_PART = 0xFF90
 _BEGIN, _END = b"\xff\xd8", b"\xff\xd9"
 _MOST_TILES = 65535
 _FRAME_HEADERS = {*range(0xFFC0, 0xFFD0)} - {0xFFC4, 0xFFC8, 0xFFCC}  # without tables of codes and an extension
-_SCAN = 0xFFDA
+_SCAN, _LOSSLESS = 0xFFDA, 0xFFC3
 
 
 @dataclass(frozen=True)
 class JpegFrame:
-    """What a JPEG stream says of itself: bits a sample, rows, columns, samples a pixel."""
+    """What a JPEG stream says of itself: its process (a marker SOF), bits a sample, rows, columns, samples a pixel."""
 
+    process: int
     precision: int
     rows: int
     columns: int
@@ -39,10 +40,23 @@ def jpeg_frame(stream: bytes) -> JpegFrame:
     while True:
         marker, length = struct.unpack_from(">HH", stream, position)
         if marker in _FRAME_HEADERS:
-            return JpegFrame(*struct.unpack_from(">BHHB", stream, position + 4))
+            return JpegFrame(marker, *struct.unpack_from(">BHHB", stream, position + 4))
         if marker >> 8 != 0xFF or marker == _SCAN:
             raise RefusedFile("decoder_error")
         position += 2 + length
+
+
+def check_jpeg(frame: bytes, *, lossless: bool) -> None:
+    """Refuse a JPEG stream that is lossless where the transfer syntax says lossy, or the other way round (PS3.5 8.2.1).
+
+    What is no JPEG stream is left to the decoder. Raises RefusedFile `syntax_mismatch`.
+    """
+    try:
+        process = jpeg_frame(frame).process
+    except (RefusedFile, struct.error):
+        return
+    if (process == _LOSSLESS) != lossless:
+        raise RefusedFile("syntax_mismatch")
 
 
 def check_jpeg_ls(frame: bytes) -> None:

@@ -9,6 +9,8 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     JPEG2000,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEG2000TransferSyntaxes,
@@ -23,7 +25,7 @@ from pydicom.uid import (
 )
 
 from dagster_project.ingestion import jpeg_extended
-from dagster_project.ingestion.codestreams import check_jpeg2000, check_jpeg_ls, jpeg_frame
+from dagster_project.ingestion.codestreams import check_jpeg, check_jpeg2000, check_jpeg_ls, jpeg_frame
 from dagster_project.ingestion.elements import integer, refusing
 from dagster_project.ingestion.frames import only_frame
 from dagster_project.ingestion.reasons import RefusedFile
@@ -41,6 +43,8 @@ DECODERS = {
     JPEGLSNearLossless: "pyjpegls",
     RLELossless: "pylibjpeg",
 }
+_LOSSLESS_JPEG = (JPEGLossless, JPEGLosslessSV1)
+_KEEPS_HIGH_BITS = (*_LOSSLESS_JPEG, JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless, HTJ2KLosslessRPCL)
 
 
 def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
@@ -54,7 +58,7 @@ def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
     rows, columns = integer(ds, "Rows"), integer(ds, "Columns")
     with refusing("decoder_error"):
         if ds.file_meta.TransferSyntaxUID.is_compressed:
-            array = _decompressed(ds, only_frame(data, warned), (rows, columns))
+            array = _decompressed(ds, only_frame(data, warned), (rows, columns), warned)
         else:
             _check_length(len(data), rows * columns * integer(ds, "BitsAllocated") // 8, warned)
             raw = _raw(ds, data, (rows, columns))
@@ -64,19 +68,35 @@ def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _decompressed(ds: FileDataset, frame: bytes, shape: tuple[int, int]) -> np.ndarray:
+def _decompressed(ds: FileDataset, frame: bytes, shape: tuple[int, int], warned: list[str]) -> np.ndarray:
     """A frame's stored values; those of the group that describes pixels are all that `ds` is asked for."""
     syntax = ds.file_meta.TransferSyntaxUID
     if syntax in JPEG2000TransferSyntaxes:
         check_jpeg2000(frame, shape)
     if syntax in JPEGLSTransferSyntaxes:
         check_jpeg_ls(frame)
+    if syntax in (*_LOSSLESS_JPEG, JPEGBaseline8Bit, JPEGExtended12Bit):
+        check_jpeg(frame, lossless=syntax in _LOSSLESS_JPEG)
     if syntax == JPEGExtended12Bit and jpeg_frame(frame).precision > 8:
         return _extended(ds, frame, shape)
     described = ds.group_dataset(0x0028)
     described.PixelData = encapsulate([frame], has_bot=False)
     array, _ = get_decoder(syntax).as_array(described, decoding_plugin=DECODERS.get(syntax, ""))
-    return array
+    return _stored_bits(ds, array, warned) if syntax in _KEEPS_HIGH_BITS else array
+
+
+def _stored_bits(ds: FileDataset, array: np.ndarray, warned: list[str]) -> np.ndarray:
+    """The BitsStored bits of lossless values: overlays of old may stand above them (PS3.5 8.1.1).
+
+    Other decoders mask those bits. Lossy values may overshoot, and have no bits of their own above.
+    """
+    unused = 8 * array.itemsize - integer(ds, "BitsStored")
+    if unused <= 0:
+        return array
+    stored = (array << unused) >> unused  # the sign is extended where there is one
+    if not np.array_equal(stored, array):
+        warned.append("high_bits")
+    return stored
 
 
 def _extended(ds: FileDataset, frame: bytes, shape: tuple[int, int]) -> np.ndarray:

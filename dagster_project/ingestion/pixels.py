@@ -92,6 +92,9 @@ def presented(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
 
     float32, bright = dense.
     """
+    inverse = text(ds, "PresentationLUTShape").upper() == "INVERSE"
+    if inverse and text(ds, "PhotometricInterpretation") == "MONOCHROME2":  # PS3.3 C.8.11.3.1.2 forbids the pair
+        warned.append("presentation_conflict")
     shown = windowed(ds, rescaled(ds, stored, warned), warned)
     return shown.mapped(-shown.values) if text(ds, "PhotometricInterpretation") == "MONOCHROME1" else shown
 

@@ -33,6 +33,7 @@ QUARANTINE = {
     "no_pixels": "no pixel data",
     "pixels_short": "less pixel data than the header says",
     "pixels_long": "more pixel data than the header says, beyond padding",
+    "syntax_mismatch": "the pixel data are of another transfer syntax than the header says",
     "decoder_error": "the pixel data cannot be decoded",
     "decoder_crashed": "the decoder took its process down",
     "too_slow": "reading took longer than the limit",
@@ -53,6 +54,7 @@ WARN = {
     "padding_ignored": "the header declares next to the whole image as padding, which was not heeded",
     "false_length": "a length field is false, of the pixel data, a fragment, the file meta information or a sequence's"
     " item; the whole image is there even so",
+    "presentation_conflict": "Presentation LUT Shape INVERSE with MONOCHROME2; shown as MONOCHROME2",
     "pixel_padding": "padding or other bytes after the pixel data",
     "high_bits": "overlays or other data above the stored bits, left out",
     "implicit_vr": "value representations are not written out (Implicit VR)",

@@ -76,7 +76,7 @@ _FORMAT = {
 }
 _PRESENTATION = (  # how grey values are shown
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
-    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape"),
 )
 ALLOWED: dict[str, Action] = {
     **{keyword: Action("kept", column) for keyword, column in _FORMAT.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pydicom.dataset import FileDataset
+from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import (
     JPEG2000,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
     RLELossless,
@@ -142,6 +147,47 @@ def test_overlay_bits_above_the_stored_ones_are_left_out(tmp_path: Path) -> None
     found = read(radiograph(pixels=pixels), tmp_path)
     assert found.reasons == ["high_bits"]
     np.testing.assert_array_equal(found.picture, picture_of(radiograph(), tmp_path))
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless])
+@pytest.mark.parametrize("signed", [False, True])
+def test_overlay_bits_are_left_out_of_losslessly_compressed_images_too(
+    syntax: str, signed: bool, tmp_path: Path
+) -> None:
+    def stored(overlay: int) -> FileDataset:
+        pixels = picture(0) & 0x0FFF
+        pixels[::3] |= overlay
+        values = (pixels.astype(int) - 2 * (pixels & 0x0800)).astype(np.int16) if signed and not overlay else pixels
+        ds = radiograph(
+            pixels=values.view(np.int16) if signed else values,
+            BitsStored=16,
+            HighBit=15,
+            PixelRepresentation=int(signed),
+        )
+        ds.compress(syntax)
+        ds.BitsStored, ds.HighBit = 12, 11
+        return ds
+
+    plain, found = read(stored(0), tmp_path), read(stored(0x7000), tmp_path)
+    assert "high_bits" in found.reasons
+    assert "high_bits" not in plain.reasons
+    np.testing.assert_array_equal(found.picture, plain.picture)
+
+
+def test_a_lossy_stream_under_a_lossless_syntax_is_refused(tmp_path: Path) -> None:
+    pixels = (picture(0) // 16).astype(np.uint8)
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG")
+    ds = radiograph(pixels=pixels, BitsAllocated=8, BitsStored=8, HighBit=7)
+    ds.PixelData = encapsulate([file.getvalue()])
+    for syntax, reasons in ((JPEGBaseline8Bit, []), (JPEGLosslessSV1, ["syntax_mismatch"])):
+        ds.file_meta.TransferSyntaxUID = syntax
+        assert read(ds, tmp_path).reasons == reasons
+
+
+def test_an_inverse_presentation_of_monochrome2_is_named(tmp_path: Path) -> None:
+    assert read(radiograph(PresentationLUTShape="INVERSE"), tmp_path).reasons == ["presentation_conflict"]
+    assert read(radiograph(PresentationLUTShape="IDENTITY"), tmp_path).reasons == []
 
 
 def test_an_odd_number_of_bytes_may_be_padded(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_an_attribute_changes_just_the_columns_that_its_action_names(keyword: st
 
 def test_every_attribute_of_the_list_is_tried_but_those_that_go_with_the_pixels() -> None:
     of_pixels = {"VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"}
-    of_pixels |= {"PixelPaddingValue", "PixelPaddingRangeLimit"}
+    of_pixels |= {"PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape"}
     of_pixels |= {"TransferSyntaxUID", "PixelData", "Rows", "Columns", "BitsAllocated", "ModalityLUTSequence"}
     of_evidence = {keyword for keyword, action in ALLOWED.items() if action.becomes == EVIDENCE}
     assert set(CHANGES) == set(ALLOWED) - of_pixels - of_evidence
