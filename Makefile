@@ -20,8 +20,8 @@ test check: .venv/installed
 	PATH="$$PATH:/usr/sbin" OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 2 --dist worksteal
 
 docs: .venv/installed
-	.venv/bin/typer dagster_project.cli utils docs --name raytruth --title "Command line" --output docs/cli.md
-	.venv/bin/python -m dagster_project.ingestion.reasons > docs/reasons.md
+	.venv/bin/typer dagster_project.cli.main utils docs --name raytruth --title "Command line" --output docs/cli.md
+	.venv/bin/python -m dagster_project.intake.ingestion.headers.reasons > docs/reasons.md
 
 clean:
 	rm -rf demo

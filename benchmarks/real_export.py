@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from dagster_project.evaluation.metrics import patient_bootstrap
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
+from dagster_project.learning.evaluation.metrics import patient_bootstrap
 
 KINDS = ("neighbour", "uniform", "protocol_default", "missing", "out_of_domain")
 

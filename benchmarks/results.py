@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dagster_project.params import Params, load_params
+from dagster_project.core.settings.settings import Params, load_params
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).with_suffix("")

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import dagster as dg
 
-from dagster_project.auditing.assets import shortcut_audit
-from dagster_project.ensembling.assets import champion, ensemble
-from dagster_project.evaluation.assets import linear_evaluation
-from dagster_project.ingestion.assets import radiographs
-from dagster_project.ingestion.checks import no_identity_outside_private
-from dagster_project.ingestion.sensors import INGEST, inbox
-from dagster_project.label_errors.assets import causes, label_errors
-from dagster_project.monitoring.assets import batch_predictions, drift_report
-from dagster_project.monitoring.sensors import (
+from dagster_project.core.dagster_helpers import BATCHES, Root
+from dagster_project.intake.ingestion.assets import radiographs
+from dagster_project.intake.ingestion.checks import no_identity_outside_private
+from dagster_project.intake.ingestion.sensors import INGEST, inbox
+from dagster_project.intake.pacs.assets import inbox_asset, pacs_assets
+from dagster_project.intake.pacs.resources import Pacs
+from dagster_project.intake.pacs.sensors import pacs_sensors
+from dagster_project.intake.training_set.assets import training_set
+from dagster_project.intake.validation.checks import metadata_checks
+from dagster_project.label_quality.label_errors.assets import causes, label_errors
+from dagster_project.label_quality.review.assets import (
+    corrected_labels,
+    review_budget,
+    review_worklist,
+    reviewed_accuracy,
+    verdicts,
+)
+from dagster_project.learning.ensembling.assets import champion, ensemble
+from dagster_project.learning.evaluation.assets import linear_evaluation
+from dagster_project.learning.pretraining.assets import encoders
+from dagster_project.learning.shortcut_audit.assets import shortcut_audit
+from dagster_project.operations.monitoring.assets import batch_predictions, drift_report
+from dagster_project.operations.monitoring.sensors import (
     LEARN,
     MONITOR,
     failed_run,
@@ -20,14 +34,6 @@ from dagster_project.monitoring.sensors import (
     retrain_on_drift,
     retraining_schedule,
 )
-from dagster_project.pacs.assets import inbox_asset, pacs_assets
-from dagster_project.pacs.resources import Pacs
-from dagster_project.pacs.sensors import pacs_sensors
-from dagster_project.pretraining.assets import encoders
-from dagster_project.resources import BATCHES, Root
-from dagster_project.review.assets import corrected_labels, review_budget, review_worklist, reviewed_accuracy, verdicts
-from dagster_project.training_set.assets import training_set
-from dagster_project.validation.checks import metadata_checks
 
 root = Root()
 params = root.params

@@ -8,30 +8,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dagster_project.auditing.audit import audit_shortcuts
-from dagster_project.ensembling.champion import Gate, promote
-from dagster_project.ensembling.ensemble import build_ensemble
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.linear_evaluation import evaluate
-from dagster_project.ingestion.batch import BatchSummary, ingest
-from dagster_project.ingestion.register import batch_name_for, registered_batches, registered_source
-from dagster_project.ingestion.store import ingested_batches
-from dagster_project.label_errors.causes import find_causes
-from dagster_project.label_errors.find import find_label_errors
-from dagster_project.layout import Layout, checked_batch_name
-from dagster_project.ledger import update_corrected_labels
-from dagster_project.monitoring.drift import measure_drift
-from dagster_project.monitoring.predict import predict_batch
-from dagster_project.params import Params
-from dagster_project.pretraining.pretrain import pretrain
-from dagster_project.pretraining.train import METHODS
-from dagster_project.privacy.scan import Scan, scan
-from dagster_project.review.as_reviewed import accuracy_as_reviewed
-from dagster_project.review.worklist import build_worklist
-from dagster_project.review.yield_curve import budget
-from dagster_project.training_set.build import build_training_set
-from dagster_project.validation.validate import Validation, validate
-from dagster_project.versioning.commit import commit_stage
+from dagster_project.core.dvc_versions import commit_stage
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import update_corrected_labels
+from dagster_project.core.paths import Layout, checked_batch_name
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.ingestion.batch.batch_registry import batch_name_for, registered_batches, registered_source
+from dagster_project.intake.ingestion.batch.ingest import BatchSummary, ingest
+from dagster_project.intake.ingestion.batch.store import ingested_batches
+from dagster_project.intake.privacy.scan import Scan, scan
+from dagster_project.intake.training_set.build import build_training_set
+from dagster_project.intake.validation.validate import Validation, validate
+from dagster_project.label_quality.error_causes.find import find_causes
+from dagster_project.label_quality.label_errors.find import find_label_errors
+from dagster_project.label_quality.review.review_budget import budget
+from dagster_project.label_quality.review.reviewed_accuracy import accuracy_as_reviewed
+from dagster_project.label_quality.review.worklist import build_worklist
+from dagster_project.learning.ensembling.champion import Gate, promote
+from dagster_project.learning.ensembling.ensemble import build_ensemble
+from dagster_project.learning.evaluation.linear_evaluation import evaluate
+from dagster_project.learning.pretraining.pretrain import pretrain
+from dagster_project.learning.pretraining.train import METHODS
+from dagster_project.learning.shortcut_audit.audit import audit_shortcuts
+from dagster_project.operations.monitoring.drift import measure_drift
+from dagster_project.operations.monitoring.predict import predict_batch
 
 log = logging.getLogger("raytruth")
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from dagster_project.phantom.detector import WHITE
-from dagster_project.phantom.sites import Site
+from raytruth_phantom.detector import WHITE
+from raytruth_phantom.sites import Site
 
 _TEXTS = {
     "en": ("AP", "PA", "LAT", "STANDING", "SUPINE", "PORTABLE"),

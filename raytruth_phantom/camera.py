@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagster_project.phantom.frames import at, turn_about
-from dagster_project.phantom.posing.pose import Pose
-from dagster_project.phantom.projection import Beam
-from dagster_project.phantom.sites import Site
-from dagster_project.phantom.solids import FloatArray
-from dagster_project.phantom.views import View
+from raytruth_phantom.frames import at, turn_about
+from raytruth_phantom.posing.pose import Pose
+from raytruth_phantom.projection import Beam
+from raytruth_phantom.sites import Site
+from raytruth_phantom.solids import FloatArray
+from raytruth_phantom.views import View
 
 CASSETTES = ((180.0, 240.0), (240.0, 300.0), (350.0, 430.0))  # mm
 

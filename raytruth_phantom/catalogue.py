@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dagster_project.phantom.bones import arm, foot, hand, leg, pelvis, skull, spine, thorax
-from dagster_project.phantom.bones.bone import Bone, GrowthPlate
-from dagster_project.phantom.meshes import Field, Mesh, loft, sampled
-from dagster_project.phantom.patients import Patient, generator
-from dagster_project.phantom.solids import FloatArray
-from dagster_project.phantom.templates import Piece, pieces
+from raytruth_phantom.bones import arm, foot, hand, leg, pelvis, skull, spine, thorax
+from raytruth_phantom.bones.bone import Bone, GrowthPlate
+from raytruth_phantom.meshes import Field, Mesh, loft, sampled
+from raytruth_phantom.patients import Patient, generator
+from raytruth_phantom.solids import FloatArray
+from raytruth_phantom.templates import Piece, pieces
 
 _BONES: dict[str, Callable[[], Bone]] = {
     "humerus": arm.humerus,

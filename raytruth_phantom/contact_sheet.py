@@ -10,8 +10,8 @@ import numpy as np
 import pydicom
 from PIL import Image, ImageDraw, ImageFont
 
-from dagster_project.phantom.projection import Float32
-from dagster_project.phantom.views import REGIONS
+from raytruth_phantom.projection import Float32
+from raytruth_phantom.views import REGIONS
 
 _GREYS = (256, 128, 64, 40, 28, 20, 14, 10)  # fewer shades make a smaller file
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
-from dagster_project.phantom.projection import Float32
-from dagster_project.phantom.sites import Site
-from dagster_project.phantom.solids import FloatArray
+from raytruth_phantom.projection import Float32
+from raytruth_phantom.sites import Site
+from raytruth_phantom.solids import FloatArray
 
 WHITE = 4095  # of 12 bits
 

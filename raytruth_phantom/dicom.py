@@ -12,12 +12,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from dagster_project.phantom.detector import WHITE
-from dagster_project.phantom.labels import Label, Term
-from dagster_project.phantom.patients import Patient
-from dagster_project.phantom.plan import Exposure
-from dagster_project.phantom.radiograph import Radiograph
-from dagster_project.phantom.sites import Site
+from raytruth_phantom.detector import WHITE
+from raytruth_phantom.labels import Label, Term
+from raytruth_phantom.patients import Patient
+from raytruth_phantom.plan import Exposure
+from raytruth_phantom.radiograph import Radiograph
+from raytruth_phantom.sites import Site
 
 DX, CR = UID("1.2.840.10008.5.1.4.1.1.1.1"), UID("1.2.840.10008.5.1.4.1.1.1")
 _IMPLEMENTATION = UID("2.25.4711")

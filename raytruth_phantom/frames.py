@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from dagster_project.phantom.solids import FloatArray, Numbers
+from raytruth_phantom.solids import FloatArray, Numbers
 
 MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])  # right to left
 

@@ -7,11 +7,11 @@ from functools import cache
 
 import numpy as np
 
-from dagster_project.phantom.frames import at, shift, stretch
-from dagster_project.phantom.meshes import Mesh, loft, sampled
-from dagster_project.phantom.patients import Patient
-from dagster_project.phantom.posing.pose import Pose
-from dagster_project.phantom.solids import FloatArray, ball, blend, block, carve, ellipsoid, slab, tube
+from raytruth_phantom.frames import at, shift, stretch
+from raytruth_phantom.meshes import Mesh, loft, sampled
+from raytruth_phantom.patients import Patient
+from raytruth_phantom.posing.pose import Pose
+from raytruth_phantom.solids import FloatArray, ball, blend, block, carve, ellipsoid, slab, tube
 
 Part = tuple[str, Mesh]  # material and shape, in the pose's space
 

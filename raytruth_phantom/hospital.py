@@ -18,14 +18,14 @@ from pydicom.dataset import Dataset
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dagster_project.phantom.dicom import dataset, patient_id
-from dagster_project.phantom.oddities import write_oddity
-from dagster_project.phantom.patients import Patient, draw_patient
-from dagster_project.phantom.plan import BROKEN_KINDS, DUPLICATE_KINDS, Exposure, plan_hospital
-from dagster_project.phantom.quality_phantom import take_test_picture
-from dagster_project.phantom.radiograph import Radiograph, take_radiograph
-from dagster_project.phantom.sites import SITES, Site
-from dagster_project.phantom.views import REGIONS
+from raytruth_phantom.dicom import dataset, patient_id
+from raytruth_phantom.oddities import write_oddity
+from raytruth_phantom.patients import Patient, draw_patient
+from raytruth_phantom.plan import BROKEN_KINDS, DUPLICATE_KINDS, Exposure, plan_hospital
+from raytruth_phantom.quality_phantom import take_test_picture
+from raytruth_phantom.radiograph import Radiograph, take_radiograph
+from raytruth_phantom.sites import SITES, Site
+from raytruth_phantom.views import REGIONS
 
 COLUMNS = (
     "sop_instance_uid",

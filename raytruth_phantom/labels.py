@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dagster_project.phantom.views import REGIONS, View
+from raytruth_phantom.views import REGIONS, View
 
 UNDECIDABLE = ("EXTREMITY", "66019005", "Extremity")
 _UNDECIDABLE_SHARE = 0.25  # of the missing labels: a value is given, but one that names no region

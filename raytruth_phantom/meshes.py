@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 from skimage.measure import marching_cubes
 
-from dagster_project.phantom.solids import FloatArray, Numbers, Solid, smooth_minimum
+from raytruth_phantom.solids import FloatArray, Numbers, Solid, smooth_minimum
 
 
 @dataclass(frozen=True)

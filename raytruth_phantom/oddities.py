@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
-from dagster_project.phantom.detector import WHITE
-from dagster_project.phantom.dicom import empty_file, uid
+from raytruth_phantom.detector import WHITE
+from raytruth_phantom.dicom import empty_file, uid
 
 _CT, _REPORT = UID("1.2.840.10008.5.1.4.1.1.2"), UID("1.2.840.10008.5.1.4.1.1.88.11")
 _CAPTURE, _FOR_PROCESSING = UID("1.2.840.10008.5.1.4.1.1.7"), UID("1.2.840.10008.5.1.4.1.1.1.1.1")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagster_project.phantom.solids import FloatArray
+from raytruth_phantom.solids import FloatArray
 
 SEGMENTS = ("upper_arm", "forearm", "hand", "thigh", "leg", "foot", "pelvis", "spine", "thorax", "head")
 

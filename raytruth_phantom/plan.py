@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from dagster_project.phantom.labels import Label, assign_error, write_label
-from dagster_project.phantom.patients import generator
-from dagster_project.phantom.sites import Room, Site
-from dagster_project.phantom.views import OUT_OF_DOMAIN_VIEWS, PROTOCOLS, REGIONS, VIEWS, View
+from raytruth_phantom.labels import Label, assign_error, write_label
+from raytruth_phantom.patients import generator
+from raytruth_phantom.sites import Room, Site
+from raytruth_phantom.views import OUT_OF_DOMAIN_VIEWS, PROTOCOLS, REGIONS, VIEWS, View
 
 _TWO_REGIONS = 0.1  # exposures of a region that has such views: about 8 % of all
 BROKEN_KINDS = (

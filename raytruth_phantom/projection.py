@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dagster_project.phantom.meshes import Mesh
-from dagster_project.phantom.rasteriser import signed_depth
+from raytruth_phantom.meshes import Mesh
+from raytruth_phantom.rasteriser import signed_depth
 
 Float32 = NDArray[np.float32]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dagster_project.phantom.detector import detect, develop, draw_processing
-from dagster_project.phantom.patients import generator
-from dagster_project.phantom.radiograph import Radiograph
-from dagster_project.phantom.sites import Site
+from raytruth_phantom.detector import detect, develop, draw_processing
+from raytruth_phantom.patients import generator
+from raytruth_phantom.radiograph import Radiograph
+from raytruth_phantom.sites import Site
 
 _STEPS = 11
 _LINE_PAIRS = (0.2, 0.3, 0.45, 0.65, 0.9)  # a millimetre

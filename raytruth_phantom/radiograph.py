@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dagster_project.phantom.annotations import annotate
-from dagster_project.phantom.attenuation import effective_energy, transmission
-from dagster_project.phantom.camera import Aim, aim
-from dagster_project.phantom.detector import detect, develop, draw_processing
-from dagster_project.phantom.hardware import implants, jewellery
-from dagster_project.phantom.meshes import Mesh, globe
-from dagster_project.phantom.patients import Patient, generator
-from dagster_project.phantom.projection import Float32
-from dagster_project.phantom.scene import Scene, build_scene, materials
-from dagster_project.phantom.sites import Site
-from dagster_project.phantom.soft_tissue import bowel_gas, cast_envelope
-from dagster_project.phantom.solids import mirrored
-from dagster_project.phantom.texture import clouds, grain
-from dagster_project.phantom.views import View
+from raytruth_phantom.annotations import annotate
+from raytruth_phantom.attenuation import effective_energy, transmission
+from raytruth_phantom.camera import Aim, aim
+from raytruth_phantom.detector import detect, develop, draw_processing
+from raytruth_phantom.hardware import implants, jewellery
+from raytruth_phantom.meshes import Mesh, globe
+from raytruth_phantom.patients import Patient, generator
+from raytruth_phantom.projection import Float32
+from raytruth_phantom.scene import Scene, build_scene, materials
+from raytruth_phantom.sites import Site
+from raytruth_phantom.soft_tissue import bowel_gas, cast_envelope
+from raytruth_phantom.solids import mirrored
+from raytruth_phantom.texture import clouds, grain
+from raytruth_phantom.views import View
 
 _IMPLANT_SHARE, _JEWELLERY_SHARE = 0.09, 0.06
 

@@ -9,17 +9,17 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from dagster_project.phantom import soft_tissue
-from dagster_project.phantom.attenuation import TRABECULAR_FRACTION
-from dagster_project.phantom.catalogue import bone_box, bone_meshes
-from dagster_project.phantom.meshes import Field, Mesh, union_field, union_on
-from dagster_project.phantom.patients import Patient
-from dagster_project.phantom.posing.arm import pose_arm
-from dagster_project.phantom.posing.leg import pose_leg
-from dagster_project.phantom.posing.pose import Pose
-from dagster_project.phantom.posing.trunk import pose_trunk
-from dagster_project.phantom.projection import Beam, Float32, path_lengths
-from dagster_project.phantom.solids import FloatArray, Solid, mirrored
+from raytruth_phantom import soft_tissue
+from raytruth_phantom.attenuation import TRABECULAR_FRACTION
+from raytruth_phantom.catalogue import bone_box, bone_meshes
+from raytruth_phantom.meshes import Field, Mesh, union_field, union_on
+from raytruth_phantom.patients import Patient
+from raytruth_phantom.posing.arm import pose_arm
+from raytruth_phantom.posing.leg import pose_leg
+from raytruth_phantom.posing.pose import Pose
+from raytruth_phantom.posing.trunk import pose_trunk
+from raytruth_phantom.projection import Beam, Float32, path_lengths
+from raytruth_phantom.solids import FloatArray, Solid, mirrored
 
 _BLEND = {"arm": 7.0, "leg": 10.0, "shoulder": 26.0, "trunk": 30.0}  # mm over which skin folds are filled
 _FAT = {"limb": 4.5, "trunk": 11.0}  # mm under a slim adult's skin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dagster_project.phantom.views import REGIONS
+from raytruth_phantom.views import REGIONS
 
 
 @dataclass(frozen=True)

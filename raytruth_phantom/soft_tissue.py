@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dagster_project.phantom.bones.foot import METATARSAL_BASES
-from dagster_project.phantom.frames import at
-from dagster_project.phantom.meshes import Mesh, loft
-from dagster_project.phantom.patients import Patient
-from dagster_project.phantom.posing.pose import Pose
-from dagster_project.phantom.solids import FloatArray, Solid, column, ellipsoid, tube
+from raytruth_phantom.bones.foot import METATARSAL_BASES
+from raytruth_phantom.frames import at
+from raytruth_phantom.meshes import Mesh, loft
+from raytruth_phantom.patients import Patient
+from raytruth_phantom.posing.pose import Pose
+from raytruth_phantom.solids import FloatArray, Solid, column, ellipsoid, tube
 
 Stations = Sequence[
     tuple[str, tuple[float, float, float], float]

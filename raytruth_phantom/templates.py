@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import minimum_filter
 
-from dagster_project.phantom.bones.bone import Bone, GrowthPlate
-from dagster_project.phantom.meshes import Field, Mesh
-from dagster_project.phantom.solids import FloatArray
+from raytruth_phantom.bones.bone import Bone, GrowthPlate
+from raytruth_phantom.meshes import Field, Mesh
+from raytruth_phantom.solids import FloatArray
 
 PLATE_GAP = 2.6  # mm of cartilage between shaft and epiphysis, in an adult's size
 

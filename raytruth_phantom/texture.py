@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from dagster_project.phantom.projection import Float32
+from raytruth_phantom.projection import Float32
 
 _TILE = 512  # cells
 _CELL = 0.5  # mm

@@ -41,6 +41,6 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 @pytest.fixture
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal so wide that commands wrap no line, whatever this one is."""
-    from dagster_project.commands.common import out
+    from dagster_project.cli.common import out
 
     monkeypatch.setattr(out, "width", 400)

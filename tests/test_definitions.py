@@ -86,7 +86,7 @@ def test_every_asset_says_what_it_is_whose_and_of_what_kind(graph: dg.AssetGraph
 def test_there_is_one_partitioned_check_an_expectation_the_search_and_the_gate(
     graph: dg.AssetGraph,
 ) -> None:
-    from dagster_project.validation.expectations import EXPECTATIONS
+    from dagster_project.intake.validation.expectations import EXPECTATIONS
 
     checks = {key.name: graph.get(key) for key in graph.asset_check_keys}
     others = {"challenger_does_not_lose", "no_identity_outside_private"}
@@ -120,8 +120,8 @@ def test_the_workspace_loads_without_a_warning_or_a_slow_library(tmp_path: Path)
 def test_what_learns_imports_no_orchestration_validation_or_versioning_library() -> None:
     script = (
         "import sys\n"
-        "import dagster_project.pretraining.pretrain, dagster_project.evaluation.linear_evaluation\n"
-        "import dagster_project.ensembling.ensemble, dagster_project.ensembling.champion\n"
+        "import dagster_project.learning.pretraining.pretrain, dagster_project.learning.evaluation.linear_evaluation\n"
+        "import dagster_project.learning.ensembling.ensemble, dagster_project.learning.ensembling.champion\n"
         "print(sorted({'dagster', 'great_expectations', 'evidently', 'dvc'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_cli import COMMANDS
+from support.commands import COMMANDS
 
-from dagster_project.ingestion.reasons import page as page_of_reasons
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.headers.reasons import page as page_of_reasons
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -22,7 +22,7 @@ def test_the_page_of_reasons_is_made_from_the_code() -> None:
 
 
 def test_the_page_of_commands_is_made_from_the_code(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "typer", "dagster_project.cli", "utils", "docs", "--name", "raytruth"]
+    command = [sys.executable, "-m", "typer", "dagster_project.cli.main", "utils", "docs", "--name", "raytruth"]
     subprocess.run([*command, "--title", "Command line", "--output", str(tmp_path / "cli.md")], check=True)
     assert (REPOSITORY / "docs" / "cli.md").read_text() == (tmp_path / "cli.md").read_text()
 

@@ -1,10 +1,10 @@
 """How much of the text planted in real pictures is painted over, how many clean pictures are touched, and how long it
 takes.
 
-    python -m benchmarks.burned_in_text PICTURES [--half second] [--limit 400] [--touched FOLDER]
+    python -m benchmarks.intake.burned_in_text PICTURES [--half second] [--limit 400] [--touched FOLDER]
 
 PICTURES holds manifest.csv and images/. The settings in burned_in_text.py were chosen on the first half of the pictures
-(by a hash of their names); the table is of the second. A picture gets one line of text (benchmarks/planted_text.py), at
+(by a hash of their names); the table is of the second. A picture gets one line of text (planted_text.py), at
 its own size and enlarged to 2048 px; a line counts as found if 80 % of its bounding box are covered. Lines whose
 letters would be lower than `--legible` px are left out: nobody can read them. `touched` counts every picture without
 planted text in which anything was painted over, text and side markers that were there before included; `--touched`
@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from benchmarks.planted_text import Planted, plant
+from benchmarks.intake.planted_text import Planted, plant
 from benchmarks.results import arguments, save
-from dagster_project.ingestion.burned_in_text import Box, text_boxes
+from dagster_project.intake.ingestion.cleaning.burned_in_text import Box, text_boxes
 
 ENLARGED = 2048
 _COVERED = 0.8

@@ -1,6 +1,6 @@
 """Processor time of every installed decoder on compressed pictures of 2500 x 2048, and of decoding JPEG 2000 smaller.
 
-    python -m benchmarks.decoders [--files 6] [--rounds 2]
+    python -m benchmarks.intake.decoders [--files 6] [--rounds 2]
 
 Pictures are the phantom's at full size, compressed without loss by gdcm. All decoders that pydicom finds are of
 permissive licences here (pylibjpeg-libjpeg, which is not, is not among the dependencies). The first way of each syntax
@@ -29,15 +29,15 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, JPEG2000Lossless
 
-from benchmarks.full_size import SYNTAXES, compressed, write_full_size
-from benchmarks.ingestion import listed
+from benchmarks.intake.full_size import SYNTAXES, compressed, write_full_size
+from benchmarks.intake.ingestion import listed
 from benchmarks.paired import Way, compare
 from benchmarks.results import arguments, save, shipped_params
-from dagster_project.ingestion.decoding import DECODERS
-from dagster_project.ingestion.letterbox import centred, fitted
-from dagster_project.ingestion.levels import levels_of, painted
-from dagster_project.ingestion.pixels import PixelReader, stretch
-from dagster_project.params import Ingestion
+from dagster_project.core.settings.settings import Ingestion
+from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader, stretch
+from dagster_project.intake.ingestion.pixels.decoding import DECODERS
+from dagster_project.intake.ingestion.pixels.letterbox import centred, fitted
+from dagster_project.intake.ingestion.pixels.value_histogram import levels_of, painted
 
 REDUCTIONS = (1, 2, 3)  # halvings of both sides
 _PRECISION = 42  # bytes from the start of a codestream to its first component's number of bits less one

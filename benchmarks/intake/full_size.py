@@ -20,7 +20,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from dagster_project.phantom.hospital import write_hospital
+from raytruth_phantom.hospital import write_hospital
 
 SHAPE = (2500, 2048)  # rows, columns
 SYNTAXES = {

@@ -1,6 +1,6 @@
 """Memory and processor time of the index tables of a great archive: validation, labels, split, joins.
 
-    python -m benchmarks.index_tables [--rows 1000000]
+    python -m benchmarks.intake.index_tables [--rows 1000000]
 
 Headers are drawn at random with the vocabulary of real ones, four pictures a patient, in one batch. Each stage runs the
 real functions in a process of its own. Pixels are not looked at (near-duplicates by thumbnail compare every picture
@@ -24,18 +24,18 @@ import pandas as pd
 from benchmarks.memory import high_water
 from benchmarks.paired import processor_seconds
 from benchmarks.results import ROOT, arguments, save, shipped_params
-from dagster_project.files import begin_npy, read_table, write_table
-from dagster_project.ingestion.patient_evidence import IMAGE, PATIENT_ID, SERIES, STUDY
-from dagster_project.ingestion.store import load_headers, load_patient_evidence
-from dagster_project.ingestion.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS, IDENTITY_COLUMNS
-from dagster_project.layout import Layout
-from dagster_project.ledger import load_corrected_labels
-from dagster_project.params import Params
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.labels import apply_corrections, drop_small_classes
-from dagster_project.training_set.patient_links import equal_pixels, link_patients
-from dagster_project.training_set.split import assign_folds, assign_splits, stratum_of
-from dagster_project.validation.validate import validate
+from dagster_project.core.atomic_io import begin_npy, read_table, write_table
+from dagster_project.core.ledger import load_corrected_labels
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.ingestion.batch.store import load_headers, load_patient_evidence
+from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS, IDENTITY_COLUMNS
+from dagster_project.intake.ingestion.headers.patient_evidence import IMAGE, PATIENT_ID, SERIES, STUDY
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.labels import apply_corrections, drop_small_classes
+from dagster_project.intake.training_set.patient_links import equal_pixels, link_patients
+from dagster_project.intake.training_set.split import assign_folds, assign_splits, stratum_of
+from dagster_project.intake.validation.validate import validate
 
 BATCH, GOAL_MB = "archive", 4096
 _A_PATIENT = 4  # pictures
@@ -150,7 +150,7 @@ def measure(rows: int) -> pd.DataFrame:
         root = Path(folder) / "root"
         write_root(root, rows)
         for stage in STAGES:
-            command = [sys.executable, "-m", "benchmarks.index_tables", "--stage", stage, "--root", str(root)]
+            command = [sys.executable, "-m", "benchmarks.intake.index_tables", "--stage", stage, "--root", str(root)]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
             found.append({"stage": stage, "rows": rows, **json.loads(done.stdout.splitlines()[-1])})
     return pd.DataFrame(found)

@@ -1,8 +1,8 @@
 """Processor time of reading headers and of whole raw pictures, 2500 x 2048 in 16 bits, against what users would write.
 
-    python -m benchmarks.ingestion [--files 30] [--rounds 3]
+    python -m benchmarks.intake.ingestion [--files 30] [--rounds 3]
 
-Files are the phantom's at full size (benchmarks/full_size.py). `headers`: the first pass over a file with its verdict,
+Files are the phantom's at full size (full_size.py). `headers`: the first pass over a file with its verdict,
 against pydicom's `stop_before_pixels` alone, of a file as most are and of one whose header is not plain, which pydicom
 reads for us. `pictures`: both passes over a file, with `ingestion.clean` on, as it is shipped, and off, against MONAI's
 LoadImage and Resize, dcmtk's dcmj2pnm (left out where it is not installed), and pydicom's `pixel_array` alone: for raw
@@ -25,17 +25,17 @@ from pathlib import Path
 import pandas as pd
 from pydicom import dcmread
 
-from benchmarks.full_size import write_full_size
+from benchmarks.intake.full_size import write_full_size
 from benchmarks.paired import OURS, Way, compare, processor_seconds
 from benchmarks.results import ROOT, arguments, save, shipped_params
-from dagster_project.ingestion.batch import ingest
-from dagster_project.ingestion.headers import HeaderReader
-from dagster_project.ingestion.pixels import PixelReader
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.sources import SourceFile
-from dagster_project.layout import Layout
-from dagster_project.params import Ingestion, Params
-from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Ingestion, Params
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader
+from dagster_project.intake.ingestion.headers.header_reader import HeaderReader
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.ingestion.headers.sources import SourceFile
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 
 UNCLEAN, MONAI, DCMTK, DECODE = "ours, clean off", "MONAI LoadImage, Resize", "dcmj2pnm", "pixel_array alone"
 PYDICOM, NOT_PLAIN = "stop_before_pixels", "ours, not plain"

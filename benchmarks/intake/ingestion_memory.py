@@ -1,6 +1,6 @@
 """Memory of an ingestion's parent and workers over batches of ever more small files.
 
-    python -m benchmarks.ingestion_memory [--files 1000 10000]
+    python -m benchmarks.intake.ingestion_memory [--files 1000 10000]
 
 Each batch is ingested in a process of its own by two workers, `ingestion.clean` off. The files are one picture of the
 phantom with other numbers in its UIDs and its patient's ID. The parent keeps what was found on disk and should hold
@@ -19,11 +19,11 @@ from pathlib import Path
 import pandas as pd
 from pydicom import dcmread
 
-from benchmarks.full_size import write_full_size
+from benchmarks.intake.full_size import write_full_size
 from benchmarks.memory import watched
 from benchmarks.results import ROOT, arguments, save, shipped_params
-from dagster_project.ingestion.batch import ingest
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import ingest
 
 _SHAPE = (80, 64)
 _MARK = "7000000000"  # stands in the template where a file's number comes
@@ -64,7 +64,7 @@ def measure(counts: list[int]) -> pd.DataFrame:
     """One row a batch; `parent_kb_a_file` is what the parent grew by since the first."""
     rows = []
     for count in counts:
-        command = [sys.executable, "-m", "benchmarks.ingestion_memory", "--one", str(count)]
+        command = [sys.executable, "-m", "benchmarks.intake.ingestion_memory", "--one", str(count)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
     table = pd.DataFrame(rows)

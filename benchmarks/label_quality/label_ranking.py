@@ -1,6 +1,6 @@
 """How well wrong labels are found, by share of wrong labels and kind of error, against three plain ways to rank.
 
-    python -m benchmarks.label_ranking SITE NOISE_5/truth.csv NOISE_1/truth.csv ...
+    python -m benchmarks.label_quality.label_ranking SITE NOISE_5/truth.csv NOISE_1/truth.csv ...
 
 SITE is a finished root of the first export. The others are exports of the same pictures by `to_dicom.py`, with the same
 seed and another `--label-noise`; SITE's training set is given their labels, in a copy beside it (`SITE-ranking-<n>`),
@@ -23,21 +23,21 @@ import torch
 from cleanlab.rank import get_label_quality_scores
 from scipy.special import softmax
 
-from benchmarks.peers import taught
+from benchmarks.learning.peers import taught
 from benchmarks.real_export import joined, measured
 from benchmarks.results import arguments, save
-from dagster_project.evaluation.embeddings import load_embeddings
-from dagster_project.files import write_table
-from dagster_project.label_errors.find import find_label_errors, load_label_errors
-from dagster_project.label_errors.neighbours import find_neighbours
-from dagster_project.label_errors.out_of_sample import judge
-from dagster_project.layout import Layout
-from dagster_project.params import Params, load_params
-from dagster_project.pretraining.embed import embed
-from dagster_project.pretraining.pretrain import pretrain
-from dagster_project.pretraining.train import SOURCE_MARGIN
-from dagster_project.training_set.build import class_numbers, gather_pictures, load_training_set
-from dagster_project.training_set.split import assign_folds, stratum_of
+from dagster_project.core.atomic_io import write_table
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.intake.training_set.build import class_numbers, gather_pictures, load_training_set
+from dagster_project.intake.training_set.split import assign_folds, stratum_of
+from dagster_project.label_quality.label_errors.find import find_label_errors, load_label_errors
+from dagster_project.label_quality.label_errors.neighbours import find_neighbours
+from dagster_project.label_quality.label_errors.out_of_fold import judge
+from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.pretraining.pretrain import pretrain
+from dagster_project.learning.pretraining.train import SOURCE_MARGIN
 
 FOLDS = 4
 EPOCHS = 40  # of the network taught by labels; it sees a picture once an epoch, the folds' encoders twice in each of 30

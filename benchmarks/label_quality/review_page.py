@@ -1,4 +1,6 @@
-"""How long a reviewer waits for the next picture, in a real browser: `python -m benchmarks.review_page ROOT`.
+"""How long a reviewer waits for the next picture, in a real browser.
+
+    python -m benchmarks.label_quality.review_page ROOT
 
 A hundred verdicts by keyboard (or as many as the worklist holds), without a pause and with one of a second, with the
 originals and without. The peer is a page that waits for the disk: the time from the key to the word "recorded".
@@ -49,7 +51,7 @@ def _measured(root: Path, originals: bool, pause: int) -> dict[str, object]:
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         _link(root, Path(folder), (*_LINKED, "data/private") if originals else _LINKED)
-        command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", folder]
+        command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", folder]
         command += ["review", "--port", "0", "--reviewer", "benchmark"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
@@ -85,7 +87,7 @@ def _link(root: Path, folder: Path, parts: tuple[str, ...]) -> None:
 
 
 def _regions(root: Path) -> str:
-    from dagster_project.params import load_params
+    from dagster_project.core.settings.settings import load_params
 
     return load_params(root / "params.yaml").regions
 

@@ -1,6 +1,6 @@
 """Train one encoder under changed settings and score it on the validation split: a row of an ablation table a run.
 
-    python -m benchmarks.ablation SITE --method supcon [--set batch=64] [--set supcon.epochs=80] [--seeds 1 2]
+    python -m benchmarks.learning.ablation SITE --method supcon [--set batch=64] [--set supcon.epochs=80] [--seeds 1 2]
 
 SITE is a root with a training set. Keys are those of the profile in use, dots leading into the method. Accuracy and log
 loss are those of a linear probe against the labels as given, wrong ones included, on validation patients: settings are
@@ -19,15 +19,15 @@ import yaml
 from sklearn.metrics import log_loss
 
 from benchmarks.results import arguments, save
-from dagster_project.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
-from dagster_project.evaluation.linear_head import choose_linear_head
-from dagster_project.evaluation.metrics import patient_bootstrap
-from dagster_project.layout import Layout
-from dagster_project.params import Params, Profile, load_params
-from dagster_project.pretraining.embed import embed
-from dagster_project.pretraining.train import METHODS, SOURCE_MARGIN, Run, train_encoder
-from dagster_project.pretraining.views import viewed_px
-from dagster_project.training_set.build import gather_pictures
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params, Profile, load_params
+from dagster_project.intake.training_set.build import gather_pictures
+from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
+from dagster_project.learning.evaluation.linear_head import choose_linear_head
+from dagster_project.learning.evaluation.metrics import patient_bootstrap
+from dagster_project.learning.pretraining.train import METHODS, SOURCE_MARGIN, Run, train_encoder
 
 _REPEATS = 3  # draws of a share of the labels
 

@@ -1,6 +1,6 @@
 """One table that sets the pipeline's encoders and ensemble beside other ways, on the same split and the same labels.
 
-    python -m benchmarks.comparison SITE EXPORT/truth.csv [--draws 2] [--without monai]
+    python -m benchmarks.learning.comparison SITE EXPORT/truth.csv [--draws 2] [--without monai]
 
 SITE is a root on which `raytruth ensemble` has run. Other ways: HOG with logistic regression, the same network taught
 from scratch by the labels, and SimCLR with MONAI's transforms and contrastive loss (`peers.py`). All learn from the
@@ -22,14 +22,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from benchmarks.peers import of_hog, of_monai, of_supervised
+from benchmarks.learning.peers import of_hog, of_monai, of_supervised
 from benchmarks.real_export import joined
 from benchmarks.results import arguments, save
-from dagster_project.evaluation.labelled import load_labelled_set
-from dagster_project.evaluation.metrics import patient_bootstrap
-from dagster_project.files import read_json
-from dagster_project.layout import ENCODERS, SELF_SUPERVISED, Layout
-from dagster_project.params import Params, load_params
+from dagster_project.core.atomic_io import read_json
+from dagster_project.core.paths import ENCODERS, SELF_SUPERVISED, Layout
+from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.learning.evaluation.labelled import load_labelled_set
+from dagster_project.learning.evaluation.metrics import patient_bootstrap
 
 PEERS = {"hog": of_hog, "monai": of_monai, "supervised": of_supervised}
 MODELS = {"hog": "hog", "monai": "monai_simclr", "supervised": "supervised"}

@@ -1,6 +1,6 @@
 """Self-training: what is reached when only a share of the training pictures has a label.
 
-    python -m benchmarks.few_labels SITE [--share 0.1] [--draws 2] [--truth EXPORT/truth.csv]
+    python -m benchmarks.learning.few_labels SITE [--share 0.1] [--draws 2] [--truth EXPORT/truth.csv]
 
 SITE is a root whose `encoder_simclr` is trained; it is copied, and in the copy all but a stratified share of the
 training split's labels are blanked, so that nothing can have seen them. Then the stages run as they are: SimCLR is kept
@@ -20,16 +20,16 @@ import pandas as pd
 
 from benchmarks.real_export import accuracies, joined
 from benchmarks.results import arguments, save
-from dagster_project.ensembling.candidates import fit_candidate
-from dagster_project.ensembling.joint import side_by_side
-from dagster_project.evaluation.embeddings import embed_training_set
-from dagster_project.evaluation.labelled import draw_fraction, load_labelled_set
-from dagster_project.evaluation.linear_evaluation import prediction_table
-from dagster_project.files import read_json, write_table
-from dagster_project.layout import Layout
-from dagster_project.params import Params, load_params
-from dagster_project.pretraining.pretrain import pretrain
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.atomic_io import read_json, write_table
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.learning.ensembling.candidates import fit_candidate
+from dagster_project.learning.ensembling.concatenate_embeddings import side_by_side
+from dagster_project.learning.evaluation.embeddings import embed_training_set
+from dagster_project.learning.evaluation.labelled import draw_fraction, load_labelled_set
+from dagster_project.learning.evaluation.linear_evaluation import prediction_table
+from dagster_project.learning.pretraining.pretrain import pretrain
 
 MODELS = {
     "encoder_simclr": ("encoder_simclr",),

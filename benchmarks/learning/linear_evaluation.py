@@ -1,6 +1,6 @@
 """Time of the linear evaluation: probes at every share of the labels and nearest neighbours, for one encoder.
 
-    python -m benchmarks.linear_evaluation [--pictures 48434] [--size 512]
+    python -m benchmarks.learning.linear_evaluation [--pictures 48434] [--size 512]
 
 The embeddings are drawn: 14 classes of unequal size, each of several clusters, in few directions, non-negative as after
 a ReLU, with 4 % of wrong labels. The probes are the pipeline's own (draws, strengths and neighbours of params.yaml).
@@ -23,10 +23,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from benchmarks.results import arguments, save, shipped_params
-from dagster_project.evaluation.labelled import LabelledSet
-from dagster_project.evaluation.linear_evaluation import nearest_neighbours, probe
-from dagster_project.evaluation.linear_head import fit_linear_head
-from dagster_project.params import Params
+from dagster_project.core.settings.settings import Params
+from dagster_project.learning.evaluation.labelled import LabelledSet
+from dagster_project.learning.evaluation.linear_evaluation import nearest_neighbours, probe
+from dagster_project.learning.evaluation.linear_head import fit_linear_head
 
 CLASSES, WRONG = 14, 0.04
 GOAL = 60.0

@@ -14,18 +14,18 @@ from skimage.feature import hog
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.plain_pipeline import pretrain_plainly
-from dagster_project.evaluation.labelled import LabelledSet, draw_fraction
-from dagster_project.evaluation.linear_evaluation import prediction_table, probe
-from dagster_project.layout import Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.augmentation import random_view
-from dagster_project.pretraining.backbone import embedding_size, make_backbone
-from dagster_project.pretraining.device import bf16_pays, device_of
-from dagster_project.pretraining.embed import embed
-from dagster_project.pretraining.train import SOURCE_MARGIN
-from dagster_project.pretraining.views import viewed_px
-from dagster_project.training_set.build import gather_pictures
+from benchmarks.learning.plain_pipeline import pretrain_plainly
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import gather_pictures
+from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
+from dagster_project.learning.encoders.device import bf16_pays, device_of
+from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction
+from dagster_project.learning.evaluation.linear_evaluation import prediction_table, probe
+from dagster_project.learning.pretraining.augmentation import random_view
+from dagster_project.learning.pretraining.train import SOURCE_MARGIN
 
 LEAST_STEPS = 150  # a handful of labels makes epochs of one step, which teach nothing
 

@@ -30,9 +30,9 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from dagster_project.params import Profile
-from dagster_project.pretraining.backbone import embedding_size, make_backbone, mlp
-from dagster_project.pretraining.simclr import nt_xent
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.encoders.backbone import embedding_size, make_backbone, mlp
+from dagster_project.learning.pretraining.simclr import nt_xent
 
 Kind = Literal["monai", "pillow"]
 WORKERS = 2

@@ -1,6 +1,6 @@
 """Pictures a second of pretraining on a GPU, against the same loop without augmentation and data, and against lightly.
 
-    python -m benchmarks.pretraining_gpu [--compile] [--px 224] [--batch 512]
+    python -m benchmarks.learning.pretraining_gpu [--compile] [--px 224] [--batch 512]
 
 ResNet-18 and ResNet-50, SimCLR and BYOL, through the pipeline's own Lightning module and trainer: pictures lie on the
 device as uint8, bfloat16, channels_last. The ceiling trains on two views made once, in a bare loop, so that
@@ -29,14 +29,14 @@ import pytorch_lightning as pl
 import torch
 
 from benchmarks.results import arguments, save, shipped_params, spread
-from dagster_project.params import Profile
-from dagster_project.pretraining.backbone import embedding_size, make_backbone
-from dagster_project.pretraining.batches import deal
-from dagster_project.pretraining.byol import BYOL
-from dagster_project.pretraining.device import precision_of
-from dagster_project.pretraining.module import Pretraining
-from dagster_project.pretraining.simclr import SimCLR
-from dagster_project.pretraining.train import SOURCE_MARGIN
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
+from dagster_project.learning.encoders.device import precision_of
+from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.byol import BYOL
+from dagster_project.learning.pretraining.module import Pretraining
+from dagster_project.learning.pretraining.simclr import SimCLR
+from dagster_project.learning.pretraining.train import SOURCE_MARGIN
 
 NETWORKS: dict[str, dict[str, object]] = {
     "resnet18": {"block": "basic", "blocks": (2, 2, 2, 2)},

@@ -1,6 +1,6 @@
 """Pictures a second of SimCLR pretraining on a CPU, against a plain pipeline as users write it.
 
-    python -m benchmarks.simclr_cpu [--pictures 1024] [--rounds 4]
+    python -m benchmarks.learning.simclr_cpu [--pictures 1024] [--rounds 4]
 
 Same network, size of picture, batch and method (profile `quick`). A round trains each pipeline for one epoch from
 nothing, one after the other, in an order that turns with the round; a ratio is taken within a round. Starting costs
@@ -22,11 +22,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.plain_pipeline import pretrain_plainly
+from benchmarks.learning.plain_pipeline import pretrain_plainly
 from benchmarks.results import arguments, save, shipped_params, spread
-from dagster_project.params import Profile
-from dagster_project.pretraining.device import bf16_pays
-from dagster_project.pretraining.train import SOURCE_MARGIN, Run, train_encoder
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.encoders.device import bf16_pays
+from dagster_project.learning.pretraining.train import SOURCE_MARGIN, Run, train_encoder
 
 GOAL = 3.0
 OURS = "ours"

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.params import Params, load_params
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params, load_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dagster_project.commands.common import LABELS, RootOption, app, open_root, out, show_table
+from dagster_project.cli.common import LABELS, RootOption, app, open_root, out, show_table
 
 if TYPE_CHECKING:
-    from dagster_project.corrections.push import PushSummary
-    from dagster_project.corrections.write import WriteSummary
-    from dagster_project.layout import Layout
-    from dagster_project.params import Params
+    from dagster_project.core.paths import Layout
+    from dagster_project.core.settings.settings import Params
+    from dagster_project.label_quality.corrections.push import PushSummary
+    from dagster_project.label_quality.corrections.write import WriteSummary
 
 
 @app.command(
@@ -40,7 +40,7 @@ def push_corrections(
     if folder:
         _write(layout, params, folder, source, instances)
         return
-    from dagster_project.corrections.push import push_corrections as push
+    from dagster_project.label_quality.corrections.push import push_corrections as push
 
     summary = push(layout, params, source or "", instances=instances, really=really)
     title = f"source {source}: " + ("sent" if really else "nothing was sent (dry run); with --really")
@@ -54,7 +54,7 @@ def push_corrections(
 
 
 def _write(layout: Layout, params: Params, folder: Path, source: str | None, instances: bool) -> None:
-    from dagster_project.corrections.write import write_corrections
+    from dagster_project.label_quality.corrections.write import write_corrections
 
     summary = write_corrections(layout, params, folder, source, instances=instances)
     _show(f"folder {folder}: nothing was sent", summary)

@@ -12,14 +12,14 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json, read_table
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.register import register
-from dagster_project.ingestion.sources import list_files
-from dagster_project.layout import Layout
-from dagster_project.phantom.hospital import write_hospital
-from dagster_project.versioning.init import dagster_environment, init
+from dagster_project.cli.init import dagster_environment, init
+from dagster_project.core.atomic_io import read_json, read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.batch_registry import register
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.ingestion.headers.sources import list_files
+from raytruth_phantom.hospital import write_hospital
 
 out = Console()
 _SEED = 2026

@@ -5,14 +5,14 @@ from __future__ import annotations
 import typer
 from rich.markup import escape
 
-from dagster_project.commands.common import LABELS, RootOption, app, open_root, out, show_table
+from dagster_project.cli.common import LABELS, RootOption, app, open_root, out, show_table
 
 
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth causes")
 def causes(context: typer.Context, root: RootOption = None) -> None:
     """Find stations, devices, batches, attributes, entries and regions with more wrong labels than elsewhere."""
     layout, _ = open_root(context, root)
-    from dagster_project.label_errors.causes import find_causes
+    from dagster_project.label_quality.error_causes.find import find_causes
 
     summary = find_causes(layout)
     rows = [

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from dagster_project.commands.common import LABELS, RootOption, app, open_root, out
+from dagster_project.cli.common import LABELS, RootOption, app, open_root, out
 
 _MOST = 3  # probabilities a judge, pictures a row
 _SAID = ("given_region", "kind", "rank", "of", "score", "suggested_region", "error_probability")
@@ -24,7 +24,7 @@ def explain(
 ) -> None:
     """Say everything known about a picture's label and why it is flagged; no identity is shown."""
     layout, _ = open_root(context, root)
-    from dagster_project.review.explain import explain as look_up
+    from dagster_project.label_quality.review.explain import explain as look_up
 
     known = look_up(layout, image_id)
     if as_json:

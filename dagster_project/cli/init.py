@@ -7,11 +7,11 @@ import re
 import shutil
 from pathlib import Path
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import write_table, write_text
-from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts
-from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.core.atomic_io import write_table, write_text
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import load_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 
 _PACKAGE = Path(__file__).parents[1]
 _GITIGNORE = """# Identities, incoming files, Dagster's store: never in git. Data and models are DVC's.
@@ -44,7 +44,7 @@ def init(root: Path, regions: Path | None = None) -> Layout:
         raise RayTruthError(
             "This folder is a working root already", where=str(root), do="use it, or choose another folder"
         )
-    source = regions or _PACKAGE / "taxonomy" / "regions.yaml"
+    source = regions or _PACKAGE / "intake" / "taxonomy" / "regions.yaml"
     load_taxonomy(source)
     for folder in (layout.private, layout.inbox, layout.metrics_dir, layout.dagster_home):
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dagster_project.commands.common import PICTURES, BatchArgument, RootOption, app, open_root, out, show_table
+from dagster_project.cli.common import PICTURES, BatchArgument, RootOption, app, open_root, out, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,12 +23,12 @@ def ingest(
     """Read DICOM files into pseudonymised tables and packed pictures."""
     layout, params = open_root(context, root)
     if source is None:
-        from dagster_project.chain import ingest_registered
+        from dagster_project.pipeline import ingest_registered
 
         summaries = ingest_registered(layout, params)
     else:
-        from dagster_project.ingestion.batch import ingest as ingest_batch
-        from dagster_project.ingestion.register import batch_name_for
+        from dagster_project.intake.ingestion.batch.batch_registry import batch_name_for
+        from dagster_project.intake.ingestion.batch.ingest import ingest as ingest_batch
 
         summaries = [ingest_batch(layout, params, source, batch or batch_name_for(layout, source))]
     for summary in summaries:
@@ -41,8 +41,8 @@ def ingest(
 def validate(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
     """Check header tables with Great Expectations and write Data Docs."""
     layout, params = open_root(context, root)
-    from dagster_project.chain import chosen_batches
-    from dagster_project.validation.validate import validate as validate_batch
+    from dagster_project.intake.validation.validate import validate as validate_batch
+    from dagster_project.pipeline import chosen_batches
 
     for name in chosen_batches(layout, batch):
         result = validate_batch(layout, params, name)
@@ -60,9 +60,9 @@ def _failed_rows(failed: Iterable[object]) -> list[tuple[object, ...]]:
 def correct_labels(context: typer.Context, root: RootOption = None) -> None:
     """Make the corrected labels from the ledger of verdicts."""
     layout, params = open_root(context, root)
-    from dagster_project.ledger import update_corrected_labels
-    from dagster_project.taxonomy.taxonomy import load_taxonomy
-    from dagster_project.training_set.migrate import migrate
+    from dagster_project.core.ledger import update_corrected_labels
+    from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+    from dagster_project.intake.training_set.region_remap import migrate
 
     corrected = update_corrected_labels(layout)
     out.print(f"{len(corrected)} pictures have a verdict")
@@ -77,7 +77,7 @@ def correct_labels(context: typer.Context, root: RootOption = None) -> None:
 def split(context: typer.Context, root: RootOption = None) -> None:
     """Build the training set: labels, near-duplicates, linked patients, split by patient."""
     layout, params = open_root(context, root)
-    from dagster_project.training_set.build import build_training_set
+    from dagster_project.intake.training_set.build import build_training_set
 
     summary = build_training_set(layout, params)
     rows = [(region, *counts) for region, counts in zip(summary.counts.index, summary.counts.to_numpy(), strict=True)]

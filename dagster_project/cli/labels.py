@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.commands.common import LABELS, RootOption, app, open_root, out, show_table
+from dagster_project.cli.common import LABELS, RootOption, app, open_root, out, show_table
 
 
 @app.command("find-errors", rich_help_panel=LABELS, epilog="Example: raytruth find-errors")
 def find_errors(context: typer.Context, root: RootOption = None) -> None:
     """Rank every picture by how likely its label is wrong."""
     layout, params = open_root(context, root)
-    from dagster_project.label_errors.find import find_label_errors
+    from dagster_project.label_quality.label_errors.find import find_label_errors
 
     summary = find_label_errors(layout, params)
     title = f"estimated share of wrong labels {summary.estimated_noise:.1%}"
@@ -28,7 +28,7 @@ def find_errors(context: typer.Context, root: RootOption = None) -> None:
 def worklist(context: typer.Context, root: RootOption = None) -> None:
     """Make the list that reviewers work through: cards of suspicious labels, with their pictures."""
     layout, params = open_root(context, root)
-    from dagster_project.review.worklist import build_worklist
+    from dagster_project.label_quality.review.worklist import build_worklist
 
     summary = build_worklist(layout, params)
     show_table(f"{summary.cards} cards; next: raytruth review", ("kind", "cards"), summary.kinds.items())
@@ -51,13 +51,13 @@ def review(
 ) -> None:
     """Serve the review page: prints its address with a token, records every answer at once, stops with Ctrl-C."""
     layout, params = open_root(context, root)
-    from dagster_project.ledger import load_verdicts
-    from dagster_project.review.cards import load_sample, load_worklist
-    from dagster_project.review.desk import Desk
-    from dagster_project.review.facts import expected_errors_of, headers_of, with_facts
-    from dagster_project.review.originals import open_originals
-    from dagster_project.review.server import serve_review
-    from dagster_project.taxonomy.taxonomy import load_taxonomy
+    from dagster_project.core.ledger import load_verdicts
+    from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+    from dagster_project.label_quality.review.card_metadata import expected_errors_of, headers_of, with_facts
+    from dagster_project.label_quality.review.cards import load_sample, load_worklist
+    from dagster_project.label_quality.review.original_images import open_originals
+    from dagster_project.label_quality.review.review_session import Desk
+    from dagster_project.label_quality.review.server import serve_review
 
     read = load_verdicts(layout)["image_id"]  # a broken ledger is said here, not at the first answer
     regions = load_taxonomy(layout.root / params.regions).regions
@@ -66,7 +66,7 @@ def review(
     elif (drawn := load_sample(layout, sample, seed)) is not None:
         worklist = drawn
     else:
-        from dagster_project.review.draw import draw_sample  # torch takes seconds to import
+        from dagster_project.label_quality.review.random_sample import draw_sample  # torch takes seconds to import
 
         worklist = draw_sample(layout, sample, seed)
     headers = headers_of(layout, worklist)
@@ -97,8 +97,8 @@ def export_worklist(
 ) -> None:
     """Write the worklist for another tool; its answers come back by import-verdicts."""
     layout, params = open_root(context, root)
-    from dagster_project.review.export_worklist import export_worklist as export
-    from dagster_project.taxonomy.taxonomy import load_taxonomy
+    from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+    from dagster_project.label_quality.review.export_worklist import export_worklist as export
 
     regions = load_taxonomy(layout.root / params.regions).regions
     out.print(f"{export(layout, regions, folder, to.value)} cards in {folder}")
@@ -119,7 +119,7 @@ def import_verdicts(
 ) -> None:
     """Take answers given with another tool into the ledger; the same file again adds none."""
     layout, params = open_root(context, root)
-    from dagster_project.review.verdicts import import_verdicts as take
+    from dagster_project.label_quality.review.import_export import import_verdicts as take
 
     names = {who: name for who, _, name in (said.rpartition("=") for said in reviewer)}
     out.print(f"{take(layout, params, file, names)} new verdicts; next: raytruth split")
@@ -135,6 +135,6 @@ def export_corrections(
 ) -> None:
     """Write corrected labels with original UIDs, for the site's own use."""
     layout, params = open_root(context, root)
-    from dagster_project.review.verdicts import export_corrections as export
+    from dagster_project.label_quality.review.import_export import export_corrections as export
 
     out.print(f"{export(layout, params, file)} corrections in {file}")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.commands.common import LEARNING, RootOption, app, in_words, open_root, out, show_table
-from dagster_project.progress import log
+from dagster_project.cli.common import LEARNING, RootOption, app, in_words, open_root, out, show_table
+from dagster_project.core.progress import log
 
 
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth pretrain simclr byol")
@@ -19,8 +19,8 @@ def pretrain(
 ) -> None:
     """Pretrain encoders, on a CPU side by side; a stopped run resumes."""
     layout, params = open_root(context, root)
-    from dagster_project.pretraining.device import processes
-    from dagster_project.pretraining.pretrain import pretrain as stage
+    from dagster_project.learning.encoders.device import processes
+    from dagster_project.learning.pretraining.pretrain import pretrain as stage
 
     if processes().rank > 0:  # one of them speaks for all; errors are everybody's
         log.disabled = out.quiet = True
@@ -33,7 +33,7 @@ def pretrain(
 def evaluate(context: typer.Context, root: RootOption = None) -> None:
     """Linear evaluation of every encoder, with intervals."""
     layout, params = open_root(context, root)
-    from dagster_project.evaluation.linear_evaluation import evaluate as run_evaluation
+    from dagster_project.learning.evaluation.linear_evaluation import evaluate as run_evaluation
 
     results = run_evaluation(layout, params)
     fractions = sorted(results[0].fractions)
@@ -45,7 +45,7 @@ def evaluate(context: typer.Context, root: RootOption = None) -> None:
 def ensemble(context: typer.Context, root: RootOption = None) -> None:
     """Choose and calibrate an ensemble on validation, score it once on test."""
     layout, params = open_root(context, root)
-    from dagster_project.ensembling.ensemble import build_ensemble
+    from dagster_project.learning.ensembling.ensemble import build_ensemble
 
     summary = build_ensemble(layout, params)
     show_table("members", ("encoder", "share"), summary.shares.items())
@@ -56,7 +56,7 @@ def ensemble(context: typer.Context, root: RootOption = None) -> None:
 def audit_shortcuts(context: typer.Context, root: RootOption = None) -> None:
     """Hide and add what is no anatomy, and probe for scanner and room: what does the ensemble lean on?"""
     layout, params = open_root(context, root)
-    from dagster_project.auditing.audit import audit_shortcuts as audit
+    from dagster_project.learning.shortcut_audit.audit import audit_shortcuts as audit
 
     found = audit(layout, params)
     effects = [(e.treatment, in_words(e.changed), in_words(e.accuracy), in_words(e.difference)) for e in found.effects]
@@ -77,8 +77,8 @@ def audit_shortcuts(context: typer.Context, root: RootOption = None) -> None:
 def promote(context: typer.Context, root: RootOption = None) -> None:
     """Make the ensemble the champion if it does not lose against the present one."""
     layout, params = open_root(context, root)
-    from dagster_project.chain import describe_gate
-    from dagster_project.ensembling.champion import promote as pass_gate
+    from dagster_project.learning.ensembling.champion import promote as pass_gate
+    from dagster_project.pipeline import describe_gate
 
     out.print(describe_gate(pass_gate(layout, params)))
 
@@ -91,7 +91,7 @@ def export(
 ) -> None:
     """Write the champion as ONNX, checked against torch, with its model card."""
     layout, params = open_root(context, root)
-    from dagster_project.ensembling.export import export_champion
+    from dagster_project.learning.ensembling.export import export_champion
 
     found = export_champion(layout, params, folder)
     out.print(

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from dagster_project.commands import (
-    as_reviewed,
-    budget,
-    causes,
-    corrections,
-    daily,
-    explain,
-    labels,
-    learning,
-    pacs,
-    pictures,
-    privacy,
-    sites,
-    verdicts,
-)
-from dagster_project.commands.common import app
-from dagster_project.progress import show_logs
+import pkgutil
+from importlib import import_module
 
-# Imported, a module adds its commands.
-__all__ = [
-    "app",
-    "as_reviewed",
-    "budget",
-    "causes",
-    "corrections",
-    "daily",
-    "explain",
-    "labels",
-    "learning",
-    "main",
-    "pacs",
-    "pictures",
-    "privacy",
-    "sites",
-    "verdicts",
-]
+from dagster_project import cli
+from dagster_project.cli.common import app
+from dagster_project.core.progress import show_logs
+
+_NO_COMMANDS = {"common", "demo", "init", "main"}
+
+for _module in pkgutil.iter_modules(cli.__path__):
+    if _module.name not in _NO_COMMANDS:
+        import_module(f"{cli.__name__}.{_module.name}")  # imported, a module adds its commands
 
 
 def main() -> None:

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.commands.common import DAILY, BatchArgument, RootOption, app, open_root, show_table
+from dagster_project.cli.common import DAILY, BatchArgument, RootOption, app, open_root, show_table
 
 
 @app.command(rich_help_panel=DAILY, epilog="Example: raytruth predict 2026-12")
 def predict(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
     """Predict ingested batches with the champion."""
     layout, params = open_root(context, root)
-    from dagster_project.chain import chosen_batches
-    from dagster_project.monitoring.predict import predict_batch
+    from dagster_project.operations.monitoring.predict import predict_batch
+    from dagster_project.pipeline import chosen_batches
 
     for name in chosen_batches(layout, batch):
         table = predict_batch(layout, params, name)
@@ -26,8 +26,8 @@ def predict(context: typer.Context, batch: BatchArgument = None, root: RootOptio
 def monitor(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
     """Measure drift of batches against what the champion was tested on."""
     layout, params = open_root(context, root)
-    from dagster_project.chain import chosen_batches
-    from dagster_project.monitoring.drift import measure_drift
+    from dagster_project.operations.monitoring.drift import measure_drift
+    from dagster_project.pipeline import chosen_batches
 
     for name in chosen_batches(layout, batch):
         drift = measure_drift(layout, params, name)
@@ -50,7 +50,7 @@ def score(
 ) -> None:
     """Predict any folder of DICOM files with the champion, for the site's own use."""
     layout, params = open_root(context, root)
-    from dagster_project.monitoring.score import score as score_folder
+    from dagster_project.operations.monitoring.predict_folder import score as score_folder
 
     summary = score_folder(layout, params, source, predictions, model)
     show_table(f"{summary.pictures} pictures: {predictions}", ("region", "pictures"), summary.regions.items())

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.commands.common import PICTURES, RootOption, app, open_root, out, show_table
-from dagster_project.errors import RayTruthError
+from dagster_project.cli.common import PICTURES, RootOption, app, open_root, out, show_table
+from dagster_project.core.errors import RayTruthError
 
 
 @app.command(rich_help_panel=PICTURES, epilog="Example: raytruth --root /data/raytruth pull main")
@@ -31,13 +31,13 @@ def pull(
     if again:
         if not source:
             raise RayTruthError("It is not said from where", where="--again", do="name the source too")
-        from dagster_project.pacs.anew import pull_anew
+        from dagster_project.intake.pacs.refetch import pull_anew
 
         renewed = pull_anew(layout, params, source, again)
         batch = f"batch {renewed.batch} in data/inbox/" if renewed.batch else "no new batch"
         show_table(f"source {source}: {batch}", ("what", "number"), renewed.outcomes.items())
         return
-    from dagster_project.pacs.pull import pull as pull_once
+    from dagster_project.intake.pacs.pull import pull as pull_once
 
     for name in [source] if source else sorted(params.pacs.sources):
         pulled = pull_once(layout, params, name)
@@ -52,7 +52,7 @@ def pull(
 def receive(context: typer.Context, root: RootOption = None) -> None:
     """Let a PACS or a modality send radiographs (C-STORE), until stopped; quiet time closes a batch."""
     layout, params = open_root(context, root)
-    from dagster_project.pacs.receive import receive as receive_until
+    from dagster_project.intake.pacs.receive import receive as receive_until
 
     settings = params.pacs.receive
     stop = threading.Event()

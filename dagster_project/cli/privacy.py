@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.commands.common import ROOTS, BatchArgument, RootOption, app, open_root, out, show_table
+from dagster_project.cli.common import ROOTS, BatchArgument, RootOption, app, open_root, out, show_table
 
 
 @app.command(
@@ -26,8 +26,8 @@ def scan_identities(
     Says where, never what; status 1 if anything was found or could not be read.
     """
     layout, _ = open_root(context, root)
-    from dagster_project.chain import chosen_batches
-    from dagster_project.privacy.scan import scan
+    from dagster_project.intake.privacy.scan import scan
+    from dagster_project.pipeline import chosen_batches
 
     result = scan(layout, chosen_batches(layout, batch), also or [])
     out.print(f"{result.identities} identities searched for in {result.files} files, {result.bytes / 1e6:.0f} MB")

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dagster_project.commands.common import LABELS, RootOption, app, open_root, out, show_table
+from dagster_project.cli.common import LABELS, RootOption, app, open_root, out, show_table
 
 if TYPE_CHECKING:
-    from dagster_project.evaluation.metrics import Interval
-    from dagster_project.review.sampling import Estimate
+    from dagster_project.label_quality.review.acceptance_sampling import Estimate
+    from dagster_project.learning.evaluation.metrics import Interval
 
 
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth budget")
 def budget(context: typer.Context, root: RootOption = None) -> None:
     """Say how many errors are expected a hundred pictures, what finding 90 % of them costs, and when to stop."""
     layout, _ = open_root(context, root)
-    from dagster_project.review.yield_curve import budget as work_out
+    from dagster_project.label_quality.review.review_budget import budget as work_out
 
     found = work_out(layout)
     rows = [("read so far", f"{found.read}, of which {found.found} wrong")]

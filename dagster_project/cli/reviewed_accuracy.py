@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from dagster_project.commands.common import LABELS, RootOption, app, in_words, open_root, out, show_table
+from dagster_project.cli.common import LABELS, RootOption, app, in_words, open_root, out, show_table
 
 
 @app.command("reviewed-accuracy", rich_help_panel=LABELS, epilog="Example: raytruth reviewed-accuracy")
 def reviewed_accuracy(context: typer.Context, root: RootOption = None) -> None:
     """Test accuracy as labelled and as reviewed, side by side, with what of the test pictures was read."""
     layout, params = open_root(context, root)
-    from dagster_project.review.as_reviewed import accuracy_as_reviewed
+    from dagster_project.label_quality.review.reviewed_accuracy import accuracy_as_reviewed
 
     results = accuracy_as_reviewed(layout, params)
     rows = [

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.commands.common import ROOTS, RootOption, app, open_root, out, show_table
-from dagster_project.errors import RayTruthError
+from dagster_project.cli.common import ROOTS, RootOption, app, open_root, out, show_table
+from dagster_project.core.errors import RayTruthError
 
 
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth init /data/raytruth --regions my_regions.yaml")
@@ -19,7 +19,7 @@ def init(
     regions: Annotated[Path | None, typer.Option(help="Region classes; without it, RayTruth's fourteen.")] = None,
 ) -> None:
     """Make a working root: settings, region classes, folders, DVC."""
-    from dagster_project.versioning.init import init as make_root
+    from dagster_project.cli.init import init as make_root
 
     layout = make_root(directory, regions)
     out.print(f"A working root in {layout.root}. Next: raytruth --root {layout.root} run EXPORT")
@@ -35,7 +35,7 @@ def phantom(
     ] = "north",
 ) -> None:
     """Write a synthetic hospital's export: DICOM files and truth.csv."""
-    from dagster_project.phantom.hospital import write_hospital
+    from raytruth_phantom.hospital import write_hospital
 
     try:
         summary = write_hospital(directory, patients=patients, seed=seed, site=site)
@@ -52,7 +52,7 @@ def run(
 ) -> None:
     """The whole chain: from DICOM folders to a ranked list of wrong labels."""
     layout, params = open_root(context, root)
-    from dagster_project.chain import run as run_chain
+    from dagster_project.pipeline import run as run_chain
 
     seconds = run_chain(layout, params, sources)
     show_table("done", ("stage", "seconds"), [(name, f"{value:.1f}") for name, value in seconds.items()])
@@ -67,7 +67,7 @@ def ui(
 ) -> None:
     """Open Dagster's UI on a root (loopback only), with the daemon that runs sensors and schedules."""
     layout, _ = open_root(context, root)
-    from dagster_project.versioning.init import dagster_environment, template
+    from dagster_project.cli.init import dagster_environment, template
 
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "-w"]
     quiet = {"PYTHONWARNINGS": "ignore:Function `dev_command`"}  # its successor wants a project of its own kind
@@ -82,6 +82,6 @@ def demo(
     patients: Annotated[int, typer.Option(help="Patients of the synthetic hospital.")] = 120,
 ) -> None:
     """Run the whole chain on a synthetic hospital, through Dagster."""
-    from dagster_project.demo import run_demo
+    from dagster_project.cli.demo import run_demo
 
     run_demo(directory, patients)

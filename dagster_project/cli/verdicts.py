@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.commands.common import LABELS, RootOption, app, open_root, out
+from dagster_project.cli.common import LABELS, RootOption, app, open_root, out
 
 
 class LedgerAction(StrEnum):
@@ -26,7 +26,7 @@ def ledger(
 ) -> None:
     """Check that no reviewer's verdict was changed, removed or put in; status 1 says where the chain breaks."""
     layout, _ = open_root(context, root)
-    from dagster_project.ledger import migrate_ledger, verified_head
+    from dagster_project.core.ledger import migrate_ledger, verified_head
 
     if action is LedgerAction.migrate:
         out.print(f"{migrate_ledger(layout)} entries chained")

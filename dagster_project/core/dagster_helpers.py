@@ -11,9 +11,9 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from dagster_project.layout import Layout
-from dagster_project.params import Params, load_params
-from dagster_project.versioning.commit import commit_stage, version_of
+from dagster_project.core.dvc_versions import commit_stage, version_of
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params, load_params
 
 # Partitioned checks and observable sources are marked as young in this pinned version of Dagster; that is known.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)

@@ -11,8 +11,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from dagster_project.files import content_hash
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import content_hash
+from dagster_project.core.paths import Layout
 
 log = logging.getLogger("raytruth")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")

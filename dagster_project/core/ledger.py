@@ -16,10 +16,10 @@ import pandas as pd
 from filelock import FileLock
 from pyarrow import ArrowException
 
-from dagster_project.chaining import CHAIN_COLUMNS, chained, first_break
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table, remove_leftovers, write_table
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import read_table, remove_leftovers, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.hash_chain import CHAIN_COLUMNS, chained, first_break
+from dagster_project.core.paths import Layout
 
 WITHDRAWN = "withdrawn"
 VERDICTS = ("given_is_right", "wrong_label", "out_of_domain", "two_regions", "cannot_tell", WITHDRAWN)

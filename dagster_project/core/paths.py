@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagster_project.errors import RayTruthError
+from dagster_project.core.errors import RayTruthError
 
 ENCODERS = ("encoder_simclr", "encoder_byol", "encoder_supcon")
 SELF_SUPERVISED = ENCODERS[:2]  # these have seen no label

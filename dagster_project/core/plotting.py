@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dagster_project.files import replacing
+from dagster_project.core.atomic_io import replacing
 
 _CAPTION = 0.24  # height of a caption, in pictures
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from dagster_project.phantom.bones.bone import Bone, GrowthPlate, across
-from dagster_project.phantom.solids import blend, carve, column, ellipsoid, tube
+from raytruth_phantom.bones.bone import Bone, GrowthPlate, across
+from raytruth_phantom.solids import blend, carve, column, ellipsoid, tube
 
 TROCHLEA = (9.0, -2.0, -303.0)  # in the humerus' frame: where the ulna turns
 CAPITELLUM = (-16.0, -7.0, -302.0)

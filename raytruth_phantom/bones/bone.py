@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dagster_project.phantom.solids import Solid
+from raytruth_phantom.solids import Solid
 
 
 @dataclass(frozen=True)

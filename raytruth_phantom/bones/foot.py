@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from dagster_project.phantom.bones.bone import Bone, across
-from dagster_project.phantom.solids import Solid, ball, blend, block, carve, column, ellipsoid, placed, slab, tube
+from raytruth_phantom.bones.bone import Bone, across
+from raytruth_phantom.solids import Solid, ball, blend, block, carve, column, ellipsoid, placed, slab, tube
 
 # each metatarsal's base and head in the foot's frame, great toe to little toe
 METATARSAL_BASES = ((18.5, -75, -23), (7.5, -71, -17.5), (-2, -73, -20), (-12, -68.5, -25), (-22, -64.5, -31))

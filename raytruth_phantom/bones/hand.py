@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from dagster_project.phantom.bones.bone import Bone, across
-from dagster_project.phantom.solids import Solid, ball, blend, block, carve, column, ellipsoid, placed, tube
+from raytruth_phantom.bones.bone import Bone, across
+from raytruth_phantom.solids import Solid, ball, blend, block, carve, column, ellipsoid, placed, tube
 
 # lengths in mm, thumb to little finger
 METACARPAL_LENGTHS = (46.0, 67.0, 64.0, 57.0, 53.0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from dagster_project.phantom.bones.bone import Bone, GrowthPlate, across
-from dagster_project.phantom.solids import ball, blend, carve, column, ellipsoid, slab, tube
+from raytruth_phantom.bones.bone import Bone, GrowthPlate, across
+from raytruth_phantom.solids import ball, blend, carve, column, ellipsoid, slab, tube
 
 KNEE_AXIS = (-5.0, 8.0, -430.0)  # in the femur's frame: middle of the condyles, where the tibia turns
 TIBIAL_PLATEAU = (-5.0, 3.0, -457.0)  # the tibia's origin in the femur's frame, knee straight

@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from dagster_project.phantom.bones.bone import Bone, GrowthPlate
-from dagster_project.phantom.solids import FloatArray, Solid, ball, blend, block, carve, ellipsoid, placed, sheet, tube
+from raytruth_phantom.bones.bone import Bone, GrowthPlate
+from raytruth_phantom.solids import FloatArray, Solid, ball, blend, block, carve, ellipsoid, placed, sheet, tube
 
 HIP_CENTRE = (-90.0, 0.0, 0.0)  # in the pelvis' frame (origin midway between the hips, y posterior)
 PROMONTORY = (0.0, 26.0, 96.0)  # middle of the sacral endplate

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from dagster_project.phantom.bones.bone import Bone
-from dagster_project.phantom.solids import ball, blend, block, carve, ellipsoid, placed, tube
+from raytruth_phantom.bones.bone import Bone
+from raytruth_phantom.solids import ball, blend, block, carve, ellipsoid, placed, tube
 
 DENTAL_ARCH = tuple((x, -87 + 0.032 * x * x, 0.0) for x in (-26, -22, -17, -12, -7, -2.4, 2.4, 7, 12, 17, 22, 26))
 OCCLUSION = -38.0  # mm below the foramen magnum: where the teeth meet

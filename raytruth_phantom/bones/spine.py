@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from dagster_project.phantom.bones.bone import Bone
-from dagster_project.phantom.solids import Solid, blend, block, carve, column, ellipsoid, placed, tube
+from raytruth_phantom.bones.bone import Bone
+from raytruth_phantom.solids import Solid, blend, block, carve, column, ellipsoid, placed, tube
 
 
 def _body(half_width: float, half_depth: float, half_height: float, power: float = 2.3) -> Solid:

@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from dagster_project.phantom.bones.bone import Bone, GrowthPlate
-from dagster_project.phantom.solids import FloatArray, blend, carve, ellipsoid, placed, sheet, tube
+from raytruth_phantom.bones.bone import Bone, GrowthPlate
+from raytruth_phantom.solids import FloatArray, blend, carve, ellipsoid, placed, sheet, tube
 
 # half width of the rib cage, its front's distance from the spine, drop of the rib's front end (mm), and how far round
 # it runs (degrees)

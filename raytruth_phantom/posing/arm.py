@@ -6,18 +6,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dagster_project.phantom.bones.arm import RADIAL_HEAD, RADIAL_LENGTH, TROCHLEA, ULNAR_HEAD
-from dagster_project.phantom.bones.hand import (
+from raytruth_phantom.bones.arm import RADIAL_HEAD, RADIAL_LENGTH, TROCHLEA, ULNAR_HEAD
+from raytruth_phantom.bones.hand import (
     METACARPAL_BASES,
     METACARPAL_DIRECTIONS,
     METACARPAL_LENGTHS,
     PHALANX_LENGTHS,
     carpals,
 )
-from dagster_project.phantom.frames import shift, stretch, turn, turn_about
-from dagster_project.phantom.patients import Patient
-from dagster_project.phantom.posing.pose import Pose
-from dagster_project.phantom.solids import FloatArray
+from raytruth_phantom.frames import shift, stretch, turn, turn_about
+from raytruth_phantom.patients import Patient
+from raytruth_phantom.posing.pose import Pose
+from raytruth_phantom.solids import FloatArray
 
 JOINT_GAP = 1.6  # mm between phalanges: two layers of cartilage
 FINGERS = ("thumb", "index", "middle", "ring", "little")

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dagster_project.phantom.bones.foot import METATARSAL_BASES, METATARSAL_HEADS, TOE_LENGTHS, tarsals
-from dagster_project.phantom.bones.leg import ANKLE_AXIS, KNEE_AXIS, PATELLA_CENTRE, TIBIAL_PLATEAU
-from dagster_project.phantom.frames import aimed, shift, stretch, turn
-from dagster_project.phantom.patients import Patient
-from dagster_project.phantom.posing.pose import Pose
-from dagster_project.phantom.solids import FloatArray
+from raytruth_phantom.bones.foot import METATARSAL_BASES, METATARSAL_HEADS, TOE_LENGTHS, tarsals
+from raytruth_phantom.bones.leg import ANKLE_AXIS, KNEE_AXIS, PATELLA_CENTRE, TIBIAL_PLATEAU
+from raytruth_phantom.frames import aimed, shift, stretch, turn
+from raytruth_phantom.patients import Patient
+from raytruth_phantom.posing.pose import Pose
+from raytruth_phantom.solids import FloatArray
 
 JOINT_GAP = 1.6  # mm
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dagster_project.phantom.frames import MIRROR
-from dagster_project.phantom.solids import FloatArray
+from raytruth_phantom.frames import MIRROR
+from raytruth_phantom.solids import FloatArray
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dagster_project.phantom.bones.pelvis import HIP_CENTRE, PROMONTORY
-from dagster_project.phantom.bones.skull import DENTAL_ARCH, OCCLUSION
-from dagster_project.phantom.bones.thorax import RIB_DEPTHS
-from dagster_project.phantom.frames import MIRROR, at, reaching, shift, stretch, turn
-from dagster_project.phantom.patients import Patient
-from dagster_project.phantom.posing.pose import Pose
-from dagster_project.phantom.solids import FloatArray
+from raytruth_phantom.bones.pelvis import HIP_CENTRE, PROMONTORY
+from raytruth_phantom.bones.skull import DENTAL_ARCH, OCCLUSION
+from raytruth_phantom.bones.thorax import RIB_DEPTHS
+from raytruth_phantom.frames import MIRROR, at, reaching, shift, stretch, turn
+from raytruth_phantom.patients import Patient
+from raytruth_phantom.posing.pose import Pose
+from raytruth_phantom.solids import FloatArray
 
 # vertebra, half width and height of its body in mm, disc below it in mm, forward lean in degrees (standing adult)
 LEVELS: tuple[tuple[str, float, float, float, float], ...] = (

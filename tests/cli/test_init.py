@@ -12,12 +12,12 @@ import pytest
 import yaml
 from support.archive import write_regions
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts
-from dagster_project.params import load_params
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.versioning.init import dagster_environment, init, template
+from dagster_project.cli.init import dagster_environment, init, template
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import load_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import load_params
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 
 
 def git(folder: Path, *words: str) -> str:

@@ -8,22 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.commands import COMMANDS, raytruth
 from typer.testing import CliRunner
 
-from dagster_project.cli import app
-from dagster_project.errors import RayTruthError
-
-COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
-
-
-def raytruth(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from dagster_project.cli import main; main()", *words],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=300,
-    )
+from dagster_project.cli.main import app
+from dagster_project.core.errors import RayTruthError
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -42,7 +31,7 @@ def test_the_commands_are_those_of_the_design() -> None:
 
 def test_help_waits_for_no_slow_library() -> None:
     script = (
-        "import sys\nfrom dagster_project.cli import app\n"
+        "import sys\nfrom dagster_project.cli.main import app\n"
         "print(sorted({'torch', 'dagster', 'pandas', 'dvc', 'evidently'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

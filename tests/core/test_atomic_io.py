@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.files import (
+from dagster_project.core.atomic_io import (
     begin_npy,
     content_hash,
     read_json,
@@ -32,7 +32,7 @@ from dagster_project.files import (
 WRITE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from dagster_project.files import replacing
+from dagster_project.core.atomic_io import replacing
 with replacing(Path(sys.argv[1])) as temporary:
     temporary.write_text("half of the ne")
     os.kill(os.getpid(), signal.SIGKILL)

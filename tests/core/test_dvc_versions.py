@@ -14,11 +14,11 @@ from dvc.repo import Repo
 from support.archive import patients_of, put_batch, write_regions
 from support.roots import params_of, small_root
 
-from dagster_project.files import content_hash, read_table, write_table
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts, update_corrected_labels
-from dagster_project.training_set.build import build_training_set
-from dagster_project.versioning.commit import commit_stage, version_of
+from dagster_project.core.atomic_io import content_hash, read_table, write_table
+from dagster_project.core.dvc_versions import commit_stage, version_of
+from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
+from dagster_project.core.paths import Layout
+from dagster_project.intake.training_set.build import build_training_set
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.ledger import (
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import (
     CORRECTED_COLUMNS,
     LEDGER_COLUMNS,
     VERDICT_COLUMNS,
@@ -33,14 +32,15 @@ from dagster_project.ledger import (
     update_corrected_labels,
     verified_head,
 )
+from dagster_project.core.paths import Layout
 
 REGIONS = ("hand", "knee", "foot")
 DIE = """
 import os, signal, sys
 from pathlib import Path
-import dagster_project.files as files
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts
+import dagster_project.core.atomic_io as files
+from dagster_project.core.paths import Layout
+from dagster_project.core.ledger import Verdict, append_verdicts
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # dies between writing and replacing
 append_verdicts(Layout(Path(sys.argv[1])), [Verdict("b", "cannot_tell", "", "hand", "knee", "Dr B")], ("hand",))
 """
@@ -48,8 +48,8 @@ append_verdicts(Layout(Path(sys.argv[1])), [Verdict("b", "cannot_tell", "", "han
 WRITE = """
 import sys
 from pathlib import Path
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.core.ledger import Verdict, append_verdicts
 for i in range(int(sys.argv[3])):
     verdict = Verdict(f"{sys.argv[2]}{i}", "cannot_tell", "", "hand", "knee", f"Dr {sys.argv[2]}")
     append_verdicts(Layout(Path(sys.argv[1])), [verdict], ("hand",))

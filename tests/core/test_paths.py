@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout, checked_batch_name
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout, checked_batch_name
 
 LAYOUT = Layout(Path("/srv/site"))
 PRIVATE = {"private", "key", "identities", "files", "label_texts", "identifiers", "sources", "staging", "lock"} | {

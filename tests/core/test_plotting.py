@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dagster_project.pictures import draw_montage, drawing, evenly
+from dagster_project.core.plotting import draw_montage, drawing, evenly
 
 
 class Broken(Exception):

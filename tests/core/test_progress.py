@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dagster_project import progress
-from dagster_project.progress import in_terminal, show_logs, track
+from dagster_project.core import progress
+from dagster_project.core.progress import in_terminal, show_logs, track
 
 
 class Terminal(io.StringIO):

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from dagster_project.errors import RayTruthError
-from dagster_project.params import Params, load_params
-from dagster_project.versioning.init import template
+from dagster_project.cli.init import template
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.settings import Params, load_params
 
 OWN = yaml.safe_load(template("params.yaml").read_text(encoding="utf-8"))
 
@@ -132,7 +132,7 @@ def test_an_impossible_value_is_an_error_that_names_its_key(
 
 
 def test_the_pacs_of_the_documentation_can_be_used(tmp_path: Path) -> None:
-    page = Path(__file__).parents[1] / "docs" / "data-engineer.md"
+    page = Path(__file__).parents[2] / "docs" / "data-engineer.md"
     example = yaml.safe_load(page.read_text().split("```yaml\n")[1].split("```")[0])
     receive = {**OWN["pacs"]["receive"], **example.pop("receive")}
     pacs = load({**OWN, "pacs": {**OWN["pacs"], **example, "receive": receive}}, tmp_path).pacs

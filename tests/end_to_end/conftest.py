@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.whole_chain import PATIENTS, SEED, Command, learning_root, run_raytruth
 
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def hospital(made_once: Callable[..., Path]) -> Path:
     """An export of the synthetic hospital: `dicom/` and `truth.csv`."""
 
     def make(folder: Path) -> None:
-        from dagster_project.phantom.hospital import write_hospital
+        from raytruth_phantom.hospital import write_hospital
 
         write_hospital(folder, patients=PATIENTS, seed=SEED)
 

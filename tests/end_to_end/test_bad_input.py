@@ -17,8 +17,8 @@ from support.dicoms import write_export
 from support.roots import small_root
 from support.whole_chain import learning_root
 
-from dagster_project.files import content_hash
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import content_hash
+from dagster_project.core.paths import Layout
 
 pytestmark = pytest.mark.slow
 
@@ -174,10 +174,10 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
     script = (
         "import os, signal, sys, threading\n"
         "from dagster_project import cli\n"
-        "from dagster_project.commands import common\n"
+        "from dagster_project.cli import common\n"
         "original = common.load_params\n"
         "def opened(*a):\n"
-        "    import dagster_project.chain\n"
+        "    import dagster_project.pipeline\n"
         "    threading.Timer(float(os.environ['AFTER']), os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "    return original(*a)\n"
         "common.load_params = opened\n"
@@ -197,7 +197,7 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
 
 def test_a_killed_run_goes_on_where_it_stopped(hospital: Path, tmp_path: Path, learned: Layout, raytruth) -> None:
     layout = learning_root(tmp_path / "root")
-    command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", str(layout.root)]
+    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(layout.root)]
     process = subprocess.Popen(
         [*command, "run", str(hospital / "dicom")], stderr=subprocess.PIPE, text=True, start_new_session=True
     )

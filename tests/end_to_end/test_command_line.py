@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from support.roots import where_found
 
-from dagster_project.files import content_hash
-from dagster_project.layout import ENCODERS, Layout
-from dagster_project.review.cards import load_worklist
+from dagster_project.core.atomic_io import content_hash
+from dagster_project.core.paths import ENCODERS, Layout
+from dagster_project.label_quality.review.cards import load_worklist
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster_graphql import DagsterGraphQLClient
 from support.daemon import Served, dagster_on, wait_for
 
-from dagster_project.files import read_json, write_json
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import read_json, write_json
+from dagster_project.core.paths import Layout
 
 pytestmark = [pytest.mark.slow, pytest.mark.daemon]
 

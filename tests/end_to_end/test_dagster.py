@@ -15,10 +15,10 @@ import yaml
 from support.roots import where_found
 from support.whole_chain import learning_root
 
-from dagster_project.files import content_hash
-from dagster_project.layout import Layout
-from dagster_project.review.cards import load_worklist
-from dagster_project.versioning.init import dagster_environment
+from dagster_project.cli.init import dagster_environment
+from dagster_project.core.atomic_io import content_hash
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.review.cards import load_worklist
 
 pytestmark = pytest.mark.slow
 BATCH = "batch-001"
@@ -27,10 +27,10 @@ BATCH = "batch-001"
 JOBS = """
 from pathlib import Path
 from dagster_project.definitions import execute
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.register import register
-from dagster_project.ingestion.sources import list_files
-from dagster_project.layout import Layout
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.ingestion.batch.batch_registry import register
+from dagster_project.intake.ingestion.headers.sources import list_files
+from dagster_project.core.paths import Layout
 import sys
 layout, source = Layout(Path(sys.argv[1])), Path(sys.argv[2])
 register(layout, load_pseudonyms(layout.key), "batch-001", source, list_files(source))
@@ -90,7 +90,7 @@ def test_pictures_and_tables_stand_in_the_metadata(instance: dg.DagsterInstance)
 
 
 def test_every_check_has_a_result_for_the_batch(instance: dg.DagsterInstance) -> None:
-    from dagster_project.validation.expectations import EXPECTATIONS
+    from dagster_project.intake.validation.expectations import EXPECTATIONS
 
     for e in EXPECTATIONS:
         key = dg.AssetCheckKey(dg.AssetKey("radiograph_headers"), e.name)

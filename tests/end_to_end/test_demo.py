@@ -8,7 +8,7 @@ import pytest
 from support.roots import where_found
 from support.whole_chain import PATIENTS, learning_root
 
-from dagster_project.layout import ENCODERS
+from dagster_project.core.paths import ENCODERS
 
 pytestmark = pytest.mark.slow
 

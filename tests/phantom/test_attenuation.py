@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dagster_project.phantom.attenuation import MATERIALS, coefficient, effective_energy, transmission
+from raytruth_phantom.attenuation import MATERIALS, coefficient, effective_energy, transmission
 
 
 def test_transmission_multiplies_over_materials_and_lengths() -> None:

@@ -14,8 +14,8 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from dagster_project.phantom.contact_sheet import displayed
-from dagster_project.phantom.hospital import write_hospital
+from raytruth_phantom.contact_sheet import displayed
+from raytruth_phantom.hospital import write_hospital
 
 SIZE = 64
 

@@ -14,13 +14,13 @@ import pydicom
 import pytest
 from pydicom.errors import InvalidDicomError
 
-from dagster_project.phantom import hospital
-from dagster_project.phantom.contact_sheet import contact_sheet, displayed
-from dagster_project.phantom.hospital import COLUMNS, HospitalSummary, write_hospital, write_patient
-from dagster_project.phantom.labels import TERMS
-from dagster_project.phantom.plan import BROKEN_KINDS, DUPLICATE_KINDS, plan_hospital
-from dagster_project.phantom.sites import SITES
-from dagster_project.phantom.views import REGIONS
+from raytruth_phantom import hospital
+from raytruth_phantom.contact_sheet import contact_sheet, displayed
+from raytruth_phantom.hospital import COLUMNS, HospitalSummary, write_hospital, write_patient
+from raytruth_phantom.labels import TERMS
+from raytruth_phantom.plan import BROKEN_KINDS, DUPLICATE_KINDS, plan_hospital
+from raytruth_phantom.sites import SITES
+from raytruth_phantom.views import REGIONS
 
 IDENTIFYING = (
     "PatientName",

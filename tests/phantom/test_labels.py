@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dagster_project.phantom.labels import NEIGHBOURS, TERMS, assign_error, write_label
-from dagster_project.phantom.plan import Exposure, plan_hospital
-from dagster_project.phantom.sites import SITES
-from dagster_project.phantom.views import REGIONS, VIEWS
+from raytruth_phantom.labels import NEIGHBOURS, TERMS, assign_error, write_label
+from raytruth_phantom.plan import Exposure, plan_hospital
+from raytruth_phantom.sites import SITES
+from raytruth_phantom.views import REGIONS, VIEWS
 
 
 def planned(site: str = "north", patients: int = 1200, **changes: float) -> list[Exposure]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dagster_project.phantom.frames import MIRROR, shift, turn
-from dagster_project.phantom.meshes import Mesh, globe, loft, sampled, union_field
-from dagster_project.phantom.projection import Beam, path_lengths
-from dagster_project.phantom.solids import Solid, ball, blend, carve, ellipsoid, tube
+from raytruth_phantom.frames import MIRROR, shift, turn
+from raytruth_phantom.meshes import Mesh, globe, loft, sampled, union_field
+from raytruth_phantom.projection import Beam, path_lengths
+from raytruth_phantom.solids import Solid, ball, blend, carve, ellipsoid, tube
 
 FRONTAL = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dagster_project.phantom.camera import aim
-from dagster_project.phantom.patients import Patient, draw_patient, generator
-from dagster_project.phantom.quality_phantom import take_test_picture
-from dagster_project.phantom.radiograph import position_patient, take_radiograph
-from dagster_project.phantom.scene import build_scene, materials
-from dagster_project.phantom.sites import SITES
-from dagster_project.phantom.soft_tissue import cast_envelope
-from dagster_project.phantom.views import OUT_OF_DOMAIN_VIEWS, PROTOCOLS, REGIONS, VIEWS, View
+from raytruth_phantom.camera import aim
+from raytruth_phantom.patients import Patient, draw_patient, generator
+from raytruth_phantom.quality_phantom import take_test_picture
+from raytruth_phantom.radiograph import position_patient, take_radiograph
+from raytruth_phantom.scene import build_scene, materials
+from raytruth_phantom.sites import SITES
+from raytruth_phantom.soft_tissue import cast_envelope
+from raytruth_phantom.views import OUT_OF_DOMAIN_VIEWS, PROTOCOLS, REGIONS, VIEWS, View
 
 NORTH = SITES["north"]
 BY_NAME = {(view.region, view.name): view for view in VIEWS}

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dagster_project.phantom.catalogue import BONE_NAMES, bone_meshes
-from dagster_project.phantom.patients import SEGMENTS, Patient, draw_patient
-from dagster_project.phantom.posing.arm import pose_arm
-from dagster_project.phantom.posing.leg import pose_leg
-from dagster_project.phantom.posing.trunk import pose_trunk
+from raytruth_phantom.catalogue import BONE_NAMES, bone_meshes
+from raytruth_phantom.patients import SEGMENTS, Patient, draw_patient
+from raytruth_phantom.posing.arm import pose_arm
+from raytruth_phantom.posing.leg import pose_leg
+from raytruth_phantom.posing.trunk import pose_trunk
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dagster_project.phantom.solids import (
+from raytruth_phantom.solids import (
     Solid,
     ball,
     blend,

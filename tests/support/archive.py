@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from dagster_project.files import content_hash, write_array, write_json, write_table
-from dagster_project.ingestion.patient_evidence import IMAGE, STUDY, Evidence
-from dagster_project.ingestion.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS
-from dagster_project.layout import Layout
-from dagster_project.validation.validate import CheckResult, Validation
+from dagster_project.core.atomic_io import content_hash, write_array, write_json, write_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS
+from dagster_project.intake.ingestion.headers.patient_evidence import IMAGE, STUDY, Evidence
+from dagster_project.intake.validation.validate import CheckResult, Validation
 from support.taxonomies import OWN_REGIONS
 
 REGIONS = ("shoulder", "elbow", "hand", "knee", "foot")

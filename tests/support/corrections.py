@@ -11,12 +11,12 @@ import pydicom
 import yaml
 from pydicom.dataset import Dataset
 
-from dagster_project.corrections.gather import Correction
-from dagster_project.corrections.region_codes import RegionCode, code_of
-from dagster_project.files import write_table
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts
-from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.core.atomic_io import write_table
+from dagster_project.core.ledger import Verdict, append_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.label_quality.corrections.collect import Correction
+from dagster_project.label_quality.corrections.region_codes import RegionCode, code_of
 from support.roots import params_of
 from support.taxonomies import OWN_REGIONS
 

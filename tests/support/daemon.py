@@ -15,8 +15,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from dagster_project.layout import Layout
-from dagster_project.versioning.init import dagster_environment
+from dagster_project.cli.init import dagster_environment
+from dagster_project.core.paths import Layout
 from support.orthanc import free_port
 
 PATIENCE = 300  # seconds; a tick comes every 30
@@ -49,7 +49,7 @@ def dagster_on(layout: Layout, log: Path) -> Iterator[Served]:
     """`raytruth ui` on a root until the block ends; what it says goes to `log`."""
     port = free_port()
     environment = dagster_environment(layout) | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", str(layout.root)]
+    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(layout.root)]
     with log.open("w") as said:
         process = subprocess.Popen(
             [*command, "ui", "--port", str(port)], env=environment, stdout=said, stderr=said, start_new_session=True

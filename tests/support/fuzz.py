@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from dagster_project.ingestion.headers import Identity
-from dagster_project.ingestion.reasons import REASONS, RefusedFile, verdict_of
-from dagster_project.ingestion.workers import Limits, contained_map
+from dagster_project.intake.ingestion.headers.header_reader import Identity
+from dagster_project.intake.ingestion.headers.reasons import REASONS, RefusedFile, verdict_of
+from dagster_project.intake.ingestion.headers.sandbox import Limits, contained_map
 from support.mutations import Recipe, random_recipe
 from support.readers import SIDE, Outcome, outcome, source_file
 

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
 from support.archive import patients_of, put_batch
 
 BATCH, ROWS = "march", 40

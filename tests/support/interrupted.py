@@ -20,12 +20,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_table
-from dagster_project.ingestion.batch import ingest
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.store import ingested_batches, load_headers, open_pixels
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import content_hash, read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from support.exports import BATCH, write_mixed_export
 from support.roots import params_of, small_root
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dagster_project.ingestion.contrast import stretch
-from dagster_project.ingestion.levels import Levels
+from dagster_project.intake.ingestion.pixels.contrast import stretch
+from dagster_project.intake.ingestion.pixels.value_histogram import Levels
 
 
 def on_levels(picture: np.ndarray, step: Callable[[Levels], Levels | np.ndarray]) -> np.ndarray:

@@ -9,7 +9,7 @@ import pydicom
 import yaml
 from pydicom.uid import generate_uid
 
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
 from support.orthanc import Orthanc
 
 SHARED = {

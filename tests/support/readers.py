@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from dagster_project.ingestion.headers import HeaderRead, HeaderReader
-from dagster_project.ingestion.pixels import PixelRead, PixelReader
-from dagster_project.ingestion.pseudonyms import Pseudonyms
-from dagster_project.ingestion.reasons import verdict_of
-from dagster_project.ingestion.sources import SourceFile, list_files
+from dagster_project.intake.ingestion.batch.pixel_reader import PixelRead, PixelReader
+from dagster_project.intake.ingestion.headers.header_reader import HeaderRead, HeaderReader
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
+from dagster_project.intake.ingestion.headers.reasons import verdict_of
+from dagster_project.intake.ingestion.headers.sources import SourceFile, list_files
 from support.taxonomies import own_taxonomy
 
 PSEUDONYMS = Pseudonyms(b"a key for tests, 32 bytes long..")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
 from support.orthanc import STORESCU, free_port
 from support.pacs import configure
 
@@ -32,7 +32,7 @@ def receiving(root: Layout, **receive: object) -> Iterator[subprocess.Popen]:
 
 
 def start(root: Layout) -> subprocess.Popen:
-    command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", str(root.root)]
+    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(root.root)]
     process = subprocess.Popen([*command, "receive"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
     line = process.stdout.readline()

@@ -12,9 +12,9 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from dagster_project.params import Profile
-from dagster_project.pretraining import train
-from dagster_project.pretraining.module import Pretraining
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.pretraining import train
+from dagster_project.learning.pretraining.module import Pretraining
 from support.archive import pattern
 
 PICTURES, BATCH = 40, 16

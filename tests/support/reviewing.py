@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from pydicom import dcmread
 
-from dagster_project.files import write_array, write_table
-from dagster_project.ingestion.pixels import decode, digest_of
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.layout import Layout
-from dagster_project.params import Params, load_params
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.build import COLUMNS
-from dagster_project.versioning.init import template
+from dagster_project.cli.init import template
+from dagster_project.core.atomic_io import write_array, write_table
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.intake.ingestion.batch.pixel_reader import decode, digest_of
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.build import COLUMNS
 from support.archive import write_regions
 from support.dicoms import picture, radiograph, save
 
@@ -30,7 +30,7 @@ def ranked_root(layout: Layout, suspects: int, others: int = 40, files: int = 0)
     layout.root.mkdir(parents=True, exist_ok=True)
     write_regions(layout.root / "regions.yaml")
     settings = template("params.yaml").read_text()
-    settings = settings.replace("dagster_project/taxonomy/regions.yaml", "regions.yaml")
+    settings = settings.replace("dagster_project/intake/taxonomy/regions.yaml", "regions.yaml")
     layout.params.write_text(settings.replace("second_reading: 0.1", "second_reading: 0.0"))
     regions = load_taxonomy(layout.root / "regions.yaml").regions
     count, draw = suspects + others, np.random.default_rng(3)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from dagster_project.layout import Layout
-from dagster_project.params import Params, load_params
-from dagster_project.versioning.init import init
+from dagster_project.cli.init import init
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params, load_params
 
 _SMALL = {"simclr": 3, "byol": 3, "supcon": 3}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dagster_project.files import write_table
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.layout import Layout
-from dagster_project.training_set.build import build_training_set
+from dagster_project.core.atomic_io import write_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.training_set.build import build_training_set
 from support.archive import REGIONS, put_batch, write_regions
 from support.roots import params_of, small_root
 

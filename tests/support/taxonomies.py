@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import dagster_project.taxonomy
-from dagster_project.taxonomy.taxonomy import Taxonomy, load_taxonomy
+import dagster_project.intake.taxonomy
+from dagster_project.intake.taxonomy.taxonomy import Taxonomy, load_taxonomy
 
-OWN_REGIONS = Path(dagster_project.taxonomy.__file__).with_name("regions.yaml")
+OWN_REGIONS = Path(dagster_project.intake.taxonomy.__file__).with_name("regions.yaml")
 SITE_REGIONS = """
 hand_wrist:  {terms: {HAND: "85562004", WRIST: "74670003", FINGER: "7569003"}}
 humerus_arm: {terms: {HUMERUS: "85050009"}, synonyms: [Gelenk oben]}

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dagster_project.ensembling.champion import promote
-from dagster_project.ensembling.ensemble import build_ensemble
-from dagster_project.evaluation.linear_evaluation import evaluate
-from dagster_project.files import read_table, write_table
-from dagster_project.label_errors.find import find_label_errors
-from dagster_project.layout import Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.pretrain import pretrain
-from dagster_project.pretraining.train import METHODS
-from dagster_project.training_set.build import build_training_set
+from dagster_project.core.atomic_io import read_table, write_table
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import build_training_set
+from dagster_project.label_quality.label_errors.find import find_label_errors
+from dagster_project.learning.ensembling.champion import promote
+from dagster_project.learning.ensembling.ensemble import build_ensemble
+from dagster_project.learning.evaluation.linear_evaluation import evaluate
+from dagster_project.learning.pretraining.pretrain import pretrain
+from dagster_project.learning.pretraining.train import METHODS
 from support.archive import REGIONS, patients_of, put_batch, write_regions
 from support.roots import params_of, small_root
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
 from support.roots import small_root
 
 PATIENTS, SEED = 90, 7
@@ -33,6 +33,6 @@ def learning_root(folder: Path) -> Layout:
 def run_raytruth(*words: object, root: Path | None = None, **options: object) -> subprocess.CompletedProcess[str]:
     """`raytruth [--root ROOT] WORDS`."""
     where = ["--root", str(root)] if root else []
-    command = [sys.executable, "-c", "from dagster_project.cli import main; main()", *where, *map(str, words)]
+    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", *where, *map(str, words)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment, **options)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, IPvAnyNetwork, field_validator
 
-from dagster_project.section import Positive, Section
+from dagster_project.core.settings.section import Positive, Section
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RECEIVED = "received"  # the source that `raytruth receive` is

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from dagster_project.errors import RayTruthError
-from dagster_project.pacs_params import PacsParams
-from dagster_project.section import Positive, Section, Share
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.pacs import PacsParams
+from dagster_project.core.settings.section import Positive, Section, Share
 
 Rate = Annotated[float, Field(gt=0)]
 

@@ -6,13 +6,13 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from dagster_project.ingestion.batch import ingest
-from dagster_project.ingestion.reasons import REASONS, verdict_of
-from dagster_project.ingestion.register import registered_source
-from dagster_project.ingestion.store import load_headers, open_pixels
-from dagster_project.pictures import draw_montage, evenly
-from dagster_project.privacy.proof import load_proof
-from dagster_project.resources import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.plotting import draw_montage, evenly
+from dagster_project.intake.ingestion.batch.batch_registry import registered_source
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
+from dagster_project.intake.ingestion.headers.reasons import REASONS, verdict_of
+from dagster_project.intake.privacy.deidentification_report import load_proof
 
 _SHOWN, _SIDE_STEP = 24, 2
 INBOX = dg.AssetSpec(

@@ -3,8 +3,8 @@
 import dagster as dg
 import pandas as pd
 
-from dagster_project.privacy.scan import scan
-from dagster_project.resources import BATCHES, Root, as_counts, as_table
+from dagster_project.core.dagster_helpers import BATCHES, Root, as_counts, as_table
+from dagster_project.intake.privacy.scan import scan
 
 
 @dg.asset_check(

@@ -4,11 +4,11 @@ import json
 
 import dagster as dg
 
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.sources import fingerprint, list_files
-from dagster_project.layout import checked_batch_name
-from dagster_project.resources import BATCHES, Root
+from dagster_project.core.dagster_helpers import BATCHES, Root
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import checked_batch_name
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.ingestion.headers.sources import fingerprint, list_files
 
 INGEST = dg.define_asset_job(
     "ingest_batch",

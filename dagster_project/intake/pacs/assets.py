@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
-from dagster_project.ingestion.assets import INBOX
-from dagster_project.pacs.resources import Pacs
-from dagster_project.pacs_params import RECEIVED, PacsParams
-from dagster_project.resources import ENGINEERS, as_counts, as_table
+from dagster_project.core.dagster_helpers import ENGINEERS, as_counts, as_table
+from dagster_project.core.settings.pacs import RECEIVED, PacsParams
+from dagster_project.intake.ingestion.assets import INBOX
+from dagster_project.intake.pacs.resources import Pacs
 
 GROUP = "pacs"
 

@@ -10,8 +10,8 @@ from typing import Protocol, TypeVar
 
 import tenacity
 
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.headers import SOP_CLASSES
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.ingestion.headers.header_reader import SOP_CLASSES
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 ATTEMPTS, FIRST_WAIT, LONGEST_WAIT = 5, 0.5, 20.0  # seconds

@@ -6,10 +6,10 @@ import os
 
 import requests
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.pacs.archive import Archive
-from dagster_project.pacs_params import DicomWeb, PacsParams
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.pacs import DicomWeb, PacsParams
+from dagster_project.intake.pacs.client import Archive
 
 
 class _Token(requests.auth.AuthBase):
@@ -35,7 +35,7 @@ def open_archive(layout: Layout, params: PacsParams, name: str) -> Archive:
             "No source of that name", where="params.yaml, pacs, sources", do=f"name it there; there are: {known}"
         )
     if isinstance(source, DicomWeb):
-        from dagster_project.pacs.dicomweb import DicomWebArchive
+        from dagster_project.intake.pacs.dicomweb import DicomWebArchive
 
         ca = layout.root / source.ca if source.ca else None
         if ca and not ca.is_file():
@@ -49,8 +49,8 @@ def open_archive(layout: Layout, params: PacsParams, name: str) -> Archive:
             timeout=params.timeout_seconds,
             max_megabytes=params.max_megabytes,
         )
-    from dagster_project.pacs.dimse import DimseArchive
-    from dagster_project.pacs.tls import tls_context
+    from dagster_project.intake.pacs.dimse import DimseArchive
+    from dagster_project.intake.pacs.tls import tls_context
 
     return DimseArchive(
         name,

@@ -11,11 +11,11 @@ from pathlib import Path
 from pydicom.filereader import read_file_meta_info, read_partial
 from pydicom.tag import Tag
 
-from dagster_project.files import content_hash
-from dagster_project.ingestion.elements import raw_text, refusing
-from dagster_project.ingestion.opening import open_regular
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.privacy.actions import ALLOWED
+from dagster_project.core.atomic_io import content_hash
+from dagster_project.intake.ingestion.headers.elements import raw_text, refusing
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.safe_open import open_regular
+from dagster_project.intake.privacy.actions import ALLOWED
 
 _PIXEL_DATA = Tag("PixelData")
 _USED = sorted(set(ALLOWED) - {"TransferSyntaxUID", "PixelData"})

@@ -18,9 +18,9 @@ from requests_toolbelt.multipart import (
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from dagster_project.errors import RayTruthError
-from dagster_project.pacs import stow
-from dagster_project.pacs.archive import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.pacs import stow
+from dagster_project.intake.pacs.client import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
 
 _JSON = "application/dicom+json"
 # as stored: without the transfer syntax, a PACS has to decompress

@@ -13,11 +13,11 @@ from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.headers import SOP_CLASSES
-from dagster_project.pacs.archive import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
-from dagster_project.pacs.quiet import silence_pynetdicom
-from dagster_project.pacs_params import Dimse
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.pacs import Dimse
+from dagster_project.intake.ingestion.headers.header_reader import SOP_CLASSES
+from dagster_project.intake.pacs.client import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
+from dagster_project.intake.pacs.log_suppression import silence_pynetdicom
 
 _FIND = sop_class.StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 _GET = sop_class.StudyRootQueryRetrieveInformationModelGet  # type: ignore[attr-defined]

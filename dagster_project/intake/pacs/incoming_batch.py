@@ -15,13 +15,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.register import registered_batches
-from dagster_project.layout import Layout
-from dagster_project.pacs.quiet import silence_pydicom
-from dagster_project.pacs.sameness import content_digest
-from dagster_project.pacs.state import State
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.batch_registry import registered_batches
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.pacs.content_digest import content_digest
+from dagster_project.intake.pacs.log_suppression import silence_pydicom
+from dagster_project.intake.pacs.state import State
 
 NEW, AGAIN, CONFLICT, REPLACED = "arrived", "known already", "same UID, other content", "replaced"
 LEFT_AFTER = 3600.0  # seconds after which an object under way was left by a sender that vanished

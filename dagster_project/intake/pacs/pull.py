@@ -16,14 +16,14 @@ from datetime import date, timedelta
 
 from filelock import FileLock, Timeout
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.pacs.archive import Archive, Instance, RefusedObject, Study, Unanswered
-from dagster_project.pacs.arrivals import NEW, Arrivals, make_private
-from dagster_project.pacs.sources import open_archive
-from dagster_project.pacs.state import Candidate, State
-from dagster_project.params import Params
-from dagster_project.progress import log
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.progress import log
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, Study, Unanswered
+from dagster_project.intake.pacs.connect import open_archive
+from dagster_project.intake.pacs.incoming_batch import NEW, Arrivals, make_private
+from dagster_project.intake.pacs.state import Candidate, State
 
 _GIVE_UP_AFTER = 3  # objects in a row that the PACS failed to send
 _ROWS = 500

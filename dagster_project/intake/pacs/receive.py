@@ -16,17 +16,17 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.headers import SOP_CLASSES
-from dagster_project.layout import Layout
-from dagster_project.pacs.archive import is_uid
-from dagster_project.pacs.arrivals import Arrivals, make_private
-from dagster_project.pacs.quiet import silence_pynetdicom
-from dagster_project.pacs.server import GuardedServer, is_in
-from dagster_project.pacs.state import State
-from dagster_project.pacs.tls import tls_context
-from dagster_project.pacs_params import RECEIVED, PacsParams
-from dagster_project.progress import log
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.progress import log
+from dagster_project.core.settings.pacs import RECEIVED, PacsParams
+from dagster_project.intake.ingestion.headers.header_reader import SOP_CLASSES
+from dagster_project.intake.pacs.access_control import GuardedServer, is_in
+from dagster_project.intake.pacs.client import is_uid
+from dagster_project.intake.pacs.incoming_batch import Arrivals, make_private
+from dagster_project.intake.pacs.log_suppression import silence_pynetdicom
+from dagster_project.intake.pacs.state import State
+from dagster_project.intake.pacs.tls import tls_context
 
 _STORED, _OUT_OF_RESOURCES, _WRONG_DATA_SET = 0x0000, 0xA700, 0xA900  # PS3.4 table B.2-1
 _REJECTED_PERMANENTLY, _BY_USER, _CALLING_AE = 1, 1, 3  # PS3.8 table 9-21

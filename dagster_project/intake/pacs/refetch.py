@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.pacs.archive import Archive, Instance, RefusedObject, is_uid
-from dagster_project.pacs.arrivals import Arrivals
-from dagster_project.pacs.pull import pulling
-from dagster_project.params import Params
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, is_uid
+from dagster_project.intake.pacs.incoming_batch import Arrivals
+from dagster_project.intake.pacs.pull import pulling
 
 
 @dataclass(frozen=True)

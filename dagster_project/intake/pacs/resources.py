@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from dagster_project.pacs.pull import Pulled, pull
-from dagster_project.pacs.state import State
-from dagster_project.resources import Root
+from dagster_project.core.dagster_helpers import Root
+from dagster_project.intake.pacs.pull import Pulled, pull
+from dagster_project.intake.pacs.state import State
 
 
 class Pacs(dg.ConfigurableResource):
@@ -13,7 +13,7 @@ class Pacs(dg.ConfigurableResource):
     root: Root
 
     def pull(self, source: str) -> Pulled:
-        """One poll of a source; see `dagster_project.pacs.pull`."""
+        """One poll of a source; see `dagster_project.intake.pacs.pull`."""
         return pull(self.root.layout, self.root.params, source)
 
     def tallies(self, source: str) -> list[tuple[str, str, int]]:

@@ -5,9 +5,9 @@ import json
 
 import dagster as dg
 
-from dagster_project.pacs.assets import key_of, tallies_table
-from dagster_project.pacs.resources import Pacs
-from dagster_project.pacs_params import RECEIVED, PacsParams
+from dagster_project.core.settings.pacs import RECEIVED, PacsParams
+from dagster_project.intake.pacs.assets import key_of, tallies_table
+from dagster_project.intake.pacs.resources import Pacs
 
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from dagster_project.errors import RayTruthError
-from dagster_project.pacs_params import Tls
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.pacs import Tls
 
 
 def tls_context(root: Path, tls: Tls, *, server: bool) -> ssl.SSLContext:

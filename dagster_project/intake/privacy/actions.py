@@ -17,7 +17,7 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag,
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.tag import BaseTag
 
-from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
+from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES
 
 Kind = Literal["kept", "pseudonym", "shifted", "reduced", "checked", "region", "picture", "removed"]
 _DIGITS = 8  # hexadecimal, of a tag

@@ -9,9 +9,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from dagster_project.files import read_json, write_json
-from dagster_project.layout import Layout
-from dagster_project.privacy.actions import (
+from dagster_project.core.atomic_io import read_json, write_json
+from dagster_project.core.paths import Layout
+from dagster_project.intake.privacy.actions import (
     MEANINGS,
     OPTIONS,
     action_of,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from dagster_project.files import read_json, read_table
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import read_json, read_table
+from dagster_project.core.paths import Layout
 
 NAME, STAFF, NUMBER, UID, PATH = "name", "name of staff", "ID", "UID", "path"
 _COLUMNS = {

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout, outputs
-from dagster_project.privacy.contents import Piece, pieces_of
-from dagster_project.privacy.identities import identities_of
-from dagster_project.privacy.needles import needles_of
-from dagster_project.privacy.proof import add_scan
-from dagster_project.privacy.search import Search
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout, outputs
+from dagster_project.intake.privacy.deidentification_report import add_scan
+from dagster_project.intake.privacy.file_contents import Piece, pieces_of
+from dagster_project.intake.privacy.identities import identities_of
+from dagster_project.intake.privacy.search import Search
+from dagster_project.intake.privacy.search_patterns import needles_of
 
 log = logging.getLogger("raytruth")
 _UNREADABLE = (OSError, ValueError, EOFError, zlib.error, sqlite3.Error, zipfile.BadZipFile)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from ahocorasick_rs import BytesAhoCorasick
 
-from dagster_project.privacy.contents import BINARY, NUMBERS, TEXT, Piece
-from dagster_project.privacy.identities import PATH, Identity
-from dagster_project.privacy.needles import Needles
+from dagster_project.intake.privacy.file_contents import BINARY, NUMBERS, TEXT, Piece
+from dagster_project.intake.privacy.identities import PATH, Identity
+from dagster_project.intake.privacy.search_patterns import Needles
 
 _WORD = re.compile(rb"[0-9a-z]")
 _ESCAPE = re.compile(rb"(\\[nrtbfv]|%[0-9a-f]{2}|\\u00[0-9a-f]{2}|\\x[0-9a-f]{2})$")  # at whose end a word may begin

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from html import escape
 from urllib.parse import quote
 
-from dagster_project.privacy.identities import NAME, NUMBER, PATH, STAFF, UID, Identity
-from dagster_project.privacy.own_words import own_words
+from dagster_project.intake.privacy.identities import NAME, NUMBER, PATH, STAFF, UID, Identity
+from dagster_project.intake.privacy.stopwords import own_words
 
 _JOINTS = ("^", " ", ", ", ",", "_", "-", ".", "")
 _LEAST_NAME, _LEAST_PAIR, _LEAST_ID, _LEAST_DIGITS, _LEAST_PATH = 4, 6, 5, 6, 8

@@ -8,10 +8,16 @@ from typing import Literal
 
 from pydicom.sr._snomed_dict import mapping as _snomed_mapping  # pydicom offers its SNOMED RT table nowhere else
 
-from dagster_project.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE, Taxonomy
-from dagster_project.taxonomy.tokens import tokens
-from dagster_project.taxonomy.vocabulary import vocabulary
-from dagster_project.taxonomy.wording import joined_pairs, not_excluded, part_behind_bone, phrases_in, without_affixes
+from dagster_project.intake.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE, Taxonomy
+from dagster_project.intake.taxonomy.tokens import tokens
+from dagster_project.intake.taxonomy.vocabulary import vocabulary
+from dagster_project.intake.taxonomy.wording import (
+    joined_pairs,
+    not_excluded,
+    part_behind_bone,
+    phrases_in,
+    without_affixes,
+)
 
 Status = Literal["region", "outside", "undecidable", "unmapped", "absent"]
 Rule = Literal["code", "retired_code", "term", "retired_term", "synonym", "several", ""]

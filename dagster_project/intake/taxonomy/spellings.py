@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import permutations
 
-from dagster_project.taxonomy.tokens import Phrase, tokens
-from dagster_project.taxonomy.vocabulary import Vocabulary
+from dagster_project.intake.taxonomy.tokens import Phrase, tokens
+from dagster_project.intake.taxonomy.vocabulary import Vocabulary
 
 _SHORTEST_PLURAL = 5  # letters of a single word; shorter ones are listed, since `elles` and `alas` are other words
 

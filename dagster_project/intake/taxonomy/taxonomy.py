@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from dagster_project.errors import RayTruthError
-from dagster_project.taxonomy.spellings import bone_parts, english, spine_levels
-from dagster_project.taxonomy.tokens import Phrase, tokens
-from dagster_project.taxonomy.vocabulary import Vocabulary, vocabulary
-from dagster_project.taxonomy.wording import without_spaces
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.taxonomy.spellings import bone_parts, english, spine_levels
+from dagster_project.intake.taxonomy.tokens import Phrase, tokens
+from dagster_project.intake.taxonomy.vocabulary import Vocabulary, vocabulary
+from dagster_project.intake.taxonomy.wording import without_spaces
 
 UNDECIDABLE = "(undecidable)"  # what a word means that names no single region
 OUTSIDE = "(outside)"  # what a word means that names a region of no class here

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from dagster_project.taxonomy.tokens import Phrase
-from dagster_project.taxonomy.vocabulary import Vocabulary
+from dagster_project.intake.taxonomy.tokens import Phrase
+from dagster_project.intake.taxonomy.vocabulary import Vocabulary
 
 _SHORTEST_JOINED = 5  # letters; `A.L.A.` or somebody's initials spell shorter words by chance
 _SHORTEST_AFFIXED = 3

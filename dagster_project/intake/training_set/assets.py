@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from dagster_project.resources import ENGINEERS, Root, as_counts, as_table
-from dagster_project.training_set.build import build_training_set
+from dagster_project.core.dagster_helpers import ENGINEERS, Root, as_counts, as_table
+from dagster_project.intake.training_set.build import build_training_set
 
 
 @dg.asset(

@@ -8,20 +8,25 @@ import logging
 import numpy as np
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table, write_json, write_table
-from dagster_project.ingestion.store import ingested_batches, load_headers, load_patient_evidence, open_pixels
-from dagster_project.layout import Layout
-from dagster_project.ledger import load_corrected_labels
-from dagster_project.params import Params, TrainingSet
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.labels import apply_corrections, drop_small_classes
-from dagster_project.training_set.migrate import migrate
-from dagster_project.training_set.near_duplicates import linked_groups, near_duplicate_pairs, thumbnails
-from dagster_project.training_set.patient_links import PatientLinks, equal_pixels, link_patients
-from dagster_project.training_set.split import assign_folds, assign_splits, leaks, most_protected, stratum_of
-from dagster_project.training_set.summary import TrainingSetSummary, summarise
-from dagster_project.validation.validate import load_validation
+from dagster_project.core.atomic_io import read_table, write_json, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import load_corrected_labels
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params, TrainingSet
+from dagster_project.intake.ingestion.batch.store import (
+    ingested_batches,
+    load_headers,
+    load_patient_evidence,
+    open_pixels,
+)
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.labels import apply_corrections, drop_small_classes
+from dagster_project.intake.training_set.near_duplicates import linked_groups, near_duplicate_pairs, thumbnails
+from dagster_project.intake.training_set.patient_links import PatientLinks, equal_pixels, link_patients
+from dagster_project.intake.training_set.region_remap import migrate
+from dagster_project.intake.training_set.split import assign_folds, assign_splits, leaks, most_protected, stratum_of
+from dagster_project.intake.training_set.summary import TrainingSetSummary, summarise
+from dagster_project.intake.validation.validate import load_validation
 
 log = logging.getLogger("raytruth")
 

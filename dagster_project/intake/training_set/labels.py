@@ -6,7 +6,7 @@ import logging
 
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
+from dagster_project.core.errors import RayTruthError
 
 log = logging.getLogger("raytruth")
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dagster_project.ingestion.patient_evidence import PATIENT_ID
-from dagster_project.training_set.near_duplicates import linked_groups
+from dagster_project.intake.ingestion.headers.patient_evidence import PATIENT_ID
+from dagster_project.intake.training_set.near_duplicates import linked_groups
 
 PIXELS, NEAR_DUPLICATE = "pixels", "near_duplicate"
 CONTRADICTIONS = {"issuer": "issuer of a patient ID", "sex": "sex", "birth_date": "birth date"}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
+from dagster_project.core.errors import RayTruthError
 
 log = logging.getLogger("raytruth")
 AGAIN = "(to be reviewed again)"

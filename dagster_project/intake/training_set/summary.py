@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from dagster_project.training_set.patient_links import CONTRADICTIONS, PatientLinks
-from dagster_project.training_set.split import EXCLUDED, SPLITS
+from dagster_project.intake.training_set.patient_links import CONTRADICTIONS, PatientLinks
+from dagster_project.intake.training_set.split import EXCLUDED, SPLITS
 
 log = logging.getLogger("raytruth")
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
-from dagster_project.resources import BATCHES, Root, as_table
-from dagster_project.validation.expectations import EXPECTATIONS
-from dagster_project.validation.validate import CheckResult, validate
+from dagster_project.core.dagster_helpers import BATCHES, Root, as_table
+from dagster_project.intake.validation.expectations import EXPECTATIONS
+from dagster_project.intake.validation.validate import CheckResult, validate
 
 
 @dg.multi_asset_check(

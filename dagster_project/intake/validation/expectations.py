@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dagster_project.ingestion.headers import MODALITIES, SOP_CLASSES, VIEW_POSITIONS
-from dagster_project.ingestion.tables import HEADER_COLUMNS
-from dagster_project.params import Validation
+from dagster_project.core.settings.settings import Validation
+from dagster_project.intake.ingestion.batch.tables import HEADER_COLUMNS
+from dagster_project.intake.ingestion.headers.header_reader import MODALITIES, SOP_CLASSES, VIEW_POSITIONS
 
 _PSEUDONYM = r"^[0-9a-f]{32}$"
 _TRANSFER_SYNTAX = r"^1\.2\.840\.10008\.1\.2(?:\.\d+){0,2}$"

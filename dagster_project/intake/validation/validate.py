@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json, replacing_dir, write_json
-from dagster_project.ingestion.store import ingested_batches, load_headers, open_pixels
-from dagster_project.layout import Layout
-from dagster_project.params import Params
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.validation.expectations import EXPECTATIONS, Bounds, HeaderExpectation, masked
+from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.validation.expectations import EXPECTATIONS, Bounds, HeaderExpectation, masked
 
 _SAMPLES = 5
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from dagster_project.files import read_table
-from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts, update_corrected_labels
-from dagster_project.params import Params
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.migrate import migrate
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.ledger import load_verdicts, update_corrected_labels
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.region_remap import migrate
 
 _SAME = ["image_id", "reviewer", "at", "verdict"]
 _UIDS = ["sop_instance_uid", "series_instance_uid", "study_instance_uid"]

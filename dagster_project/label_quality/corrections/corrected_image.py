@@ -10,10 +10,10 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
-from dagster_project.corrections.gather import Correction
-from dagster_project.corrections.originals import NoObject
-from dagster_project.corrections.region_codes import RegionCode
-from dagster_project.corrections.side import side_after
+from dagster_project.label_quality.corrections.collect import Correction
+from dagster_project.label_quality.corrections.laterality import side_after
+from dagster_project.label_quality.corrections.original_datasets import NoObject
+from dagster_project.label_quality.corrections.region_codes import RegionCode
 
 _REGION = ("BodyPartExamined", "AnatomicRegionSequence", "PrimaryAnatomicStructureSequence")
 _IDENTITY = ("SOPInstanceUID", "SeriesInstanceUID")

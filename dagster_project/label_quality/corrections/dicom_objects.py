@@ -9,15 +9,15 @@ from io import BytesIO
 import pydicom
 from pydicom.dataset import Dataset
 
-from dagster_project.corrections.gather import Correction, gather
-from dagster_project.corrections.instance import corrected_instance
-from dagster_project.corrections.originals import NoObject
-from dagster_project.corrections.pushed import Sent
-from dagster_project.corrections.region_codes import RegionCode, code_of
-from dagster_project.corrections.report import report
-from dagster_project.layout import Layout
-from dagster_project.params import Params
-from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.label_quality.corrections.collect import Correction, gather
+from dagster_project.label_quality.corrections.corrected_image import corrected_instance
+from dagster_project.label_quality.corrections.original_datasets import NoObject
+from dagster_project.label_quality.corrections.push_log import Sent
+from dagster_project.label_quality.corrections.region_codes import RegionCode, code_of
+from dagster_project.label_quality.corrections.structured_report import report
 
 REPORT, INSTANCE = KINDS = ("report", "instance")
 _ODD = (ValueError, TypeError, AttributeError, KeyError, NotImplementedError, OSError, RecursionError)

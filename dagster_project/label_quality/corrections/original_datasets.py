@@ -9,9 +9,9 @@ from pathlib import Path
 import pydicom
 from pydicom.errors import InvalidDicomError
 
-from dagster_project.corrections.gather import Correction
-from dagster_project.pacs.archive import Instance, RefusedObject
-from dagster_project.pacs.dicomweb import DicomWebArchive
+from dagster_project.intake.pacs.client import Instance, RefusedObject
+from dagster_project.intake.pacs.dicomweb import DicomWebArchive
+from dagster_project.label_quality.corrections.collect import Correction
 
 
 class NoObject(Exception):

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from filelock import FileLock
 from pydicom.errors import InvalidDicomError
 
-from dagster_project.corrections.objects import Planned, differences, make, plan
-from dagster_project.corrections.originals import NoObject, original_of
-from dagster_project.corrections.pushed import STORED, Pushed
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.pacs.archive import RefusedObject, Unanswered
-from dagster_project.pacs.dicomweb import DicomWebArchive
-from dagster_project.pacs.sources import open_archive
-from dagster_project.params import Params
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.pacs.client import RefusedObject, Unanswered
+from dagster_project.intake.pacs.connect import open_archive
+from dagster_project.intake.pacs.dicomweb import DicomWebArchive
+from dagster_project.label_quality.corrections.dicom_objects import Planned, differences, make, plan
+from dagster_project.label_quality.corrections.original_datasets import NoObject, original_of
+from dagster_project.label_quality.corrections.push_log import STORED, Pushed
 
 log = logging.getLogger("raytruth")
 WOULD_SEND, ALREADY = "would be sent", "stored by an earlier push"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dagster_project.files import write_text
+from dagster_project.core.atomic_io import write_text
 
 STORED = "stored"
 _SCHEMA = """

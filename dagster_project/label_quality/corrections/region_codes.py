@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from dagster_project.errors import RayTruthError
-from dagster_project.taxonomy.taxonomy import Taxonomy
-from dagster_project.taxonomy.tokens import tokens
-from dagster_project.taxonomy.vocabulary import vocabulary
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.taxonomy.taxonomy import Taxonomy
+from dagster_project.intake.taxonomy.tokens import tokens
+from dagster_project.intake.taxonomy.vocabulary import vocabulary
 
 # Terms of Table L-1 that are not marked as a paired structure there.
 UNPAIRED = {

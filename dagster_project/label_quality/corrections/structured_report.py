@@ -25,9 +25,9 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.valuerep import DA, DT, TM
 
-from dagster_project.corrections.gather import Correction, fixed_uid
-from dagster_project.corrections.region_codes import RegionCode
-from dagster_project.corrections.side import side_after
+from dagster_project.label_quality.corrections.collect import Correction, fixed_uid
+from dagster_project.label_quality.corrections.laterality import side_after
+from dagster_project.label_quality.corrections.region_codes import RegionCode
 
 _TARGET_REGION = Code("123014", "DCM", "Target Region")
 _RADIOGRAPHY = Code("363680008", "SCT", "Radiographic imaging procedure")

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from pydicom.errors import InvalidDicomError
 
-from dagster_project.corrections.objects import differences, make, plan
-from dagster_project.corrections.originals import NoObject, original_of
-from dagster_project.errors import RayTruthError
-from dagster_project.files import replacing
-from dagster_project.layout import Layout
-from dagster_project.pacs.archive import Unanswered
-from dagster_project.pacs.dicomweb import DicomWebArchive
-from dagster_project.pacs.sources import open_archive
-from dagster_project.params import Params
+from dagster_project.core.atomic_io import replacing
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.pacs.client import Unanswered
+from dagster_project.intake.pacs.connect import open_archive
+from dagster_project.intake.pacs.dicomweb import DicomWebArchive
+from dagster_project.label_quality.corrections.dicom_objects import differences, make, plan
+from dagster_project.label_quality.corrections.original_datasets import NoObject, original_of
 
 WRITTEN, ALREADY, CONFLICT = "written", "there already", "conflict: another content is there under its name"
 

@@ -7,13 +7,13 @@ import logging
 import numpy as np
 import pandas as pd
 
-from dagster_project.files import read_table
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.store import load_headers
-from dagster_project.label_errors.cause_groups import GIVEN, SHOWN
-from dagster_project.layout import Layout
-from dagster_project.ledger import correct_labels, load_verdicts
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.ledger import correct_labels, load_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.store import load_headers
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.label_quality.error_causes.groups import GIVEN, SHOWN
 
 log = logging.getLogger("raytruth")
 FACTORS = ("station", "device", "batch", "attribute", "word", GIVEN)

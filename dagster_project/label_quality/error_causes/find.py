@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table, write_table
-from dagster_project.label_errors.cause_evidence import (
+from dagster_project.core.atomic_io import read_table, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.error_causes.evidence import (
     FACTORS,
     PAIRS,
     PRIVATE_FACTORS,
@@ -18,10 +19,9 @@ from dagster_project.label_errors.cause_evidence import (
     error_evidence,
     with_private_factors,
 )
-from dagster_project.label_errors.cause_groups import GIVEN, SHOWN, Group, Pictures
-from dagster_project.label_errors.cause_mining import mine, rates
-from dagster_project.label_errors.find import load_label_errors
-from dagster_project.layout import Layout
+from dagster_project.label_quality.error_causes.groups import GIVEN, SHOWN, Group, Pictures
+from dagster_project.label_quality.error_causes.mining import mine, rates
+from dagster_project.label_quality.label_errors.find import load_label_errors
 
 log = logging.getLogger("raytruth")
 _TYPES = {

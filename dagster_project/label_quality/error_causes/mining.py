@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from dagster_project.label_errors.cause_groups import MIN_ERRORS, Group, Pictures
-from dagster_project.label_errors.group_test import p_value
+from dagster_project.label_quality.error_causes.enrichment_test import p_value
+from dagster_project.label_quality.error_causes.groups import MIN_ERRORS, Group, Pictures
 
 _FALSE_DISCOVERIES = 0.05
 _MIN_RATIO = 1.25  # to the rate that is expected: less is not worth anybody's time

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.resources import REVIEWERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import REVIEWERS, Root, as_counts, as_picture, as_table
 
 
 @dg.asset(
@@ -13,7 +13,7 @@ from dagster_project.resources import REVIEWERS, Root, as_counts, as_picture, as
 )
 def label_errors(root: Root) -> dg.MaterializeResult:
     """Every picture ranked by how likely its label is wrong, judged only by models that never saw that label."""
-    from dagster_project.label_errors.find import find_label_errors  # torch takes seconds to import
+    from dagster_project.label_quality.label_errors.find import find_label_errors  # torch takes seconds to import
 
     layout = root.layout
     summary = find_label_errors(layout, root.params)
@@ -37,7 +37,7 @@ def label_errors(root: Root) -> dg.MaterializeResult:
 )
 def causes(root: Root) -> dg.MaterializeResult:
     """Stations, devices, batches, attributes, entries and regions whose labels are wrong significantly more often."""
-    from dagster_project.label_errors.causes import find_causes  # torch takes seconds to import
+    from dagster_project.label_quality.error_causes.find import find_causes  # torch takes seconds to import
 
     layout = root.layout
     summary = find_causes(layout)

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.embeddings import load_embeddings
-from dagster_project.files import read_table, write_json, write_table
-from dagster_project.label_errors.judgements import write_judgements
-from dagster_project.label_errors.neighbours import find_neighbours
-from dagster_project.label_errors.out_of_sample import judge
-from dagster_project.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
-from dagster_project.layout import Layout
-from dagster_project.params import Params
-from dagster_project.pictures import draw_montage
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.build import class_numbers, gather_pictures, load_training_set
+from dagster_project.core.atomic_io import read_table, write_json, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.plotting import draw_montage
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.build import class_numbers, gather_pictures, load_training_set
+from dagster_project.label_quality.label_errors.neighbours import find_neighbours
+from dagster_project.label_quality.label_errors.oof_predictions import write_judgements
+from dagster_project.label_quality.label_errors.out_of_fold import judge
+from dagster_project.label_quality.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
+from dagster_project.learning.evaluation.embeddings import load_embeddings
 
 log = logging.getLogger("raytruth")
 _SHOWN = 24

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from dagster_project.files import write_table
-from dagster_project.label_errors.out_of_sample import JUDGES, Judged
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import write_table
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.label_errors.out_of_fold import JUDGES, Judged
 
 
 def write_judgements(layout: Layout, table: pd.DataFrame, judged: Judged, regions: tuple[str, ...]) -> None:

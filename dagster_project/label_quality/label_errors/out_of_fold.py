@@ -15,19 +15,19 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from dagster_project.ensembling.calibration import calibrated, fit_temperature
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.embeddings import load_embeddings
-from dagster_project.evaluation.linear_head import choose_linear_head, fit_linear_head
-from dagster_project.files import read_json
-from dagster_project.label_errors.neighbours import find_neighbours
-from dagster_project.layout import CROSSFIT, SELF_SUPERVISED, Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.backbone import load_backbone
-from dagster_project.pretraining.embed import embed
-from dagster_project.pretraining.encoder import learned_from
-from dagster_project.pretraining.views import viewed_px
-from dagster_project.training_set.build import gather_pictures
+from dagster_project.core.atomic_io import read_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import CROSSFIT, SELF_SUPERVISED, Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import gather_pictures
+from dagster_project.label_quality.label_errors.neighbours import find_neighbours
+from dagster_project.learning.encoders.backbone import load_backbone
+from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.ensembling.calibration import calibrated, fit_temperature
+from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.evaluation.linear_head import choose_linear_head, fit_linear_head
+from dagster_project.learning.pretraining.encoder import learned_from
 
 ENCODERS = (*SELF_SUPERVISED, CROSSFIT)
 JUDGES = (*ENCODERS, "all_side_by_side", "neighbours")  # a probe on each encoder and on all together, and votes

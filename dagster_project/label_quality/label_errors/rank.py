@@ -7,10 +7,10 @@ import pandas as pd
 from cleanlab.filter import find_label_issues
 from scipy.stats import median_abs_deviation, rankdata
 
-from dagster_project.label_errors.copies import conflicting_copies, knowing_copies
-from dagster_project.label_errors.neighbours import Neighbours, no_class_probability
-from dagster_project.label_errors.noise import fit_noise
-from dagster_project.label_errors.out_of_sample import Judged
+from dagster_project.label_quality.label_errors.duplicates import conflicting_copies, knowing_copies
+from dagster_project.label_quality.label_errors.neighbours import Neighbours, no_class_probability
+from dagster_project.label_quality.label_errors.noise import fit_noise
+from dagster_project.label_quality.label_errors.out_of_fold import Judged
 
 KINDS = ("wrong_label", "out_of_domain", "missing_label", "near_duplicate", "two_regions", "none")
 _MISSING = 1e-3  # a missing label is surely not right; below this they are ordered by their proposals

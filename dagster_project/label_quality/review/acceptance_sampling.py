@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dagster_project.ledger import standing
-from dagster_project.review.readings import found, readings
+from dagster_project.core.ledger import standing
+from dagster_project.label_quality.review.reader_assignment import found, readings
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import asdict
 import dagster as dg
 import pandas as pd
 
-from dagster_project.files import content_hash
-from dagster_project.ledger import load_verdicts, standing, update_corrected_labels
-from dagster_project.resources import REVIEWERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.atomic_io import content_hash
+from dagster_project.core.dagster_helpers import REVIEWERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.ledger import load_verdicts, standing, update_corrected_labels
 
 
 @dg.observable_source_asset(group_name="review", description="The append-only ledger of what reviewers said.")
@@ -49,7 +49,7 @@ def corrected_labels(root: Root) -> dg.MaterializeResult:
 )
 def review_worklist(root: Root) -> dg.MaterializeResult:
     """One card a suspicious label, with all that `raytruth review` shows: picture, labels, provenance, neighbours."""
-    from dagster_project.review.worklist import build_worklist  # torch takes seconds to import
+    from dagster_project.label_quality.review.worklist import build_worklist  # torch takes seconds to import
 
     layout = root.layout
     summary = build_worklist(layout, root.params)
@@ -71,7 +71,7 @@ def review_worklist(root: Root) -> dg.MaterializeResult:
 )
 def review_budget(root: Root) -> dg.MaterializeResult:
     """Errors expected down the ranked list and found so far; what 90 % of them cost; whether it is time to stop."""
-    from dagster_project.review.yield_curve import budget  # torch takes seconds to import
+    from dagster_project.label_quality.review.review_budget import budget  # torch takes seconds to import
 
     layout = root.layout
     result = budget(layout)
@@ -103,7 +103,9 @@ def review_budget(root: Root) -> dg.MaterializeResult:
 )
 def reviewed_accuracy(root: Root) -> dg.MaterializeResult:
     """Accuracy on the test pictures as labelled and as reviewed, side by side, with what of them was read."""
-    from dagster_project.review.as_reviewed import accuracy_as_reviewed  # torch takes seconds to import
+    from dagster_project.label_quality.review.reviewed_accuracy import (
+        accuracy_as_reviewed,  # torch takes seconds to import
+    )
 
     layout = root.layout
     results = accuracy_as_reviewed(layout, root.params)

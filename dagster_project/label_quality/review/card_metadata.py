@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table
-from dagster_project.ingestion.store import load_headers
-from dagster_project.layout import Layout
-from dagster_project.review.budget import expected_errors
-from dagster_project.review.cards import Worklist
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.store import load_headers
+from dagster_project.label_quality.review.cards import Worklist
+from dagster_project.label_quality.review.stopping_rule import expected_errors
 
 _COLUMNS = ["image_id", "batch", "manufacturer", "model", "station", "label_attribute", "label_matched", "pixel_digest"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json
-from dagster_project.layout import Layout
-from dagster_project.review.sampling import draw_of
+from dagster_project.core.atomic_io import read_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.review.acceptance_sampling import draw_of
 
 CARDS, PICTURES = "cards.json", "pictures"
 

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.embeddings import load_embeddings
-from dagster_project.files import content_hash, read_json, read_table
-from dagster_project.ingestion.reasons import WARN
-from dagster_project.ingestion.store import load_headers
-from dagster_project.label_errors.find import load_label_errors
-from dagster_project.label_errors.judgements import judgements_of
-from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts, standing
-from dagster_project.review.worklist import judges_hash, nearest, provenance
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.atomic_io import content_hash, read_json, read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import load_verdicts, standing
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.store import load_headers
+from dagster_project.intake.ingestion.headers.reasons import WARN
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.label_quality.label_errors.find import load_label_errors
+from dagster_project.label_quality.label_errors.oof_predictions import judgements_of
+from dagster_project.label_quality.review.worklist import judges_hash, nearest, provenance
+from dagster_project.learning.evaluation.embeddings import load_embeddings
 
 _HEADER = ("modality", "station", "manufacturer", "model", "view_position", "laterality", "rows", "columns")
 _LABEL = ("label_attribute", "label_rule", "label_matched", "label_status", "label_conflict", "label_conflict_region")

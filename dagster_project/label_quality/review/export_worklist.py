@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import replacing_dir
-from dagster_project.layout import Layout
-from dagster_project.review.cards import PICTURES, load_worklist
-from dagster_project.review.label_studio import write_project
-from dagster_project.review.spreadsheet import write_spreadsheet
+from dagster_project.core.atomic_io import replacing_dir
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.review.cards import PICTURES, load_worklist
+from dagster_project.label_quality.review.label_studio import write_project
+from dagster_project.label_quality.review.spreadsheet import write_spreadsheet
 
 
 def export_worklist(layout: Layout, regions: tuple[str, ...], folder: Path, to: str) -> int:

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagster_project.errors import RayTruthError
+from dagster_project.core.errors import RayTruthError
 
 
 @dataclass(frozen=True)

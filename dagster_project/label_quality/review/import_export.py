@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_table, write_text
-from dagster_project.label_errors.find import load_label_errors
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts, load_verdicts, update_corrected_labels
-from dagster_project.params import Params
-from dagster_project.review.answers import Answer
-from dagster_project.review.label_studio import read_results
-from dagster_project.review.readings import readings
-from dagster_project.review.spreadsheet import read_spreadsheet
-from dagster_project.review.worklist import judges_hash
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.build import load_training_set
-from dagster_project.training_set.migrate import migrate
+from dagster_project.core.atomic_io import content_hash, read_table, write_text
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import Verdict, append_verdicts, load_verdicts, update_corrected_labels
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.intake.training_set.region_remap import migrate
+from dagster_project.label_quality.label_errors.find import load_label_errors
+from dagster_project.label_quality.review.external_answers import Answer
+from dagster_project.label_quality.review.label_studio import read_results
+from dagster_project.label_quality.review.reader_assignment import readings
+from dagster_project.label_quality.review.spreadsheet import read_spreadsheet
+from dagster_project.label_quality.review.worklist import judges_hash
 
 log = logging.getLogger("raytruth")
 

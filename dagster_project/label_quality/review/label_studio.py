@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from dagster_project.files import read_json, write_json, write_text
-from dagster_project.ledger import NEEDS_REGION
-from dagster_project.review.answers import Answer, unreadable
-from dagster_project.review.cards import Worklist
+from dagster_project.core.atomic_io import read_json, write_json, write_text
+from dagster_project.core.ledger import NEEDS_REGION
+from dagster_project.label_quality.review.cards import Worklist
+from dagster_project.label_quality.review.external_answers import Answer, unreadable
 
 _KEYS = {
     "given_is_right": "g",

@@ -8,14 +8,14 @@ from threading import Lock
 
 import pandas as pd
 
-from dagster_project.files import read_table
-from dagster_project.ingestion.display import Original, OriginalReader, Wanted
-from dagster_project.ingestion.passes import limits_of
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.reasons import REASONS, RefusedFile
-from dagster_project.ingestion.workers import ContainedWorker
-from dagster_project.layout import Layout
-from dagster_project.params import Ingestion
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Ingestion
+from dagster_project.intake.ingestion.batch.original_image import Original, OriginalReader, Wanted
+from dagster_project.intake.ingestion.batch.passes import limits_of
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.ingestion.headers.reasons import REASONS, RefusedFile
+from dagster_project.intake.ingestion.headers.sandbox import ContainedWorker
 
 _KEPT = 128 << 20  # bytes of pictures in memory
 

@@ -7,15 +7,15 @@ import logging
 
 import numpy as np
 
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.embeddings import load_embeddings
-from dagster_project.label_errors.find import load_label_errors
-from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts, standing
-from dagster_project.review.cards import Worklist, load_worklist, read_cards
-from dagster_project.review.sampling import Draw
-from dagster_project.review.worklist import cards_of, write_cards
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import load_verdicts, standing
+from dagster_project.core.paths import Layout
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.label_quality.label_errors.find import load_label_errors
+from dagster_project.label_quality.review.acceptance_sampling import Draw
+from dagster_project.label_quality.review.cards import Worklist, load_worklist, read_cards
+from dagster_project.label_quality.review.worklist import cards_of, write_cards
+from dagster_project.learning.evaluation.embeddings import load_embeddings
 
 log = logging.getLogger("raytruth")
 _SHOWN = ("image_id", "batch", "given", "provenance", "beside")  # nothing of what the models say: it would lead

@@ -10,7 +10,7 @@ from math import isnan
 
 import pandas as pd
 
-from dagster_project.ledger import standing
+from dagster_project.core.ledger import standing
 
 UNDECIDED = "cannot_tell"
 ERRORS = ("wrong_label", "out_of_domain")  # verdicts by which the given label was wrong

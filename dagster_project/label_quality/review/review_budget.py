@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dagster_project.evaluation.metrics import Interval
-from dagster_project.files import write_json, write_text
-from dagster_project.label_errors.find import load_label_errors
-from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts, standing
-from dagster_project.pictures import drawing, evenly
-from dagster_project.review.budget import STOP_AFTER, run_without_error
-from dagster_project.review.readings import ERRORS, UNDECIDED
-from dagster_project.review.sampling import Estimate, estimates, of_list
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.atomic_io import write_json, write_text
+from dagster_project.core.ledger import load_verdicts, standing
+from dagster_project.core.paths import Layout
+from dagster_project.core.plotting import drawing, evenly
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.label_quality.label_errors.find import load_label_errors
+from dagster_project.label_quality.review.acceptance_sampling import Estimate, estimates, of_list
+from dagster_project.label_quality.review.reader_assignment import ERRORS, UNDECIDED
+from dagster_project.label_quality.review.stopping_rule import STOP_AFTER, run_without_error
+from dagster_project.learning.evaluation.metrics import Interval
 
 log = logging.getLogger("raytruth")
 _SHARE = 0.9  # of the errors, whose cost is said

@@ -6,13 +6,13 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.ledger import WITHDRAWN, Verdict, append_verdicts, load_verdicts
-from dagster_project.review import budget
-from dagster_project.review.cards import Worklist
-from dagster_project.review.readings import UNDECIDED, agreement, found, readings, wanting
-from dagster_project.review.sampling import estimates, of_list
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import WITHDRAWN, Verdict, append_verdicts, load_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.review import stopping_rule
+from dagster_project.label_quality.review.acceptance_sampling import estimates, of_list
+from dagster_project.label_quality.review.cards import Worklist
+from dagster_project.label_quality.review.reader_assignment import UNDECIDED, agreement, found, readings, wanting
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _NEEDS_GIVEN = ("given_is_right", "two_regions")
@@ -54,9 +54,9 @@ class Desk:
             "decided": decided,
             "errors": errors,
             "named": read[(read["given_region"] == "") & (read["verdict"] != UNDECIDED)]["image_id"].nunique(),
-            "run": budget.run_without_error(counted),
-            "stop_after": budget.STOP_AFTER,
-            "expected": budget.expected_errors(p for i, p in self.probabilities.items() if i not in seen),
+            "run": stopping_rule.run_without_error(counted),
+            "stop_after": stopping_rule.STOP_AFTER,
+            "expected": stopping_rule.expected_errors(p for i, p in self.probabilities.items() if i not in seen),
             "expected_beyond": self.beyond,
             "mine": len(mine),
             "last": mine[["verdict_id", "image_id"]].iloc[-1].to_dict() if len(mine) else None,

@@ -13,16 +13,16 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.metrics import Interval, patient_bootstrap
-from dagster_project.files import read_table, write_json
-from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts, standing
-from dagster_project.params import Params
-from dagster_project.review.readings import UNDECIDED
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.build import load_training_set
-from dagster_project.training_set.migrate import migrate
+from dagster_project.core.atomic_io import read_table, write_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import load_verdicts, standing
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.intake.training_set.region_remap import migrate
+from dagster_project.label_quality.review.reader_assignment import UNDECIDED
+from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
 
 log = logging.getLogger("raytruth")
 _STAGES = ("linear_evaluation", "ensemble")

@@ -19,9 +19,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dagster_project.errors import RayTruthError
-from dagster_project.review.desk import Desk
-from dagster_project.review.originals import Originals
+from dagster_project.core.errors import RayTruthError
+from dagster_project.label_quality.review.original_images import Originals
+from dagster_project.label_quality.review.review_session import Desk
 
 _PAGE = Path(__file__).parent / "page"
 _PARTS = ("page.css", "page.js", "answers.js", "filters.js", "picture.js", "pictures.js", "talk.js", "told.js")

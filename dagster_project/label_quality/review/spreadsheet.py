@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dagster_project.files import write_text
-from dagster_project.review.answers import Answer, one_name, unreadable
-from dagster_project.review.cards import Worklist
+from dagster_project.core.atomic_io import write_text
+from dagster_project.label_quality.review.cards import Worklist
+from dagster_project.label_quality.review.external_answers import Answer, one_name, unreadable
 
 _SHOWN = ("image_id", "rank", "kind", "score", "given", "proposed", "provenance", "batch")
 _ANSWERED = ("image_id", "verdict", "region", "at")

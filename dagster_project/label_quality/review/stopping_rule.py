@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from dagster_project.ledger import standing
-from dagster_project.review.readings import ERRORS, UNDECIDED
+from dagster_project.core.ledger import standing
+from dagster_project.label_quality.review.reader_assignment import ERRORS, UNDECIDED
 
 STOP_AFTER = 58  # in a row without an error: 0.95 ** 58 = 0.05, so that with 95 % confidence under 5 % are still wrong
 

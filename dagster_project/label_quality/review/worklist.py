@@ -16,17 +16,17 @@ import pandas as pd
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
-from dagster_project.evaluation.embeddings import load_embeddings
-from dagster_project.files import content_hash, replacing_dir, write_json
-from dagster_project.label_errors.find import load_label_errors
-from dagster_project.label_errors.out_of_sample import ENCODERS
-from dagster_project.layout import Layout
-from dagster_project.ledger import load_verdicts, standing
-from dagster_project.params import Params
-from dagster_project.progress import track
-from dagster_project.review.cards import CARDS, PICTURES
-from dagster_project.review.readings import readings, wanting
-from dagster_project.training_set.build import gather_pictures, load_training_set
+from dagster_project.core.atomic_io import content_hash, replacing_dir, write_json
+from dagster_project.core.ledger import load_verdicts, standing
+from dagster_project.core.paths import Layout
+from dagster_project.core.progress import track
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import gather_pictures, load_training_set
+from dagster_project.label_quality.label_errors.find import load_label_errors
+from dagster_project.label_quality.label_errors.out_of_fold import ENCODERS
+from dagster_project.label_quality.review.cards import CARDS, PICTURES
+from dagster_project.label_quality.review.reader_assignment import readings, wanting
+from dagster_project.learning.evaluation.embeddings import load_embeddings
 
 log = logging.getLogger("raytruth")
 _NEIGHBOURS = 3

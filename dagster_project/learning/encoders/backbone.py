@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from dagster_project.errors import RayTruthError
-from dagster_project.params import Profile
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.settings import Profile
 
 
 def make_backbone(profile: Profile) -> ResNet:

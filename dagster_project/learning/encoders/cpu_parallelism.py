@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import torch
 
-from dagster_project.params import Profile
+from dagster_project.core.settings.settings import Profile
 
 _MOST = 4  # encoders at once; with more, the longest of them is alone at the end anyway
 

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from dagster_project.params import Profile
-from dagster_project.pretraining.backbone import as_input
-from dagster_project.pretraining.device import device_of
-from dagster_project.pretraining.threads import few_threads
-from dagster_project.pretraining.views import embed_views, viewed_px
-from dagster_project.training_set.build import reduced
+from dagster_project.core.settings.settings import Profile
+from dagster_project.intake.training_set.build import reduced
+from dagster_project.learning.encoders.backbone import as_input
+from dagster_project.learning.encoders.cpu_parallelism import few_threads
+from dagster_project.learning.encoders.device import device_of
+from dagster_project.learning.encoders.test_time_augmentation import embed_views, viewed_px
 
 _BATCH = 256
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dagster_project.params import Profile
+from dagster_project.core.settings.settings import Profile
 
 _LARGER = 1.5
 

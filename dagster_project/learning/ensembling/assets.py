@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
-from dagster_project.layout import ENCODERS
-from dagster_project.resources import LEARNERS, Root, as_counts, as_numbers, as_picture, as_table
+from dagster_project.core.dagster_helpers import LEARNERS, Root, as_counts, as_numbers, as_picture, as_table
+from dagster_project.core.paths import ENCODERS
 
 if TYPE_CHECKING:
-    from dagster_project.ensembling.champion import Gate
-    from dagster_project.ensembling.score import EnsembleSummary
+    from dagster_project.learning.ensembling.champion import Gate
+    from dagster_project.learning.ensembling.test_evaluation import EnsembleSummary
 
 GATE = "challenger_does_not_lose"
 
@@ -24,7 +24,7 @@ GATE = "challenger_does_not_lose"
 )
 def ensemble(root: Root) -> dg.MaterializeResult:
     """The challenger: calibrated members, chosen on validation only, scored once on the test split."""
-    from dagster_project.ensembling.ensemble import build_ensemble  # torch takes seconds to import
+    from dagster_project.learning.ensembling.ensemble import build_ensemble  # torch takes seconds to import
 
     layout = root.layout
     summary = build_ensemble(layout, root.params)
@@ -71,7 +71,7 @@ def ensemble(root: Root) -> dg.MaterializeResult:
 )
 def champion(root: Root) -> Iterator[dg.MaterializeResult]:
     """The promoted model, named by content hash in `models/champion.json`; it changes only through the gate."""
-    from dagster_project.ensembling.champion import promote
+    from dagster_project.learning.ensembling.champion import promote
 
     layout = root.layout
     gate = promote(layout, root.params)

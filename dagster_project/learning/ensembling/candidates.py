@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagster_project.ensembling.calibration import calibrated, fit_temperature
-from dagster_project.evaluation.labelled import LabelledSet
-from dagster_project.evaluation.linear_head import LinearHead, choose_linear_head
-from dagster_project.params import Params
+from dagster_project.core.settings.settings import Params
+from dagster_project.learning.ensembling.calibration import calibrated, fit_temperature
+from dagster_project.learning.evaluation.labelled import LabelledSet
+from dagster_project.learning.evaluation.linear_head import LinearHead, choose_linear_head
 
 
 @dataclass(frozen=True)

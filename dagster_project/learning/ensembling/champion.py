@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from dagster_project.ensembling.champion_file import champion_folder, champion_hash
-from dagster_project.ensembling.model import Model, load_model, refuse_other_regions
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.labelled import LabelledSet, load_labelled_set
-from dagster_project.evaluation.metrics import Interval, patient_bootstrap
-from dagster_project.files import content_hash, read_json, replacing_dir, write_json
-from dagster_project.layout import Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.views import viewed_px
-from dagster_project.training_set.build import gather_pictures
+from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import gather_pictures
+from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
+from dagster_project.learning.ensembling.model import Model, load_model, refuse_other_regions
+from dagster_project.learning.evaluation.labelled import LabelledSet, load_labelled_set
+from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
 
 log = logging.getLogger("raytruth")
 

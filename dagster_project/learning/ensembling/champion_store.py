@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import content_hash, read_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
 
 
 def champion_hash(layout: Layout) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dagster_project.layout import ENCODERS, SELF_SUPERVISED
+from dagster_project.core.paths import ENCODERS, SELF_SUPERVISED
 
 # The probes over several encoders, by name.
 JOINT: dict[str, tuple[str, ...]] = {

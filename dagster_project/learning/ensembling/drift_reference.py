@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dagster_project.evaluation.labelled import LabelledSet
-from dagster_project.files import read_table, write_array, write_table
-from dagster_project.ingestion.store import load_headers
-from dagster_project.layout import Layout
-from dagster_project.pictures import evenly
+from dagster_project.core.atomic_io import read_table, write_array, write_table
+from dagster_project.core.paths import Layout
+from dagster_project.core.plotting import evenly
+from dagster_project.intake.ingestion.batch.store import load_headers
+from dagster_project.learning.evaluation.labelled import LabelledSet
 
 METADATA = (
     *("modality", "photometric_interpretation", "view_position", "laterality", "patient_sex"),

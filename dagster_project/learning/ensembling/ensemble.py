@@ -7,21 +7,21 @@ from importlib.metadata import version
 
 from torch import nn
 
-from dagster_project.ensembling.candidates import fit_candidate, mixture
-from dagster_project.ensembling.fractions import evaluate_together
-from dagster_project.ensembling.joint import JOINT, side_by_side
-from dagster_project.ensembling.model import Member, Model, save_model
-from dagster_project.ensembling.model_card import model_card
-from dagster_project.ensembling.reference import reference_rows, save_reference
-from dagster_project.ensembling.score import EnsembleSummary, report, score
-from dagster_project.ensembling.selection import select_members
-from dagster_project.ensembling.unusual import fit_usual
-from dagster_project.evaluation.embeddings import load_embeddings
-from dagster_project.evaluation.labelled import load_labelled_set
-from dagster_project.files import content_hash, replacing_dir, write_text
-from dagster_project.layout import ENCODERS, Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.backbone import load_backbone
+from dagster_project.core.atomic_io import content_hash, replacing_dir, write_text
+from dagster_project.core.paths import ENCODERS, Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.learning.encoders.backbone import load_backbone
+from dagster_project.learning.ensembling.candidates import fit_candidate, mixture
+from dagster_project.learning.ensembling.concatenate_embeddings import JOINT, side_by_side
+from dagster_project.learning.ensembling.drift_reference import reference_rows, save_reference
+from dagster_project.learning.ensembling.label_efficiency import evaluate_together
+from dagster_project.learning.ensembling.mahalanobis import fit_usual
+from dagster_project.learning.ensembling.model import Member, Model, save_model
+from dagster_project.learning.ensembling.model_card import model_card
+from dagster_project.learning.ensembling.selection import select_members
+from dagster_project.learning.ensembling.test_evaluation import EnsembleSummary, report, score
+from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.evaluation.labelled import load_labelled_set
 
 log = logging.getLogger("raytruth")
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from dagster_project.ensembling.champion import load_champion
-from dagster_project.ensembling.champion_file import champion_folder, champion_hash
-from dagster_project.ensembling.model import Model
-from dagster_project.ensembling.onnx_model import load_onnx_model, write_onnx
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json, replacing_dir, write_json, write_text
-from dagster_project.ingestion.store import ingested_batches, open_pixels
-from dagster_project.layout import Layout
-from dagster_project.params import Params
-from dagster_project.pictures import evenly
-from dagster_project.pretraining.views import viewed_px
+from dagster_project.core.atomic_io import read_json, replacing_dir, write_json, write_text
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.plotting import evenly
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.ingestion.batch.store import ingested_batches, open_pixels
+from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.ensembling.champion import load_champion
+from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
+from dagster_project.learning.ensembling.model import Model
+from dagster_project.learning.ensembling.onnx_model import load_onnx_model, write_onnx
 
 ONNX, CARD, README = "model.onnx", "card.json", "README.md"
 _MOST_CHECKED = 300

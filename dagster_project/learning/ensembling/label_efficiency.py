@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from dagster_project.ensembling.candidates import fit_candidate, mixture
-from dagster_project.ensembling.joint import JOINT, side_by_side
-from dagster_project.evaluation.labelled import LabelledSet, draw_fraction
-from dagster_project.evaluation.linear_evaluation import prediction_table
-from dagster_project.evaluation.metrics import Interval, patient_bootstrap
-from dagster_project.layout import ENCODERS, SELF_SUPERVISED
-from dagster_project.params import Params
+from dagster_project.core.paths import ENCODERS, SELF_SUPERVISED
+from dagster_project.core.settings.settings import Params
+from dagster_project.learning.ensembling.candidates import fit_candidate, mixture
+from dagster_project.learning.ensembling.concatenate_embeddings import JOINT, side_by_side
+from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction
+from dagster_project.learning.evaluation.linear_evaluation import prediction_table
+from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
 
 # SupCon's encoder has seen every training label, so only what lacks it is honest about having few.
 MEANS: dict[str, tuple[str, ...]] = {

@@ -11,17 +11,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
-from dagster_project.ensembling.calibration import calibrated
-from dagster_project.ensembling.joint import side_by_side
-from dagster_project.ensembling.unusual import Usual
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.linear_head import LinearHead
-from dagster_project.files import read_json, write_json
-from dagster_project.layout import Layout
-from dagster_project.params import Params, Profile
-from dagster_project.pretraining.backbone import load_backbone, save_backbone
-from dagster_project.pretraining.embed import embed
-from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.core.atomic_io import read_json, write_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params, Profile
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.learning.encoders.backbone import load_backbone, save_backbone
+from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.ensembling.calibration import calibrated
+from dagster_project.learning.ensembling.concatenate_embeddings import side_by_side
+from dagster_project.learning.ensembling.mahalanobis import Usual
+from dagster_project.learning.evaluation.linear_head import LinearHead
 
 _HEAD = ("mean", "scale", "weight", "bias")
 _USUAL = ("means", "whiten", "quantiles")

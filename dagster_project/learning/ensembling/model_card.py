@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dagster_project.ensembling.model import Model
-from dagster_project.ensembling.score import EnsembleSummary
-from dagster_project.evaluation.labelled import LabelledSet
-from dagster_project.evaluation.metrics import Interval
-from dagster_project.files import content_hash
-from dagster_project.layout import SELF_SUPERVISED, Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.backbone import count_parameters
+from dagster_project.core.atomic_io import content_hash
+from dagster_project.core.paths import SELF_SUPERVISED, Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.learning.encoders.backbone import count_parameters
+from dagster_project.learning.ensembling.model import Model
+from dagster_project.learning.ensembling.test_evaluation import EnsembleSummary
+from dagster_project.learning.evaluation.labelled import LabelledSet
+from dagster_project.learning.evaluation.metrics import Interval
 
 
 def model_card(layout: Layout, params: Params, data: LabelledSet, model: Model, summary: EnsembleSummary) -> str:

@@ -18,11 +18,11 @@ from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 from torch import nn
 from torch.nn import functional as F
 
-from dagster_project.ensembling.model import Member, Model, Predictions
-from dagster_project.errors import RayTruthError
-from dagster_project.pretraining.backbone import as_input
-from dagster_project.pretraining.views import embed_views, viewed_px
-from dagster_project.training_set.build import reduced
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.training_set.build import reduced
+from dagster_project.learning.encoders.backbone import as_input
+from dagster_project.learning.encoders.test_time_augmentation import embed_views, viewed_px
+from dagster_project.learning.ensembling.model import Member, Model, Predictions
 
 OUTPUTS = ("probabilities", "unusual", "agreement", "embeddings")  # the fields of Predictions, in their order
 _OPSET = 17

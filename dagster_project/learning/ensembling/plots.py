@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dagster_project.ensembling.selective import Answers, AutoLabel, risk_coverage
-from dagster_project.files import write_text
-from dagster_project.pictures import drawing, evenly
+from dagster_project.core.atomic_io import write_text
+from dagster_project.core.plotting import drawing, evenly
+from dagster_project.learning.ensembling.selective import Answers, AutoLabel, risk_coverage
 
 _MOST_POINTS = 500
 _BINS = 15

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagster_project.evaluation.metrics import Interval, patient_bootstrap
-from dagster_project.params import Params
+from dagster_project.core.settings.settings import Params
+from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
 
 COVERAGES = (0.90, 0.95, 0.99)
 

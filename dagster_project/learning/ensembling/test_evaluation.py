@@ -8,17 +8,17 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from dagster_project.ensembling.calibration import calibrated
-from dagster_project.ensembling.candidates import Candidate, mixture
-from dagster_project.ensembling.pictures import draw_reliability, draw_risk_coverage
-from dagster_project.ensembling.selective import Answers, Selective, answers, evaluate_selective
-from dagster_project.evaluation.labelled import LabelledSet
-from dagster_project.evaluation.linear_evaluation import prediction_table
-from dagster_project.evaluation.metrics import Interval, calibration_error, patient_bootstrap, scores
-from dagster_project.evaluation.pictures import draw_confusion, draw_label_fractions
-from dagster_project.files import read_json, write_json, write_table
-from dagster_project.layout import Layout
-from dagster_project.params import Params
+from dagster_project.core.atomic_io import read_json, write_json, write_table
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.learning.ensembling.calibration import calibrated
+from dagster_project.learning.ensembling.candidates import Candidate, mixture
+from dagster_project.learning.ensembling.plots import draw_reliability, draw_risk_coverage
+from dagster_project.learning.ensembling.selective import Answers, Selective, answers, evaluate_selective
+from dagster_project.learning.evaluation.labelled import LabelledSet
+from dagster_project.learning.evaluation.linear_evaluation import prediction_table
+from dagster_project.learning.evaluation.metrics import Interval, calibration_error, patient_bootstrap, scores
+from dagster_project.learning.evaluation.plots import draw_confusion, draw_label_fractions
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pandas as pd
 
-from dagster_project.layout import ENCODERS
-from dagster_project.resources import LEARNERS, Root, as_picture, as_table
+from dagster_project.core.dagster_helpers import LEARNERS, Root, as_picture, as_table
+from dagster_project.core.paths import ENCODERS
 
 if TYPE_CHECKING:
-    from dagster_project.evaluation.linear_evaluation import EncoderEvaluation
+    from dagster_project.learning.evaluation.linear_evaluation import EncoderEvaluation
 
 
 @dg.asset(
@@ -23,7 +23,7 @@ def linear_evaluation(root: Root) -> dg.MaterializeResult:
 
     On the test split, against the labels as given there; intervals (95 %) resample patients.
     """
-    from dagster_project.evaluation.linear_evaluation import evaluate  # torch takes seconds to import
+    from dagster_project.learning.evaluation.linear_evaluation import evaluate  # torch takes seconds to import
 
     layout = root.layout
     results = evaluate(layout, root.params)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import write_array
-from dagster_project.layout import Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.backbone import load_backbone
-from dagster_project.pretraining.embed import embed
-from dagster_project.pretraining.views import viewed_px
-from dagster_project.training_set.build import gather_pictures, load_training_set
+from dagster_project.core.atomic_io import write_array
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import gather_pictures, load_training_set
+from dagster_project.learning.encoders.backbone import load_backbone
+from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 
 
 def embed_training_set(layout: Layout, params: Params, encoder: str) -> np.ndarray:

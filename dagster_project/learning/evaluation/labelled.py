@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.params import Params
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.build import class_numbers, load_training_set
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.build import class_numbers, load_training_set
 
 
 @dataclass(frozen=True)

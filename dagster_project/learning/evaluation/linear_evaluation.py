@@ -10,14 +10,14 @@ import pandas as pd
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
-from dagster_project.evaluation.embeddings import embed_training_set
-from dagster_project.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
-from dagster_project.evaluation.linear_head import LinearHead, choose_linear_head
-from dagster_project.evaluation.metrics import Interval, patient_bootstrap, scores
-from dagster_project.evaluation.pictures import draw_confusion, draw_embedding_map, draw_label_fractions
-from dagster_project.files import write_json, write_table
-from dagster_project.layout import ENCODERS, Layout
-from dagster_project.params import Evaluation, Params
+from dagster_project.core.atomic_io import write_json, write_table
+from dagster_project.core.paths import ENCODERS, Layout
+from dagster_project.core.settings.settings import Evaluation, Params
+from dagster_project.learning.evaluation.embeddings import embed_training_set
+from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
+from dagster_project.learning.evaluation.linear_head import LinearHead, choose_linear_head
+from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap, scores
+from dagster_project.learning.evaluation.plots import draw_confusion, draw_embedding_map, draw_label_fractions
 
 log = logging.getLogger("raytruth")
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from dagster_project.evaluation.softmax_regression import fit_softmax, rotated
+from dagster_project.learning.evaluation.softmax_regression import fit_softmax, rotated
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from dagster_project.evaluation.metrics import Interval
-from dagster_project.files import write_text
-from dagster_project.pictures import drawing, evenly
+from dagster_project.core.atomic_io import write_text
+from dagster_project.core.plotting import drawing, evenly
+from dagster_project.learning.evaluation.metrics import Interval
 
 _MOST_POINTS = 3000
 _MARKERS = "osD^v<>PX*hpd8"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pandas as pd
 
-from dagster_project.layout import CROSSFIT
-from dagster_project.pictures import drawing
-from dagster_project.resources import GPU, LEARNERS, Root, as_picture, as_table
+from dagster_project.core.dagster_helpers import GPU, LEARNERS, Root, as_picture, as_table
+from dagster_project.core.paths import CROSSFIT
+from dagster_project.core.plotting import drawing
 
 if TYPE_CHECKING:
-    from dagster_project.pretraining.encoder import EncoderSummary
+    from dagster_project.learning.pretraining.encoder import EncoderSummary
 
 _METHOD_OF = {
     "encoder_simclr": "simclr",
@@ -48,7 +48,7 @@ def encoders(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Mater
     Where labels are few the later two begin from `encoder_simclr`. That is no edge of the graph: within one step
     Dagster compares with the version from before the step, and would call them out of date for ever.
     """
-    from dagster_project.pretraining.pretrain import pretrain  # torch and Lightning take seconds to import
+    from dagster_project.learning.pretraining.pretrain import pretrain  # torch and Lightning take seconds to import
 
     chosen = {key.to_user_string() for key in context.selected_asset_keys}
     names = [name for name in _METHOD_OF if name in chosen]

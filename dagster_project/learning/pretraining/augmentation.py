@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from dagster_project.pretraining.cues import paste_cues
+from dagster_project.learning.pretraining.cues import paste_cues
 
 
 @dataclass(frozen=True)

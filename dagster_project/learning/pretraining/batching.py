@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from dagster_project.errors import RayTruthError
-from dagster_project.params import Profile
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.settings import Profile
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dagster_project.params import BYOL as Settings  # noqa: N811
-from dagster_project.pretraining.backbone import mlp
+from dagster_project.core.settings.settings import BYOL as Settings  # noqa: N811
+from dagster_project.learning.encoders.backbone import mlp
 
 
 class BYOL(nn.Module):

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json, replacing_dir, write_json
-from dagster_project.layout import CROSSFIT, Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.backbone import count_parameters, embedding_size, load_backbone, save_backbone
-from dagster_project.pretraining.batches import deal
-from dagster_project.pretraining.device import processes
-from dagster_project.pretraining.embed import embed
-from dagster_project.pretraining.self_training import labels_are_few, with_answers
-from dagster_project.pretraining.train import METHODS, SOURCE_MARGIN, Run, checkpoint_folder, train_encoder
-from dagster_project.pretraining.views import viewed_px
-from dagster_project.training_set.build import class_numbers, gather_pictures, load_training_set
+from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import CROSSFIT, Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import class_numbers, gather_pictures, load_training_set
+from dagster_project.learning.encoders.backbone import count_parameters, embedding_size, load_backbone, save_backbone
+from dagster_project.learning.encoders.device import processes
+from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.self_training import labels_are_few, with_answers
+from dagster_project.learning.pretraining.train import METHODS, SOURCE_MARGIN, Run, checkpoint_folder, train_encoder
 
 log = logging.getLogger("raytruth")
 _TAUGHT = ("supcon", "crossfit")  # methods that learn from labels

@@ -11,14 +11,14 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.utils.data import DataLoader
 
-from dagster_project.errors import RayTruthError
-from dagster_project.params import Profile
-from dagster_project.pretraining.augmentation import random_view
-from dagster_project.pretraining.batches import Batches
-from dagster_project.pretraining.byol import BYOL
-from dagster_project.pretraining.chunks import embed_in_chunks
-from dagster_project.pretraining.simclr import SimCLR
-from dagster_project.pretraining.supcon import SupCon
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.pretraining.augmentation import random_view
+from dagster_project.learning.pretraining.batching import Batches
+from dagster_project.learning.pretraining.byol import BYOL
+from dagster_project.learning.pretraining.gradient_caching import embed_in_chunks
+from dagster_project.learning.pretraining.simclr import SimCLR
+from dagster_project.learning.pretraining.supcon import SupCon
 
 log = logging.getLogger("raytruth")
 _SPREAD = 0x9E3779B1  # 2**32 over the golden ratio: multiples of it lie far apart modulo 2**32

@@ -12,13 +12,18 @@ import traceback
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import CROSSFIT, Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.device import processes
-from dagster_project.pretraining.encoder import EncoderSummary, encoder_names, pretrain_encoder, waits_for_simclr
-from dagster_project.pretraining.threads import encoders_at_once
-from dagster_project.progress import log
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import CROSSFIT, Layout
+from dagster_project.core.progress import log
+from dagster_project.core.settings.settings import Params
+from dagster_project.learning.encoders.cpu_parallelism import encoders_at_once
+from dagster_project.learning.encoders.device import processes
+from dagster_project.learning.pretraining.encoder import (
+    EncoderSummary,
+    encoder_names,
+    pretrain_encoder,
+    waits_for_simclr,
+)
 
 
 def pretrain(layout: Layout, params: Params, *methods: str) -> list[EncoderSummary]:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dagster_project.params import SimCLR as Settings
-from dagster_project.pretraining.backbone import mlp
+from dagster_project.core.settings.settings import SimCLR as Settings
+from dagster_project.learning.encoders.backbone import mlp
 
 
 class SimCLR(nn.Module):

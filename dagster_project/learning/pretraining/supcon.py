@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dagster_project.params import SupCon as Settings
-from dagster_project.pretraining.backbone import mlp
+from dagster_project.core.settings.settings import SupCon as Settings
+from dagster_project.learning.encoders.backbone import mlp
 
 
 class SupCon(nn.Module):

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dagster_project.params import SupCon as Settings
-from dagster_project.pretraining.supcon import SupCon
+from dagster_project.core.settings.settings import SupCon as Settings
+from dagster_project.learning.pretraining.supcon import SupCon
 
 _SMOOTHING = 0.1  # some labels are wrong: none is to be learned with certainty (Lukasik et al. 2020, arXiv 2003.02819)
 

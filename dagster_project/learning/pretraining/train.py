@@ -17,18 +17,18 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.strategies import DDPStrategy
 from torch import nn
 
-from dagster_project.errors import RayTruthError
-from dagster_project.params import Profile
-from dagster_project.pretraining.backbone import embedding_size, make_backbone
-from dagster_project.pretraining.batches import deal
-from dagster_project.pretraining.byol import BYOL
-from dagster_project.pretraining.classified import ClassifiedSupCon
-from dagster_project.pretraining.device import device_of, precision_of, processes
-from dagster_project.pretraining.module import Pretraining
-from dagster_project.pretraining.simclr import SimCLR
-from dagster_project.pretraining.supcon import SupCon
-from dagster_project.pretraining.threads import few_threads
-from dagster_project.progress import in_terminal
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.progress import in_terminal
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
+from dagster_project.learning.encoders.cpu_parallelism import few_threads
+from dagster_project.learning.encoders.device import device_of, precision_of, processes
+from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.byol import BYOL
+from dagster_project.learning.pretraining.module import Pretraining
+from dagster_project.learning.pretraining.simclr import SimCLR
+from dagster_project.learning.pretraining.supcon import SupCon
+from dagster_project.learning.pretraining.supcon_with_classifier import ClassifiedSupCon
 
 log = logging.getLogger("raytruth")
 METHODS = ("simclr", "byol", "supcon")

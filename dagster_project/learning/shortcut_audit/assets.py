@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.resources import LEARNERS, Root, as_picture, as_table
+from dagster_project.core.dagster_helpers import LEARNERS, Root, as_picture, as_table
 
 
 @dg.asset(
@@ -17,8 +17,8 @@ def shortcut_audit(root: Root) -> dg.MaterializeResult:
 
     The hidden centre is the positive control. Intervals (95 %) resample patients.
     """
-    from dagster_project.auditing.audit import audit_shortcuts  # torch takes seconds to import
-    from dagster_project.auditing.drawing import effects_table, traces_table
+    from dagster_project.learning.shortcut_audit.audit import audit_shortcuts  # torch takes seconds to import
+    from dagster_project.learning.shortcut_audit.plots import effects_table, traces_table
 
     layout = root.layout
     audit = audit_shortcuts(layout, root.params)

@@ -7,19 +7,19 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from dagster_project.auditing.drawing import draw_effects, draw_traces
-from dagster_project.auditing.traces import Trace, find_traces
-from dagster_project.auditing.treatments import treatments
-from dagster_project.ensembling.model import Model, load_model
-from dagster_project.ensembling.reference import reference_rows, with_metadata
-from dagster_project.evaluation.labelled import LabelledSet, load_labelled_set
-from dagster_project.evaluation.metrics import Interval, patient_bootstrap
-from dagster_project.files import write_json
-from dagster_project.layout import Layout
-from dagster_project.params import Params
-from dagster_project.pictures import draw_montage, evenly
-from dagster_project.progress import track
-from dagster_project.training_set.build import gather_pictures
+from dagster_project.core.atomic_io import write_json
+from dagster_project.core.paths import Layout
+from dagster_project.core.plotting import draw_montage, evenly
+from dagster_project.core.progress import track
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import gather_pictures
+from dagster_project.learning.ensembling.drift_reference import reference_rows, with_metadata
+from dagster_project.learning.ensembling.model import Model, load_model
+from dagster_project.learning.evaluation.labelled import LabelledSet, load_labelled_set
+from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
+from dagster_project.learning.shortcut_audit.attribute_probes import Trace, find_traces
+from dagster_project.learning.shortcut_audit.perturbations import treatments
+from dagster_project.learning.shortcut_audit.plots import draw_effects, draw_traces
 
 log = logging.getLogger("raytruth")
 _MOST = 2000

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from dagster_project.pretraining.cues import KINDS, paste_cues
+from dagster_project.learning.pretraining.cues import KINDS, paste_cues
 
 POSITIVE_CONTROL = "centre hidden"  # takes anatomy away: an audit that this does not show is blind
 _BAND = 0.08  # of the side

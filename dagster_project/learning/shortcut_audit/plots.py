@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from dagster_project.auditing.traces import Trace
-from dagster_project.files import write_text
-from dagster_project.pictures import drawing
+from dagster_project.core.atomic_io import write_text
+from dagster_project.core.plotting import drawing
+from dagster_project.learning.shortcut_audit.attribute_probes import Trace
 
 if TYPE_CHECKING:
-    from dagster_project.auditing.audit import Effect
+    from dagster_project.learning.shortcut_audit.audit import Effect
 
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:

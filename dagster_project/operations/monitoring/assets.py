@@ -6,9 +6,9 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from dagster_project.ingestion.store import open_pixels
-from dagster_project.pictures import draw_montage
-from dagster_project.resources import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.plotting import draw_montage
+from dagster_project.intake.ingestion.batch.store import open_pixels
 
 _SHOWN = 16
 
@@ -22,7 +22,7 @@ _SHOWN = 16
 )
 def batch_predictions(context: dg.AssetExecutionContext, root: Root) -> dg.MaterializeResult:
     """What the champion says of every picture of the batch."""
-    from dagster_project.monitoring.predict import predict_batch  # torch takes seconds to import
+    from dagster_project.operations.monitoring.predict import predict_batch  # torch takes seconds to import
 
     layout, batch = root.layout, context.partition_key
     table = predict_batch(layout, root.params, batch)
@@ -55,7 +55,7 @@ def batch_predictions(context: dg.AssetExecutionContext, root: Root) -> dg.Mater
 )
 def drift_report(context: dg.AssetExecutionContext, root: Root) -> dg.MaterializeResult:
     """Drift of the batch against what the champion was tested on, by cause, with Evidently's page."""
-    from dagster_project.monitoring.drift import measure_drift
+    from dagster_project.operations.monitoring.drift import measure_drift
 
     layout, batch = root.layout, context.partition_key
     drift = measure_drift(layout, root.params, batch)

@@ -21,14 +21,14 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from dagster_project.ensembling.champion_file import champion_folder, champion_hash
-from dagster_project.ensembling.reference import METADATA, load_reference, with_metadata
-from dagster_project.files import replacing, write_json
-from dagster_project.ingestion.store import load_patient_evidence
-from dagster_project.layout import Layout
-from dagster_project.monitoring.predict import load_predictions
-from dagster_project.params import Monitoring, Params
-from dagster_project.training_set.patient_links import person_of
+from dagster_project.core.atomic_io import replacing, write_json
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Monitoring, Params
+from dagster_project.intake.ingestion.batch.store import load_patient_evidence
+from dagster_project.intake.training_set.patient_links import person_of
+from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
+from dagster_project.learning.ensembling.drift_reference import METADATA, load_reference, with_metadata
+from dagster_project.operations.monitoring.predict import load_predictions
 
 log = logging.getLogger("raytruth")
 _RESAMPLES = 200

@@ -7,17 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from dagster_project.ensembling.champion import load_champion, refuse_champion_of_other_regions
-from dagster_project.ensembling.champion_file import champion_hash
-from dagster_project.ensembling.model import Model, Predictions, Predictor
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table, write_array, write_table
-from dagster_project.ingestion.store import load_headers, open_pixels
-from dagster_project.layout import Layout
-from dagster_project.monitoring.stored import predictions_stand
-from dagster_project.params import Params
-from dagster_project.progress import track
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.atomic_io import read_table, write_array, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.progress import track
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.learning.ensembling.champion import load_champion, refuse_champion_of_other_regions
+from dagster_project.learning.ensembling.champion_store import champion_hash
+from dagster_project.learning.ensembling.model import Model, Predictions, Predictor
+from dagster_project.operations.monitoring.stored import predictions_stand
 
 _BLOCK = 1024
 

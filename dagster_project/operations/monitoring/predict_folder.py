@@ -12,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 
-from dagster_project.ensembling.champion import load_champion
-from dagster_project.ensembling.model import Predictor, refuse_other_regions
-from dagster_project.ensembling.onnx_model import load_onnx_model
-from dagster_project.errors import RayTruthError
-from dagster_project.files import replacing
-from dagster_project.ingestion.scoring import Scorable, read_for_scoring
-from dagster_project.layout import Layout
-from dagster_project.monitoring.predict import class_probabilities, first_choice
-from dagster_project.params import Params
+from dagster_project.core.atomic_io import replacing
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.ingestion.batch.folder_reader import Scorable, read_for_scoring
+from dagster_project.learning.ensembling.champion import load_champion
+from dagster_project.learning.ensembling.model import Predictor, refuse_other_regions
+from dagster_project.learning.ensembling.onnx_model import load_onnx_model
+from dagster_project.operations.monitoring.predict import class_probabilities, first_choice
 
 _BLOCK = 1024
 

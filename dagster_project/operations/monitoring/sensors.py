@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from dagster_project.layout import Layout
-from dagster_project.monitoring.retrain import drifted_batches, needs_monitoring, something_to_learn
-from dagster_project.params import Params
-from dagster_project.resources import Root
+from dagster_project.core.dagster_helpers import Root
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.operations.retraining.policy import drifted_batches, needs_monitoring, something_to_learn
 
 MONITOR = dg.define_asset_job(
     "monitor_batch",

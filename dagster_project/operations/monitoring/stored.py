@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dagster_project.ensembling.champion_file import champion_hash
-from dagster_project.files import read_table
-from dagster_project.ingestion.store import load_headers
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.store import load_headers
+from dagster_project.learning.ensembling.champion_store import champion_hash
 
 
 def predictions_stand(layout: Layout, batch: str) -> bool:

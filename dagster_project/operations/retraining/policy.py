@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dagster_project.ensembling.champion_file import champion_hash
-from dagster_project.files import content_hash, read_json
-from dagster_project.ingestion.store import ingested_batches
-from dagster_project.layout import Layout
-from dagster_project.ledger import correct_labels, load_corrected_labels, load_verdicts
-from dagster_project.monitoring.stored import predictions_stand
-from dagster_project.training_set.build import load_training_set, why_refused
+from dagster_project.core.atomic_io import content_hash, read_json
+from dagster_project.core.ledger import correct_labels, load_corrected_labels, load_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.store import ingested_batches
+from dagster_project.intake.training_set.build import load_training_set, why_refused
+from dagster_project.learning.ensembling.champion_store import champion_hash
+from dagster_project.operations.monitoring.stored import predictions_stand
 
 
 def drifted_batches(layout: Layout) -> dict[str, str]:

@@ -11,16 +11,25 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from benchmarks.decoders import grey_levels_off, reduced, ways_of
-from benchmarks.full_size import SYNTAXES, compressed, write_full_size
-from benchmarks.index_tables import STAGES, write_root
-from benchmarks.ingestion import DECODE, MONAI, NOT_PLAIN, UNCLEAN, header_ways, not_plain, picture_ways, whole_batches
-from benchmarks.ingestion_memory import one_batch
+from benchmarks.intake.decoders import grey_levels_off, reduced, ways_of
+from benchmarks.intake.full_size import SYNTAXES, compressed, write_full_size
+from benchmarks.intake.index_tables import STAGES, write_root
+from benchmarks.intake.ingestion import (
+    DECODE,
+    MONAI,
+    NOT_PLAIN,
+    UNCLEAN,
+    header_ways,
+    not_plain,
+    picture_ways,
+    whole_batches,
+)
+from benchmarks.intake.ingestion_memory import one_batch
 from benchmarks.memory import watched
 from benchmarks.paired import OURS, compare
 from benchmarks.results import shipped_params
-from dagster_project.ingestion.plain_header import plain_header
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.headers.fast_header import plain_header
 
 SHAPE = (150, 120)
 

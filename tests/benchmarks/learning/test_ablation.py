@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from support.trained import Trained, trained_root
 
-from benchmarks.ablation import changed, measure, validation_scores
-from dagster_project.evaluation.labelled import load_labelled_set
+from benchmarks.learning.ablation import changed, measure, validation_scores
+from dagster_project.learning.evaluation.labelled import load_labelled_set
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import yaml
 from statsmodels.stats.contingency_tables import mcnemar as of_statsmodels
 from support.trained import Trained, trained_root
 
-from benchmarks import peers
-from benchmarks.comparison import compare, main, mcnemar, mcnemar_counts, scored
-from dagster_project.ensembling.fractions import MEANS
-from dagster_project.ensembling.joint import JOINT
-from dagster_project.files import write_table
-from dagster_project.layout import ENCODERS
+from benchmarks.learning import peers
+from benchmarks.learning.comparison import compare, main, mcnemar, mcnemar_counts, scored
+from dagster_project.core.atomic_io import write_table
+from dagster_project.core.paths import ENCODERS
+from dagster_project.learning.ensembling.concatenate_embeddings import JOINT
+from dagster_project.learning.ensembling.label_efficiency import MEANS
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from support.trained import Trained, trained_root
 
-from benchmarks.few_labels import predictions, with_few_labels
-from dagster_project.evaluation.labelled import load_labelled_set
-from dagster_project.files import read_json
+from benchmarks.learning.few_labels import predictions, with_few_labels
+from dagster_project.core.atomic_io import read_json
+from dagster_project.learning.evaluation.labelled import load_labelled_set
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.linear_evaluation import drawn, measure
+from benchmarks.learning.linear_evaluation import drawn, measure
 from benchmarks.results import code_version, hardware, save, shipped_params
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import pretraining_gpu
-from benchmarks.pretraining_gpu import METHODS, Clock, Plan, main
+from benchmarks.learning import pretraining_gpu
+from benchmarks.learning.pretraining_gpu import METHODS, Clock, Plan, main
 
 
 def test_it_runs_from_the_command_line_on_a_cpu(

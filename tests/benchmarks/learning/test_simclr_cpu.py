@@ -7,10 +7,10 @@ import pytest
 import torch
 from support.archive import pattern
 
-from benchmarks.plain_pipeline import TwoViews, monai_view, pillow_view, pretrain_plainly
+from benchmarks.learning.plain_pipeline import TwoViews, monai_view, pillow_view, pretrain_plainly
+from benchmarks.learning.simclr_cpu import OURS, compare
 from benchmarks.results import shipped_params
-from benchmarks.simclr_cpu import OURS, compare
-from dagster_project.params import Profile
+from dagster_project.core.settings.settings import Profile
 
 PICTURES = np.stack([pattern(k % 5, np.random.default_rng(k), 40) for k in range(8)])
 

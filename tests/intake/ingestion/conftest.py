@@ -10,8 +10,8 @@ import pytest
 from support.exports import BATCH, write_mixed_export
 from support.roots import params_of, small_root
 
-from dagster_project.ingestion.batch import ingest
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import ingest
 
 
 @pytest.fixture(scope="session")

@@ -11,15 +11,15 @@ from random import Random
 
 import pytest
 
-from dagster_project.ingestion.batch_index import BatchIndex, batch_index
-from dagster_project.ingestion.headers import HeaderRead, Identity
-from dagster_project.ingestion.staged_pixels import StagedPicture
+from dagster_project.intake.ingestion.batch.batch_index import BatchIndex, batch_index
+from dagster_project.intake.ingestion.batch.staged_pixels import StagedPicture
+from dagster_project.intake.ingestion.headers.header_reader import HeaderRead, Identity
 
 WHO = Identity("1.2", "3.4", "5.6", "patient")
 FILLING = """
 import sys
 from pathlib import Path
-from dagster_project.ingestion.disk_index import disk_index
+from dagster_project.intake.ingestion.batch.disk_index import disk_index
 try:
     with disk_index(Path(sys.argv[1])) as database:
         database.execute("CREATE TABLE t (x)")

@@ -8,17 +8,17 @@ import pytest
 from support.readers import PSEUDONYMS
 from support.roots import where_found
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json
-from dagster_project.ingestion.register import (
+from dagster_project.core.atomic_io import read_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.batch_registry import (
     batch_name_for,
     forget,
     register,
     registered_batches,
     registered_source,
 )
-from dagster_project.ingestion.sources import list_files
-from dagster_project.layout import Layout
+from dagster_project.intake.ingestion.headers.sources import list_files
 
 
 @pytest.fixture

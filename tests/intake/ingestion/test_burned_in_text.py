@@ -12,13 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 from support.dicoms import radiograph, save
 from support.readers import source_file
 
-from benchmarks.planted_text import FONTS, INKS, plant
-from dagster_project.ingestion.burned_in_text import Box, _is_one_letter, text_boxes, without_text
-from dagster_project.ingestion.cleaning import clean
-from dagster_project.ingestion.letterbox import fitted
-from dagster_project.ingestion.pixels import PixelReader
-from dagster_project.phantom.contact_sheet import displayed
-from dagster_project.phantom.hospital import write_hospital
+from benchmarks.intake.planted_text import FONTS, INKS, plant
+from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader
+from dagster_project.intake.ingestion.cleaning.burned_in_text import Box, _is_one_letter, text_boxes, without_text
+from dagster_project.intake.ingestion.cleaning.cleaning import clean
+from dagster_project.intake.ingestion.pixels.letterbox import fitted
+from raytruth_phantom.contact_sheet import displayed
+from raytruth_phantom.hospital import write_hospital
 
 
 def limb(rows: int = 1200, columns: int = 900) -> np.ndarray:
@@ -158,7 +158,7 @@ def test_the_search_loads_no_opencv_and_needs_no_network(tmp_path: Path) -> None
         "from PIL import Image, ImageDraw, ImageFont\n"
         "page = Image.new('F', (600, 400), 30.0)\n"
         "ImageDraw.Draw(page).text((20, 20), 'MUELLER HANS', fill=255.0, font=ImageFont.load_default(30))\n"
-        "from dagster_project.ingestion.burned_in_text import text_boxes\n"
+        "from dagster_project.intake.ingestion.cleaning.burned_in_text import text_boxes\n"
         "print(len(text_boxes(np.asarray(page))), sorted({'cv2', 'shapely', 'pyclipper'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -14,8 +14,14 @@ from support.archive import smooth_picture
 from support.dicoms import radiograph, save
 from support.readers import read_pixels
 
-from dagster_project.ingestion.cleaning import Cleaned, clean, content_box, declared_field, without_marks
-from dagster_project.ingestion.letterbox import fitted
+from dagster_project.intake.ingestion.cleaning.cleaning import (
+    Cleaned,
+    clean,
+    content_box,
+    declared_field,
+    without_marks,
+)
+from dagster_project.intake.ingestion.pixels.letterbox import fitted
 
 SIDE = 128
 SLOWLY_AT_FIRST = settings(deadline=None)  # the networks that find text are loaded at the first

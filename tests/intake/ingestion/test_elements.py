@@ -17,7 +17,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from support.dicoms import radiograph, save
 from support.hostile import element, spliced, tag_of, with_value
 
-from dagster_project.ingestion.elements import (
+from dagster_project.intake.ingestion.headers.elements import (
     byte_order,
     decimal,
     integer,
@@ -28,7 +28,7 @@ from dagster_project.ingestion.elements import (
     refusing,
     text,
 )
-from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 
 
 def refusal(path: Path) -> str:

@@ -15,15 +15,15 @@ from support.exports import BATCH
 from support.readers import PSEUDONYMS
 from support.roots import params_of
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_table
-from dagster_project.ingestion import scoring as module
-from dagster_project.ingestion.batch import ingest
-from dagster_project.ingestion.pixels import PixelRead, PixelReader
-from dagster_project.ingestion.scoring import read_for_scoring
-from dagster_project.ingestion.sources import SourceFile
-from dagster_project.ingestion.store import open_pixels
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import content_hash, read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch import folder_reader as module
+from dagster_project.intake.ingestion.batch.folder_reader import read_for_scoring
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.ingestion.batch.pixel_reader import PixelRead, PixelReader
+from dagster_project.intake.ingestion.batch.store import open_pixels
+from dagster_project.intake.ingestion.headers.sources import SourceFile
 
 
 def test_pictures_and_instances_are_those_of_an_ingestion_and_the_root_stays_as_it_was(

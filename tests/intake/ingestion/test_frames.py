@@ -17,10 +17,10 @@ from support.jpeg import flat_blocks
 from support.mutations import valid
 from support.readers import read_pixels
 
-from dagster_project.ingestion.decoding import decode
-from dagster_project.ingestion.elements import open_dataset
-from dagster_project.ingestion.frames import only_frame
-from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.elements import open_dataset
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.pixels.decoding import decode
+from dagster_project.intake.ingestion.pixels.frames import only_frame
 
 COMPRESSED = ("rle", "jpeg-ls", "jpeg 2000", "jpeg lossless", "jpeg", "jpeg extended")
 TABLES: dict[str, Callable[[list[bytes]], list[int]]] = {

@@ -17,12 +17,12 @@ from support.mutations import KINDS, SYNTAXES, Mutation, Recipe, random_recipe, 
 from support.readers import outcome, source_file
 from support.roots import params_of
 
-from dagster_project.files import read_table
-from dagster_project.ingestion.batch import ingest
-from dagster_project.ingestion.reasons import REASONS, verdict_of
-from dagster_project.ingestion.store import load_headers, open_pixels
-from dagster_project.ingestion.workers import Limits
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
+from dagster_project.intake.ingestion.headers.reasons import REASONS, verdict_of
+from dagster_project.intake.ingestion.headers.sandbox import Limits
 
 FILES, BATCH = 120, "damaged"
 LIMITS = Limits(1, 2048, 30)

@@ -17,8 +17,8 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from support.dicoms import picture, radiograph, save
 from support.levels import on_levels
 
-from dagster_project.ingestion.elements import open_dataset
-from dagster_project.ingestion.grayscale import rescaled, windowed
+from dagster_project.intake.ingestion.headers.elements import open_dataset
+from dagster_project.intake.ingestion.pixels.grayscale import rescaled, windowed
 
 STORED = picture(3)  # 200..3800
 EMPTY = Dataset()

@@ -17,11 +17,11 @@ from support.hostile import with_value
 from support.readers import HEADERS, PIXELS, PSEUDONYMS, read_header, source_file
 from support.taxonomies import own_taxonomy
 
-from dagster_project.ingestion.headers import HeaderReader, Identity
-from dagster_project.ingestion.pseudonyms import Pseudonyms
-from dagster_project.ingestion.sources import SourceFile
-from dagster_project.ingestion.tables import HEADER_COLUMNS
-from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
+from dagster_project.intake.ingestion.batch.tables import HEADER_COLUMNS
+from dagster_project.intake.ingestion.headers.header_reader import HeaderReader, Identity
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
+from dagster_project.intake.ingestion.headers.sources import SourceFile
+from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES
 
 pytestmark = [  # we write what the standard forbids
     pytest.mark.filterwarnings("ignore:Invalid value for VR"),

@@ -13,9 +13,9 @@ from pydicom.uid import JPEG2000Lossless, generate_uid
 from support.dicoms import picture, radiograph, save
 from support.hostile import deflated, with_value
 
-from dagster_project.ingestion.elements import open_dataset
-from dagster_project.ingestion.oddities import odd_content, odd_header
-from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.elements import open_dataset
+from dagster_project.intake.ingestion.headers.header_warnings import odd_content, odd_header
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 
 
 def header(folder: Path, **elements: Any) -> list[str]:

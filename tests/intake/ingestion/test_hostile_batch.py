@@ -12,9 +12,9 @@ from support.hostile import ITEM_END, OPEN_ITEM, SEQUENCE_END, UNDEFINED, deflat
 from support.mutations import Mutation, Recipe
 from support.roots import params_of, where_found
 
-from dagster_project.files import content_hash, read_table
-from dagster_project.ingestion.batch import ingest
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import content_hash, read_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import ingest
 
 NAMES = [
     b"-rf",

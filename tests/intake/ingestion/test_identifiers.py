@@ -11,12 +11,12 @@ from pydicom.sequence import Sequence
 from support.dicoms import radiograph, save
 from support.roots import params_of, small_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table
-from dagster_project.ingestion.batch import ingest
-from dagster_project.layout import Layout
-from dagster_project.privacy.identities import NAME, NUMBER, STAFF, UID, identities_of
-from dagster_project.privacy.scan import scan
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.privacy.identities import NAME, NUMBER, STAFF, UID, identities_of
+from dagster_project.intake.privacy.scan import scan
 
 STUDY = "1.2.276.0.7230010.3.1.2.{}"
 

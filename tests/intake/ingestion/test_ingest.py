@@ -19,21 +19,21 @@ from support.exports import BATCH, GOOD, ODD_FILES, PICTURES
 from support.readers import PIXELS, source_file
 from support.roots import params_of, where_found
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json, read_table
-from dagster_project.ingestion.batch import BatchSummary, ingest
-from dagster_project.ingestion.store import ingested_batches, load_headers, open_pixels
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import content_hash, read_json, read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import BatchSummary, ingest
+from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
 
 SMALLEST_FILE = 20_000  # bytes that no file may pass on a full disk; the staged pictures take more
-RAYTRUTH = "from dagster_project.cli import main; main()"
+RAYTRUTH = "from dagster_project.cli.main import main; main()"
 PLAIN = """
 import sys
 from pathlib import Path
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.batch import ingest
-from dagster_project.layout import Layout
-from dagster_project.params import load_params
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import load_params
 layout = Layout(Path(sys.argv[2]))
 try:
     ingest(layout, load_params(layout.params), Path(sys.argv[4]), sys.argv[6])

@@ -26,10 +26,10 @@ from support.interrupted import (
 )
 from support.roots import params_of
 
-from dagster_project.files import content_hash
-from dagster_project.ingestion.batch import ingest
-from dagster_project.ingestion.store import ingested_batches
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import content_hash
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.ingestion.batch.store import ingested_batches
 
 KILLS = 12
 ROOM = [8, 40, 56, 200]  # KiB left for a batch that takes about 70 with its staging

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dagster_project.ingestion.shown import Covered, Place, Shown
+from dagster_project.intake.ingestion.pixels.lazy_image import Covered, Place, Shown
 
 PLACES: list[Place] = [
     slice(None),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dagster_project.ingestion.letterbox import fitted, sketched, sketched_and_fitted
+from dagster_project.intake.ingestion.pixels.letterbox import fitted, sketched, sketched_and_fitted
 
 SHAPES = [(2500, 2048), (960, 125), (250, 96), (97, 1000), (65, 64), (64, 64), (3, 700), (1, 300), (1000, 1)]
 

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from dagster_project.ingestion.text_graphs import folded
+from dagster_project.intake.ingestion.cleaning.onnx_graph_rewrites import folded
 
 MODELS = Path((find_spec("rapidocr_onnxruntime").submodule_search_locations or [""])[0]) / "models"  # type: ignore[union-attr]
 NETWORKS = {"ch_PP-OCRv4_det_infer": (96, 160), "ch_PP-OCRv4_rec_infer": (48, 200)}

@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import FileDataset
 from support.dicoms import picture, radiograph, save
 
-from dagster_project.ingestion.burned_in_text import text_boxes
-from dagster_project.ingestion.display import Original, OriginalReader, Wanted
-from dagster_project.ingestion.pixels import PixelReader
-from dagster_project.ingestion.pseudonyms import Pseudonyms
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.sources import SourceFile
+from dagster_project.intake.ingestion.batch.original_image import Original, OriginalReader, Wanted
+from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader
+from dagster_project.intake.ingestion.cleaning.burned_in_text import text_boxes
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.sources import SourceFile
 
 PSEUDONYMS = Pseudonyms(b"k" * 32)
 READER = OriginalReader(PSEUDONYMS, (0.5, 99.5), clean=False, max_megapixels=20)

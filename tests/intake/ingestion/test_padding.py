@@ -12,9 +12,9 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from support.dicoms import picture, radiograph, save
 from support.levels import stretched
 
-from dagster_project.ingestion.decoding import decode
-from dagster_project.ingestion.elements import open_dataset
-from dagster_project.ingestion.pixels import displayed
+from dagster_project.intake.ingestion.batch.pixel_reader import displayed
+from dagster_project.intake.ingestion.headers.elements import open_dataset
+from dagster_project.intake.ingestion.pixels.decoding import decode
 
 ROWS, COLUMNS = np.mgrid[0:80, 0:60]
 CORNER = (ROWS + COLUMNS < 12) | (ROWS + COLUMNS > 126)  # 3 %, as after a rotation

@@ -14,13 +14,13 @@ from support.dicoms import picture, radiograph, save
 from support.readers import PSEUDONYMS, read_header
 from support.roots import params_of, small_root, where_found
 
-from dagster_project.files import content_hash, read_table
-from dagster_project.ingestion.batch import ingest
-from dagster_project.ingestion.patient_evidence import Evidence
-from dagster_project.ingestion.plain_header import plain_header
-from dagster_project.layout import Layout
-from dagster_project.privacy.identities import NUMBER, identities_of
-from dagster_project.training_set.patient_links import person_of
+from dagster_project.core.atomic_io import content_hash, read_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.ingestion.headers.fast_header import plain_header
+from dagster_project.intake.ingestion.headers.patient_evidence import Evidence
+from dagster_project.intake.privacy.identities import NUMBER, identities_of
+from dagster_project.intake.training_set.patient_links import person_of
 
 
 @pytest.fixture

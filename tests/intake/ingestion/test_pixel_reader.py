@@ -31,10 +31,10 @@ from support.hostile import deflated
 from support.levels import on_levels, stretched
 from support.readers import PIXELS, SIDE, read_pixels, source_file
 
-from dagster_project.ingestion.decoding import decode
-from dagster_project.ingestion.letterbox import centred, fitted
-from dagster_project.ingestion.pixels import PixelRead, presented
-from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.intake.ingestion.batch.pixel_reader import PixelRead, presented
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.pixels.decoding import decode
+from dagster_project.intake.ingestion.pixels.letterbox import centred, fitted
 
 STORED = picture(5)
 LOSSLESS = (RLELossless, JPEGLSLossless, JPEG2000Lossless)

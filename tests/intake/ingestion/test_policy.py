@@ -38,8 +38,8 @@ from support.hostile import (
 )
 from support.readers import Outcome, outcome
 
-from dagster_project.ingestion.reasons import REASONS
-from dagster_project.ingestion.sources import list_files
+from dagster_project.intake.ingestion.headers.reasons import REASONS
+from dagster_project.intake.ingestion.headers.sources import list_files
 
 Make = Callable[[Path], object]
 OTHER_CLASSES = {

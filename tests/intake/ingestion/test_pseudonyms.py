@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.pseudonyms import Pseudonyms, load_pseudonyms
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms, load_pseudonyms
 
 KEY = b"\x01" * 32
 ONE, OTHER = Pseudonyms(KEY), Pseudonyms(b"\x02" * 32)
 LOAD = (
-    "import sys; from pathlib import Path; from dagster_project.ingestion.pseudonyms import load_pseudonyms as load\n"
+    "import sys; from pathlib import Path\n"
+    "from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms as load\n"
 )
 VALUES = st.lists(st.text(st.characters(exclude_characters="\0"), max_size=5), min_size=1, max_size=3)
 

@@ -14,11 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from dagster_project.files import content_hash, read_table, write_table
-from dagster_project.ingestion import publish as publishing
-from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging
-from dagster_project.ingestion.store import ingested_batches, load_headers, open_pixels
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import content_hash, read_table, write_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch import publish as publishing
+from dagster_project.intake.ingestion.batch.publish import clear_staging, is_published, publish, stage, start_staging
+from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
 
 NEW, OLD = "new", "old"
 MOVES = 11  # at most this many files are moved into place while a batch is published

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.ingestion.reasons import QUARANTINE, REASONS, SKIP, WARN, RefusedFile, verdict_of
+from dagster_project.intake.ingestion.headers.reasons import QUARANTINE, REASONS, SKIP, WARN, RefusedFile, verdict_of
 
 CODES = st.lists(st.sampled_from(sorted(REASONS)), max_size=5)
 

@@ -32,8 +32,8 @@ from support.work import (
     process_id,
 )
 
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.workers import AHEAD, ContainedWorker, Limits, contained_map
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.sandbox import AHEAD, ContainedWorker, Limits, contained_map
 
 ONE, TWO = Limits(1, 1024, 1.5), Limits(2, 1024, 1.5)
 GOOD = [f"item {i}" for i in range(9)]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from support.readers import PSEUDONYMS
 
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.sources import fingerprint, list_files, stamp
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.ingestion.headers.sources import fingerprint, list_files, stamp
 
 
 @pytest.fixture

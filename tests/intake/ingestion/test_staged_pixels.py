@@ -10,10 +10,15 @@ import pytest
 from support.dicoms import radiograph, save
 from support.readers import PIXELS, SIDE, source_file
 
-from dagster_project.ingestion import staged_pixels
-from dagster_project.ingestion.sources import SourceFile
-from dagster_project.ingestion.staged_pixels import StagedPicture, copy_pictures, read_pixels, staged_pictures
-from dagster_project.ingestion.workers import Limits
+from dagster_project.intake.ingestion.batch import staged_pixels
+from dagster_project.intake.ingestion.batch.staged_pixels import (
+    StagedPicture,
+    copy_pictures,
+    read_pixels,
+    staged_pictures,
+)
+from dagster_project.intake.ingestion.headers.sandbox import Limits
+from dagster_project.intake.ingestion.headers.sources import SourceFile
 
 LIMITS = Limits(1, 2048, 60)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from support.archive import patients_of, put_batch
 
-from dagster_project.files import write_array, write_table
-from dagster_project.ingestion.store import ingested_batches, load_headers, open_pixels
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import write_array, write_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
 
 
 def test_a_batch_counts_as_ingested_when_it_has_headers_and_pixels(tmp_path: Path) -> None:

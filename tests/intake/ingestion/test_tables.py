@@ -11,13 +11,13 @@ from support.exports import BATCH
 from support.readers import HEADERS, PSEUDONYMS, source_file
 from support.roots import params_of
 
-from dagster_project.files import read_table, write_table
-from dagster_project.ingestion import tables
-from dagster_project.ingestion.batch import ingest
-from dagster_project.ingestion.batch_index import batch_index
-from dagster_project.ingestion.sources import SourceFile
-from dagster_project.ingestion.staged_pixels import StagedPicture
-from dagster_project.ingestion.tables import (
+from dagster_project.core.atomic_io import read_table, write_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch import tables
+from dagster_project.intake.ingestion.batch.batch_index import batch_index
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.ingestion.batch.staged_pixels import StagedPicture
+from dagster_project.intake.ingestion.batch.tables import (
     EVIDENCE_COLUMNS,
     FILE_COLUMNS,
     HEADER_COLUMNS,
@@ -26,7 +26,7 @@ from dagster_project.ingestion.tables import (
     QUARANTINE_COLUMNS,
     batch_tables,
 )
-from dagster_project.layout import Layout
+from dagster_project.intake.ingestion.headers.sources import SourceFile
 
 COLUMNS = {
     "headers": HEADER_COLUMNS,

@@ -10,9 +10,9 @@ from hypothesis.extra.numpy import arrays
 from pydicom.dataset import FileDataset
 from support.dicoms import picture, radiograph
 
-from dagster_project.ingestion.contrast import stretch
-from dagster_project.ingestion.levels import Levels, levels_of, painted
-from dagster_project.ingestion.pixels import presented
+from dagster_project.intake.ingestion.batch.pixel_reader import presented
+from dagster_project.intake.ingestion.pixels.contrast import stretch
+from dagster_project.intake.ingestion.pixels.value_histogram import Levels, levels_of, painted
 
 WINDOW = {"WindowCenter": "2000", "WindowWidth": "1500"}
 BLANKING = {"WindowCenter": "2000", "WindowWidth": "3"}

@@ -11,9 +11,9 @@ import pytest
 from support.orthanc import PASSWORD, USER, Orthanc, free_port, need_orthanc, orthanc
 from support.pacs import configure, described, redated
 
-from dagster_project.layout import Layout
-from dagster_project.phantom.hospital import write_hospital
-from dagster_project.versioning.init import template
+from dagster_project.cli.init import template
+from dagster_project.core.paths import Layout
+from raytruth_phantom.hospital import write_hospital
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from support.readers import outcome, source_file
 from support.receiver import HERE, receiving, storescu
 from support.roots import params_of
 
-from dagster_project.layout import Layout
-from dagster_project.pacs.pull import pull
+from dagster_project.core.paths import Layout
+from dagster_project.intake.pacs.pull import pull
 
 pytestmark = pytest.mark.pacs
 # syntax -> its name among the valid files, storescu's option that proposes it

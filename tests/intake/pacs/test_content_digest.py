@@ -12,7 +12,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from support.dicoms import code, radiograph, save
 
-from dagster_project.pacs.sameness import content_digest
+from dagster_project.intake.pacs.content_digest import content_digest
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR")  # as Arrivals does
 

@@ -15,10 +15,10 @@ from support.pacs import change, configure, described, uid_of
 from support.receiver import receiving, storescu
 from support.roots import params_of, small_root
 
-from dagster_project.files import read_table
-from dagster_project.pacs.assets import key_of
-from dagster_project.pacs.pull import pull
-from dagster_project.privacy.scan import scan
+from dagster_project.core.atomic_io import read_table
+from dagster_project.intake.pacs.assets import key_of
+from dagster_project.intake.pacs.pull import pull
+from dagster_project.intake.privacy.scan import scan
 
 pytestmark = [pytest.mark.slow, pytest.mark.daemon, pytest.mark.pacs]
 HEADERS = dg.AssetKey("radiograph_headers")

@@ -14,17 +14,17 @@ from support.orthanc import Orthanc
 from support.pacs import configure, uid_of
 from support.roots import params_of, small_root
 
-from dagster_project.files import read_table
-from dagster_project.ingestion.batch import ingest
-from dagster_project.ingestion.sensors import inbox
-from dagster_project.layout import Layout
-from dagster_project.pacs.arrivals import Arrivals, make_private
-from dagster_project.pacs.assets import key_of, pacs_assets
-from dagster_project.pacs.resources import Pacs
-from dagster_project.pacs.sensors import pacs_sensors
-from dagster_project.pacs.state import State
-from dagster_project.params import PacsParams
-from dagster_project.resources import BATCHES, Root
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.dagster_helpers import BATCHES, Root
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import PacsParams
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.ingestion.sensors import inbox
+from dagster_project.intake.pacs.assets import key_of, pacs_assets
+from dagster_project.intake.pacs.incoming_batch import Arrivals, make_private
+from dagster_project.intake.pacs.resources import Pacs
+from dagster_project.intake.pacs.sensors import pacs_sensors
+from dagster_project.intake.pacs.state import State
 
 
 def pacs_params(root: Layout) -> PacsParams:

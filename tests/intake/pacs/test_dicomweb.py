@@ -20,12 +20,12 @@ from support.pacs import configure, uid_of, uids_in
 from support.roots import params_of
 from support.tls_relay import tls_relay
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.pacs import archive
-from dagster_project.pacs.archive import Archive, Instance, RefusedObject, Unanswered
-from dagster_project.pacs.pull import pull
-from dagster_project.pacs.sources import open_archive
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.pacs import client
+from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, Unanswered
+from dagster_project.intake.pacs.connect import open_archive
+from dagster_project.intake.pacs.pull import pull
 
 DAY = date(2026, 3, 1)
 OBJECT = Instance("1.2", "1.2.3", "1.2.3.4")
@@ -88,7 +88,7 @@ class Server:
 
 @pytest.fixture
 def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(archive, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
     server = Server()
     yield server
     server.close()

@@ -10,10 +10,10 @@ from support.orthanc import need_orthanc, orthanc
 from support.pacs import configure, described, uid_of, uids_in
 from support.roots import params_of
 
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.pacs import archive
-from dagster_project.pacs.pull import pull
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.pacs import client
+from dagster_project.intake.pacs.pull import pull
 
 pytestmark = pytest.mark.pacs
 
@@ -22,7 +22,7 @@ def test_over_tls_both_sides_must_know_each_other(
     root: Layout, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need_orthanc()
-    monkeypatch.setattr(archive, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
     ours, theirs, other = (make_certificate(tmp_path / name) for name in ("ours", "theirs", "other"))
     with orthanc(tmp_path / "store", dicom_tls=(theirs, ours)) as pacs:
         pacs.add(pictures[0])

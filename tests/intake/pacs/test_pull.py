@@ -21,12 +21,12 @@ from support.orthanc import PASSWORD, USER, Orthanc
 from support.pacs import change, configure, described, one_study, redated, uid_of, uids_in
 from support.roots import params_of
 
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.layout import Layout
-from dagster_project.pacs import archive
-from dagster_project.pacs.archive import Unanswered
-from dagster_project.pacs.pull import Pulled, months, pull
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.pacs import client
+from dagster_project.intake.pacs.client import Unanswered
+from dagster_project.intake.pacs.pull import Pulled, months, pull
 
 pytestmark = pytest.mark.pacs
 
@@ -235,7 +235,7 @@ def test_two_pulls_at_once_are_one_and_a_clear_refusal(web: Layout) -> None:
 def test_a_pacs_that_is_away_is_said_and_what_a_kill_left_is_handed_over_and_comes_no_second_time(
     source: Layout, pacs: Orthanc, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
     pacs.add(pictures[0])
     there = params_of(source).pacs.sources["main"].model_dump(mode="json")
     away = there | ({"url": "http://127.0.0.1:1/dicom-web"} if "url" in there else {"port": 1})
@@ -254,7 +254,7 @@ def test_a_pacs_that_is_away_is_said_and_what_a_kill_left_is_handed_over_and_com
 def test_whom_the_pacs_does_not_know_is_told_what_to_do(
     protocol: str, root: Layout, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
     stranger = {"our_ae_title": "NOBODY"} if protocol == "dimse" else {}
     configure(root, sources={"main": described(protocol, pacs) | stranger})
     monkeypatch.setenv("RAYTRUTH_PACS_MAIN_USER", USER)

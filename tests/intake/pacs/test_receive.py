@@ -19,8 +19,8 @@ from support.orthanc import STORESCU, Orthanc, free_port, need_orthanc
 from support.pacs import change, configure, uid_of, uids_in
 from support.receiver import HERE, port_of, receiving, start, storescu
 
-from dagster_project.layout import Layout
-from dagster_project.pacs.state import State
+from dagster_project.core.paths import Layout
+from dagster_project.intake.pacs.state import State
 
 pytestmark = pytest.mark.pacs
 
@@ -219,7 +219,7 @@ def send(root: Layout, what: Path | pydicom.Dataset, tls: ssl.SSLContext | None 
 )
 def test_what_cannot_be_served_is_said(root: Layout, receive: dict[str, object], said: str) -> None:
     configure(root, receive={"allowed": {"STORESCU": HERE}} | receive)
-    command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", str(root.root)]
+    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(root.root)]
     done = subprocess.run([*command, "receive"], capture_output=True, text=True, timeout=180)
     assert done.returncode == 1
     assert said in done.stderr

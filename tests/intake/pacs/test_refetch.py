@@ -13,15 +13,15 @@ from support.pacs import change, configure, one_study, uid_of, uids_in
 from support.roots import params_of
 from typer.testing import CliRunner
 
-from dagster_project.cli import app
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.sources import fingerprint, list_files
-from dagster_project.layout import Layout
-from dagster_project.pacs.anew import Renewed, pull_anew
-from dagster_project.pacs.arrivals import Arrivals
-from dagster_project.pacs.pull import Pulled, pull
-from dagster_project.pacs.state import State
+from dagster_project.cli.main import app
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.ingestion.headers.sources import fingerprint, list_files
+from dagster_project.intake.pacs.incoming_batch import Arrivals
+from dagster_project.intake.pacs.pull import Pulled, pull
+from dagster_project.intake.pacs.refetch import Renewed, pull_anew
+from dagster_project.intake.pacs.state import State
 
 pytestmark = pytest.mark.pacs
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
-ONE = "tests/pacs/test_pull.py::test_two_pulls_at_once_are_one_and_a_clear_refusal"
+TESTS = Path(__file__).parents[2]
+ONE = "tests/intake/pacs/test_pull.py::test_two_pulls_at_once_are_one_and_a_clear_refusal"
 
 
 def pytest_without_orthanc(*arguments: str, everything: bool = False) -> subprocess.CompletedProcess[str]:

@@ -12,8 +12,8 @@ from pydicom.sequence import Sequence
 from support.dicoms import code, radiograph, save
 from support.readers import read_header, read_pixels
 
-from dagster_project.ingestion.tables import HEADER_COLUMNS
-from dagster_project.privacy.actions import (
+from dagster_project.intake.ingestion.batch.tables import HEADER_COLUMNS
+from dagster_project.intake.privacy.actions import (
     ALLOWED,
     EVIDENCE,
     MEANINGS,
@@ -26,14 +26,14 @@ from dagster_project.privacy.actions import (
     split_tags,
     tags_of,
 )
-from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
+from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Invalid value for VR"),
     pytest.mark.filterwarnings("ignore:The value length"),
 ]
 TEXTS = {"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT"}
-TABLE = Path(__file__).parents[2] / "dagster_project" / "privacy" / "table_e1_1.csv"
+TABLE = Path(__file__).parents[3] / "dagster_project" / "intake" / "privacy" / "table_e1_1.csv"
 BARE = {"AnatomicRegionSequence": None, "BodyPartExamined": None}
 CHANGES: dict[
     str, tuple[Any, dict[str, Any], set[str]]

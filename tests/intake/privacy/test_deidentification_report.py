@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 from support.dicoms import picture, radiograph, save
 from support.roots import params_of, small_root
 
-from dagster_project.files import read_table
-from dagster_project.ingestion.batch import ingest
-from dagster_project.layout import Layout
-from dagster_project.privacy.identities import NAME, NUMBER, Identity, identities_of
-from dagster_project.privacy.proof import load_proof
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.privacy.deidentification_report import load_proof
+from dagster_project.intake.privacy.identities import NAME, NUMBER, Identity, identities_of
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,12 @@ from support.dicoms import radiograph, save
 from support.roots import params_of, small_root
 from typer.testing import CliRunner
 
-from dagster_project.cli import app
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.batch import ingest
-from dagster_project.layout import Layout
-from dagster_project.privacy.proof import load_proof
-from dagster_project.privacy.scan import Scan, scan
+from dagster_project.cli.main import app
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.privacy.deidentification_report import load_proof
+from dagster_project.intake.privacy.scan import Scan, scan
 
 NAME, ID, ACCESSION = "Qwertzmann^Jane", "4711082", "ACC-20931-7"
 UID = str(generate_uid(entropy_srcs=["sop", "3"]))

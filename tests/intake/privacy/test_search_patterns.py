@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dagster_project.privacy.contents import BINARY, NUMBERS, TEXT, Piece
-from dagster_project.privacy.identities import NAME, NUMBER, PATH, STAFF, UID, Identity
-from dagster_project.privacy.needles import needles_of
-from dagster_project.privacy.own_words import own_words
-from dagster_project.privacy.search import Search
+from dagster_project.intake.privacy.file_contents import BINARY, NUMBERS, TEXT, Piece
+from dagster_project.intake.privacy.identities import NAME, NUMBER, PATH, STAFF, UID, Identity
+from dagster_project.intake.privacy.search import Search
+from dagster_project.intake.privacy.search_patterns import needles_of
+from dagster_project.intake.privacy.stopwords import own_words
 
 
 def kinds(text: str | bytes, *identities: tuple[str, str], least: int = TEXT) -> set[str]:

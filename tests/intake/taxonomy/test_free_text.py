@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.taxonomies import SITE_REGIONS, own_taxonomy, taxonomy_of
 
-from dagster_project.taxonomy.resolve import resolve_label
+from dagster_project.intake.taxonomy.resolve import resolve_label
 
 OWN = own_taxonomy()
 ONE_REGION = {

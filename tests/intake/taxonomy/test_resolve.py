@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.taxonomies import OWN_REGIONS, SITE_REGIONS, own_taxonomy, taxonomy_of
 
-from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
-from dagster_project.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE
-from dagster_project.taxonomy.tokens import tokens
-from dagster_project.taxonomy.vocabulary import vocabulary
+from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
+from dagster_project.intake.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE
+from dagster_project.intake.taxonomy.tokens import tokens
+from dagster_project.intake.taxonomy.vocabulary import vocabulary
 
 OWN = own_taxonomy()
 WORDS = {**vocabulary().terms, **vocabulary().undecidable}

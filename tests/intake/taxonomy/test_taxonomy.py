@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from support.taxonomies import SITE_REGIONS, own_taxonomy, taxonomy_of
 
-from dagster_project.errors import RayTruthError
-from dagster_project.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE, load_taxonomy
-from dagster_project.taxonomy.tokens import tokens
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE, load_taxonomy
+from dagster_project.intake.taxonomy.tokens import tokens
 
 KNEE_AND = 'knee: {terms: {KNEE: "72696002"}}\n'
 MEANINGS = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.taxonomy.tokens import tokens
+from dagster_project.intake.taxonomy.tokens import tokens
 
 GERMAN = st.text(alphabet="abcdeknorsuäöüßAEKNÄÖÜẞ 0123_-/().", max_size=30)
 

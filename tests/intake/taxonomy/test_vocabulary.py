@@ -7,9 +7,9 @@ from collections import defaultdict
 import pytest
 from pydicom.sr.codedict import codes
 
-from dagster_project.taxonomy.spellings import english
-from dagster_project.taxonomy.tokens import tokens
-from dagster_project.taxonomy.vocabulary import Term, vocabulary
+from dagster_project.intake.taxonomy.spellings import english
+from dagster_project.intake.taxonomy.tokens import tokens
+from dagster_project.intake.taxonomy.vocabulary import Term, vocabulary
 
 TERMS = {**vocabulary().terms, **vocabulary().undecidable}
 ANATOMY_IMAGED = {

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.taxonomy.tokens import tokens
-from dagster_project.taxonomy.vocabulary import vocabulary
-from dagster_project.taxonomy.wording import (
+from dagster_project.intake.taxonomy.tokens import tokens
+from dagster_project.intake.taxonomy.vocabulary import vocabulary
+from dagster_project.intake.taxonomy.wording import (
     joined_pairs,
     not_excluded,
     part_behind_bone,

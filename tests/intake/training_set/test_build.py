@@ -10,11 +10,11 @@ import pytest
 from support.archive import patients_of, put_batch, put_validation, write_regions
 from support.roots import params_of, small_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json, read_table, write_table
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts, update_corrected_labels
-from dagster_project.training_set.build import (
+from dagster_project.core.atomic_io import read_json, read_table, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
+from dagster_project.core.paths import Layout
+from dagster_project.intake.training_set.build import (
     COLUMNS,
     TrainingSetSummary,
     build_training_set,

@@ -7,8 +7,8 @@ import logging
 import pandas as pd
 import pytest
 
-from dagster_project.errors import RayTruthError
-from dagster_project.training_set.labels import apply_corrections, drop_small_classes
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.training_set.labels import apply_corrections, drop_small_classes
 
 
 def table(**regions: str | None) -> pd.DataFrame:

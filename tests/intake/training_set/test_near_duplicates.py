@@ -9,7 +9,7 @@ import pytest
 from skimage.transform import resize
 from support.archive import pattern, smooth_picture
 
-from dagster_project.training_set.near_duplicates import linked_groups, near_duplicate_pairs, thumbnails
+from dagster_project.intake.training_set.near_duplicates import linked_groups, near_duplicate_pairs, thumbnails
 
 THRESHOLD = 0.985
 rng = np.random.default_rng(0)
@@ -52,7 +52,7 @@ def test_a_negative_is_no_copy() -> None:
 
 
 def test_pairs_are_those_of_a_plain_search_also_beyond_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dagster_project.training_set import near_duplicates
+    from dagster_project.intake.training_set import near_duplicates
 
     monkeypatch.setattr(near_duplicates, "_BLOCK", 7)
     generator = np.random.default_rng(3)

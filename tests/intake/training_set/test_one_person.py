@@ -11,12 +11,12 @@ import pytest
 from support.archive import patients_of, pattern, put_batch, write_regions
 from support.roots import params_of, small_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json, read_table
-from dagster_project.ingestion.patient_evidence import PATIENT_ID, SERIES, STUDY, Evidence
-from dagster_project.layout import Layout
-from dagster_project.training_set.build import build_training_set, load_training_set
-from dagster_project.training_set.summary import TrainingSetSummary
+from dagster_project.core.atomic_io import read_json, read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.headers.patient_evidence import PATIENT_ID, SERIES, STUDY, Evidence
+from dagster_project.intake.training_set.build import build_training_set, load_training_set
+from dagster_project.intake.training_set.summary import TrainingSetSummary
 
 KINDS = [0, 1, 2] * 10
 

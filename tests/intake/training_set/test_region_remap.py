@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dagster_project.errors import RayTruthError
-from dagster_project.training_set.migrate import AGAIN, migrate
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.training_set.region_remap import AGAIN, migrate
 
 REGIONS = ("pelvis", "knee", "thoracic_spine")
 

@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.training_set.split import SPLITS, assign_folds, assign_splits, draw, stratum_of
+from dagster_project.intake.training_set.split import SPLITS, assign_folds, assign_splits, draw, stratum_of
 
 NOBODY = pd.Series([], dtype="string")
 

@@ -9,7 +9,7 @@ import pytest
 from support.good_batches import BATCH, put_good_batch
 from support.roots import small_root
 
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
 
 
 @pytest.fixture(scope="session")

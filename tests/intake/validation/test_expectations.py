@@ -15,11 +15,11 @@ import pytest
 from support.good_batches import BATCH, ROWS
 from support.roots import params_of, where_found
 
-from dagster_project.files import read_table, write_table
-from dagster_project.ingestion.tables import HEADER_COLUMNS
-from dagster_project.layout import Layout
-from dagster_project.validation.expectations import EXPECTATIONS, masked
-from dagster_project.validation.validate import CheckResult, load_validation, validate
+from dagster_project.core.atomic_io import read_table, write_table
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.tables import HEADER_COLUMNS
+from dagster_project.intake.validation.expectations import EXPECTATIONS, masked
+from dagster_project.intake.validation.validate import CheckResult, load_validation, validate
 
 UID, NAME = "1.2.276.0.7230010.3.1.4.8323329", "CANARY^JANE"
 FUTURE, PAST = pd.Timestamp(2200, 1, 1), pd.Timestamp(1983, 12, 31)

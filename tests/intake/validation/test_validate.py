@@ -9,12 +9,12 @@ import pytest
 from support.good_batches import BATCH, ROWS, put_good_batch
 from support.roots import params_of
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json, read_table, write_table
-from dagster_project.layout import Layout
-from dagster_project.training_set.build import build_training_set, load_training_set
-from dagster_project.validation.expectations import EXPECTATIONS
-from dagster_project.validation.validate import Validation, load_validation, validate
+from dagster_project.core.atomic_io import content_hash, read_json, read_table, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.training_set.build import build_training_set, load_training_set
+from dagster_project.intake.validation.expectations import EXPECTATIONS
+from dagster_project.intake.validation.validate import Validation, load_validation, validate
 
 
 @pytest.fixture

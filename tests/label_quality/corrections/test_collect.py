@@ -9,9 +9,9 @@ from support.corrections import drop_class, put_identities, said_of, say
 from support.dicoms import radiograph, save
 from support.roots import params_of
 
-from dagster_project.corrections.gather import gather
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.corrections.collect import gather
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from support.dicoms import radiograph, save
 from support.orthanc import Orthanc
 from support.whole_chain import run_raytruth
 
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
 
 pytestmark = pytest.mark.pacs
 

@@ -14,8 +14,8 @@ from support.conformance import errors_of
 from support.corrections import coded, correction_of
 from support.dicoms import CR, code, radiograph, save
 
-from dagster_project.corrections.objects import INSTANCE, Planned, differences, make
-from dagster_project.corrections.originals import NoObject
+from dagster_project.label_quality.corrections.dicom_objects import INSTANCE, Planned, differences, make
+from dagster_project.label_quality.corrections.original_datasets import NoObject
 
 
 def made(source: Path, region: str) -> bytes:

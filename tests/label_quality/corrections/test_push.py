@@ -19,11 +19,11 @@ from support.orthanc import Orthanc
 from support.pacs import configure
 from support.roots import params_of, where_found
 
-from dagster_project.corrections.push import ALREADY, WOULD_SEND, PushSummary, push_corrections
-from dagster_project.corrections.pushed import STORED
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
-from dagster_project.pacs import archive
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.pacs import client
+from dagster_project.label_quality.corrections.push import ALREADY, WOULD_SEND, PushSummary, push_corrections
+from dagster_project.label_quality.corrections.push_log import STORED
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def serving(half: Half) -> Iterator[str]:
 
 @pytest.fixture
 def half(root: Layout, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Half]:
-    monkeypatch.setattr(archive, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
     put_identities(root, files)
     say(root, *(said_of(n) for n in range(4)))
     half = Half()
@@ -234,7 +234,7 @@ def test_a_pacs_that_refuses_half_keeps_the_other_half_and_a_rerun_sends_what_is
 def test_a_pacs_that_falls_silent_is_left_alone_and_the_rest_waits(root: Layout, half: Half) -> None:
     half.silent = True
     assert push(root, instances=False).outcomes == {("report", "the PACS did not answer"): 4}
-    assert half.posts == 3 * archive.ATTEMPTS
+    assert half.posts == 3 * client.ATTEMPTS
     half.silent = False
     assert push(root, instances=False).complete
 

@@ -8,10 +8,10 @@ import pytest
 from highdicom._standard_utils import get_anatomic_region_map
 from support.taxonomies import OWN_REGIONS
 
-from dagster_project.corrections.region_codes import UNPAIRED, code_of
-from dagster_project.errors import RayTruthError
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.taxonomy.vocabulary import vocabulary
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.taxonomy.vocabulary import vocabulary
+from dagster_project.label_quality.corrections.region_codes import UNPAIRED, code_of
 
 OWN = load_taxonomy(OWN_REGIONS)
 

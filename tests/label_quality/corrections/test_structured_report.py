@@ -12,8 +12,8 @@ from support.conformance import errors_of
 from support.corrections import coded, correction_of
 from support.dicoms import radiograph, save
 
-from dagster_project.corrections.objects import REPORT, Planned, make
-from dagster_project.corrections.report import person_name
+from dagster_project.label_quality.corrections.dicom_objects import REPORT, Planned, make
+from dagster_project.label_quality.corrections.structured_report import person_name
 
 KNOWN = {"StudyID": "S1", "StudyTime": "101500", "InstitutionName": "Klinik Süd"}
 

@@ -12,10 +12,10 @@ from support.dicoms import radiograph, save
 from support.roots import params_of, where_found
 from typer.testing import CliRunner
 
-from dagster_project.cli import app
-from dagster_project.corrections.write import ALREADY, CONFLICT, WRITTEN, WriteSummary, write_corrections
-from dagster_project.errors import RayTruthError
-from dagster_project.layout import Layout
+from dagster_project.cli.main import app
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.corrections.write import ALREADY, CONFLICT, WRITTEN, WriteSummary, write_corrections
 
 
 @pytest.fixture

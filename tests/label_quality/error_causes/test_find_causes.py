@@ -10,13 +10,13 @@ from support.roots import params_of, small_root, where_found
 from support.suspicious import PROTOCOL, STATION, suspicious_root
 from typer.testing import CliRunner
 
-from dagster_project.cli import app
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table, write_table
-from dagster_project.label_errors.causes import find_causes, load_causes
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts
-from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.cli.main import app
+from dagster_project.core.atomic_io import read_table, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import Verdict, append_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.label_quality.error_causes.find import find_causes, load_causes
 
 Root = tuple[Layout, pd.DataFrame]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dagster_project.label_errors.cause_groups import Group, Pictures
-from dagster_project.label_errors.cause_mining import mine, rates
-from dagster_project.label_errors.group_test import p_value
-from dagster_project.phantom.plan import plan_hospital
-from dagster_project.phantom.sites import SITES
+from dagster_project.label_quality.error_causes.enrichment_test import p_value
+from dagster_project.label_quality.error_causes.groups import Group, Pictures
+from dagster_project.label_quality.error_causes.mining import mine, rates
+from raytruth_phantom.plan import plan_hospital
+from raytruth_phantom.sites import SITES
 
 ROOM = ("station", "device")
 FACTORS = ("station", "device", "given_region")

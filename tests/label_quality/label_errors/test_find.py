@@ -12,9 +12,9 @@ from sklearn.metrics import average_precision_score
 from support.roots import small_root
 from support.trained import Trained, trained_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json
-from dagster_project.label_errors.find import find_label_errors, load_label_errors
+from dagster_project.core.atomic_io import read_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.label_quality.label_errors.find import find_label_errors, load_label_errors
 
 COLUMNS = ["image_id", "given_region", "suggested_region", "score", "rank", "kind"]
 

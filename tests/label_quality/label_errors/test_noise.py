@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dagster_project.label_errors.noise import fit_noise
+from dagster_project.label_quality.label_errors.noise import fit_noise
 
 CLASSES, COUNT = 4, 4000
 

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from support.trained import Trained, trained_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, write_table
-from dagster_project.label_errors.out_of_sample import JUDGES, judge
-from dagster_project.layout import CROSSFIT
-from dagster_project.pretraining.pretrain import pretrain
-from dagster_project.training_set.build import class_numbers, load_training_set
+from dagster_project.core.atomic_io import content_hash, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import CROSSFIT
+from dagster_project.intake.training_set.build import class_numbers, load_training_set
+from dagster_project.label_quality.label_errors.out_of_fold import JUDGES, judge
+from dagster_project.learning.pretraining.pretrain import pretrain
 
 CLASSES = 5
 

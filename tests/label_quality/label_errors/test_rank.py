@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
-from dagster_project.label_errors.neighbours import Neighbours, find_neighbours
-from dagster_project.label_errors.out_of_sample import Judged
-from dagster_project.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
+from dagster_project.label_quality.label_errors.neighbours import Neighbours, find_neighbours
+from dagster_project.label_quality.label_errors.out_of_fold import Judged
+from dagster_project.label_quality.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
 
 REGIONS = ("hand", "knee", "foot")
 SURE, FOLDS = 0.9, 3

@@ -13,18 +13,18 @@ from support.archive import REGIONS
 from support.reviewing import ranked_root
 from typer.testing import CliRunner
 
-from dagster_project.chaining import CHAIN_COLUMNS, chained
-from dagster_project.cli import app
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table, write_table
-from dagster_project.layout import Layout
-from dagster_project.ledger import VERDICT_COLUMNS, Verdict, append_verdicts, load_verdicts, verified_head
-from dagster_project.review.cards import Worklist, load_sample, load_worklist
-from dagster_project.review.desk import Desk
-from dagster_project.review.draw import draw_sample
-from dagster_project.review.sampling import Draw, draw_of, estimates
-from dagster_project.review.worklist import build_worklist
-from dagster_project.review.yield_curve import budget
+from dagster_project.cli.main import app
+from dagster_project.core.atomic_io import read_table, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.hash_chain import CHAIN_COLUMNS, chained
+from dagster_project.core.ledger import VERDICT_COLUMNS, Verdict, append_verdicts, load_verdicts, verified_head
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.review.acceptance_sampling import Draw, draw_of, estimates
+from dagster_project.label_quality.review.cards import Worklist, load_sample, load_worklist
+from dagster_project.label_quality.review.random_sample import draw_sample
+from dagster_project.label_quality.review.review_budget import budget
+from dagster_project.label_quality.review.review_session import Desk
+from dagster_project.label_quality.review.worklist import build_worklist
 
 SUSPECTS, OTHERS = 10, 60
 DRAW = Draw(1, 100, 2000, "abc")

@@ -8,13 +8,13 @@ import dagster as dg
 import pandas as pd
 from support.suspicious import STATION, suspicious_root
 
-from dagster_project.files import write_table
-from dagster_project.label_errors.assets import causes
-from dagster_project.layout import Layout
-from dagster_project.ledger import begin_ledger
-from dagster_project.resources import Root
-from dagster_project.review.assets import review_budget, reviewed_accuracy
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.atomic_io import write_table
+from dagster_project.core.dagster_helpers import Root
+from dagster_project.core.ledger import begin_ledger
+from dagster_project.core.paths import Layout
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.label_quality.label_errors.assets import causes
+from dagster_project.label_quality.review.assets import review_budget, reviewed_accuracy
 
 
 def test_causes_budget_and_reviewed_accuracy_are_told_in_dagster(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from support.reviewing import ranked_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table, write_table
-from dagster_project.layout import Layout
-from dagster_project.review.cards import Worklist, load_worklist
-from dagster_project.review.facts import expected_errors_of, headers_of, with_facts
-from dagster_project.review.worklist import build_worklist
+from dagster_project.core.atomic_io import read_table, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.review.card_metadata import expected_errors_of, headers_of, with_facts
+from dagster_project.label_quality.review.cards import Worklist, load_worklist
+from dagster_project.label_quality.review.worklist import build_worklist
 
 
 @pytest.fixture

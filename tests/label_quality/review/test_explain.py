@@ -12,17 +12,17 @@ from support.roots import params_of, small_root
 from support.suspicious import STATION, suspicious_root
 from typer.testing import CliRunner
 
-from dagster_project.cli import app
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table, write_array, write_table
-from dagster_project.label_errors.causes import find_causes
-from dagster_project.label_errors.judgements import judgements_of, write_judgements
-from dagster_project.label_errors.out_of_sample import JUDGES, Judged
-from dagster_project.layout import Layout
-from dagster_project.ledger import WITHDRAWN, Verdict, append_verdicts
-from dagster_project.review.explain import explain
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.build import load_training_set
+from dagster_project.cli.main import app
+from dagster_project.core.atomic_io import read_table, write_array, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import WITHDRAWN, Verdict, append_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.label_quality.error_causes.find import find_causes
+from dagster_project.label_quality.label_errors.oof_predictions import judgements_of, write_judgements
+from dagster_project.label_quality.label_errors.out_of_fold import JUDGES, Judged
+from dagster_project.label_quality.review.explain import explain
 
 Root = tuple[Layout, str]
 

@@ -13,17 +13,17 @@ import pandas as pd
 import pytest
 from support.reviewing import ranked_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table, write_table
-from dagster_project.layout import Layout
-from dagster_project.ledger import VERDICTS, WITHDRAWN, load_corrected_labels, load_verdicts
-from dagster_project.params import Params
-from dagster_project.review.cards import load_worklist
-from dagster_project.review.export_worklist import export_worklist
-from dagster_project.review.verdicts import import_verdicts
-from dagster_project.review.worklist import build_worklist
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.atomic_io import read_table, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import VERDICTS, WITHDRAWN, load_corrected_labels, load_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.label_quality.review.cards import load_worklist
+from dagster_project.label_quality.review.export_worklist import export_worklist
+from dagster_project.label_quality.review.import_export import import_verdicts
+from dagster_project.label_quality.review.worklist import build_worklist
 
 Root = tuple[Layout, Params]
 ONE = {"": "Dr A"}

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from support.trained import Trained, trained_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_table, write_table
-from dagster_project.ledger import load_corrected_labels, load_verdicts
-from dagster_project.review.verdicts import export_corrections, import_verdicts
-from dagster_project.review.worklist import judges_hash
-from dagster_project.training_set.build import build_training_set, load_training_set
+from dagster_project.core.atomic_io import content_hash, read_table, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import load_corrected_labels, load_verdicts
+from dagster_project.intake.training_set.build import build_training_set, load_training_set
+from dagster_project.label_quality.review.import_export import export_corrections, import_verdicts
+from dagster_project.label_quality.review.worklist import judges_hash
 
 AT = "2026-03-01T10:00:00Z"
 

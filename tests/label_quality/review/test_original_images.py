@@ -10,13 +10,13 @@ import pytest
 from support.dicoms import picture, radiograph, save
 from support.reviewing import ranked_root
 
-from dagster_project.ingestion.display import Original
-from dagster_project.layout import Layout
-from dagster_project.review import originals as module
-from dagster_project.review.cards import load_worklist
-from dagster_project.review.facts import headers_of
-from dagster_project.review.originals import Originals, open_originals
-from dagster_project.review.worklist import build_worklist
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.original_image import Original
+from dagster_project.label_quality.review import original_images as module
+from dagster_project.label_quality.review.card_metadata import headers_of
+from dagster_project.label_quality.review.cards import load_worklist
+from dagster_project.label_quality.review.original_images import Originals, open_originals
+from dagster_project.label_quality.review.worklist import build_worklist
 
 FILES = 4
 
@@ -29,7 +29,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def opened(layout: Layout) -> Originals | None:
-    from dagster_project.params import load_params
+    from dagster_project.core.settings.settings import load_params
 
     return open_originals(layout, load_params(layout.params).ingestion, headers_of(layout, load_worklist(layout)))
 

@@ -18,11 +18,11 @@ from support.archive import REGIONS
 from support.browser import BARRIERS, CLOCK
 from support.reviewing import SIDE, ranked_root
 
-from dagster_project.files import write_table
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts, load_verdicts, standing
-from dagster_project.review.cards import load_sample, load_worklist
-from dagster_project.review.worklist import build_worklist
+from dagster_project.core.atomic_io import write_table
+from dagster_project.core.ledger import Verdict, append_verdicts, load_verdicts, standing
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.review.cards import load_sample, load_worklist
+from dagster_project.label_quality.review.worklist import build_worklist
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = (
@@ -36,7 +36,8 @@ class Served:
     """`raytruth review` on a free port; `address` as it printed it."""
 
     def __init__(self, layout: Layout, *words: str) -> None:
-        command = [sys.executable, "-c", "from dagster_project.cli import main; main()", "--root", str(layout.root)]
+        main = "from dagster_project.cli.main import main; main()"
+        command = [sys.executable, "-c", main, "--root", str(layout.root)]
         self.process = subprocess.Popen(
             [*command, "review", "--port", "0", *words], stdout=subprocess.PIPE, text=True, cwd=layout.root
         )

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dagster_project.layout import Layout
-from dagster_project.ledger import WITHDRAWN, Verdict, append_verdicts, load_verdicts
-from dagster_project.review.readings import agreement, found, readings, wanting
+from dagster_project.core.ledger import WITHDRAWN, Verdict, append_verdicts, load_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.label_quality.review.reader_assignment import agreement, found, readings, wanting
 
 REGIONS = ("hand", "knee", "foot")
 Said = tuple[str, str, str, str]

@@ -11,15 +11,15 @@ from support.roots import params_of, small_root
 from support.suspicious import suspicious_root
 from typer.testing import CliRunner
 
-from dagster_project.cli import app
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json, read_table
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts
-from dagster_project.review.budget import STOP_AFTER
-from dagster_project.review.yield_curve import budget, expected_yield
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.build import build_training_set
+from dagster_project.cli.main import app
+from dagster_project.core.atomic_io import read_json, read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import Verdict, append_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.build import build_training_set
+from dagster_project.label_quality.review.review_budget import budget, expected_yield
+from dagster_project.label_quality.review.stopping_rule import STOP_AFTER
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_pictures_read_before_the_list_was_made_are_counted_but_not_judged_by_it
 ) -> None:
     layout, rows = root
     read(layout, rows, 0, 10)
-    from dagster_project.ledger import update_corrected_labels
+    from dagster_project.core.ledger import update_corrected_labels
 
     update_corrected_labels(layout)
     build_training_set(layout, params_of(layout))

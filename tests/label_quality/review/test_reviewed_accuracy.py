@@ -11,14 +11,14 @@ from support.roots import params_of
 from support.suspicious import suspicious_root
 from typer.testing import CliRunner
 
-from dagster_project.cli import app
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json, write_table
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts, update_corrected_labels
-from dagster_project.review.as_reviewed import AsReviewed, accuracy_as_reviewed
-from dagster_project.taxonomy.taxonomy import load_taxonomy
-from dagster_project.training_set.build import build_training_set, load_training_set
+from dagster_project.cli.main import app
+from dagster_project.core.atomic_io import read_json, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
+from dagster_project.core.paths import Layout
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.training_set.build import build_training_set, load_training_set
+from dagster_project.label_quality.review.reviewed_accuracy import AsReviewed, accuracy_as_reviewed
 
 
 @pytest.fixture

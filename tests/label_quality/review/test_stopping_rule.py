@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dagster_project.ledger import VERDICTS
-from dagster_project.review.budget import STOP_AFTER, expected_errors, run_without_error
+from dagster_project.core.ledger import VERDICTS
+from dagster_project.label_quality.review.stopping_rule import STOP_AFTER, expected_errors, run_without_error
 
 RIGHT, WRONG, DOMAIN, TWO, TELL, BACK = "given_is_right", "wrong_label", *VERDICTS[2:]
 

@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 from support.reviewing import ranked_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, write_table
-from dagster_project.label_errors.find import load_label_errors
-from dagster_project.layout import Layout
-from dagster_project.ledger import Verdict, append_verdicts
-from dagster_project.params import Params
-from dagster_project.review.cards import load_worklist
-from dagster_project.review.worklist import build_worklist, provenance
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.atomic_io import content_hash, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import Verdict, append_verdicts
+from dagster_project.core.paths import Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.label_quality.label_errors.find import load_label_errors
+from dagster_project.label_quality.review.cards import load_worklist
+from dagster_project.label_quality.review.worklist import build_worklist, provenance
 
 SUSPECTS = 20
 Root = tuple[Layout, Params]

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from support.roots import params_of, small_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.params import Profile
-from dagster_project.pretraining.backbone import (
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.encoders.backbone import (
     as_input,
     count_parameters,
     embedding_size,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from dagster_project.ensembling.calibration import calibrated, fit_temperature
-from dagster_project.evaluation.metrics import calibration_error
+from dagster_project.learning.ensembling.calibration import calibrated, fit_temperature
+from dagster_project.learning.evaluation.metrics import calibration_error
 
 
 def drawn_logits(seed: int, count: int = 4000, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:

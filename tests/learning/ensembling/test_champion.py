@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from support.trained import Trained, trained_root
 
-from dagster_project.ensembling.champion import load_champion, promote
-from dagster_project.ensembling.champion_file import champion_folder, champion_hash
-from dagster_project.ensembling.model import Model, load_model, save_model
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json, replacing_dir, write_json
+from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.learning.ensembling.champion import load_champion, promote
+from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
+from dagster_project.learning.ensembling.model import Model, load_model, save_model
 
 HAND = 2
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dagster_project.ensembling.joint import side_by_side
-from dagster_project.evaluation.linear_head import fit_linear_head
+from dagster_project.learning.ensembling.concatenate_embeddings import side_by_side
+from dagster_project.learning.evaluation.linear_head import fit_linear_head
 
 
 def test_a_joint_probe_tells_classes_that_each_encoder_tells_but_half() -> None:

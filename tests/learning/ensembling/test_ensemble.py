@@ -12,16 +12,16 @@ import pytest
 from support.archive import pattern
 from support.trained import Trained, trained_root
 
-from dagster_project.ensembling.ensemble import build_ensemble
-from dagster_project.ensembling.fractions import MEANS
-from dagster_project.ensembling.joint import JOINT
-from dagster_project.ensembling.model import load_model
-from dagster_project.ensembling.reference import METADATA, load_reference, reference_rows
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.labelled import load_labelled_set
-from dagster_project.files import read_json, read_table, write_table
-from dagster_project.pretraining.views import viewed_px
-from dagster_project.training_set.build import gather_pictures, load_training_set
+from dagster_project.core.atomic_io import read_json, read_table, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.training_set.build import gather_pictures, load_training_set
+from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.ensembling.concatenate_embeddings import JOINT
+from dagster_project.learning.ensembling.drift_reference import METADATA, load_reference, reference_rows
+from dagster_project.learning.ensembling.ensemble import build_ensemble
+from dagster_project.learning.ensembling.label_efficiency import MEANS
+from dagster_project.learning.ensembling.model import load_model
+from dagster_project.learning.evaluation.labelled import load_labelled_set
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ import pytest
 from support.archive import pattern
 from support.trained import Trained, trained_root
 
-from dagster_project.ensembling import export as module
-from dagster_project.ensembling.champion import load_champion
-from dagster_project.ensembling.champion_file import champion_folder, champion_hash
-from dagster_project.ensembling.export import check_onnx, export_champion
-from dagster_project.ensembling.model import Model
-from dagster_project.ensembling.onnx_model import load_onnx_model, write_onnx
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json
+from dagster_project.core.atomic_io import content_hash, read_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.learning.ensembling import export as module
+from dagster_project.learning.ensembling.champion import load_champion
+from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
+from dagster_project.learning.ensembling.export import check_onnx, export_champion
+from dagster_project.learning.ensembling.model import Model
+from dagster_project.learning.ensembling.onnx_model import load_onnx_model, write_onnx
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 
-from dagster_project.ensembling.unusual import fit_usual
+from dagster_project.learning.ensembling.mahalanobis import fit_usual
 
 CENTRES = np.array([[6.0, 0, 0], [0, 6, 0], [0, 0, 6]])
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from support.trained import Trained, trained_root
 
-from dagster_project.ensembling.ensemble import build_ensemble
-from dagster_project.files import content_hash, read_json, read_table, write_table
+from dagster_project.core.atomic_io import content_hash, read_json, read_table, write_table
+from dagster_project.learning.ensembling.ensemble import build_ensemble
 
 
 @pytest.fixture(scope="module")

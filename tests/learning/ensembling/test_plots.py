@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dagster_project.ensembling.pictures import draw_reliability, draw_risk_coverage
-from dagster_project.ensembling.selective import Answers, AutoLabel
-from dagster_project.evaluation.metrics import Interval
+from dagster_project.learning.ensembling.plots import draw_reliability, draw_risk_coverage
+from dagster_project.learning.ensembling.selective import Answers, AutoLabel
+from dagster_project.learning.evaluation.metrics import Interval
 
 
 def answers(confidence: list[float], right: list[int]) -> Answers:

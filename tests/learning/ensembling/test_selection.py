@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dagster_project.ensembling.selection import select_members
+from dagster_project.learning.ensembling.selection import select_members
 
 
 def members(seed: int, names: str = "abc", count: int = 80) -> tuple[dict[str, np.ndarray], np.ndarray]:

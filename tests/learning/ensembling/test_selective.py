@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dagster_project.ensembling.selective import COVERAGES, Answers, evaluate_selective, risk_coverage, threshold_for
-from dagster_project.params import Params, load_params
-from dagster_project.versioning.init import template
+from dagster_project.cli.init import template
+from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.learning.ensembling.selective import (
+    COVERAGES,
+    Answers,
+    evaluate_selective,
+    risk_coverage,
+    threshold_for,
+)
 
 
 @pytest.fixture

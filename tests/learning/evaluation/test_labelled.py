@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.trained import Trained, trained_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.labelled import draw_fraction, load_labelled_set
-from dagster_project.files import write_table
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.atomic_io import write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.learning.evaluation.labelled import draw_fraction, load_labelled_set
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,17 @@ import pytest
 from PIL import Image
 from support.trained import Trained, trained_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.embeddings import load_embeddings
-from dagster_project.evaluation.labelled import LabelledSet, load_labelled_set
-from dagster_project.evaluation.linear_evaluation import nearest_neighbours, probe
-from dagster_project.evaluation.pictures import draw_confusion, draw_embedding_map
-from dagster_project.files import read_json, read_table, write_table
-from dagster_project.layout import ENCODERS
-from dagster_project.pretraining import embed as module
-from dagster_project.pretraining.backbone import embedding_size, load_backbone
-from dagster_project.pretraining.embed import embed
-from dagster_project.training_set.build import gather_pictures, load_training_set
+from dagster_project.core.atomic_io import read_json, read_table, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import ENCODERS
+from dagster_project.intake.training_set.build import gather_pictures, load_training_set
+from dagster_project.learning.encoders import embed as module
+from dagster_project.learning.encoders.backbone import embedding_size, load_backbone
+from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.evaluation.labelled import LabelledSet, load_labelled_set
+from dagster_project.learning.evaluation.linear_evaluation import nearest_neighbours, probe
+from dagster_project.learning.evaluation.plots import draw_confusion, draw_embedding_map
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_a_confusion_of_classes_without_pictures_and_a_map_of_few_points_are_dra
 
 
 def test_an_encoder_that_is_missing_is_named(trained: Trained, tmp_path: Path) -> None:
-    from dagster_project.evaluation.linear_evaluation import evaluate
+    from dagster_project.learning.evaluation.linear_evaluation import evaluate
 
     copy = trained.copied_to(tmp_path / "copy")
     write_table(copy.layout.training_set, load_training_set(copy.layout))

@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
-from dagster_project.evaluation.linear_head import choose_linear_head, fit_linear_head
+from dagster_project.learning.evaluation.linear_head import choose_linear_head, fit_linear_head
 
 
 def drawn(seed: int, count: int = 240, classes: int = 4, size: int = 6) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, log_loss, recall_score
 
-from dagster_project.evaluation.metrics import calibration_error, patient_bootstrap, scores
+from dagster_project.learning.evaluation.metrics import calibration_error, patient_bootstrap, scores
 
 REGIONS = ("a", "b", "c", "d")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from support.archive import smooth_picture
 
-from dagster_project.pretraining.augmentation import Strength, random_view
+from dagster_project.learning.pretraining.augmentation import Strength, random_view
 
 OFF = Strength(
     area=(1.0, 1.0),

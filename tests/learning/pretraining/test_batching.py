@@ -6,9 +6,9 @@ import pytest
 import torch
 from support.roots import params_of, small_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.params import Profile
-from dagster_project.pretraining.batches import deal
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.pretraining.batching import deal
 
 
 @pytest.fixture(scope="module")

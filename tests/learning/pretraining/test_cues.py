@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dagster_project.pretraining.cues import KINDS, paste_cues
+from dagster_project.learning.pretraining.cues import KINDS, paste_cues
 
 
 def greys(count: int = 20, px: int = 64) -> torch.Tensor:

@@ -10,10 +10,10 @@ from support.recorded import in_double
 from support.roots import params_of, small_root
 from torch import nn
 
-from dagster_project.params import Profile
-from dagster_project.pretraining.batches import deal
-from dagster_project.pretraining.module import Pretraining
-from dagster_project.pretraining.train import METHODS, Run, make_method
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.module import Pretraining
+from dagster_project.learning.pretraining.train import METHODS, Run, make_method
 
 BATCH, CHUNK = 12, 4
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from dagster_project.params import BYOL as ByolSettings  # noqa: N811
-from dagster_project.pretraining.byol import BYOL, byol_loss
-from dagster_project.pretraining.simclr import nt_xent
-from dagster_project.pretraining.supcon import supcon
+from dagster_project.core.settings.settings import BYOL as ByolSettings  # noqa: N811
+from dagster_project.learning.pretraining.byol import BYOL, byol_loss
+from dagster_project.learning.pretraining.simclr import nt_xent
+from dagster_project.learning.pretraining.supcon import supcon
 
 TEMPERATURE = 0.3
 

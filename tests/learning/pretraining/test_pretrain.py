@@ -13,13 +13,13 @@ from support.archive import patients_of, put_batch, write_regions
 from support.roots import params_of, small_root
 from support.trained import FIRST, Trained, trained_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json, write_array, write_table
-from dagster_project.layout import CROSSFIT, ENCODERS, SELF_SUPERVISED, Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.encoder import pretrain_encoder
-from dagster_project.pretraining.pretrain import pretrain
-from dagster_project.training_set.build import build_training_set, load_training_set
+from dagster_project.core.atomic_io import content_hash, read_json, write_array, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import CROSSFIT, ENCODERS, SELF_SUPERVISED, Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import build_training_set, load_training_set
+from dagster_project.learning.pretraining.encoder import pretrain_encoder
+from dagster_project.learning.pretraining.pretrain import pretrain
 
 
 @pytest.fixture(scope="module")

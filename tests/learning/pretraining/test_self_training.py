@@ -9,14 +9,14 @@ import pytest
 from support.archive import patients_of, put_batch, write_regions
 from support.roots import params_of, small_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash, read_json, write_table
-from dagster_project.layout import CROSSFIT, Layout
-from dagster_project.params import Params
-from dagster_project.pretraining.encoder import pretrain_encoder, waits_for_simclr
-from dagster_project.pretraining.pretrain import pretrain
-from dagster_project.pretraining.self_training import labels_are_few, with_answers
-from dagster_project.training_set.build import build_training_set, load_training_set
+from dagster_project.core.atomic_io import content_hash, read_json, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import CROSSFIT, Layout
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.training_set.build import build_training_set, load_training_set
+from dagster_project.learning.pretraining.encoder import pretrain_encoder, waits_for_simclr
+from dagster_project.learning.pretraining.pretrain import pretrain
+from dagster_project.learning.pretraining.self_training import labels_are_few, with_answers
 
 
 def clusters(count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,13 +17,13 @@ import torch
 from support.archive import patients_of, put_batch, write_regions
 from support.roots import params_of, small_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import content_hash
-from dagster_project.layout import Layout
-from dagster_project.pretraining.encoder import pretrain_encoder
-from dagster_project.pretraining.pretrain import pretrain
-from dagster_project.pretraining.threads import encoders_at_once, few_threads
-from dagster_project.training_set.build import build_training_set
+from dagster_project.core.atomic_io import content_hash
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.training_set.build import build_training_set
+from dagster_project.learning.encoders.cpu_parallelism import encoders_at_once, few_threads
+from dagster_project.learning.pretraining.encoder import pretrain_encoder
+from dagster_project.learning.pretraining.pretrain import pretrain
 
 pytestmark = pytest.mark.slow
 TWO = ("encoder_simclr", "encoder_supcon")
@@ -39,7 +39,7 @@ def root_of(folder: Path, **changes: object) -> Layout:
 
 @pytest.fixture
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dagster_project.pretraining.threads._cores", lambda: 2)
+    monkeypatch.setattr("dagster_project.learning.encoders.cpu_parallelism._cores", lambda: 2)
 
 
 def test_side_by_side_they_become_what_each_becomes_alone(
@@ -70,9 +70,9 @@ def test_an_error_of_one_comes_back_whole(tmp_path: Path, two_cores: None) -> No
 def long_training(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     layout = root_of(tmp_path, profiles__quick__simclr__epochs=9999, profiles__quick__supcon__epochs=9999)
     script = (
-        "import dagster_project.pretraining.threads as threads\n"
+        "import dagster_project.learning.encoders.cpu_parallelism as threads\n"
         "threads._cores = lambda: 2\n"
-        "from dagster_project.cli import main\n"
+        "from dagster_project.cli.main import main\n"
         "main()\n"
     )
     command = [sys.executable, "-c", script, "--root", str(layout.root), "pretrain", "simclr", "supcon"]
@@ -118,7 +118,7 @@ def test_a_gpu_trains_one_at_a_time_and_a_cpu_one_a_core(two_cores: None, tmp_pa
 
 
 def test_an_encoder_among_others_computes_on_few_threads_for_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dagster_project.pretraining.threads._cores", lambda: 8)
+    monkeypatch.setattr("dagster_project.learning.encoders.cpu_parallelism._cores", lambda: 8)
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:

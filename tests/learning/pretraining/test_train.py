@@ -17,10 +17,10 @@ import torch
 from support.archive import pattern
 from support.roots import params_of, small_root
 
-from dagster_project.errors import RayTruthError
-from dagster_project.params import Profile
-from dagster_project.pretraining.device import device_of
-from dagster_project.pretraining.train import METHODS, Run, checkpoint_folder, train_encoder
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.encoders.device import device_of
+from dagster_project.learning.pretraining.train import METHODS, Run, checkpoint_folder, train_encoder
 
 EPOCHS = 4
 
@@ -29,8 +29,8 @@ TRAIN = """
 import sys
 from pathlib import Path
 import numpy as np
-from dagster_project.params import Profile
-from dagster_project.pretraining.train import Run, train_encoder
+from dagster_project.core.settings.settings import Profile
+from dagster_project.learning.pretraining.train import Run, train_encoder
 folder = Path(sys.argv[1])
 profile = Profile.model_validate_json((folder / "profile.json").read_text())
 run = Run("encoder", "byol", 24, 5, np.load(folder / "pictures.npy"), np.load(folder / "labels.npy"))

@@ -14,11 +14,11 @@ from support.archive import patients_of, put_batch, write_regions
 from support.recorded import BATCH, record
 from support.roots import params_of, small_root
 
-from dagster_project.files import read_json
-from dagster_project.params import Profile
-from dagster_project.pretraining.pretrain import pretrain
-from dagster_project.pretraining.train import METHODS
-from dagster_project.training_set.build import build_training_set
+from dagster_project.core.atomic_io import read_json
+from dagster_project.core.settings.settings import Profile
+from dagster_project.intake.training_set.build import build_training_set
+from dagster_project.learning.pretraining.pretrain import pretrain
+from dagster_project.learning.pretraining.train import METHODS
 
 # two processes' chunk, and the chunk with which one process does the same: batch norm sees a process's share at most
 CHUNKS = {4: 4, "batch": BATCH // 2}
@@ -26,7 +26,7 @@ CHUNKS = {4: 4, "batch": BATCH // 2}
 
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Two processes on this machine."""
-    paths = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+    paths = [str(Path(__file__).parents[2]), str(Path(__file__).parents[3])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     return subprocess.run([*start, *arguments], env=environment, capture_output=True, text=True, timeout=300)
@@ -59,7 +59,7 @@ def test_another_than_the_first_process_trains_and_leaves_nothing(
     build_training_set(layout, params_of(layout))
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "1"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("dagster_project.pretraining.encoder.train_encoder", lambda *_: (None, [2.0, 1.0]))
+    monkeypatch.setattr("dagster_project.learning.pretraining.encoder.train_encoder", lambda *_: (None, [2.0, 1.0]))
     before = sorted(layout.root.rglob("*"))
     assert pretrain(layout, params_of(layout), "supcon")[0].curve == [2.0, 1.0]
     assert sorted(layout.root.rglob("*")) == before

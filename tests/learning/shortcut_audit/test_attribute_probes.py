@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dagster_project.auditing.traces import ATTRIBUTES, Trace, find_traces
+from dagster_project.learning.shortcut_audit.attribute_probes import ATTRIBUTES, Trace, find_traces
 
 PATIENTS, EACH = 90, 3
 N = PATIENTS * EACH

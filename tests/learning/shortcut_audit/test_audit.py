@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from support.trained import Trained, trained_root
 
-from dagster_project.auditing.audit import Audit, audit_shortcuts
-from dagster_project.auditing.treatments import POSITIVE_CONTROL, treatments
-from dagster_project.errors import RayTruthError
-from dagster_project.evaluation.labelled import load_labelled_set
-from dagster_project.files import read_json, write_table
+from dagster_project.core.atomic_io import read_json, write_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.learning.evaluation.labelled import load_labelled_set
+from dagster_project.learning.shortcut_audit.audit import Audit, audit_shortcuts
+from dagster_project.learning.shortcut_audit.perturbations import POSITIVE_CONTROL, treatments
 
 
 @pytest.fixture(scope="module")

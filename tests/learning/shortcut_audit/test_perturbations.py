@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.archive import smooth_picture
 
-from dagster_project.auditing.treatments import POSITIVE_CONTROL, treatments
+from dagster_project.learning.shortcut_audit.perturbations import POSITIVE_CONTROL, treatments
 
 SIDE = 64
 PICTURES = np.stack([smooth_picture(seed, SIDE) for seed in range(6)])

@@ -14,11 +14,11 @@ from scipy.stats import wasserstein_distance
 from support.trained import FIRST, Trained, trained_root
 from support.unseen import put_unseen
 
-from dagster_project.ensembling.champion_file import champion_folder
-from dagster_project.ensembling.reference import METADATA, load_reference
-from dagster_project.files import read_json
-from dagster_project.monitoring.drift import Drift, DriftTest, measure_drift
-from dagster_project.monitoring.predict import load_predictions
+from dagster_project.core.atomic_io import read_json
+from dagster_project.learning.ensembling.champion_store import champion_folder
+from dagster_project.learning.ensembling.drift_reference import METADATA, load_reference
+from dagster_project.operations.monitoring.drift import Drift, DriftTest, measure_drift
+from dagster_project.operations.monitoring.predict import load_predictions
 
 
 @pytest.fixture(scope="module")

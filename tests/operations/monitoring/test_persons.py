@@ -8,8 +8,8 @@ import pandas as pd
 from support.archive import patients_of, put_batch
 from support.roots import small_root
 
-from dagster_project.ingestion.patient_evidence import STUDY, Evidence
-from dagster_project.monitoring.drift import with_persons
+from dagster_project.intake.ingestion.headers.patient_evidence import STUDY, Evidence
+from dagster_project.operations.monitoring.drift import with_persons
 
 
 def test_patients_of_two_batches_who_are_linked_have_one_name_and_others_keep_theirs(tmp_path: Path) -> None:

@@ -12,15 +12,15 @@ from support.roots import small_root
 from support.trained import FIRST, Trained, trained_root
 from support.unseen import put_unseen
 
-from dagster_project.ensembling.champion import load_champion
-from dagster_project.ensembling.champion_file import champion_hash
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json, read_table, write_json
-from dagster_project.monitoring import predict as module
-from dagster_project.monitoring.drift import measure_drift
-from dagster_project.monitoring.predict import load_predictions, predict_batch
-from dagster_project.monitoring.stored import predictions_stand
-from dagster_project.training_set.build import load_training_set
+from dagster_project.core.atomic_io import read_json, read_table, write_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.learning.ensembling.champion import load_champion
+from dagster_project.learning.ensembling.champion_store import champion_hash
+from dagster_project.operations.monitoring import predict as module
+from dagster_project.operations.monitoring.drift import measure_drift
+from dagster_project.operations.monitoring.predict import load_predictions, predict_batch
+from dagster_project.operations.monitoring.stored import predictions_stand
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ from support.dicoms import radiograph, save
 from support.exports import PICTURES, write_mixed_export
 from support.trained import Trained, trained_root
 
-from dagster_project.ensembling.export import export_champion
-from dagster_project.ensembling.model import Model, Predictions
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table
-from dagster_project.ingestion.batch import ingest
-from dagster_project.ingestion.scoring import Scorable
-from dagster_project.monitoring import score as module
-from dagster_project.monitoring.predict import predict_batch
-from dagster_project.monitoring.score import score
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.ingestion.batch.folder_reader import Scorable
+from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.learning.ensembling.export import export_champion
+from dagster_project.learning.ensembling.model import Model, Predictions
+from dagster_project.operations.monitoring import predict_folder as module
+from dagster_project.operations.monitoring.predict import predict_batch
+from dagster_project.operations.monitoring.predict_folder import score
 
 COLUMNS = ["sop_instance_uid", "region", "confidence", "out_of_domain", *REGIONS]
 COUNT = 23

@@ -10,13 +10,13 @@ import pytest
 from support.trained import FIRST, Trained, trained_root
 from support.unseen import put_unseen
 
-from dagster_project.files import read_json, write_json
-from dagster_project.ledger import Verdict, append_verdicts, update_corrected_labels
-from dagster_project.monitoring.drift import measure_drift
-from dagster_project.monitoring.retrain import drifted_batches, needs_monitoring, something_to_learn
-from dagster_project.monitoring.sensors import retrain_on_drift
-from dagster_project.resources import Root
-from dagster_project.training_set.build import build_training_set
+from dagster_project.core.atomic_io import read_json, write_json
+from dagster_project.core.dagster_helpers import Root
+from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
+from dagster_project.intake.training_set.build import build_training_set
+from dagster_project.operations.monitoring.drift import measure_drift
+from dagster_project.operations.monitoring.sensors import retrain_on_drift
+from dagster_project.operations.retraining.policy import drifted_batches, needs_monitoring, something_to_learn
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from dagster_project.ingestion.disk_index import disk_index
-from dagster_project.ingestion.headers import HeaderRead, Identity
-from dagster_project.ingestion.patient_evidence import Evidence
-from dagster_project.ingestion.staged_pixels import StagedPicture
+from dagster_project.intake.ingestion.batch.disk_index import disk_index
+from dagster_project.intake.ingestion.batch.staged_pixels import StagedPicture
+from dagster_project.intake.ingestion.headers.header_reader import HeaderRead, Identity
+from dagster_project.intake.ingestion.headers.patient_evidence import Evidence
 
 _EVIDENCE = ", ".join(Evidence._fields)
 _TABLES = (

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_json, write_json
-from dagster_project.ingestion.pseudonyms import Pseudonyms
-from dagster_project.ingestion.sources import SourceFile, fingerprint
-from dagster_project.layout import Layout
-from dagster_project.ledger import begin_ledger
+from dagster_project.core.atomic_io import read_json, write_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.ledger import begin_ledger
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
+from dagster_project.intake.ingestion.headers.sources import SourceFile, fingerprint
 
 
 def register(layout: Layout, pseudonyms: Pseudonyms, batch: str, source: Path, files: list[SourceFile]) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagster_project.ingestion.disk_index import disk_index
+from dagster_project.intake.ingestion.batch.disk_index import disk_index
 
 
 @dataclass(frozen=True)

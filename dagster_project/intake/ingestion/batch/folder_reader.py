@@ -11,18 +11,18 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from dagster_project.ingestion.headers import HeaderReader
-from dagster_project.ingestion.passes import limits_of, nothing_usable
-from dagster_project.ingestion.pixels import PixelRead, PixelReader
-from dagster_project.ingestion.pseudonyms import load_pseudonyms
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.scoring_index import Found, ScoringIndex, scoring_index
-from dagster_project.ingestion.sources import SourceFile, nothing_there, walk_files
-from dagster_project.ingestion.workers import contained_map
-from dagster_project.layout import Layout
-from dagster_project.params import Ingestion, Params
-from dagster_project.progress import track
-from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.core.paths import Layout
+from dagster_project.core.progress import track
+from dagster_project.core.settings.settings import Ingestion, Params
+from dagster_project.intake.ingestion.batch.folder_index import Found, ScoringIndex, scoring_index
+from dagster_project.intake.ingestion.batch.passes import limits_of, nothing_usable
+from dagster_project.intake.ingestion.batch.pixel_reader import PixelRead, PixelReader
+from dagster_project.intake.ingestion.headers.header_reader import HeaderReader
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.sandbox import contained_map
+from dagster_project.intake.ingestion.headers.sources import SourceFile, nothing_there, walk_files
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 
 _CHUNK = 8  # pictures are large
 

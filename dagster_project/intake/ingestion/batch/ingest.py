@@ -11,20 +11,27 @@ from pathlib import Path
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_groups, row_count
-from dagster_project.ingestion.batch_index import BatchIndex, batch_index
-from dagster_project.ingestion.passes import nothing_usable, read_headers, read_pictures
-from dagster_project.ingestion.pseudonyms import Pseudonyms, load_pseudonyms
-from dagster_project.ingestion.publish import clear_staging, is_published, publish, stage, start_staging, sweep
-from dagster_project.ingestion.register import forget, register
-from dagster_project.ingestion.sources import list_files, stamp
-from dagster_project.ingestion.staged_pixels import copy_pictures
-from dagster_project.ingestion.tables import COLUMNS, batch_tables
-from dagster_project.layout import Layout, checked_batch_name
-from dagster_project.params import Params
-from dagster_project.privacy.proof import actions_report
-from dagster_project.taxonomy.taxonomy import load_taxonomy
+from dagster_project.core.atomic_io import read_groups, row_count
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout, checked_batch_name
+from dagster_project.core.settings.settings import Params
+from dagster_project.intake.ingestion.batch.batch_index import BatchIndex, batch_index
+from dagster_project.intake.ingestion.batch.batch_registry import forget, register
+from dagster_project.intake.ingestion.batch.passes import nothing_usable, read_headers, read_pictures
+from dagster_project.intake.ingestion.batch.publish import (
+    clear_staging,
+    is_published,
+    publish,
+    stage,
+    start_staging,
+    sweep,
+)
+from dagster_project.intake.ingestion.batch.staged_pixels import copy_pictures
+from dagster_project.intake.ingestion.batch.tables import COLUMNS, batch_tables
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms, load_pseudonyms
+from dagster_project.intake.ingestion.headers.sources import list_files, stamp
+from dagster_project.intake.privacy.deidentification_report import actions_report
+from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dagster_project.ingestion.bounds import refuse_too_large
-from dagster_project.ingestion.burned_in_text import without_text
-from dagster_project.ingestion.decoding import decode
-from dagster_project.ingestion.elements import open_dataset, refusing, text
-from dagster_project.ingestion.letterbox import fitted
-from dagster_project.ingestion.pixels import digest_of, displayed
-from dagster_project.ingestion.pseudonyms import Pseudonyms
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.shown import Picture
-from dagster_project.ingestion.sources import SourceFile
+from dagster_project.intake.ingestion.batch.pixel_reader import digest_of, displayed
+from dagster_project.intake.ingestion.cleaning.burned_in_text import without_text
+from dagster_project.intake.ingestion.headers.elements import open_dataset, refusing, text
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.size_limits import refuse_too_large
+from dagster_project.intake.ingestion.headers.sources import SourceFile
+from dagster_project.intake.ingestion.pixels.decoding import decode
+from dagster_project.intake.ingestion.pixels.lazy_image import Picture
+from dagster_project.intake.ingestion.pixels.letterbox import fitted
 
 _LONGEST = 4096  # px; a larger picture is reduced
 _QUALITY = 92

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.batch_index import BatchIndex
-from dagster_project.ingestion.headers import HeaderRead, HeaderReader
-from dagster_project.ingestion.pixels import PixelReader
-from dagster_project.ingestion.pseudonyms import Pseudonyms
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.sources import SourceFile
-from dagster_project.ingestion.staged_pixels import read_pixels
-from dagster_project.ingestion.workers import Limits, contained_map
-from dagster_project.params import Ingestion
-from dagster_project.progress import track
-from dagster_project.taxonomy.taxonomy import Taxonomy
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.progress import track
+from dagster_project.core.settings.settings import Ingestion
+from dagster_project.intake.ingestion.batch.batch_index import BatchIndex
+from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader
+from dagster_project.intake.ingestion.batch.staged_pixels import read_pixels
+from dagster_project.intake.ingestion.headers.header_reader import HeaderRead, HeaderReader
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.sandbox import Limits, contained_map
+from dagster_project.intake.ingestion.headers.sources import SourceFile
+from dagster_project.intake.taxonomy.taxonomy import Taxonomy
 
 
 def read_headers(

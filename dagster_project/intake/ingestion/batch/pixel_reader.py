@@ -11,20 +11,20 @@ import numpy as np
 from blake3 import blake3
 from pydicom.dataset import FileDataset
 
-from dagster_project.ingestion.cleaning import Cleaned, clean, declared_field
-from dagster_project.ingestion.contrast import stretch
-from dagster_project.ingestion.decoding import decode
-from dagster_project.ingestion.elements import open_dataset, refusing, text
-from dagster_project.ingestion.grayscale import rescaled, windowed
-from dagster_project.ingestion.letterbox import centred, fitted
-from dagster_project.ingestion.levels import Levels, levels_of, painted
-from dagster_project.ingestion.oddities import is_as_in_file, odd_content
-from dagster_project.ingestion.opening import has_changed, open_regular
-from dagster_project.ingestion.padding import without_padding
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.shown import Shown
-from dagster_project.ingestion.sources import SourceFile
-from dagster_project.privacy.actions import tags_of
+from dagster_project.intake.ingestion.cleaning.cleaning import Cleaned, clean, declared_field
+from dagster_project.intake.ingestion.headers.elements import open_dataset, refusing, text
+from dagster_project.intake.ingestion.headers.header_warnings import is_as_in_file, odd_content
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.safe_open import has_changed, open_regular
+from dagster_project.intake.ingestion.headers.sources import SourceFile
+from dagster_project.intake.ingestion.pixels.contrast import stretch
+from dagster_project.intake.ingestion.pixels.decoding import decode
+from dagster_project.intake.ingestion.pixels.grayscale import rescaled, windowed
+from dagster_project.intake.ingestion.pixels.lazy_image import Shown
+from dagster_project.intake.ingestion.pixels.letterbox import centred, fitted
+from dagster_project.intake.ingestion.pixels.padding import without_padding
+from dagster_project.intake.ingestion.pixels.value_histogram import Levels, levels_of, painted
+from dagster_project.intake.privacy.actions import tags_of
 
 
 @dataclass

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from dagster_project.files import (
+from dagster_project.core.atomic_io import (
     read_groups,
     read_json,
     remove_leftovers,
@@ -25,7 +25,7 @@ from dagster_project.files import (
     write_groups,
     write_json,
 )
-from dagster_project.layout import Layout
+from dagster_project.core.paths import Layout
 
 
 def stage(

@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dagster_project.files import begin_npy, read_json, replacing, write_json
-from dagster_project.ingestion.pixels import PixelRead, PixelReader
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.sources import SourceFile
-from dagster_project.ingestion.workers import Limits, contained_map
-from dagster_project.progress import track
+from dagster_project.core.atomic_io import begin_npy, read_json, replacing, write_json
+from dagster_project.core.progress import track
+from dagster_project.intake.ingestion.batch.pixel_reader import PixelRead, PixelReader
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.sandbox import Limits, contained_map
+from dagster_project.intake.ingestion.headers.sources import SourceFile
 
 _BLOCK = 512
 _CHUNK = 8

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dagster_project.errors import RayTruthError
-from dagster_project.files import read_table
-from dagster_project.ingestion.tables import EVIDENCE_COLUMNS
-from dagster_project.layout import Layout
+from dagster_project.core.atomic_io import read_table
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.paths import Layout
+from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS
 
 
 def ingested_batches(layout: Layout) -> list[str]:

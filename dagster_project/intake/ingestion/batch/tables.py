@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from dagster_project.ingestion.batch_index import BatchIndex, SeenFile, UsedFile, shown
-from dagster_project.ingestion.patient_evidence import Evidence
-from dagster_project.ingestion.pseudonyms import Pseudonyms
-from dagster_project.ingestion.reasons import verdict_of
+from dagster_project.intake.ingestion.batch.batch_index import BatchIndex, SeenFile, UsedFile, shown
+from dagster_project.intake.ingestion.headers.patient_evidence import Evidence
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
+from dagster_project.intake.ingestion.headers.reasons import verdict_of
 
 _BLOCK = 512  # rows made at once
 

@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from dagster_project.ingestion.letterbox import sketched
-from dagster_project.ingestion.shown import Box, Covered, Picture
-from dagster_project.ingestion.text_models import STRIDE, read_line, text_map
+from dagster_project.intake.ingestion.cleaning.ocr_models import STRIDE, read_line, text_map
+from dagster_project.intake.ingestion.pixels.lazy_image import Box, Covered, Picture
+from dagster_project.intake.ingestion.pixels.letterbox import sketched
 
 SIDE = 960  # px, longest side of the picture that is searched; a line must be about 10 px high in it
 

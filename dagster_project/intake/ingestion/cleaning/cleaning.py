@@ -14,11 +14,11 @@ import numpy as np
 from pydicom.dataset import Dataset
 from scipy import ndimage
 
-from dagster_project.ingestion.burned_in_text import SIDE as SEARCHED
-from dagster_project.ingestion.burned_in_text import without_text
-from dagster_project.ingestion.elements import integer, text
-from dagster_project.ingestion.letterbox import fitted, sketched_and_fitted
-from dagster_project.ingestion.shown import Box, Picture
+from dagster_project.intake.ingestion.cleaning.burned_in_text import SIDE as SEARCHED
+from dagster_project.intake.ingestion.cleaning.burned_in_text import without_text
+from dagster_project.intake.ingestion.headers.elements import integer, text
+from dagster_project.intake.ingestion.pixels.lazy_image import Box, Picture
+from dagster_project.intake.ingestion.pixels.letterbox import fitted, sketched_and_fitted
 
 _EVEN = 12.0  # grey levels of 255 by which the pixels of a margin's line differ at most: noise, JPEG artefacts
 _EXTREME = 16.0  # grey levels from black or white within which a margin lies

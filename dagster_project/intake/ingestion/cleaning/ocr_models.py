@@ -65,7 +65,7 @@ def _alphabet() -> tuple[str, ...]:
 def _session(name: str) -> InferenceSession:
     import onnxruntime
 
-    from dagster_project.ingestion.text_graphs import folded
+    from dagster_project.intake.ingestion.cleaning.onnx_graph_rewrites import folded
 
     spec = find_spec("rapidocr_onnxruntime")  # found, not imported: the package itself would load OpenCV
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")

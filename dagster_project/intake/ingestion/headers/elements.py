@@ -18,10 +18,10 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from dagster_project.ingestion.lengths import false_lengths
-from dagster_project.ingestion.opening import open_regular
-from dagster_project.ingestion.plain_elements import PlainHeader
-from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
+from dagster_project.intake.ingestion.headers.lengths import false_lengths
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.safe_open import open_regular
 
 Header = Dataset | PlainHeader
 

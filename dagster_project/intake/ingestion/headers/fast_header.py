@@ -18,8 +18,8 @@ from pydicom.uid import (
     RLETransferSyntaxes,
 )
 
-from dagster_project.ingestion.opening import open_regular
-from dagster_project.ingestion.plain_elements import Odd, PlainHeader, read_elements, wanted_tags
+from dagster_project.intake.ingestion.headers.fast_elements import Odd, PlainHeader, read_elements, wanted_tags
+from dagster_project.intake.ingestion.headers.safe_open import open_regular
 
 _START, _MOST = 1 << 13, 1 << 16  # bytes: most headers end within the first, and none that goes on beyond is plain
 _BEGINNINGS = b"DICM\2\0\0\0UL\4\0", b"DICM\2\0\1\0OB\0\0"  # with the meta information's length, or its version

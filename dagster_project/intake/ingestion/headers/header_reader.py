@@ -13,21 +13,29 @@ from typing import Any
 
 from pydicom.dataset import FileDataset
 
-from dagster_project.ingestion.bounds import refuse_floods, refuse_too_large
-from dagster_project.ingestion.elements import Header, integer, number, open_dataset, parse_date, refusing, text
-from dagster_project.ingestion.identifiers import IDENTIFYING, identifiers_of
-from dagster_project.ingestion.oddities import odd_header
-from dagster_project.ingestion.opening import has_changed
-from dagster_project.ingestion.patient_evidence import Evidence, evidence_of, patient_of
-from dagster_project.ingestion.plain_elements import PlainHeader
-from dagster_project.ingestion.plain_header import plain_header
-from dagster_project.ingestion.pseudonyms import Pseudonyms
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.sources import SourceFile
-from dagster_project.ingestion.uids import is_valid_uid
-from dagster_project.privacy.identities import NUMBER, STAFF
-from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
-from dagster_project.taxonomy.taxonomy import Taxonomy
+from dagster_project.intake.ingestion.headers.elements import (
+    Header,
+    integer,
+    number,
+    open_dataset,
+    parse_date,
+    refusing,
+    text,
+)
+from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
+from dagster_project.intake.ingestion.headers.fast_header import plain_header
+from dagster_project.intake.ingestion.headers.header_warnings import odd_header
+from dagster_project.intake.ingestion.headers.identifiers import IDENTIFYING, identifiers_of
+from dagster_project.intake.ingestion.headers.patient_evidence import Evidence, evidence_of, patient_of
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.safe_open import has_changed
+from dagster_project.intake.ingestion.headers.size_limits import refuse_floods, refuse_too_large
+from dagster_project.intake.ingestion.headers.sources import SourceFile
+from dagster_project.intake.ingestion.headers.uids import is_valid_uid
+from dagster_project.intake.privacy.identities import NUMBER, STAFF
+from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
+from dagster_project.intake.taxonomy.taxonomy import Taxonomy
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 DX_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"

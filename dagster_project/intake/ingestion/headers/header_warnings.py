@@ -9,11 +9,11 @@ from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from dagster_project.ingestion.elements import CONTROL, Header, byte_order, decimal, raw_text, text
-from dagster_project.ingestion.plain_elements import PlainHeader
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.privacy.actions import items_of
-from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
+from dagster_project.intake.ingestion.headers.elements import CONTROL, Header, byte_order, decimal, raw_text, text
+from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.privacy.actions import items_of
+from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES
 
 _TEXTS = ("Manufacturer", "ManufacturerModelName", "StationName", "PatientName", "PatientID", *LABEL_ATTRIBUTES[1:])
 _DECIMALS = ("KVP", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "NumberOfFrames")

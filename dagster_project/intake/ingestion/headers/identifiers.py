@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydicom._dicom_dict import DicomDictionary
 
-from dagster_project.ingestion.elements import Header, refusing, text
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.privacy.identities import NAME, NUMBER, STAFF, UID
+from dagster_project.intake.ingestion.headers.elements import Header, refusing, text
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.privacy.identities import NAME, NUMBER, STAFF, UID
 
 _PATIENT_NAMES = (
     *("PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ResponsiblePerson"),

@@ -14,8 +14,14 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from dagster_project.ingestion.opening import open_regular
-from dagster_project.ingestion.plain_elements import FalseLength, Odd, PlainHeader, read_elements, wanted_tags
+from dagster_project.intake.ingestion.headers.fast_elements import (
+    FalseLength,
+    Odd,
+    PlainHeader,
+    read_elements,
+    wanted_tags,
+)
+from dagster_project.intake.ingestion.headers.safe_open import open_regular
 
 _UNDEFINED = 0xFFFFFFFF
 _META = 132  # bytes: where the file meta information begins

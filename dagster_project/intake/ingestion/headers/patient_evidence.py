@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dagster_project.ingestion.elements import Header, parse_date, refusing, text
-from dagster_project.ingestion.identifiers import former_attributes, values_of
-from dagster_project.ingestion.pseudonyms import Pseudonyms
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.uids import is_valid_uid
+from dagster_project.intake.ingestion.headers.elements import Header, parse_date, refusing, text
+from dagster_project.intake.ingestion.headers.identifiers import former_attributes, values_of
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.uids import is_valid_uid
 
 STUDY, SERIES, IMAGE, PATIENT_ID = "study", "series", "image", "patient_id"
 _UIDS = {STUDY: "StudyInstanceUID", SERIES: "SeriesInstanceUID", IMAGE: "SOPInstanceUID"}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-from dagster_project.errors import RayTruthError
+from dagster_project.core.errors import RayTruthError
 
 _KEY_BYTES = 32
 

@@ -7,8 +7,8 @@ import stat
 from io import BufferedReader, FileIO
 from pathlib import Path
 
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.sources import SourceFile
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.sources import SourceFile
 
 _NO_ELEMENT = bytes(8)  # as the tag and length of an element
 _MOST_IN_A_ROW = 1000

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741

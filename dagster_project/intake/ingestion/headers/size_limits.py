@@ -8,13 +8,13 @@ from pathlib import Path
 from pydicom.dataset import FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from dagster_project.ingestion.elements import integer
-from dagster_project.ingestion.lengths import MOST_META, data_set_start
-from dagster_project.ingestion.opening import open_regular
-from dagster_project.ingestion.plain_elements import PlainHeader
-from dagster_project.ingestion.reasons import RefusedFile
-from dagster_project.ingestion.sources import SourceFile
-from dagster_project.taxonomy.resolve import LABEL_ATTRIBUTES
+from dagster_project.intake.ingestion.headers.elements import integer
+from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
+from dagster_project.intake.ingestion.headers.lengths import MOST_META, data_set_start
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.safe_open import open_regular
+from dagster_project.intake.ingestion.headers.sources import SourceFile
+from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES
 
 _LONGEST_VALUE = 1 << 20  # bytes; a LUT of 65,536 entries takes 128 KiB
 _MOST_CODES = 1000

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagster_project.errors import RayTruthError
-from dagster_project.ingestion.pseudonyms import Pseudonyms
+from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
 
 
 @dataclass(frozen=True, slots=True)

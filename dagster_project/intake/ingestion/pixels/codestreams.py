@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from math import ceil
 
-from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 
 _START = b"\xff\x4f\xff\x51"  # start of codestream, image and tile size
 _TILE_PART = 0xFF90

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dagster_project.ingestion.levels import Levels
-from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.pixels.value_histogram import Levels
 
 _FLAT = 0.05  # share of pixels at the very lowest or highest value from which on they count as border, not image
 _USUAL = 0.5, 99.5

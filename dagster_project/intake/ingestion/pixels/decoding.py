@@ -24,11 +24,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from dagster_project.ingestion import jpeg_extended
-from dagster_project.ingestion.codestreams import check_jpeg, check_jpeg2000, check_jpeg_ls, jpeg_frame
-from dagster_project.ingestion.elements import integer, refusing
-from dagster_project.ingestion.frames import only_frame
-from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.elements import integer, refusing
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
+from dagster_project.intake.ingestion.pixels import jpeg_extended
+from dagster_project.intake.ingestion.pixels.codestreams import check_jpeg, check_jpeg2000, check_jpeg_ls, jpeg_frame
+from dagster_project.intake.ingestion.pixels.frames import only_frame
 
 # The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice. For JPEG Baseline it
 # would be gdcm, which takes the process down over a stream with bytes too many.

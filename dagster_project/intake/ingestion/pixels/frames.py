@@ -7,7 +7,7 @@ from io import BytesIO
 
 from pydicom.encaps import generate_fragments, parse_basic_offsets, parse_fragments
 
-from dagster_project.ingestion.reasons import RefusedFile
+from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 
 _BEGINNINGS = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "  # JPEG and JPEG-LS, JPEG 2000, and its file format
 _FIRST_SEGMENT = 64  # bytes: of RLE, at the end of the header (PS3.5 G.5)

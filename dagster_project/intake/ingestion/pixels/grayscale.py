@@ -14,10 +14,18 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence as DicomSequence
 
-from dagster_project.ingestion.contrast import grey_share
-from dagster_project.ingestion.elements import UNUSABLE, byte_order, decimal, integer, number, parse_decimal, text
-from dagster_project.ingestion.levels import Levels
-from dagster_project.ingestion.lookup_tables import LookupTable, lookup_table
+from dagster_project.intake.ingestion.headers.elements import (
+    UNUSABLE,
+    byte_order,
+    decimal,
+    integer,
+    number,
+    parse_decimal,
+    text,
+)
+from dagster_project.intake.ingestion.pixels.contrast import grey_share
+from dagster_project.intake.ingestion.pixels.lookup_tables import LookupTable, lookup_table
+from dagster_project.intake.ingestion.pixels.value_histogram import Levels
 
 _BLANK = 0.01  # of the pixels that were grey: a step that leaves fewer of them grey blanks the image
 

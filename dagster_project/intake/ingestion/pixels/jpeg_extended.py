@@ -6,7 +6,7 @@ import gdcm
 import numpy as np
 from pydicom.uid import JPEGExtended12Bit
 
-from dagster_project.ingestion.codestreams import JpegFrame
+from dagster_project.intake.ingestion.pixels.codestreams import JpegFrame
 
 
 def decoded(frame: bytes, header: JpegFrame) -> np.ndarray:

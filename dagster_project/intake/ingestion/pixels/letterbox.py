@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy.sparse import csr_matrix
 
-from dagster_project.ingestion.shown import Box, Picture
+from dagster_project.intake.ingestion.pixels.lazy_image import Box, Picture
 
 _BLOCK = 1 << 17  # pixels at once, so that what is made of them stays in the processor's cache
 

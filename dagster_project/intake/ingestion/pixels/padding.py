@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from pydicom.dataset import FileDataset
 
-from dagster_project.ingestion.elements import UNUSABLE, byte_order, integer
-from dagster_project.ingestion.levels import Levels
-from dagster_project.ingestion.lookup_tables import words
+from dagster_project.intake.ingestion.headers.elements import UNUSABLE, byte_order, integer
+from dagster_project.intake.ingestion.pixels.lookup_tables import words
+from dagster_project.intake.ingestion.pixels.value_histogram import Levels
 
 _LEAST_LEFT = 0.01  # of the pixels: a header that declares more than the rest as padding would blank the image
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dagster_project.ingestion.shown import Shown
+from dagster_project.intake.ingestion.pixels.lazy_image import Shown
 
 _BLOCK = 1 << 16  # pixels at once, so that what is made of them stays in the processor's cache
 

@@ -1,0 +1,1 @@
+"""One batch: both passes over its files, staged, then published whole."""

@@ -1,0 +1,1 @@
+"""Burned-in text, borders and markers removed."""

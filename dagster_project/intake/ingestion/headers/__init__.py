@@ -1,0 +1,1 @@
+"""Files and their headers: opened safely, checked, pseudonymised."""

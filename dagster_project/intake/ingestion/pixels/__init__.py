@@ -1,0 +1,1 @@
+"""Pixel data to grey values as the header says, fitted into a square."""

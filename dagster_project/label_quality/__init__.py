@@ -1,0 +1,1 @@
+"""Label errors, their causes, review and corrections."""

@@ -1,0 +1,1 @@
+"""Groups of images whose labels are wrong more often than comparable ones."""

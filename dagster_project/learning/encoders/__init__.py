@@ -1,0 +1,1 @@
+"""Encoders: backbones, embeddings, test-time augmentation."""

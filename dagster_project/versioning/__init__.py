@@ -1,1 +1,0 @@
-"""Versioning: what DVC keeps of data and models."""
