@@ -13,7 +13,8 @@ from dagster_project.intake.pacs.resources import Pacs
 from dagster_project.intake.pacs.sensors import pacs_sensors
 from dagster_project.intake.training_set.assets import training_set
 from dagster_project.intake.validation.checks import metadata_checks
-from dagster_project.label_quality.label_errors.assets import causes, label_errors
+from dagster_project.label_quality.error_causes.assets import causes
+from dagster_project.label_quality.label_errors.assets import label_errors
 from dagster_project.label_quality.review.assets import (
     corrected_labels,
     review_budget,
@@ -26,14 +27,8 @@ from dagster_project.learning.evaluation.assets import linear_evaluation
 from dagster_project.learning.pretraining.assets import encoders
 from dagster_project.learning.shortcut_audit.assets import shortcut_audit
 from dagster_project.operations.monitoring.assets import batch_predictions, drift_report
-from dagster_project.operations.monitoring.sensors import (
-    LEARN,
-    MONITOR,
-    failed_run,
-    new_batch,
-    retrain_on_drift,
-    retraining_schedule,
-)
+from dagster_project.operations.monitoring.sensors import MONITOR, failed_run, new_batch
+from dagster_project.operations.retraining.sensors import LEARN, retrain_on_drift, retraining_schedule
 
 root = Root()
 params = root.params

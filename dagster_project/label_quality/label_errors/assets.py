@@ -1,4 +1,4 @@
-"""`label_errors`, the ranked list, and `causes`, what lies behind it."""
+"""`label_errors`, the ranked list."""
 
 import dagster as dg
 
@@ -25,30 +25,5 @@ def label_errors(root: Root) -> dg.MaterializeResult:
             "estimated share of wrong labels": round(summary.estimated_noise, 4),
             "most suspicious": as_picture(layout.plot("label_errors", "suspects.png")),
             "first rows": as_table(summary.top),
-        },
-    )
-
-
-@dg.asset(
-    deps=["label_errors", "training_set", "radiograph_headers", "verdicts"],
-    group_name="label_errors",
-    owners=[REVIEWERS],
-    kinds={"scipy"},
-)
-def causes(root: Root) -> dg.MaterializeResult:
-    """Stations, devices, batches, attributes, entries and regions whose labels are wrong significantly more often."""
-    from dagster_project.label_quality.error_causes.find import find_causes  # torch takes seconds to import
-
-    layout = root.layout
-    summary = find_causes(layout)
-    versions = root.commit("causes")
-    shown = summary.causes.assign(image_ids=[" ".join(ids) for ids in summary.causes["image_ids"]])
-    return dg.MaterializeResult(
-        data_version=versions.of(layout.causes),
-        metadata={
-            "dagster/row_count": len(shown),
-            "groups tested": summary.tested,
-            "causes kept private (protocols, months)": summary.private,
-            "causes": as_table(shown),
         },
     )

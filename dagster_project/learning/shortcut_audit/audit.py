@@ -18,26 +18,13 @@ from dagster_project.learning.ensembling.model import Model, load_model
 from dagster_project.learning.evaluation.labelled import LabelledSet, load_labelled_set
 from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
 from dagster_project.learning.shortcut_audit.attribute_probes import Trace, find_traces
+from dagster_project.learning.shortcut_audit.effects import Effect
 from dagster_project.learning.shortcut_audit.perturbations import treatments
 from dagster_project.learning.shortcut_audit.plots import draw_effects, draw_traces
 
 log = logging.getLogger("raytruth")
 _MOST = 2000
 _BLOCK = 256
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What one treatment of the test pictures does to the ensemble's predictions.
-
-    `changed`: share of predictions that change, 0..1. `accuracy` after it, and its `difference` to before, below 0
-    where it hurts; on the labels as given. 95 % intervals, patients resampled.
-    """
-
-    treatment: str
-    changed: Interval
-    accuracy: Interval
-    difference: Interval
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,7 @@ import pandas as pd
 from dagster_project.core.atomic_io import write_text
 from dagster_project.core.plotting import drawing
 from dagster_project.learning.shortcut_audit.attribute_probes import Trace
-
-if TYPE_CHECKING:
-    from dagster_project.learning.shortcut_audit.audit import Effect
+from dagster_project.learning.shortcut_audit.effects import Effect
 
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What happens by itself: batches are monitored; drift, or the calendar, asks for retraining; failures are noted."""
+"""Sensors that monitor each new batch and note failed runs."""
 
 import json
 from datetime import UTC, datetime
@@ -7,19 +7,12 @@ import dagster as dg
 
 from dagster_project.core.dagster_helpers import Root
 from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
-from dagster_project.operations.retraining.policy import drifted_batches, needs_monitoring, something_to_learn
+from dagster_project.operations.monitoring.stored import needs_monitoring
 
 MONITOR = dg.define_asset_job(
     "monitor_batch",
     dg.AssetSelection.assets("batch_predictions", "drift_report"),
     description="Predict one batch with the champion and measure its drift.",
-)
-LEARN = dg.define_asset_job(
-    "learn",
-    dg.AssetSelection.groups("training_set", "pretraining", "evaluation", "ensembling", "label_errors")
-    | dg.AssetSelection.assets("corrected_labels", "review_worklist", "review_budget", "reviewed_accuracy"),
-    description="Train anew on all batches that passed and all verdicts; the gate decides on promotion.",
 )
 
 
@@ -35,28 +28,6 @@ def new_batch(
     if not batch or not needs_monitoring(root.layout, batch):
         return dg.SkipReason("there is no champion yet, or its report on the batch stands")
     return dg.RunRequest(run_key=asset_event.run_id, partition_key=batch)
-
-
-@dg.sensor(job=LEARN, minimum_interval_seconds=60)
-def retrain_on_drift(root: Root) -> dg.SensorResult | dg.SkipReason:
-    """Asks for retraining when a batch's report, made with the present champion, says drift; once a report."""
-    drifted = drifted_batches(root.layout)
-    if not drifted:
-        return dg.SkipReason("no batch has drifted from the present champion's reference")
-    return dg.SensorResult([dg.RunRequest(run_key=f"drift-{batch}-{report}") for batch, report in drifted.items()][:1])
-
-
-def retraining_schedule(params: Params) -> dg.ScheduleDefinition:
-    """The schedule that asks for retraining at set times, if there is something new to learn."""
-
-    @dg.schedule(cron_schedule=params.monitoring.retrain_cron, job=LEARN, name="retrain_at_set_times")
-    def schedule(context: dg.ScheduleEvaluationContext, root: Root) -> dg.RunRequest | dg.SkipReason:
-        news = something_to_learn(root.layout)
-        if not news:
-            return dg.SkipReason("nothing new to learn from since the last training")
-        return dg.RunRequest(tags={"raytruth/why": "; ".join(news)[:200]})
-
-    return schedule
 
 
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dagster_project.core.atomic_io import read_table
+from dagster_project.core.atomic_io import read_json, read_table
 from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.store import load_headers
 from dagster_project.learning.ensembling.champion_store import champion_hash
@@ -15,3 +15,13 @@ def predictions_stand(layout: Layout, batch: str) -> bool:
     table = read_table(layout.predictions(batch), ["image_id", "model"])
     same_pictures = table["image_id"].tolist() == load_headers(layout, batch)["image_id"].tolist()
     return same_pictures and bool((table["model"] == champion_hash(layout)).all())
+
+
+def needs_monitoring(layout: Layout, batch: str) -> bool:
+    """Whether there is a champion, and no report of the batch, as it stands now, made with it."""
+    champion = champion_hash(layout)
+    if not champion or not layout.headers(batch).exists():
+        return False
+    if not layout.drift(batch).exists():
+        return True
+    return read_json(layout.drift(batch))["model"] != champion or not predictions_stand(layout, batch)

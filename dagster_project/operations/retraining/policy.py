@@ -8,7 +8,6 @@ from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.store import ingested_batches
 from dagster_project.intake.training_set.build import load_training_set, why_refused
 from dagster_project.learning.ensembling.champion_store import champion_hash
-from dagster_project.operations.monitoring.stored import predictions_stand
 
 
 def drifted_batches(layout: Layout) -> dict[str, str]:
@@ -20,16 +19,6 @@ def drifted_batches(layout: Layout) -> dict[str, str]:
         if report["drifted"] and report["model"] == champion:
             found[report["batch"]] = content_hash(path)
     return found
-
-
-def needs_monitoring(layout: Layout, batch: str) -> bool:
-    """Whether there is a champion, and no report of the batch, as it stands now, made with it."""
-    champion = champion_hash(layout)
-    if not champion or not layout.headers(batch).exists():
-        return False
-    if not layout.drift(batch).exists():
-        return True
-    return read_json(layout.drift(batch))["model"] != champion or not predictions_stand(layout, batch)
 
 
 def something_to_learn(layout: Layout) -> list[str]:

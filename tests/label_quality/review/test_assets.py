@@ -13,7 +13,7 @@ from dagster_project.core.dagster_helpers import Root
 from dagster_project.core.ledger import begin_ledger
 from dagster_project.core.paths import Layout
 from dagster_project.intake.training_set.build import load_training_set
-from dagster_project.label_quality.label_errors.assets import causes
+from dagster_project.label_quality.error_causes.assets import causes
 from dagster_project.label_quality.review.assets import review_budget, reviewed_accuracy
 
 

@@ -15,8 +15,9 @@ from dagster_project.core.dagster_helpers import Root
 from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.operations.monitoring.drift import measure_drift
-from dagster_project.operations.monitoring.sensors import retrain_on_drift
-from dagster_project.operations.retraining.policy import drifted_batches, needs_monitoring, something_to_learn
+from dagster_project.operations.monitoring.stored import needs_monitoring
+from dagster_project.operations.retraining.policy import drifted_batches, something_to_learn
+from dagster_project.operations.retraining.sensors import retrain_on_drift
 
 
 @pytest.fixture

@@ -1,0 +1,36 @@
+"""Retraining is asked for when a batch has drifted, or at set times if there is something new to learn."""
+
+import dagster as dg
+
+from dagster_project.core.dagster_helpers import Root
+from dagster_project.core.settings.settings import Params
+from dagster_project.operations.retraining.policy import drifted_batches, something_to_learn
+
+LEARN = dg.define_asset_job(
+    "learn",
+    dg.AssetSelection.groups("training_set", "pretraining", "evaluation", "ensembling", "label_errors")
+    | dg.AssetSelection.assets("corrected_labels", "review_worklist", "review_budget", "reviewed_accuracy"),
+    description="Train anew on all batches that passed and all verdicts; the gate decides on promotion.",
+)
+
+
+@dg.sensor(job=LEARN, minimum_interval_seconds=60)
+def retrain_on_drift(root: Root) -> dg.SensorResult | dg.SkipReason:
+    """Asks for retraining when a batch's report, made with the present champion, says drift; once a report."""
+    drifted = drifted_batches(root.layout)
+    if not drifted:
+        return dg.SkipReason("no batch has drifted from the present champion's reference")
+    return dg.SensorResult([dg.RunRequest(run_key=f"drift-{batch}-{report}") for batch, report in drifted.items()][:1])
+
+
+def retraining_schedule(params: Params) -> dg.ScheduleDefinition:
+    """The schedule that asks for retraining at set times, if there is something new to learn."""
+
+    @dg.schedule(cron_schedule=params.monitoring.retrain_cron, job=LEARN, name="retrain_at_set_times")
+    def schedule(context: dg.ScheduleEvaluationContext, root: Root) -> dg.RunRequest | dg.SkipReason:
+        news = something_to_learn(root.layout)
+        if not news:
+            return dg.SkipReason("nothing new to learn from since the last training")
+        return dg.RunRequest(tags={"raytruth/why": "; ".join(news)[:200]})
+
+    return schedule
