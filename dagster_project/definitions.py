@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import BATCHES, Root
+from dagster_project.core.dagster_helpers import BATCHES
 from dagster_project.intake.ingestion.assets import radiographs
 from dagster_project.intake.ingestion.checks import no_identity_outside_private
 from dagster_project.intake.ingestion.sensors import INGEST, inbox
 from dagster_project.intake.pacs.assets import inbox_asset, pacs_assets
 from dagster_project.intake.pacs.resources import Pacs
 from dagster_project.intake.pacs.sensors import pacs_sensors
+from dagster_project.intake.resources import RootResource
 from dagster_project.intake.training_set.assets import training_set
 from dagster_project.intake.validation.checks import metadata_checks
 from dagster_project.label_quality.error_causes.assets import causes
@@ -30,7 +31,7 @@ from dagster_project.operations.monitoring.assets import batch_predictions, drif
 from dagster_project.operations.monitoring.sensors import MONITOR, failed_run, new_batch
 from dagster_project.operations.retraining.sensors import LEARN, retrain_on_drift, retraining_schedule
 
-root = Root()
+root = RootResource()
 params = root.params
 
 defs = dg.Definitions(

@@ -12,11 +12,11 @@ from dagster_project.core.dvc_versions import commit_stage
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import update_corrected_labels
 from dagster_project.core.paths import Layout, checked_batch_name
-from dagster_project.core.settings.settings import Params
 from dagster_project.intake.ingestion.batch.batch_registry import batch_name_for, registered_batches, registered_source
 from dagster_project.intake.ingestion.batch.ingest import BatchSummary, ingest
 from dagster_project.intake.ingestion.batch.store import ingested_batches
 from dagster_project.intake.privacy.scan import Scan, scan
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.intake.validation.validate import Validation, validate
 from dagster_project.label_quality.error_causes.find import find_causes
@@ -35,72 +35,72 @@ from dagster_project.operations.monitoring.predict import predict_batch
 
 log = logging.getLogger("raytruth")
 
-Stage = Callable[[Layout, Params], object]
+Stage = Callable[[Root], object]
 
 # Everything that is learned, in order; names are those of the assets and of dvc.yaml.
 LEARNING: dict[str, Stage] = {
-    "corrected_labels": lambda layout, params: update_corrected_labels(layout),
+    "corrected_labels": lambda root: update_corrected_labels(root.layout),
     "training_set": build_training_set,
-    "encoder_simclr": lambda layout, params: pretrain(layout, params, "simclr"),
-    "encoder_byol": lambda layout, params: pretrain(layout, params, "byol"),
-    "encoder_supcon": lambda layout, params: pretrain(layout, params, "supcon"),
-    "encoder_supcon_crossfit": lambda layout, params: pretrain(layout, params, "crossfit"),
+    "encoder_simclr": lambda root: pretrain(root, "simclr"),
+    "encoder_byol": lambda root: pretrain(root, "byol"),
+    "encoder_supcon": lambda root: pretrain(root, "supcon"),
+    "encoder_supcon_crossfit": lambda root: pretrain(root, "crossfit"),
     "linear_evaluation": evaluate,
     "ensemble": build_ensemble,
     "shortcut_audit": audit_shortcuts,
     "label_errors": find_label_errors,
-    "causes": lambda layout, params: find_causes(layout),
+    "causes": lambda root: find_causes(root.layout),
     "review_worklist": build_worklist,
-    "review_budget": lambda layout, params: budget(layout),
+    "review_budget": lambda root: budget(root.layout),
     "reviewed_accuracy": accuracy_as_reviewed,
     "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none
 }
 
 
-def ingest_registered(layout: Layout, params: Params) -> list[BatchSummary]:
+def ingest_registered(root: Root) -> list[BatchSummary]:
     """Ingest every registered batch again, and every folder of the inbox; unchanged ones cost nothing."""
-    inbox = sorted(p.name for p in layout.inbox.iterdir() if p.is_dir()) if layout.inbox.is_dir() else []
-    names = sorted({*registered_batches(layout), *map(checked_batch_name, inbox)})
-    return [ingest(layout, params, registered_source(layout, name), name) for name in names]
+    inbox = sorted(p.name for p in root.layout.inbox.iterdir() if p.is_dir()) if root.layout.inbox.is_dir() else []
+    names = sorted({*registered_batches(root.layout), *map(checked_batch_name, inbox)})
+    return [ingest(root, registered_source(root.layout, name), name) for name in names]
 
 
-def validate_all(layout: Layout, params: Params) -> list[Validation]:
+def validate_all(root: Root) -> list[Validation]:
     """Validate every ingested batch."""
-    return [validate(layout, params, batch) for batch in ingested_batches(layout)]
+    return [validate(root, batch) for batch in ingested_batches(root.layout)]
 
 
-def run(layout: Layout, params: Params, sources: list[Path]) -> dict[str, float]:
+def run(root: Root, sources: list[Path]) -> dict[str, float]:
     """The whole chain on `sources`, one batch each; every stage's outputs are committed to DVC.
 
     Returns seconds a stage. Run again after an interruption, it takes up what is missing.
     """
     seconds: dict[str, float] = {}
     for source in sources:
-        batch = batch_name_for(layout, source)
+        batch = batch_name_for(root.layout, source)
         with _timed(f"radiographs {batch}", seconds):
-            summary = ingest(layout, params, source, batch)
+            summary = ingest(root, source, batch)
             log.info("batch %s: %d pictures, %s", batch, summary.pictures, summary.verdicts)
         with _timed(f"metadata_checks {batch}", seconds):
-            _say_failed(validate(layout, params, batch))
-    commit_stage(layout, "radiographs")
-    commit_stage(layout, "metadata_checks")
+            _say_failed(validate(root, batch))
+    commit_stage(root.layout, "radiographs")
+    commit_stage(root.layout, "metadata_checks")
     for name, stage in LEARNING.items():
         if name == "encoder_simclr":
             with _timed("pretraining", seconds):  # side by side; the encoders' own stages then find them up to date
-                pretrain(layout, params, *METHODS, "crossfit")
+                pretrain(root, *METHODS, "crossfit")
         with _timed(name, seconds):
-            stage(layout, params)
-            commit_stage(layout, name)
+            stage(root)
+            commit_stage(root.layout, name)
     with _timed("batch_predictions", seconds):
-        for batch in ingested_batches(layout):
-            predict_batch(layout, params, batch)
-        commit_stage(layout, "batch_predictions")
+        for batch in ingested_batches(root.layout):
+            predict_batch(root, batch)
+        commit_stage(root.layout, "batch_predictions")
     with _timed("drift_report", seconds):
-        for batch in ingested_batches(layout):
-            measure_drift(layout, params, batch)
-        commit_stage(layout, "drift_report")
+        for batch in ingested_batches(root.layout):
+            measure_drift(root, batch)
+        commit_stage(root.layout, "drift_report")
     with _timed("scan_identities", seconds):
-        _say_found(scan(layout, ingested_batches(layout)))
+        _say_found(scan(root.layout, ingested_batches(root.layout)))
     return seconds
 
 

@@ -31,6 +31,7 @@ from dagster_project.core.settings.settings import Params
 from dagster_project.intake.ingestion.batch.store import load_headers, load_patient_evidence
 from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS, IDENTITY_COLUMNS
 from dagster_project.intake.ingestion.headers.patient_evidence import IMAGE, PATIENT_ID, SERIES, STUDY
+from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.labels import apply_corrections, drop_small_classes
 from dagster_project.intake.training_set.patient_links import equal_pixels, link_patients
@@ -104,19 +105,19 @@ def _evidence(headers: pd.DataFrame) -> pd.DataFrame:
     return said.assign(issuer="", sex="F", birth_date=said["value"].str[:8])[list(EVIDENCE_COLUMNS)]
 
 
-def run_validation(layout: Layout, params: Params) -> None:
+def run_validation(root: Root) -> None:
     """The whole suite with its Data Docs."""
-    failed = [check.name for check in validate(layout, params, BATCH).checks if not check.passed]
+    failed = [check.name for check in validate(root, BATCH).checks if not check.passed]
     if failed:
         raise RuntimeError(f"checks failed: {failed}")
 
 
-def run_split(layout: Layout, params: Params) -> None:
+def run_split(root: Root) -> None:
     """Labels with corrections, small classes, groups, folds and splits, as the training set is built."""
-    settings = params.training_set
-    headers = load_headers(layout, BATCH)
-    table = apply_corrections(headers, load_corrected_labels(layout))
-    evidence = pd.concat([load_patient_evidence(layout), equal_pixels(headers)], ignore_index=True)
+    settings = root.params.training_set
+    headers = load_headers(root.layout, BATCH)
+    table = apply_corrections(headers, load_corrected_labels(root.layout))
+    evidence = pd.concat([load_patient_evidence(root.layout), equal_pixels(headers)], ignore_index=True)
     links = link_patients(evidence, table, np.empty((0, 2), np.int64))
     table["group"] = table["patient"].map(links.group)
     table, _ = drop_small_classes(table, settings.min_patients)
@@ -125,13 +126,13 @@ def run_split(layout: Layout, params: Params) -> None:
     nobody = pd.Series(dtype="string")
     splits = assign_splits(strata, nobody, test=settings.test, validation=settings.validation)
     table["split"] = table["group"].map(splits)
-    write_table(layout.training_set, table)
+    write_table(root.layout.training_set, table)
 
 
-def run_joins(layout: Layout, params: Params) -> None:
+def run_joins(root: Root) -> None:
     """Headers beside identities by image id, as reports that go back to the archive need them."""
-    identities = read_table(layout.identities, columns=["image_id", "sop_instance_uid", "path"])
-    joined = load_headers(layout, BATCH)[["image_id", "label_region"]].merge(identities, on="image_id", how="left")
+    identities = read_table(root.layout.identities, columns=["image_id", "sop_instance_uid", "path"])
+    joined = load_headers(root.layout, BATCH)[["image_id", "label_region"]].merge(identities, on="image_id", how="left")
     if joined["path"].isna().any():
         raise RuntimeError("rows without an identity")
 

@@ -35,6 +35,7 @@ from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader
 from dagster_project.intake.ingestion.headers.header_reader import HeaderReader
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.ingestion.headers.sources import SourceFile
+from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 
 UNCLEAN, MONAI, DCMTK, DECODE = "ours, clean off", "MONAI LoadImage, Resize", "dcmj2pnm", "pixel_array alone"
@@ -102,7 +103,7 @@ def whole_batches(params: Params, source: Path, root: Path, count: int, rounds: 
             layout.root.mkdir()
             shutil.copy(ROOT / params.regions, layout.root / "regions.yaml")
             started, busy = time.perf_counter(), processor_seconds()
-            ingest(layout, chosen, source, "full")
+            ingest(Root(layout, chosen), source, "full")
             wall, busy = time.perf_counter() - started, processor_seconds() - busy
             rows.append(
                 {"way": OURS if clean else UNCLEAN, "cpu_ms": 1000 * busy / count, "wall_ms": 1000 * wall / count}

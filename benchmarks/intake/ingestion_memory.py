@@ -24,6 +24,7 @@ from benchmarks.memory import watched
 from benchmarks.results import ROOT, arguments, save, shipped_params
 from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.root import Root
 
 _SHAPE = (80, 64)
 _MARK = "7000000000"  # stands in the template where a file's number comes
@@ -56,7 +57,7 @@ def one_batch(count: int) -> dict[str, float]:
         layout.root.mkdir()
         shutil.copy(ROOT / shipped_params().regions, layout.root / "regions.yaml")
         with watched() as peaks:
-            summary = ingest(layout, params, Path(folder) / "source", "small")
+            summary = ingest(Root(layout, params), Path(folder) / "source", "small")
     return {"files": count, "pictures": summary.pictures, "parent_mb": peaks.own, "worker_mb": peaks.child}
 
 

@@ -28,7 +28,8 @@ from benchmarks.real_export import joined, measured
 from benchmarks.results import arguments, save
 from dagster_project.core.atomic_io import write_table
 from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.core.settings.settings import load_params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_pictures, load_training_set
 from dagster_project.intake.training_set.split import assign_folds, stratum_of
 from dagster_project.label_quality.label_errors.find import find_label_errors, load_label_errors
@@ -64,46 +65,46 @@ def relabelled(site: Layout, truth: Path, folder: Path) -> Layout:
     return layout
 
 
-def by_supervised(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
+def by_supervised(root: Root, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
     """Probabilities (N, K) of a network taught by the labels of the other folds of patients."""
-    kept = layout.root / "supervised.npy"
+    kept = root.layout.root / "supervised.npy"
     if kept.exists():
         return np.load(kept)
     fold = table["group"].map(assign_folds(stratum_of(table["group"], table["region"]), FOLDS)).to_numpy(int)
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
-    seen = gather_pictures(layout, table, round(params.learning.px * SOURCE_MARGIN))
-    asked = gather_pictures(layout, table, params.learning.px)
+    seen = gather_pictures(root.layout, table, round(root.params.learning.px * SOURCE_MARGIN))
+    asked = gather_pictures(root.layout, table, root.params.learning.px)
     found = np.zeros((len(table), labels.max() + 1))
-    schooling = params.learning.supcon.model_copy(update={"epochs": EPOCHS})
-    profile = params.learning.model_copy(update={"supcon": schooling})
-    params = params.model_copy(update={"profiles": {params.profile: profile}})
+    schooling = root.params.learning.supcon.model_copy(update={"epochs": EPOCHS})
+    profile = root.params.learning.model_copy(update={"supcon": schooling})
+    root.params = root.params.model_copy(update={"profiles": {root.params.profile: profile}})
     for k in range(FOLDS):
         rows = teaches & (fold != k)
-        backbone, head = taught(seen[rows], labels[rows], found.shape[1], params)
+        backbone, head = taught(seen[rows], labels[rows], found.shape[1], root.params)
         with torch.inference_mode():
-            logits = head(torch.from_numpy(embed(backbone, asked[fold == k], params.learning)))
+            logits = head(torch.from_numpy(embed(backbone, asked[fold == k], root.params.learning)))
         found[fold == k] = softmax(logits.numpy(), axis=1)
     np.save(kept, found)
     return found
 
 
-def compared(layout: Layout, params: Params, truth: Path) -> pd.DataFrame:
+def compared(root: Root, truth: Path) -> pd.DataFrame:
     """The pipeline's list and the peers', each measured."""
-    pretrain(layout, params, "crossfit")
-    find_label_errors(layout, params)
-    table = load_training_set(layout)
-    labels, given = class_numbers(layout, params, table), table["region"].notna().to_numpy()
-    known = joined(layout, truth).set_index("image_id").loc[table["image_id"]]
+    pretrain(root, "crossfit")
+    find_label_errors(root)
+    table = load_training_set(root.layout)
+    labels, given = class_numbers(root, table), table["region"].notna().to_numpy()
+    known = joined(root.layout, truth).set_index("image_id").loc[table["image_id"]]
     kind = known["error_kind"].reset_index(drop=True)
-    listed = load_label_errors(layout).set_index("image_id").loc[table["image_id"]].reset_index()
+    listed = load_label_errors(root.layout).set_index("image_id").loc[table["image_id"]].reset_index()
     neighbours = find_neighbours(
-        load_embeddings(layout, "encoder_simclr", len(table)), given, table["group"].to_numpy(str), 20
+        load_embeddings(root.layout, "encoder_simclr", len(table)), given, table["group"].to_numpy(str), 20
     )
-    simclr = judge(layout, params, table, labels, labels.max() + 1).probabilities[0]
+    simclr = judge(root, table, labels, labels.max() + 1).probabilities[0]
     peers = {
         "self-confidence, SimCLR": _doubt(labels, simclr),
         "k-NN disagreement, SimCLR": pd.Series(1 - neighbours.agreement(labels)),
-        "supervised network": _doubt(labels, by_supervised(layout, params, table, labels)),
+        "supervised network": _doubt(labels, by_supervised(root, table, labels)),
     }
     tables = {"raytruth": measured(kind, listed["error_probability"], listed["unusual"])}
     tables |= {name: measured(kind, doubt, doubt) for name, doubt in peers.items()}
@@ -128,7 +129,7 @@ def main() -> None:
     found = []
     for number, truth in enumerate(args.truth):
         layout = relabelled(Layout(args.site), truth, args.site.with_name(f"{args.site.name}-ranking-{number}"))
-        found.append(compared(layout, load_params(layout.params), truth))
+        found.append(compared(Root(layout, load_params(layout.params)), truth))
         print(found[-1].to_string(index=False, float_format="%.3f"), flush=True)
     table = pd.concat(found)
     save(table[["noise", "method", *table.columns.drop(["noise", "method"])]], "label-ranking", args.out)

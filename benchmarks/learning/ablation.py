@@ -21,6 +21,7 @@ from sklearn.metrics import log_loss
 from benchmarks.results import arguments, save
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import Params, Profile, load_params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_pictures
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
@@ -47,22 +48,22 @@ def changed(profile: Profile, changes: list[str]) -> Profile:
     return Profile.model_validate(settings)
 
 
-def measure(layout: Layout, params: Params, method: str, changes: list[str], seed: int) -> dict[str, object]:
+def measure(root: Root, method: str, changes: list[str], seed: int) -> dict[str, object]:
     """One row: what was changed, the probe's validation scores at 10 % and all of the labels, seconds of training."""
-    profile, data = changed(params.learning, changes), load_labelled_set(layout, params)
+    profile, data = changed(root.params.learning, changes), load_labelled_set(root)
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
     labels = data.labels[rows.index] if method == "supcon" else np.full(len(rows), -1)
-    pictures = gather_pictures(layout, rows, round(profile.px * SOURCE_MARGIN))
+    pictures = gather_pictures(root.layout, rows, round(profile.px * SOURCE_MARGIN))
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(method, method, getattr(profile, method).epochs, seed, pictures, labels)
         backbone, curve = train_encoder(run, profile, Path(folder))
     seconds = time.perf_counter() - started
-    embeddings = embed(backbone, gather_pictures(layout, data.table, viewed_px(profile)), profile)
+    embeddings = embed(backbone, gather_pictures(root.layout, data.table, viewed_px(profile)), profile)
     row: dict[str, object] = {"method": method, "change": " ".join(changes) or "none", "seed": seed}
     row |= {"seconds": round(seconds), "loss": curve[-1]}
     for fraction in (0.1, 1.0):
-        row |= validation_scores(embeddings, data, fraction, params)
+        row |= validation_scores(embeddings, data, fraction, root.params)
     return row
 
 
@@ -92,7 +93,7 @@ def main() -> None:
     args = parser.parse_args()
     layout = Layout(args.site.resolve())
     params = load_params(layout.params)
-    table = pd.DataFrame([measure(layout, params, args.method, args.set, seed) for seed in args.seeds])
+    table = pd.DataFrame([measure(Root(layout, params), args.method, args.set, seed) for seed in args.seeds])
     name = "_".join(["ablation", args.method, *args.set]).replace("=", "-")
     save(table, name, args.out)
 

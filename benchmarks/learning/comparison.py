@@ -27,7 +27,8 @@ from benchmarks.real_export import joined
 from benchmarks.results import arguments, save
 from dagster_project.core.atomic_io import read_json
 from dagster_project.core.paths import ENCODERS, SELF_SUPERVISED, Layout
-from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.core.settings.settings import load_params
+from dagster_project.intake.root import Root
 from dagster_project.learning.evaluation.labelled import load_labelled_set
 from dagster_project.learning.evaluation.metrics import patient_bootstrap
 
@@ -37,14 +38,14 @@ ENSEMBLES = ("ensemble", "joint_probe_self_supervised")  # the first that has se
 SAW_NONE = (*MODELS.values(), *SELF_SUPERVISED, "mean_of_self_supervised", "joint_probe_self_supervised")
 
 
-def predictions(layout: Layout, params: Params, peers: list[str], draws: int) -> pd.DataFrame:
+def predictions(root: Root, peers: list[str], draws: int) -> pd.DataFrame:
     """What every model says of each test picture: the pipeline's own, as written, and the peers', learned here."""
-    few = params.model_copy(update={"evaluation": params.evaluation.model_copy(update={"repeats": draws})})
-    own = [pd.read_parquet(layout.test_predictions(stage)) for stage in ("linear_evaluation", "ensemble")]
-    data = load_labelled_set(layout, params)
+    few = root.params.model_copy(update={"evaluation": root.params.evaluation.model_copy(update={"repeats": draws})})
+    own = [pd.read_parquet(root.layout.test_predictions(stage)) for stage in ("linear_evaluation", "ensemble")]
+    data = load_labelled_set(root)
     for peer in peers:
         started = time.perf_counter()
-        own.append(PEERS[peer](layout, few, data))
+        own.append(PEERS[peer](root.layout, few, data))
         print(f"{peer}: {time.perf_counter() - started:.0f} s", flush=True)
     table = pd.concat(own, ignore_index=True)
     return table[table["repeat"] < draws]
@@ -138,7 +139,7 @@ def main() -> None:
     args = parser.parse_args()
     layout = Layout(args.site)
     params = load_params(layout.params)
-    predicted = predictions(layout, params, [p for p in PEERS if p not in args.without], args.draws)
+    predicted = predictions(Root(layout, params), [p for p in PEERS if p not in args.without], args.draws)
     found = read_json(layout.metrics("linear_evaluation"))
     best_first = sorted(ENCODERS, key=lambda encoder: -found[encoder]["validation_accuracy"])
     scores = scored(predicted, joined(layout, args.truth))

@@ -22,7 +22,8 @@ from benchmarks.real_export import accuracies, joined
 from benchmarks.results import arguments, save
 from dagster_project.core.atomic_io import read_json, write_table
 from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.core.settings.settings import load_params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.learning.ensembling.candidates import fit_candidate
 from dagster_project.learning.ensembling.concatenate_embeddings import side_by_side
@@ -48,7 +49,7 @@ def with_few_labels(site: Layout, folder: Path, share: float, seed: int) -> Layo
         copier(source, folder / part)
     params = load_params(site.params)
     shutil.copy(site.root / params.regions, folder / params.regions)
-    data, table = load_labelled_set(site, params), load_training_set(site)
+    data, table = load_labelled_set(Root(site, params)), load_training_set(site)
     left = data.train[draw_fraction(data.labels[data.train], share, params.seed + seed)]
     blank = (table["split"] == "train").to_numpy() & ~np.isin(np.arange(len(table)), left)
     table.loc[blank, "region"] = None
@@ -56,14 +57,14 @@ def with_few_labels(site: Layout, folder: Path, share: float, seed: int) -> Layo
     return copy
 
 
-def predictions(layout: Layout, params: Params, draw: int) -> pd.DataFrame:
+def predictions(root: Root, draw: int) -> pd.DataFrame:
     """Train and probe; one row a test picture and model."""
-    pretrain(layout, params, "simclr", "supcon")
-    data = load_labelled_set(layout, params)
-    embeddings = {name: embed_training_set(layout, params, name) for name in ("encoder_simclr", "encoder_supcon")}
+    pretrain(root, "simclr", "supcon")
+    data = load_labelled_set(root)
+    embeddings = {name: embed_training_set(root, name) for name in ("encoder_simclr", "encoder_supcon")}
     tables = []
     for model, encoders in MODELS.items():
-        found = fit_candidate(side_by_side(embeddings, encoders), data, data.train, params)
+        found = fit_candidate(side_by_side(embeddings, encoders), data, data.train, root.params)
         table = prediction_table(model, data, 1.0, draw, found.probabilities(data.test))
         tables.append(table.assign(given=np.array(data.regions, dtype=object)[data.labels[data.test]]))
     return pd.concat(tables, ignore_index=True)
@@ -83,7 +84,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             copy = with_few_labels(site, Path(folder) / "root", args.share, draw)
             params = load_params(copy.params)
-            found = predictions(copy, params, draw)
+            found = predictions(Root(copy, params), draw)
             card = read_json(copy.encoder("encoder_supcon") / "card.json")
             for model, part in found.groupby("model", sort=False):
                 row = {"model": model, "share": args.share, "draw": draw, "labels": card["labels_seen"]}

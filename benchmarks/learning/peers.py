@@ -15,8 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.learning.plain_pipeline import pretrain_plainly
-from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_pictures
 from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
 from dagster_project.learning.encoders.device import bf16_pays, device_of
@@ -30,35 +30,37 @@ from dagster_project.learning.pretraining.train import SOURCE_MARGIN
 LEAST_STEPS = 150  # a handful of labels makes epochs of one step, which teach nothing
 
 
-def of_hog(layout: Layout, params: Params, data: LabelledSet) -> pd.DataFrame:
+def of_hog(root: Root, data: LabelledSet) -> pd.DataFrame:
     """Logistic regression on histograms of oriented gradients. Dalal & Triggs 2005, doi 10.1109/CVPR.2005.177."""
-    pictures = gather_pictures(layout, data.table, params.learning.px)
-    cell = (params.learning.px // 8,) * 2
+    pictures = gather_pictures(root.layout, data.table, root.params.learning.px)
+    cell = (root.params.learning.px // 8,) * 2
     features = [hog(p, orientations=9, pixels_per_cell=cell, cells_per_block=(2, 2)) for p in pictures]
-    return _probed("hog", np.array(features, dtype=np.float32), data, params)
+    return _probed("hog", np.array(features, dtype=np.float32), data, root.params)
 
 
-def of_monai(layout: Layout, params: Params, data: LabelledSet) -> pd.DataFrame:
+def of_monai(root: Root, data: LabelledSet) -> pd.DataFrame:
     """Linear probe of the profile's network after SimCLR with MONAI's transforms and loss, for SimCLR's epochs."""
-    profile = params.learning
+    profile = root.params.learning
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
-    seen = gather_pictures(layout, rows, round(profile.px * SOURCE_MARGIN))
-    backbone = pretrain_plainly(seen, profile, profile.simclr.epochs, params.seed, "monai", tuned=_bf16(params))
-    embeddings = embed(backbone, gather_pictures(layout, data.table, viewed_px(profile)), profile)
-    return _probed("monai_simclr", embeddings, data, params)
+    seen = gather_pictures(root.layout, rows, round(profile.px * SOURCE_MARGIN))
+    backbone = pretrain_plainly(
+        seen, profile, profile.simclr.epochs, root.params.seed, "monai", tuned=_bf16(root.params)
+    )
+    embeddings = embed(backbone, gather_pictures(root.layout, data.table, viewed_px(profile)), profile)
+    return _probed("monai_simclr", embeddings, data, root.params)
 
 
-def of_supervised(layout: Layout, params: Params, data: LabelledSet) -> pd.DataFrame:
+def of_supervised(root: Root, data: LabelledSet) -> pd.DataFrame:
     """The profile's network taught from scratch by the labels that the probes get, for SupCon's epochs."""
-    pictures = gather_pictures(layout, data.table, round(params.learning.px * SOURCE_MARGIN))
-    test = gather_pictures(layout, data.table.iloc[data.test], params.learning.px)
+    pictures = gather_pictures(root.layout, data.table, round(root.params.learning.px * SOURCE_MARGIN))
+    test = gather_pictures(root.layout, data.table.iloc[data.test], root.params.learning.px)
     tables = []
-    for fraction in params.evaluation.fractions:
-        for repeat in range(params.evaluation.repeats if fraction < 1 else 1):
-            rows = data.train[draw_fraction(data.labels[data.train], fraction, params.seed + repeat)]
-            backbone, head = taught(pictures[rows], data.labels[rows], len(data.regions), params)
+    for fraction in root.params.evaluation.fractions:
+        for repeat in range(root.params.evaluation.repeats if fraction < 1 else 1):
+            rows = data.train[draw_fraction(data.labels[data.train], fraction, root.params.seed + repeat)]
+            backbone, head = taught(pictures[rows], data.labels[rows], len(data.regions), root.params)
             with torch.inference_mode():
-                logits = head(torch.from_numpy(embed(backbone, test, params.learning)))
+                logits = head(torch.from_numpy(embed(backbone, test, root.params.learning)))
             tables.append(prediction_table("supervised", data, fraction, repeat, softmax(logits.numpy(), axis=1)))
     return pd.concat(tables, ignore_index=True)
 

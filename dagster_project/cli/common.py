@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params, load_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from dagster_project.intake.root import Root
 
 # The help's parts, in the order in which the work is done.
 ROOTS, PICTURES, LEARNING, LABELS, DAILY = PANELS = (
@@ -77,10 +77,11 @@ def _common(context: typer.Context, root: CommonRootOption = None) -> None:
     context.obj = root
 
 
-def open_root(context: typer.Context, root: Path | None) -> tuple[Layout, Params]:
+def open_root(context: typer.Context, root: Path | None) -> Root:
     """The root that the command line names, with its settings. Raises RayTruthError if it is none."""
-    layout = Layout((root or context.obj or Path()).resolve())
-    return layout, load_params(layout.params)
+    from dagster_project.intake.root import open_root as open_folder  # pydicom, which the taxonomy needs, is slow
+
+    return open_folder(root or context.obj or Path())
 
 
 def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -10,8 +10,7 @@ import typer
 from dagster_project.cli.common import LABELS, RootOption, app, open_root, out, show_table
 
 if TYPE_CHECKING:
-    from dagster_project.core.paths import Layout
-    from dagster_project.core.settings.settings import Params
+    from dagster_project.intake.root import Root
     from dagster_project.label_quality.corrections.push import PushSummary
     from dagster_project.label_quality.corrections.write import WriteSummary
 
@@ -36,16 +35,16 @@ def push_corrections(
         raise typer.BadParameter("with --out nothing is sent: leave --really out")
     if not (folder or source):
         raise typer.BadParameter("name a source of params.yaml to send to, or a folder to write to: --out FOLDER")
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     if folder:
-        _write(layout, params, folder, source, instances)
+        _write(opened, folder, source, instances)
         return
     from dagster_project.label_quality.corrections.push import push_corrections as push
 
-    summary = push(layout, params, source or "", instances=instances, really=really)
+    summary = push(opened, source or "", instances=instances, really=really)
     title = f"source {source}: " + ("sent" if really else "nothing was sent (dry run); with --really")
     _show(title, summary)
-    out.print(f"Every object sent so far, by its UIDs: {layout.pushed_list}")
+    out.print(f"Every object sent so far, by its UIDs: {opened.layout.pushed_list}")
     if summary.outdated:
         out.print(f"{summary.outdated} stored objects are no longer what reviewers say: `still_said` is False there.")
     if really and not summary.complete:
@@ -53,10 +52,10 @@ def push_corrections(
         raise typer.Exit(1)
 
 
-def _write(layout: Layout, params: Params, folder: Path, source: str | None, instances: bool) -> None:
+def _write(root: Root, folder: Path, source: str | None, instances: bool) -> None:
     from dagster_project.label_quality.corrections.write import write_corrections
 
-    summary = write_corrections(layout, params, folder, source, instances=instances)
+    summary = write_corrections(root, folder, source, instances=instances)
     _show(f"folder {folder}: nothing was sent", summary)
     if not summary.complete:
         out.print("Not everything could be written. The same command writes only what is missing.")

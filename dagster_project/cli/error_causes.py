@@ -11,7 +11,7 @@ from dagster_project.cli.common import LABELS, RootOption, app, open_root, out, 
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth causes")
 def causes(context: typer.Context, root: RootOption = None) -> None:
     """Find stations, devices, batches, attributes, entries and regions with more wrong labels than elsewhere."""
-    layout, _ = open_root(context, root)
+    layout = open_root(context, root).layout
     from dagster_project.label_quality.error_causes.find import find_causes
 
     summary = find_causes(layout)

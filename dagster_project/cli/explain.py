@@ -23,7 +23,7 @@ def explain(
     root: RootOption = None,
 ) -> None:
     """Say everything known about a picture's label and why it is flagged; no identity is shown."""
-    layout, _ = open_root(context, root)
+    layout = open_root(context, root).layout
     from dagster_project.label_quality.review.explain import explain as look_up
 
     known = look_up(layout, image_id)

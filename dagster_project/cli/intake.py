@@ -21,16 +21,16 @@ def ingest(
     root: RootOption = None,
 ) -> None:
     """Read DICOM files into pseudonymised tables and packed pictures."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     if source is None:
         from dagster_project.pipeline import ingest_registered
 
-        summaries = ingest_registered(layout, params)
+        summaries = ingest_registered(opened)
     else:
         from dagster_project.intake.ingestion.batch.batch_registry import batch_name_for
         from dagster_project.intake.ingestion.batch.ingest import ingest as ingest_batch
 
-        summaries = [ingest_batch(layout, params, source, batch or batch_name_for(layout, source))]
+        summaries = [ingest_batch(opened, source, batch or batch_name_for(opened.layout, source))]
     for summary in summaries:
         title = f"batch {summary.batch}: {summary.pictures} pictures"
         verdicts = [("verdict", *item) for item in summary.verdicts.items()]
@@ -40,16 +40,16 @@ def ingest(
 @app.command(rich_help_panel=PICTURES, epilog="Example: raytruth validate 2026-11")
 def validate(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
     """Check header tables with Great Expectations and write Data Docs."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.intake.validation.validate import validate as validate_batch
     from dagster_project.pipeline import chosen_batches
 
-    for name in chosen_batches(layout, batch):
-        result = validate_batch(layout, params, name)
+    for name in chosen_batches(opened.layout, batch):
+        result = validate_batch(opened, name)
         failed = [c for c in result.checks if not c.passed]
         title = f"batch {name}: {len(result.checks) - len(failed)} of {len(result.checks)} checks passed"
         show_table(title, ("failed check", "blocking", "rows", "what it says"), _failed_rows(failed))
-    out.print(f"Data Docs: {layout.data_docs}")
+    out.print(f"Data Docs: {opened.layout.data_docs}")
 
 
 def _failed_rows(failed: Iterable[object]) -> list[tuple[object, ...]]:
@@ -59,15 +59,14 @@ def _failed_rows(failed: Iterable[object]) -> list[tuple[object, ...]]:
 @app.command("correct-labels", rich_help_panel=PICTURES, epilog="Example: raytruth correct-labels")
 def correct_labels(context: typer.Context, root: RootOption = None) -> None:
     """Make the corrected labels from the ledger of verdicts."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.core.ledger import update_corrected_labels
-    from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
     from dagster_project.intake.training_set.region_remap import migrate
 
-    corrected = update_corrected_labels(layout)
+    corrected = update_corrected_labels(opened.layout)
     out.print(f"{len(corrected)} pictures have a verdict")
-    regions = load_taxonomy(layout.root / params.regions).regions
-    _, effect = migrate(corrected, params.training_set.region_map, regions)
+    regions = opened.taxonomy.regions
+    _, effect = migrate(corrected, opened.params.training_set.region_map, regions)
     if effect:
         rows = [(old, new, pictures) for (old, new), pictures in effect.items()]
         show_table("by region_map, in training and in what goes back", ("class was", "is", "pictures"), rows)
@@ -76,10 +75,10 @@ def correct_labels(context: typer.Context, root: RootOption = None) -> None:
 @app.command(rich_help_panel=PICTURES, epilog="Example: raytruth split")
 def split(context: typer.Context, root: RootOption = None) -> None:
     """Build the training set: labels, near-duplicates, linked patients, split by patient."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.intake.training_set.build import build_training_set
 
-    summary = build_training_set(layout, params)
+    summary = build_training_set(opened)
     rows = [(region, *counts) for region, counts in zip(summary.counts.index, summary.counts.to_numpy(), strict=True)]
     title = (
         f"{summary.pictures} pictures of {summary.patients} patients, {summary.near_duplicates} near-duplicate pairs"
@@ -89,5 +88,5 @@ def split(context: typer.Context, root: RootOption = None) -> None:
         contradicted = int((links["contradicted_by"] != "").sum())
         out.print(
             f"{len(links)} patients are linked to {links['group'].nunique()}, {contradicted} of them against what else "
-            f"their headers say: {layout.patient_links}"
+            f"their headers say: {opened.layout.patient_links}"
         )

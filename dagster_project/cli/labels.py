@@ -15,22 +15,22 @@ from dagster_project.cli.common import LABELS, RootOption, app, open_root, out, 
 @app.command("find-errors", rich_help_panel=LABELS, epilog="Example: raytruth find-errors")
 def find_errors(context: typer.Context, root: RootOption = None) -> None:
     """Rank every picture by how likely its label is wrong."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.label_quality.label_errors.find import find_label_errors
 
-    summary = find_label_errors(layout, params)
+    summary = find_label_errors(opened)
     title = f"estimated share of wrong labels {summary.estimated_noise:.1%}"
     show_table(title, ("kind", "pictures"), summary.kinds.items())
-    out.print(f"ranked: {layout.label_errors}")
+    out.print(f"ranked: {opened.layout.label_errors}")
 
 
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth worklist")
 def worklist(context: typer.Context, root: RootOption = None) -> None:
     """Make the list that reviewers work through: cards of suspicious labels, with their pictures."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.label_quality.review.worklist import build_worklist
 
-    summary = build_worklist(layout, params)
+    summary = build_worklist(opened)
     show_table(f"{summary.cards} cards; next: raytruth review", ("kind", "cards"), summary.kinds.items())
 
 
@@ -50,30 +50,31 @@ def review(
     root: RootOption = None,
 ) -> None:
     """Serve the review page: prints its address with a token, records every answer at once, stops with Ctrl-C."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.core.ledger import load_verdicts
-    from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
     from dagster_project.label_quality.review.card_metadata import expected_errors_of, headers_of, with_facts
     from dagster_project.label_quality.review.cards import load_sample, load_worklist
     from dagster_project.label_quality.review.original_images import open_originals
     from dagster_project.label_quality.review.review_session import Desk
     from dagster_project.label_quality.review.server import serve_review
 
-    read = load_verdicts(layout)["image_id"]  # a broken ledger is said here, not at the first answer
-    regions = load_taxonomy(layout.root / params.regions).regions
+    read = load_verdicts(opened.layout)["image_id"]  # a broken ledger is said here, not at the first answer
+    regions = opened.taxonomy.regions
     if sample is None:
-        worklist = load_worklist(layout)
-    elif (drawn := load_sample(layout, sample, seed)) is not None:
+        worklist = load_worklist(opened.layout)
+    elif (drawn := load_sample(opened.layout, sample, seed)) is not None:
         worklist = drawn
     else:
         from dagster_project.label_quality.review.random_sample import draw_sample  # torch takes seconds to import
 
-        worklist = draw_sample(layout, sample, seed)
-    headers = headers_of(layout, worklist)
-    originals = open_originals(layout, params.ingestion, headers)
-    worklist = with_facts(layout, worklist, headers)
-    expected = expected_errors_of(layout, worklist, read)
-    desk = Desk(layout, worklist, regions, params.review.second_reading, *expected, params.ingestion.clean)
+        worklist = draw_sample(opened.layout, sample, seed)
+    headers = headers_of(opened.layout, worklist)
+    originals = open_originals(opened.layout, opened.params.ingestion, headers)
+    worklist = with_facts(opened.layout, worklist, headers)
+    expected = expected_errors_of(opened.layout, worklist, read)
+    desk = Desk(
+        opened.layout, worklist, regions, opened.params.review.second_reading, *expected, opened.params.ingestion.clean
+    )
     serve_review(
         desk, originals, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False)
     )
@@ -96,12 +97,11 @@ def export_worklist(
     root: RootOption = None,
 ) -> None:
     """Write the worklist for another tool; its answers come back by import-verdicts."""
-    layout, params = open_root(context, root)
-    from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+    opened = open_root(context, root)
     from dagster_project.label_quality.review.export_worklist import export_worklist as export
 
-    regions = load_taxonomy(layout.root / params.regions).regions
-    out.print(f"{export(layout, regions, folder, to.value)} cards in {folder}")
+    regions = opened.taxonomy.regions
+    out.print(f"{export(opened.layout, regions, folder, to.value)} cards in {folder}")
 
 
 @app.command(
@@ -118,11 +118,11 @@ def import_verdicts(
     root: RootOption = None,
 ) -> None:
     """Take answers given with another tool into the ledger; the same file again adds none."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.label_quality.review.import_export import import_verdicts as take
 
     names = {who: name for who, _, name in (said.rpartition("=") for said in reviewer)}
-    out.print(f"{take(layout, params, file, names)} new verdicts; next: raytruth split")
+    out.print(f"{take(opened, file, names)} new verdicts; next: raytruth split")
 
 
 @app.command(
@@ -134,7 +134,7 @@ def export_corrections(
     root: RootOption = None,
 ) -> None:
     """Write corrected labels with original UIDs, for the site's own use."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.label_quality.review.import_export import export_corrections as export
 
-    out.print(f"{export(layout, params, file)} corrections in {file}")
+    out.print(f"{export(opened, file)} corrections in {file}")

@@ -18,13 +18,13 @@ def pretrain(
     root: RootOption = None,
 ) -> None:
     """Pretrain encoders, on a CPU side by side; a stopped run resumes."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.learning.encoders.device import processes
     from dagster_project.learning.pretraining.pretrain import pretrain as stage
 
     if processes().rank > 0:  # one of them speaks for all; errors are everybody's
         log.disabled = out.quiet = True
-    summaries = stage(layout, params, *methods)
+    summaries = stage(opened, *methods)
     rows = [(s.name, s.pictures, s.labels, f"{s.curve[0]:.3f}", f"{s.curve[-1]:.3f}") for s in summaries]
     show_table("pretrained", ("encoder", "pictures", "labels seen", "first loss", "last loss"), rows)
 
@@ -32,10 +32,10 @@ def pretrain(
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth evaluate")
 def evaluate(context: typer.Context, root: RootOption = None) -> None:
     """Linear evaluation of every encoder, with intervals."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.learning.evaluation.linear_evaluation import evaluate as run_evaluation
 
-    results = run_evaluation(layout, params)
+    results = run_evaluation(opened)
     fractions = sorted(results[0].fractions)
     rows = [(r.encoder, *(in_words(r.fractions[f]) for f in fractions), in_words(r.neighbours)) for r in results]
     show_table("accuracy on test", ("encoder", *(f"{f:.0%} of labels" for f in fractions), "nearest neighbours"), rows)
@@ -44,10 +44,10 @@ def evaluate(context: typer.Context, root: RootOption = None) -> None:
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth ensemble")
 def ensemble(context: typer.Context, root: RootOption = None) -> None:
     """Choose and calibrate an ensemble on validation, score it once on test."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.learning.ensembling.ensemble import build_ensemble
 
-    summary = build_ensemble(layout, params)
+    summary = build_ensemble(opened)
     show_table("members", ("encoder", "share"), summary.shares.items())
     out.print(f"accuracy on test {in_words(summary.accuracy)}")
 
@@ -55,10 +55,10 @@ def ensemble(context: typer.Context, root: RootOption = None) -> None:
 @app.command("audit-shortcuts", rich_help_panel=LEARNING, epilog="Example: raytruth audit-shortcuts")
 def audit_shortcuts(context: typer.Context, root: RootOption = None) -> None:
     """Hide and add what is no anatomy, and probe for scanner and room: what does the ensemble lean on?"""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.learning.shortcut_audit.audit import audit_shortcuts as audit
 
-    found = audit(layout, params)
+    found = audit(opened)
     effects = [(e.treatment, in_words(e.changed), in_words(e.accuracy), in_words(e.difference)) for e in found.effects]
     title = f"{found.pictures} test pictures, accuracy {in_words(found.accuracy)}"
     show_table(title, ("treatment", "predictions changed", "accuracy", "difference"), effects)
@@ -76,11 +76,11 @@ def audit_shortcuts(context: typer.Context, root: RootOption = None) -> None:
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth promote")
 def promote(context: typer.Context, root: RootOption = None) -> None:
     """Make the ensemble the champion if it does not lose against the present one."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.learning.ensembling.champion import promote as pass_gate
     from dagster_project.pipeline import describe_gate
 
-    out.print(describe_gate(pass_gate(layout, params)))
+    out.print(describe_gate(pass_gate(opened)))
 
 
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth export /mnt/models/raytruth-2026-11")
@@ -90,10 +90,10 @@ def export(
     root: RootOption = None,
 ) -> None:
     """Write the champion as ONNX, checked against torch, with its model card."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.learning.ensembling.export import export_champion
 
-    found = export_champion(layout, params, folder)
+    found = export_champion(opened, folder)
     out.print(
         f"{folder}: over {found.pictures} pictures ONNX and torch differ by {found.probabilities:.1e} in a probability"
     )

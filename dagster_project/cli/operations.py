@@ -13,24 +13,24 @@ from dagster_project.cli.common import DAILY, BatchArgument, RootOption, app, op
 @app.command(rich_help_panel=DAILY, epilog="Example: raytruth predict 2026-12")
 def predict(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
     """Predict ingested batches with the champion."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.operations.monitoring.predict import predict_batch
     from dagster_project.pipeline import chosen_batches
 
-    for name in chosen_batches(layout, batch):
-        table = predict_batch(layout, params, name)
+    for name in chosen_batches(opened.layout, batch):
+        table = predict_batch(opened, name)
         show_table(f"batch {name}: predicted", ("region", "pictures"), table["region"].value_counts().items())
 
 
 @app.command(rich_help_panel=DAILY, epilog="Example: raytruth monitor 2026-12")
 def monitor(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
     """Measure drift of batches against what the champion was tested on."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.operations.monitoring.drift import measure_drift
     from dagster_project.pipeline import chosen_batches
 
-    for name in chosen_batches(layout, batch):
-        drift = measure_drift(layout, params, name)
+    for name in chosen_batches(opened.layout, batch):
+        drift = measure_drift(opened, name)
         rows = [
             (t.cause, t.column, f"{t.value:.3f}", f"{max(t.threshold, t.floor):.3f}", t.drifted) for t in drift.tests
         ]
@@ -49,10 +49,10 @@ def score(
     root: RootOption = None,
 ) -> None:
     """Predict any folder of DICOM files with the champion, for the site's own use."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.operations.monitoring.predict_folder import score as score_folder
 
-    summary = score_folder(layout, params, source, predictions, model)
+    summary = score_folder(opened, source, predictions, model)
     show_table(f"{summary.pictures} pictures: {predictions}", ("region", "pictures"), summary.regions.items())
     if summary.left_out:
         show_table("left out", ("reason", "files"), summary.left_out.items())

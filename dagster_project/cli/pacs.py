@@ -27,36 +27,36 @@ def pull(
     root: RootOption = None,
 ) -> None:
     """Fetch new radiographs from a PACS (DICOMweb or DIMSE) into the inbox, as a batch."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     if again:
         if not source:
             raise RayTruthError("It is not said from where", where="--again", do="name the source too")
         from dagster_project.intake.pacs.refetch import pull_anew
 
-        renewed = pull_anew(layout, params, source, again)
+        renewed = pull_anew(opened, source, again)
         batch = f"batch {renewed.batch} in data/inbox/" if renewed.batch else "no new batch"
         show_table(f"source {source}: {batch}", ("what", "number"), renewed.outcomes.items())
         return
     from dagster_project.intake.pacs.pull import pull as pull_once
 
-    for name in [source] if source else sorted(params.pacs.sources):
-        pulled = pull_once(layout, params, name)
+    for name in [source] if source else sorted(opened.params.pacs.sources):
+        pulled = pull_once(opened, name)
         batch = f"batch {pulled.batch} in data/inbox/" if pulled.batch else "no batch"
         rows = [*pulled.outcomes.items(), ("studies looked at", pulled.studies), ("studies to come", pulled.waiting)]
         show_table(f"source {name}: {batch}", ("what", "number"), rows)
-    if not source and not params.pacs.sources:
-        out.print("No source is named in params.yaml, pacs.")
+    if not source and not opened.params.pacs.sources:
+        out.print("No source is named in opened.params.yaml, pacs.")
 
 
 @app.command(rich_help_panel=PICTURES, epilog="Example: raytruth --root /data/raytruth receive")
 def receive(context: typer.Context, root: RootOption = None) -> None:
     """Let a PACS or a modality send radiographs (C-STORE), until stopped; quiet time closes a batch."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.intake.pacs.receive import receive as receive_until
 
-    settings = params.pacs.receive
+    settings = opened.params.pacs.receive
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     listening = f"{settings.ae_title} listens at {settings.address}, port {settings.port}. Stop it with Ctrl-C."
-    receive_until(layout, params.pacs, stop, lambda: out.print(listening, highlight=False))
+    receive_until(opened.layout, opened.params.pacs, stop, lambda: out.print(listening, highlight=False))

@@ -25,7 +25,7 @@ def scan_identities(
 
     Says where, never what; status 1 if anything was found or could not be read.
     """
-    layout, _ = open_root(context, root)
+    layout = open_root(context, root).layout
     from dagster_project.intake.privacy.scan import scan
     from dagster_project.pipeline import chosen_batches
 

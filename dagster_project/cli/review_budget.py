@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth budget")
 def budget(context: typer.Context, root: RootOption = None) -> None:
     """Say how many errors are expected a hundred pictures, what finding 90 % of them costs, and when to stop."""
-    layout, _ = open_root(context, root)
+    layout = open_root(context, root).layout
     from dagster_project.label_quality.review.review_budget import budget as work_out
 
     found = work_out(layout)

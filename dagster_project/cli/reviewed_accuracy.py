@@ -10,10 +10,10 @@ from dagster_project.cli.common import LABELS, RootOption, app, in_words, open_r
 @app.command("reviewed-accuracy", rich_help_panel=LABELS, epilog="Example: raytruth reviewed-accuracy")
 def reviewed_accuracy(context: typer.Context, root: RootOption = None) -> None:
     """Test accuracy as labelled and as reviewed, side by side, with what of the test pictures was read."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.label_quality.review.reviewed_accuracy import accuracy_as_reviewed
 
-    results = accuracy_as_reviewed(layout, params)
+    results = accuracy_as_reviewed(opened)
     rows = [
         (
             *(r.model, in_words(r.as_labelled), in_words(r.as_reviewed)),

@@ -51,12 +51,12 @@ def run(
     root: RootOption = None,
 ) -> None:
     """The whole chain: from DICOM folders to a ranked list of wrong labels."""
-    layout, params = open_root(context, root)
+    opened = open_root(context, root)
     from dagster_project.pipeline import run as run_chain
 
-    seconds = run_chain(layout, params, sources)
+    seconds = run_chain(opened, sources)
     show_table("done", ("stage", "seconds"), [(name, f"{value:.1f}") for name, value in seconds.items()])
-    out.print(f"ranked labels: {layout.label_errors}\nreview them: raytruth review")
+    out.print(f"ranked labels: {opened.layout.label_errors}\nreview them: raytruth review")
 
 
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth --root /data/raytruth ui")
@@ -66,7 +66,7 @@ def ui(
     root: RootOption = None,
 ) -> None:
     """Open Dagster's UI on a root (loopback only), with the daemon that runs sensors and schedules."""
-    layout, _ = open_root(context, root)
+    layout = open_root(context, root).layout
     from dagster_project.cli.init import dagster_environment, template
 
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "-w"]

@@ -25,7 +25,7 @@ def ledger(
     root: RootOption = None,
 ) -> None:
     """Check that no reviewer's verdict was changed, removed or put in; status 1 says where the chain breaks."""
-    layout, _ = open_root(context, root)
+    layout = open_root(context, root).layout
     from dagster_project.core.ledger import migrate_ledger, verified_head
 
     if action is LedgerAction.migrate:

@@ -1,7 +1,6 @@
-"""What Dagster's assets share: the working root, DVC versions, and tables and pictures as metadata."""
+"""Shared by all assets: DVC versions, and tables and pictures as metadata."""
 
 import base64
-import os
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +12,6 @@ import pandas as pd
 
 from dagster_project.core.dvc_versions import commit_stage, version_of
 from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params, load_params
 
 # Partitioned checks and observable sources are marked as young in this pinned version of Dagster; that is known.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -35,26 +33,6 @@ class Versions:
     def of(self, path: Path) -> dg.DataVersion:
         """The DVC hash of an output file or folder, or of a file in an output folder."""
         return dg.DataVersion(version_of(self._layout, path, self._hashes))
-
-
-class Root(dg.ConfigurableResource):
-    """The working root. `path` is RAYTRUTH_ROOT, or the current folder."""
-
-    path: str = ""
-
-    @property
-    def layout(self) -> Layout:
-        """Where its files are."""
-        return Layout(Path(self.path or os.environ.get("RAYTRUTH_ROOT", "")).resolve())
-
-    @property
-    def params(self) -> Params:
-        """Its settings, read anew each time."""
-        return load_params(self.layout.params)
-
-    def commit(self, stage: str) -> Versions:
-        """Commit a stage's outputs to DVC; the result gives each output's version."""
-        return Versions(self.layout, stage)
 
 
 def as_table(frame: pd.DataFrame) -> dg.TableMetadataValue:

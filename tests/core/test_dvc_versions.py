@@ -18,6 +18,7 @@ from dagster_project.core.atomic_io import content_hash, read_table, write_table
 from dagster_project.core.dvc_versions import commit_stage, version_of
 from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
 from dagster_project.core.paths import Layout
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 
 
@@ -54,7 +55,7 @@ def test_the_training_set_s_stage_is_clean_after_a_build_outside_dvc(layout: Lay
     layout.quarantine_dir.mkdir()
     update_corrected_labels(layout)
     commit_stage(layout, "corrected_labels")
-    build_training_set(layout, params_of(layout))
+    build_training_set(Root(layout, params_of(layout)))
     versions = commit_stage(layout, "training_set")
     assert status(layout, "training_set") == {}
     assert set(versions) >= {"data/training_set.parquet", "data/splits.parquet"}

@@ -26,6 +26,7 @@ from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.root import Root
 from support.exports import BATCH, write_mixed_export
 from support.roots import params_of, small_root
 
@@ -62,7 +63,7 @@ def undisturbed(folder: Path, source: Path) -> Layout:
     settings = small_root(folder / "settings")
     load_pseudonyms(settings.key)
     layout = fresh_root(settings, folder / "whole")
-    ingest(layout, params_of(layout), source, BATCH)
+    ingest(Root(layout, params_of(layout)), source, BATCH)
     return layout
 
 
@@ -88,7 +89,7 @@ def begun(layout: Layout, source: Path, batch: str = BATCH) -> int:
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, 1)
         os.dup2(devnull, 2)
-        ingest(layout, params_of(layout), source, batch)
+        ingest(Root(layout, params_of(layout)), source, batch)
         status = 0
     except RayTruthError:
         status = REFUSED

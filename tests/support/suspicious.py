@@ -12,6 +12,7 @@ import pandas as pd
 from dagster_project.core.atomic_io import write_table
 from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 from support.archive import REGIONS, put_batch, write_regions
 from support.roots import params_of, small_root
@@ -52,7 +53,7 @@ def suspicious_root(folder: Path, patients: int = 320) -> tuple[Layout, pd.DataF
         layout.label_texts,
         rows[["image_id"]].assign(attribute="ProtocolName", text=texts, batch="first"),
     )
-    build_training_set(layout, params_of(layout))
+    build_training_set(Root(layout, params_of(layout)))
     ranked = pd.DataFrame(
         {
             "image_id": rows["image_id"],

@@ -13,6 +13,7 @@ import pandas as pd
 from dagster_project.core.atomic_io import read_table, write_table
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.label_quality.label_errors.find import find_label_errors
 from dagster_project.learning.ensembling.champion import promote
@@ -56,17 +57,17 @@ def _make(folder: Path) -> None:
     rows, pictures = planted(seed=1)
     write_table(layout.private / "truth.parquet", rows)
     put_batch(layout, FIRST, rows, pictures)
-    learn(layout, params_of(layout))
+    learn(Root(layout, params_of(layout)))
 
 
-def learn(layout: Layout, params: Params) -> None:
+def learn(root: Root) -> None:
     """Every stage from the training set to the label errors."""
-    build_training_set(layout, params)
-    pretrain(layout, params, *METHODS, "crossfit")
-    evaluate(layout, params)
-    build_ensemble(layout, params)
-    promote(layout, params)
-    find_label_errors(layout, params)
+    build_training_set(root)
+    pretrain(root, *METHODS, "crossfit")
+    evaluate(root)
+    build_ensemble(root)
+    promote(root)
+    find_label_errors(root)
 
 
 def planted(seed: int) -> tuple[pd.DataFrame, np.ndarray]:

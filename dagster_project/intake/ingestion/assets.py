@@ -6,13 +6,14 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, as_counts, as_picture, as_table
 from dagster_project.core.plotting import draw_montage, evenly
 from dagster_project.intake.ingestion.batch.batch_registry import registered_source
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
 from dagster_project.intake.ingestion.headers.reasons import REASONS, verdict_of
 from dagster_project.intake.privacy.deidentification_report import load_proof
+from dagster_project.intake.resources import RootResource
 
 _SHOWN, _SIDE_STEP = 24, 2
 INBOX = dg.AssetSpec(
@@ -47,10 +48,10 @@ INBOX = dg.AssetSpec(
     group_name="ingestion",
     partitions_def=BATCHES,
 )
-def radiographs(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.MaterializeResult]:
+def radiographs(context: dg.AssetExecutionContext, root: RootResource) -> Iterator[dg.MaterializeResult]:
     """Ingest one batch, from its registered source or from its folder in `data/inbox/`."""
     layout, batch = root.layout, context.partition_key
-    summary = ingest(layout, root.params, registered_source(layout, batch), batch)
+    summary = ingest(root.open(), registered_source(layout, batch), batch)
     versions = root.commit("radiographs")
     headers, shard, proof = load_headers(layout, batch), open_pixels(layout, batch), load_proof(layout, batch)
     yield dg.MaterializeResult(

@@ -3,8 +3,9 @@
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import BATCHES, Root, as_counts, as_table
+from dagster_project.core.dagster_helpers import BATCHES, as_counts, as_table
 from dagster_project.intake.privacy.scan import scan
+from dagster_project.intake.resources import RootResource
 
 
 @dg.asset_check(
@@ -12,7 +13,7 @@ from dagster_project.intake.privacy.scan import scan
     description="Nothing outside data/private/ holds a name, ID, accession number, UID or source path of this batch",
     partitions_def=BATCHES,
 )
-def no_identity_outside_private(context: dg.AssetCheckExecutionContext, root: Root) -> dg.AssetCheckResult:
+def no_identity_outside_private(context: dg.AssetCheckExecutionContext, root: RootResource) -> dg.AssetCheckResult:
     """Search tables, pictures, models, reports, logs, Dagster's and DVC's stores for the batch's identities."""
     result = scan(root.layout, [context.partition_key])
     finds = pd.DataFrame([vars(f) for f in result.finds], columns=["batch", "place", "kind", "times"])

@@ -4,11 +4,12 @@ import json
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import BATCHES, Root
+from dagster_project.core.dagster_helpers import BATCHES
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import checked_batch_name
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.ingestion.headers.sources import fingerprint, list_files
+from dagster_project.intake.resources import RootResource
 
 INGEST = dg.define_asset_job(
     "ingest_batch",
@@ -18,7 +19,7 @@ INGEST = dg.define_asset_job(
 
 
 @dg.sensor(job=INGEST, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
-def inbox(context: dg.SensorEvaluationContext, root: Root) -> dg.SensorResult | dg.SkipReason:
+def inbox(context: dg.SensorEvaluationContext, root: RootResource) -> dg.SensorResult | dg.SkipReason:
     """Asks for the ingestion of each folder in `data/inbox/` once its content has stayed the same for two ticks."""
     layout = root.layout
     seen: dict[str, str] = json.loads(context.cursor or "{}")

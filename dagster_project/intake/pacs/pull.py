@@ -17,13 +17,13 @@ from datetime import date, timedelta
 from filelock import FileLock, Timeout
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
 from dagster_project.core.progress import log
 from dagster_project.core.settings.settings import Params
 from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, Study, Unanswered
 from dagster_project.intake.pacs.connect import open_archive
 from dagster_project.intake.pacs.incoming_batch import NEW, Arrivals, make_private
 from dagster_project.intake.pacs.state import Candidate, State
+from dagster_project.intake.root import Root
 
 _GIVE_UP_AFTER = 3  # objects in a row that the PACS failed to send
 _ROWS = 500
@@ -41,14 +41,14 @@ class Pulled:
     swept: bool
 
 
-def pull(layout: Layout, params: Params, source: str) -> Pulled:
+def pull(root: Root, source: str) -> Pulled:
     """Poll a source once, fetch what is due, up to `batch_pictures`, and move it to the inbox as one batch.
 
     What was fetched is handed over even if the PACS fails in between; the next pull goes on.
     Raises RayTruthError if another process pulls from it, or the PACS cannot be asked or fails over and over.
     """
-    with pulling(layout, params, source) as (archive, state, arrivals):
-        one = _Pull(archive, state, arrivals, params, source)
+    with pulling(root, source) as (archive, state, arrivals):
+        one = _Pull(archive, state, arrivals, root.params, source)
         try:
             one.look()
             one.fetch()
@@ -60,18 +60,18 @@ def pull(layout: Layout, params: Params, source: str) -> Pulled:
 
 
 @contextmanager
-def pulling(layout: Layout, params: Params, source: str) -> Iterator[tuple[Archive, State, Arrivals]]:
+def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, Arrivals]]:
     """The PACS, what was taken in, and the open batch, for one process at a time.
 
     Raises RayTruthError if another process pulls from it.
     """
-    archive = open_archive(layout, params.pacs, source)
-    make_private(layout.pacs)
+    archive = open_archive(root.layout, root.params.pacs, source)
+    make_private(root.layout.pacs)
     state = None
     try:
-        with FileLock(layout.pacs / f"{source}.lock", timeout=0):
-            state = State(layout.pacs_state)
-            yield archive, state, Arrivals(layout, source, state, params.pacs.min_free_gb)
+        with FileLock(root.layout.pacs / f"{source}.lock", timeout=0):
+            state = State(root.layout.pacs_state)
+            yield archive, state, Arrivals(root.layout, source, state, root.params.pacs.min_free_gb)
     except Timeout:
         raise RayTruthError("Another process is pulling", where=f"source {source}", do="wait for it") from None
     finally:

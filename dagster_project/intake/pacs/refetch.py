@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
 from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, is_uid
 from dagster_project.intake.pacs.incoming_batch import Arrivals
 from dagster_project.intake.pacs.pull import pulling
+from dagster_project.intake.root import Root
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Renewed:
     batch: str | None
 
 
-def pull_anew(layout: Layout, params: Params, source: str, lines: Iterable[str]) -> Renewed:
+def pull_anew(root: Root, source: str, lines: Iterable[str]) -> Renewed:
     """Fetch every radiograph of the studies whose UIDs stand in `lines`, one a line, whether it is known or not.
 
     Pictures whose content changed are replaced in their batch's folder in the inbox; the batch is to be ingested again.
@@ -34,7 +33,7 @@ def pull_anew(layout: Layout, params: Params, source: str, lines: Iterable[str])
     studies = _uids(lines)
     outcomes: Counter[str] = Counter()
     batch = None
-    with pulling(layout, params, source) as (archive, _, arrivals):
+    with pulling(root, source) as (archive, _, arrivals):
         arrivals.close()  # what a kill left belongs into the inbox, where it can be replaced
         try:
             for study in studies:

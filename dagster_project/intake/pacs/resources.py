@@ -2,19 +2,20 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import Root
 from dagster_project.intake.pacs.pull import Pulled, pull
 from dagster_project.intake.pacs.state import State
+from dagster_project.intake.resources import RootResource
+from dagster_project.intake.root import Root
 
 
 class Pacs(dg.ConfigurableResource):
     """What params.yaml names under `pacs`, with credentials from the environment."""
 
-    root: Root
+    root: RootResource
 
     def pull(self, source: str) -> Pulled:
         """One poll of a source; see `dagster_project.intake.pacs.pull`."""
-        return pull(self.root.layout, self.root.params, source)
+        return pull(Root(self.root.layout, self.root.params), source)
 
     def tallies(self, source: str) -> list[tuple[str, str, int]]:
         """What came and what was refused: day, what, how many; the latest first."""

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import ENGINEERS, Root, as_counts, as_table
+from dagster_project.core.dagster_helpers import ENGINEERS, as_counts, as_table
+from dagster_project.intake.resources import RootResource
 from dagster_project.intake.training_set.build import build_training_set
 
 
@@ -12,14 +13,14 @@ from dagster_project.intake.training_set.build import build_training_set
     owners=[ENGINEERS],
     kinds={"pandas", "parquet"},
 )
-def training_set(root: Root) -> dg.MaterializeResult:
+def training_set(root: RootResource) -> dg.MaterializeResult:
     """Every picture of the batches that passed, with its label, split by patient, fold and near-duplicate group.
 
     Patients who are one by what headers say, by equal pixels or by near-duplicates count as one and stay together. A
     batch whose latest blocking check failed, or that changed since it was checked, is refused.
     """
     layout = root.layout
-    summary = build_training_set(layout, root.params)
+    summary = build_training_set(root.open())
     versions = root.commit("training_set")
     return dg.MaterializeResult(
         data_version=versions.of(layout.training_set),

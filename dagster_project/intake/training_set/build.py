@@ -12,14 +12,14 @@ from dagster_project.core.atomic_io import read_table, write_json, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_corrected_labels
 from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params, TrainingSet
+from dagster_project.core.settings.settings import TrainingSet
 from dagster_project.intake.ingestion.batch.store import (
     ingested_batches,
     load_headers,
     load_patient_evidence,
     open_pixels,
 )
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.labels import apply_corrections, drop_small_classes
 from dagster_project.intake.training_set.near_duplicates import linked_groups, near_duplicate_pairs, thumbnails
 from dagster_project.intake.training_set.patient_links import PatientLinks, equal_pixels, link_patients
@@ -50,7 +50,7 @@ COLUMNS = [
 _BLOCK = 4096
 
 
-def build_training_set(layout: Layout, params: Params) -> TrainingSetSummary:
+def build_training_set(root: Root) -> TrainingSetSummary:
     """Build `data/training_set.parquet` from every batch whose latest blocking checks passed.
 
     A patient, and whoever is linked with them (`patient_links`), stands on one side of the split; who was assigned once
@@ -59,35 +59,35 @@ def build_training_set(layout: Layout, params: Params) -> TrainingSetSummary:
     The evidence of all ingested batches counts, also of those that are left out.
     Raises RayTruthError if no batch passed, or fewer than two classes have enough patients.
     """
-    settings = params.training_set
-    refused = {b: why for b in ingested_batches(layout) if (why := why_refused(layout, b))}
+    settings = root.params.training_set
+    refused = {b: why for b in ingested_batches(root.layout) if (why := why_refused(root.layout, b))}
     for batch, why in refused.items():
         log.warning("batch %s is left out of the training set: %s", batch, why)
-    came = _read_batches(layout, [b for b in ingested_batches(layout) if b not in refused], refused)
+    came = _read_batches(root.layout, [b for b in ingested_batches(root.layout) if b not in refused], refused)
     table = _first_of_each(came)
-    regions = load_taxonomy(layout.root / params.regions).regions
-    corrected, _ = migrate(load_corrected_labels(layout), settings.region_map, regions)
+    regions = root.taxonomy.regions
+    corrected, _ = migrate(load_corrected_labels(root.layout), settings.region_map, regions)
     table = apply_corrections(table, corrected)
 
-    table["picture_hash"], tiny = _read_pictures(layout, table)
+    table["picture_hash"], tiny = _read_pictures(root.layout, table)
     pairs = _near_duplicates(table, tiny, settings.near_duplicate_similarity)
     table["near_duplicate_group"] = linked_groups(len(table), pairs).astype("int32")
-    evidence = pd.concat([load_patient_evidence(layout), equal_pixels(came)], ignore_index=True)
+    evidence = pd.concat([load_patient_evidence(root.layout), equal_pixels(came)], ignore_index=True)
     links = link_patients(evidence, table, pairs)
     table["group"] = table["patient"].map(links.group).astype("string")
     table, small = drop_small_classes(table, settings.min_patients)
     strata = stratum_of(table["group"], table["region"])
     table["fold"] = table["group"].map(assign_folds(strata, settings.folds))
-    table["split"] = _splits(layout, table["patient"], links, strata, settings)
+    table["split"] = _splits(root.layout, table["patient"], links, strata, settings)
     table["excluded"] = leaks(table["split"], table["patient"].map(links.person), pairs)
 
     table = table[COLUMNS].sort_values("image_id", ignore_index=True)
-    write_table(layout.training_set, table)
-    write_table(layout.patient_links, links.table)
-    write_table(layout.patient_links, links.table)
+    write_table(root.layout.training_set, table)
+    write_table(root.layout.patient_links, links.table)
+    write_table(root.layout.patient_links, links.table)
     summary = summarise(table, refused, small, len(pairs), links)
     summary.tell()
-    write_json(layout.metrics("training_set"), summary.metrics)
+    write_json(root.layout.metrics("training_set"), summary.metrics)
     return summary
 
 
@@ -111,9 +111,9 @@ def load_training_set(layout: Layout) -> pd.DataFrame:
     return read_table(layout.training_set)
 
 
-def class_numbers(layout: Layout, params: Params, rows: pd.DataFrame) -> np.ndarray:
+def class_numbers(root: Root, rows: pd.DataFrame) -> np.ndarray:
     """Class number of each row's region in the taxonomy's order, int64 (N,); -1 where it has none."""
-    regions = load_taxonomy(layout.root / params.regions).regions
+    regions = root.taxonomy.regions
     return pd.Categorical(rows["region"].to_numpy(object), categories=regions).codes.astype(np.int64)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import BATCHES, Root, as_table
+from dagster_project.core.dagster_helpers import BATCHES, as_table
+from dagster_project.intake.resources import RootResource
 from dagster_project.intake.validation.expectations import EXPECTATIONS
 from dagster_project.intake.validation.validate import CheckResult, validate
 
@@ -19,10 +20,10 @@ from dagster_project.intake.validation.validate import CheckResult, validate
         for e in EXPECTATIONS
     ],
 )
-def metadata_checks(context: dg.AssetCheckExecutionContext, root: Root) -> Iterator[dg.AssetCheckResult]:
+def metadata_checks(context: dg.AssetCheckExecutionContext, root: RootResource) -> Iterator[dg.AssetCheckResult]:
     """Validate one batch's headers; Data Docs are written too."""
-    layout, batch = root.layout, context.partition_key
-    result = validate(layout, root.params, batch)
+    batch = context.partition_key
+    result = validate(root.open(), batch)
     root.commit("metadata_checks")
     for check in result.checks:
         yield dg.AssetCheckResult(

@@ -12,9 +12,8 @@ import pandas as pd
 from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
 from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 from dagster_project.intake.validation.expectations import EXPECTATIONS, Bounds, HeaderExpectation, masked
 
 _SAMPLES = 5
@@ -48,23 +47,25 @@ class Validation:
         return [check.name for check in self.checks if check.blocking and not check.passed]
 
 
-def validate(layout: Layout, params: Params, batch: str) -> Validation:
+def validate(root: Root, batch: str) -> Validation:
     """Validate a batch's header table, write `data/validation/<batch>.json` and its Data Docs.
 
     Raises RayTruthError if there is no such batch. A failed check is a result, not an error.
     """
-    if batch not in ingested_batches(layout):
+    if batch not in ingested_batches(root.layout):
         raise RayTruthError("No such batch", where=f"batch {batch}", do="ingest it first: `raytruth ingest SOURCE`")
     bounds = Bounds(
         batch,
-        load_taxonomy(layout.root / params.regions).regions,
-        len(open_pixels(layout, batch)),
-        params.validation,
+        root.taxonomy.regions,
+        len(open_pixels(root.layout, batch)),
+        root.params.validation,
         datetime.now(UTC).date(),
     )
-    found = _run_suite(layout, bounds, masked(load_headers(layout, batch)))
-    result = Validation(batch, content_hash(layout.headers(batch)), [_result(e, found[e.name]) for e in EXPECTATIONS])
-    write_json(layout.validation(batch), asdict(result))
+    found = _run_suite(root.layout, bounds, masked(load_headers(root.layout, batch)))
+    result = Validation(
+        batch, content_hash(root.layout.headers(batch)), [_result(e, found[e.name]) for e in EXPECTATIONS]
+    )
+    write_json(root.layout.validation(batch), asdict(result))
     return result
 
 

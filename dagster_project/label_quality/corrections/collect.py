@@ -12,8 +12,7 @@ import pandas as pd
 from dagster_project.core.atomic_io import read_table
 from dagster_project.core.ledger import load_verdicts, update_corrected_labels
 from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.region_remap import migrate
 
 _SAME = ["image_id", "reviewer", "at", "verdict"]
@@ -54,15 +53,15 @@ def fixed_uid(*parts: str) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, chr(0).join(('raytruth', *parts))).int}"
 
 
-def gather(layout: Layout, params: Params) -> Gathered:
+def gather(root: Root) -> Gathered:
     """What the ledger corrects now, under the regions of now.
 
     Raises RayTruthError if a verdict names a region that the regions file lacks and `region_map` does not map.
     """
-    regions = load_taxonomy(layout.root / params.regions).regions
-    decided, _ = migrate(update_corrected_labels(layout), params.training_set.region_map, regions)
-    said = load_verdicts(layout).drop_duplicates(_SAME, keep="last")[[*_SAME, "verdict_id", "model"]]
-    table = decided.merge(said, on=_SAME, how="left").merge(_identities(layout), on="image_id", how="left")
+    regions = root.taxonomy.regions
+    decided, _ = migrate(update_corrected_labels(root.layout), root.params.training_set.region_map, regions)
+    said = load_verdicts(root.layout).drop_duplicates(_SAME, keep="last")[[*_SAME, "verdict_id", "model"]]
+    table = decided.merge(said, on=_SAME, how="left").merge(_identities(root.layout), on="image_id", how="left")
     found, left_out = [], Counter[str]()
     for row in table.astype(object).where(table.notna(), "").to_dict("records"):
         made = _correction(row)

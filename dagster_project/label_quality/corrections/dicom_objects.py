@@ -9,9 +9,7 @@ from io import BytesIO
 import pydicom
 from pydicom.dataset import Dataset
 
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 from dagster_project.label_quality.corrections.collect import Correction, gather
 from dagster_project.label_quality.corrections.corrected_image import corrected_instance
 from dagster_project.label_quality.corrections.original_datasets import NoObject
@@ -48,13 +46,13 @@ class Plan:
     standing: set[str]
 
 
-def plan(layout: Layout, params: Params, *, instances: bool) -> Plan:
+def plan(root: Root, *, instances: bool) -> Plan:
     """A report for each correction of the ledger, and a corrected instance if asked for.
 
     Raises RayTruthError if a class has no single code, or a verdict names a class that is no more and is not mapped.
     """
-    taxonomy = load_taxonomy(layout.root / params.regions)
-    gathered = gather(layout, params)
+    taxonomy = root.taxonomy
+    gathered = gather(root)
     coded = {region: code_of(region, taxonomy) for region in {c.region for c in gathered.corrections}}
     kinds = KINDS if instances else (REPORT,)
     objects = [Planned(kind, c, coded[c.region]) for c in gathered.corrections for kind in kinds]

@@ -12,11 +12,10 @@ from filelock import FileLock
 from pydicom.errors import InvalidDicomError
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
 from dagster_project.intake.pacs.client import RefusedObject, Unanswered
 from dagster_project.intake.pacs.connect import open_archive
 from dagster_project.intake.pacs.dicomweb import DicomWebArchive
+from dagster_project.intake.root import Root
 from dagster_project.label_quality.corrections.dicom_objects import Planned, differences, make, plan
 from dagster_project.label_quality.corrections.original_datasets import NoObject, original_of
 from dagster_project.label_quality.corrections.push_log import STORED, Pushed
@@ -41,19 +40,21 @@ class PushSummary:
         return all(outcome in (STORED, ALREADY) for _, outcome in self.outcomes)
 
 
-def push_corrections(
-    layout: Layout, params: Params, source: str, *, instances: bool, really: bool = False
-) -> PushSummary:
+def push_corrections(root: Root, source: str, *, instances: bool, really: bool = False) -> PushSummary:
     """Send what the ledger corrects to a DICOMweb source as Comprehensive SR, and `instances` too if wanted.
 
     Unless `really`, objects are made and nothing is sent. An object is sent only where the PACS has the original, and
     counts as stored only when it was read back and equals what was made; the original is never touched.
     Raises RayTruthError if the source is no DICOMweb, or a class has no single code.
     """
-    planned = plan(layout, params, instances=instances)
-    layout.pushed.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(layout.pushed.with_suffix(".lock"))
-    with closing(open_archive(layout, params.pacs, source)) as archive, lock, closing(Pushed(layout.pushed)) as pushed:
+    planned = plan(root, instances=instances)
+    root.layout.pushed.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root.layout.pushed.with_suffix(".lock"))
+    with (
+        closing(open_archive(root.layout, root.params.pacs, source)) as archive,
+        lock,
+        closing(Pushed(root.layout.pushed)) as pushed,
+    ):
         if not isinstance(archive, DicomWebArchive):
             raise RayTruthError(
                 "Corrections go to a PACS by DICOMweb only",
@@ -67,7 +68,7 @@ def push_corrections(
             if really and outcome != ALREADY:
                 pushed.note(source, one.sent, outcome)
                 log.info("%s of image %s: %s", one.kind, one.correction.image_id, outcome)
-        pushed.write_list(layout.pushed_list, planned.standing)
+        pushed.write_list(root.layout.pushed_list, planned.standing)
         return PushSummary(outcomes, planned.left_out, len(stored - planned.standing))
 
 

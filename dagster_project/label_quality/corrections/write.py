@@ -12,10 +12,10 @@ from pydicom.errors import InvalidDicomError
 from dagster_project.core.atomic_io import replacing
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
 from dagster_project.intake.pacs.client import Unanswered
 from dagster_project.intake.pacs.connect import open_archive
 from dagster_project.intake.pacs.dicomweb import DicomWebArchive
+from dagster_project.intake.root import Root
 from dagster_project.label_quality.corrections.dicom_objects import differences, make, plan
 from dagster_project.label_quality.corrections.original_datasets import NoObject, original_of
 
@@ -35,19 +35,17 @@ class WriteSummary:
         return all(outcome in (WRITTEN, ALREADY) for _, outcome in self.outcomes)
 
 
-def write_corrections(
-    layout: Layout, params: Params, folder: Path, source: str | None = None, *, instances: bool
-) -> WriteSummary:
+def write_corrections(root: Root, folder: Path, source: str | None = None, *, instances: bool) -> WriteSummary:
     """Write what the ledger corrects as DICOM files `<SOP Instance UID>.dcm` into `folder`; they hold identities.
 
     Originals come from their files, else from the PACS `source`. The same correction gives the same file; nothing that
     is there is overwritten. Raises RayTruthError if the folder is none, or lies in the root outside `data/private`.
     """
-    _refuse(layout, folder)
-    planned = plan(layout, params, instances=instances)
+    _refuse(root.layout, folder)
+    planned = plan(root, instances=instances)
     outcomes: Counter[tuple[str, str]] = Counter()
     with ExitStack() as stack:
-        archive = stack.enter_context(closing(open_archive(layout, params.pacs, source))) if source else None
+        archive = stack.enter_context(closing(open_archive(root.layout, root.params.pacs, source))) if source else None
         if archive is not None and not isinstance(archive, DicomWebArchive):
             raise RayTruthError(
                 "Originals are fetched by DICOMweb only",

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import REVIEWERS, Root, as_table
+from dagster_project.core.dagster_helpers import REVIEWERS, as_table
+from dagster_project.intake.resources import RootResource
 
 
 @dg.asset(
@@ -11,7 +12,7 @@ from dagster_project.core.dagster_helpers import REVIEWERS, Root, as_table
     owners=[REVIEWERS],
     kinds={"scipy"},
 )
-def causes(root: Root) -> dg.MaterializeResult:
+def causes(root: RootResource) -> dg.MaterializeResult:
     """Stations, devices, batches, attributes, entries and regions whose labels are wrong significantly more often."""
     from dagster_project.label_quality.error_causes.find import find_causes  # torch takes seconds to import
 

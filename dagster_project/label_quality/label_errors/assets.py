@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import REVIEWERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_picture, as_table
+from dagster_project.intake.resources import RootResource
 
 
 @dg.asset(
@@ -11,12 +12,12 @@ from dagster_project.core.dagster_helpers import REVIEWERS, Root, as_counts, as_
     owners=[REVIEWERS],
     kinds={"cleanlab"},
 )
-def label_errors(root: Root) -> dg.MaterializeResult:
+def label_errors(root: RootResource) -> dg.MaterializeResult:
     """Every picture ranked by how likely its label is wrong, judged only by models that never saw that label."""
     from dagster_project.label_quality.label_errors.find import find_label_errors  # torch takes seconds to import
 
     layout = root.layout
-    summary = find_label_errors(layout, root.params)
+    summary = find_label_errors(root.open())
     versions = root.commit("label_errors")
     return dg.MaterializeResult(
         data_version=versions.of(layout.label_errors),

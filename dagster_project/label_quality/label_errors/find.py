@@ -12,8 +12,7 @@ from dagster_project.core.atomic_io import read_table, write_json, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.core.plotting import draw_montage
-from dagster_project.core.settings.settings import Params
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_pictures, load_training_set
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
 from dagster_project.label_quality.label_errors.oof_predictions import write_judgements
@@ -35,25 +34,25 @@ class LabelErrorSummary:
     top: pd.DataFrame
 
 
-def find_label_errors(layout: Layout, params: Params) -> LabelErrorSummary:
+def find_label_errors(root: Root) -> LabelErrorSummary:
     """Rank every picture by how likely its label is wrong; write `data/label_errors.parquet`, metrics and a montage."""
-    table = load_training_set(layout)
-    regions = load_taxonomy(layout.root / params.regions).regions
-    labels = class_numbers(layout, params, table)
-    judged = judge(layout, params, table, labels, len(regions))
-    write_judgements(layout, table, judged, regions)
+    table = load_training_set(root.layout)
+    regions = root.taxonomy.regions
+    labels = class_numbers(root, table)
+    judged = judge(root, table, labels, len(regions))
+    write_judgements(root.layout, table, judged, regions)
     neighbours = find_neighbours(
-        load_embeddings(layout, "encoder_simclr", len(table)),
+        load_embeddings(root.layout, "encoder_simclr", len(table)),
         (labels >= 0) | table["label_status"].isin(OF_NO_CLASS).to_numpy(bool),
         table["group"].to_numpy(object).astype(str),
-        params.label_errors.neighbours,
+        root.params.label_errors.neighbours,
     )
     ranked = rank_labels(table, labels, judged, regions, neighbours)
-    write_table(layout.label_errors, ranked)
+    write_table(root.layout.label_errors, ranked)
     kinds = {kind: int((ranked["kind"] == kind).sum()) for kind in KINDS}
     noise = float(ranked.loc[ranked["given_region"].notna(), "error_probability"].mean())
-    write_json(layout.metrics("label_errors"), {"pictures": len(ranked), "kinds": kinds, "estimated_noise": noise})
-    _draw_suspects(layout, table, ranked[ranked["kind"] != "none"].head(_SHOWN))
+    write_json(root.layout.metrics("label_errors"), {"pictures": len(ranked), "kinds": kinds, "estimated_noise": noise})
+    _draw_suspects(root.layout, table, ranked[ranked["kind"] != "none"].head(_SHOWN))
     log.info("label errors: %s; estimated noise %.1f %%", kinds, 100 * noise)
     return LabelErrorSummary(kinds, noise, ranked.head(_SHOWN))
 

@@ -19,6 +19,7 @@ from dagster_project.core.atomic_io import read_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import CROSSFIT, SELF_SUPERVISED, Layout
 from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_pictures
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
 from dagster_project.learning.encoders.backbone import load_backbone
@@ -53,24 +54,24 @@ class Judged:
         return _together(self.probabilities)
 
 
-def judge(layout: Layout, params: Params, table: pd.DataFrame, labels: np.ndarray, classes: int) -> Judged:
+def judge(root: Root, table: pd.DataFrame, labels: np.ndarray, classes: int) -> Judged:
     """Judge every picture of the training set out of sample.
 
     `table` is the training set, `labels` int (N,), -1 for none; pictures without a label, or excluded, are
     judged but teach nothing. Raises RayTruthError if a fold's encoder is missing or learned from other pictures or
     labels than those of the other folds.
     """
-    fold, folds = table["fold"].to_numpy(int), params.training_set.folds
+    fold, folds = table["fold"].to_numpy(int), root.params.training_set.folds
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
-    pictures = gather_pictures(layout, table, viewed_px(params.learning))
+    pictures = gather_pictures(root.layout, table, viewed_px(root.params.learning))
     probabilities = np.zeros((len(JUDGES), len(table), classes))
     around = np.zeros((folds, len(SELF_SUPERVISED), len(table), classes))
     for k in range(folds):
-        _check_held_out(layout, table, labels, k)
-        each = list(_embeddings_for(layout, params, pictures, k))
+        _check_held_out(root.layout, table, labels, k)
+        each = list(_embeddings_for(root, pictures, k))
         for j, embeddings in enumerate([*each, np.concatenate(each, axis=1)]):
             case = _Case(embeddings, labels, teaches, fold, classes)
-            setting = _choose(case, k, params)
+            setting = _choose(case, k, root.params)
             probabilities[j, fold == k] = _judged(case, (k,), k, setting)
             if j < len(SELF_SUPERVISED):
                 for f in range(folds):
@@ -99,12 +100,12 @@ def _check_held_out(layout: Layout, table: pd.DataFrame, labels: np.ndarray, k: 
         )
 
 
-def _embeddings_for(layout: Layout, params: Params, pictures: np.ndarray, k: int) -> Iterator[np.ndarray]:
+def _embeddings_for(root: Root, pictures: np.ndarray, k: int) -> Iterator[np.ndarray]:
     """Embeddings (N, D) of each of the ENCODERS for fold k."""
     for encoder in SELF_SUPERVISED:
-        yield load_embeddings(layout, encoder, len(pictures))
-    backbone = load_backbone(layout.encoder(CROSSFIT) / f"fold_{k}" / "weights.safetensors", params.learning)
-    yield embed(backbone, pictures, params.learning)
+        yield load_embeddings(root.layout, encoder, len(pictures))
+    backbone = load_backbone(root.layout.encoder(CROSSFIT) / f"fold_{k}" / "weights.safetensors", root.params.learning)
+    yield embed(backbone, pictures, root.params.learning)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project.core.atomic_io import content_hash
-from dagster_project.core.dagster_helpers import REVIEWERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_picture, as_table
 from dagster_project.core.ledger import load_verdicts, standing, update_corrected_labels
+from dagster_project.intake.resources import RootResource
 
 
 @dg.observable_source_asset(group_name="review", description="The append-only ledger of what reviewers said.")
-def verdicts(root: Root) -> dg.ObserveResult:
+def verdicts(root: RootResource) -> dg.ObserveResult:
     """Its version is the ledger's content."""
     table = load_verdicts(root.layout)
     return dg.ObserveResult(
@@ -27,7 +28,7 @@ def verdicts(root: Root) -> dg.ObserveResult:
 
 
 @dg.asset(deps=["verdicts"], group_name="review", owners=[REVIEWERS], kinds={"parquet"})
-def corrected_labels(root: Root) -> dg.MaterializeResult:
+def corrected_labels(root: RootResource) -> dg.MaterializeResult:
     """The latest verdict a picture; upstream of the training set, so that reviewed labels are learned from."""
     layout = root.layout
     table = update_corrected_labels(layout)
@@ -47,12 +48,12 @@ def corrected_labels(root: Root) -> dg.MaterializeResult:
     owners=[REVIEWERS],
     kinds={"json"},
 )
-def review_worklist(root: Root) -> dg.MaterializeResult:
+def review_worklist(root: RootResource) -> dg.MaterializeResult:
     """One card a suspicious label, with all that `raytruth review` shows: picture, labels, provenance, neighbours."""
     from dagster_project.label_quality.review.worklist import build_worklist  # torch takes seconds to import
 
     layout = root.layout
-    summary = build_worklist(layout, root.params)
+    summary = build_worklist(root.open())
     versions = root.commit("review_worklist")
     return dg.MaterializeResult(
         data_version=versions.of(layout.worklist),
@@ -69,7 +70,7 @@ def review_worklist(root: Root) -> dg.MaterializeResult:
     owners=[REVIEWERS],
     kinds={"matplotlib"},
 )
-def review_budget(root: Root) -> dg.MaterializeResult:
+def review_budget(root: RootResource) -> dg.MaterializeResult:
     """Errors expected down the ranked list and found so far; what 90 % of them cost; whether it is time to stop."""
     from dagster_project.label_quality.review.review_budget import budget  # torch takes seconds to import
 
@@ -101,14 +102,14 @@ def review_budget(root: Root) -> dg.MaterializeResult:
     owners=[REVIEWERS],
     kinds={"numpy"},
 )
-def reviewed_accuracy(root: Root) -> dg.MaterializeResult:
+def reviewed_accuracy(root: RootResource) -> dg.MaterializeResult:
     """Accuracy on the test pictures as labelled and as reviewed, side by side, with what of them was read."""
     from dagster_project.label_quality.review.reviewed_accuracy import (
         accuracy_as_reviewed,  # torch takes seconds to import
     )
 
     layout = root.layout
-    results = accuracy_as_reviewed(layout, root.params)
+    results = accuracy_as_reviewed(root.open())
     versions = root.commit("reviewed_accuracy")
     rows = [
         {"model": r.model, "labels": labels, "accuracy": i.value, "low": i.low, "high": i.high}

@@ -12,9 +12,7 @@ import pandas as pd
 from dagster_project.core.atomic_io import content_hash, read_table, write_text
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts, load_verdicts, update_corrected_labels
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.intake.training_set.region_remap import migrate
 from dagster_project.label_quality.label_errors.find import load_label_errors
@@ -27,7 +25,7 @@ from dagster_project.label_quality.review.worklist import judges_hash
 log = logging.getLogger("raytruth")
 
 
-def import_verdicts(layout: Layout, params: Params, path: Path, reviewers: dict[str, str]) -> int:
+def import_verdicts(root: Root, path: Path, reviewers: dict[str, str]) -> int:
     """Append answers given with another tool to the ledger: a CSV, or a Label Studio export (.json).
 
     `reviewers` is {'': name} for a file of one reviewer; for Label Studio also {user id or e-mail: name}.
@@ -35,7 +33,7 @@ def import_verdicts(layout: Layout, params: Params, path: Path, reviewers: dict[
     neither, an answer is malformed, or a picture is not in the training set.
     """
     answers = read_results(path, reviewers) if path.suffix == ".json" else read_spreadsheet(path, reviewers)
-    table = load_training_set(layout)
+    table = load_training_set(root.layout)
     given = dict(zip(table["image_id"], table["region"], strict=True))
     unknown = sorted({answer.image_id for answer in answers} - set(given))
     if unknown:
@@ -44,11 +42,11 @@ def import_verdicts(layout: Layout, params: Params, path: Path, reviewers: dict[
             where="the verdicts file",
             do="import verdicts into the root whose worklist was reviewed; nothing was recorded",
         )
-    suggested = load_label_errors(layout).set_index("image_id")["suggested_region"]
-    model, data = judges_hash(layout), content_hash(layout.training_set)
-    regions = load_taxonomy(layout.root / params.regions).regions
+    suggested = load_label_errors(root.layout).set_index("image_id")["suggested_region"]
+    model, data = judges_hash(root.layout), content_hash(root.layout.training_set)
+    regions = root.taxonomy.regions
     _check_given(answers, regions)
-    answers = _news(answers, readings(load_verdicts(layout)))
+    answers = _news(answers, readings(load_verdicts(root.layout)))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     verdicts = [
         Verdict(
@@ -65,8 +63,8 @@ def import_verdicts(layout: Layout, params: Params, path: Path, reviewers: dict[
         )
         for answer in answers
     ]
-    added = append_verdicts(layout, verdicts, regions)
-    update_corrected_labels(layout)
+    added = append_verdicts(root.layout, verdicts, regions)
+    update_corrected_labels(root.layout)
     return added
 
 
@@ -89,15 +87,15 @@ def _check_given(answers: list[Answer], regions: tuple[str, ...]) -> None:
             )
 
 
-def export_corrections(layout: Layout, params: Params, out: Path) -> int:
+def export_corrections(root: Root, out: Path) -> int:
     """Write the corrected labels with the original UIDs as CSV, for the site's own use; return how many.
 
     Columns: sop_instance_uid, study_instance_uid, given_region, verdict, region, reviewer, at. Only pictures whose
     label changes are listed; those that are in no batch any more are left out, and how many is logged.
     Raises RayTruthError if there is nothing to export, or a class is no more and not mapped.
     """
-    regions = load_taxonomy(layout.root / params.regions).regions
-    corrected, _ = migrate(update_corrected_labels(layout), params.training_set.region_map, regions)
+    regions = root.taxonomy.regions
+    corrected, _ = migrate(update_corrected_labels(root.layout), root.params.training_set.region_map, regions)
     changed = corrected[corrected["verdict"].isin(["wrong_label", "out_of_domain"])]
     if changed.empty:
         raise RayTruthError(
@@ -105,7 +103,7 @@ def export_corrections(layout: Layout, params: Params, out: Path) -> int:
             where="data/corrected_labels.parquet",
             do="review the worklist: `raytruth review`",
         )
-    identities = read_table(layout.identities).drop_duplicates("image_id")
+    identities = read_table(root.layout.identities).drop_duplicates("image_id")
     table = changed.merge(identities, on="image_id", validate="one_to_one")
     if gone := len(changed) - len(table):
         log.warning("%d corrections are left out: their pictures are in no batch any more", gone)

@@ -18,7 +18,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_verdicts, standing
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import Params
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.intake.training_set.region_remap import migrate
 from dagster_project.label_quality.review.reader_assignment import UNDECIDED
@@ -64,24 +64,24 @@ class AsReviewed:
         return "Every test picture was read."
 
 
-def accuracy_as_reviewed(layout: Layout, params: Params) -> list[AsReviewed]:
+def accuracy_as_reviewed(root: Root) -> list[AsReviewed]:
     """Every encoder's probe on all labels, and the ensemble; written to `models/metrics/reviewed_accuracy.json`.
 
     "As labelled" is against the headers' labels, also of pictures that were reviewed since. A picture out of domain has
     no right answer and is left out as reviewed; of two regions either is right.
     Raises RayTruthError if there are no test predictions, or a verdict names a class that is no more and is not mapped.
     """
-    regions = load_taxonomy(layout.root / params.regions).regions
-    predicted = _predictions(layout)
-    table = load_training_set(layout)
+    regions = root.taxonomy.regions
+    predicted = _predictions(root.layout)
+    table = load_training_set(root.layout)
     table = table[(table["split"] == "test") & table["given_region"].isin(regions)]
-    said = _said(layout, params, regions)
+    said = _said(root, regions)
     results = []
     for model, rows in predicted.groupby("model", sort=False):
         known = rows[["image_id", "region"]].merge(table[["image_id", "group", "given_region"]], on="image_id")
         if len(known):
-            results.append(_compared(str(model), known.merge(said, on="image_id", how="left"), params))
-    write_json(layout.metrics("reviewed_accuracy"), {r.model: {**asdict(r), "limit": r.limit} for r in results})
+            results.append(_compared(str(model), known.merge(said, on="image_id", how="left"), root.params))
+    write_json(root.layout.metrics("reviewed_accuracy"), {r.model: {**asdict(r), "limit": r.limit} for r in results})
     for result in results:
         log.info(
             "%s: %.4f as labelled, %.4f as reviewed", result.model, result.as_labelled.value, result.as_reviewed.value
@@ -102,11 +102,11 @@ def _predictions(layout: Layout) -> pd.DataFrame:
     return table.drop_duplicates(["model", "image_id"])
 
 
-def _said(layout: Layout, params: Params, regions: tuple[str, ...]) -> pd.DataFrame:
+def _said(root: Root, regions: tuple[str, ...]) -> pd.DataFrame:
     """The latest verdict a picture that decides: verdict, the label that was read, the region named."""
-    stands = standing(load_verdicts(layout))
+    stands = standing(load_verdicts(root.layout))
     decided = stands[stands["verdict"] != UNDECIDED].drop_duplicates("image_id", keep="last")
-    decided, _ = migrate(decided, params.training_set.region_map, regions)
+    decided, _ = migrate(decided, root.params.training_set.region_map, regions)
     decided = decided[["image_id", "verdict", "given_region", "region"]]
     return decided.rename(columns={"given_region": "read_region", "region": "named_region"})
 

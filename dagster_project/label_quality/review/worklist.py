@@ -20,7 +20,7 @@ from dagster_project.core.atomic_io import content_hash, replacing_dir, write_js
 from dagster_project.core.ledger import load_verdicts, standing
 from dagster_project.core.paths import Layout
 from dagster_project.core.progress import track
-from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_pictures, load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
 from dagster_project.label_quality.label_errors.out_of_fold import ENCODERS
@@ -50,17 +50,17 @@ class WorklistSummary:
     kinds: dict[str, int]
 
 
-def build_worklist(layout: Layout, params: Params) -> WorklistSummary:
+def build_worklist(root: Root) -> WorklistSummary:
     """Write `data/reports/worklist/`: cards of the most suspicious labels not reviewed yet, and their pictures.
 
     What a second or third reader is still asked for stays in the list, at its end, as the first reader saw it.
     """
-    ranked = load_label_errors(layout)
-    suspects = ranked[ranked["kind"] != "none"].head(params.label_errors.worklist_length)
-    suspects = pd.concat([suspects, _unsettled(layout, params, ranked[~ranked["image_id"].isin(suspects["image_id"])])])
-    table = load_training_set(layout)
-    cards = cards_of(suspects, table, load_embeddings(layout, "encoder_simclr", len(table)))
-    write_cards(layout, layout.worklist, table, cards)
+    ranked = load_label_errors(root.layout)
+    suspects = ranked[ranked["kind"] != "none"].head(root.params.label_errors.worklist_length)
+    suspects = pd.concat([suspects, _unsettled(root, ranked[~ranked["image_id"].isin(suspects["image_id"])])])
+    table = load_training_set(root.layout)
+    cards = cards_of(suspects, table, load_embeddings(root.layout, "encoder_simclr", len(table)))
+    write_cards(root.layout, root.layout.worklist, table, cards)
     kinds = {str(kind): int(n) for kind, n in suspects["kind"].value_counts().items()}
     log.info("worklist: %d cards", len(cards))
     return WorklistSummary(len(cards), kinds)
@@ -74,15 +74,15 @@ def write_cards(layout: Layout, into: Path, table: pd.DataFrame, cards: list[dic
         write_json(folder / CARDS, shown)
 
 
-def _unsettled(layout: Layout, params: Params, ranked: pd.DataFrame) -> pd.DataFrame:
+def _unsettled(root: Root, ranked: pd.DataFrame) -> pd.DataFrame:
     """Rows of `ranked` that were read but want another reader, with the labels that were read; in the list's order.
 
     Not what was read in a random sample: a second reader reads it there, as unprejudiced as the first.
     """
-    verdicts = standing(load_verdicts(layout))
+    verdicts = standing(load_verdicts(root.layout))
     read = readings(verdicts[~verdicts["image_id"].isin(verdicts.loc[verdicts["sample"] != "", "image_id"])])
     read = read[read["image_id"].isin(ranked["image_id"])]
-    wanted = wanting(read, read["image_id"].unique(), "", params.review.second_reading)
+    wanted = wanting(read, read["image_id"].unique(), "", root.params.review.second_reading)
     first = read.drop_duplicates("image_id").set_index("image_id").loc[wanted]
     out = ranked[ranked["image_id"].isin(wanted)].copy()
     out["given_region"] = out["image_id"].map(first["given_region"])

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import LEARNERS, Root, as_counts, as_numbers, as_picture, as_table
+from dagster_project.core.dagster_helpers import LEARNERS, as_counts, as_numbers, as_picture, as_table
 from dagster_project.core.paths import ENCODERS
+from dagster_project.intake.resources import RootResource
 
 if TYPE_CHECKING:
     from dagster_project.learning.ensembling.champion import Gate
@@ -22,12 +23,12 @@ GATE = "challenger_does_not_lose"
     owners=[LEARNERS],
     kinds={"scikitlearn", "pytorch"},
 )
-def ensemble(root: Root) -> dg.MaterializeResult:
+def ensemble(root: RootResource) -> dg.MaterializeResult:
     """The challenger: calibrated members, chosen on validation only, scored once on the test split."""
     from dagster_project.learning.ensembling.ensemble import build_ensemble  # torch takes seconds to import
 
     layout = root.layout
-    summary = build_ensemble(layout, root.params)
+    summary = build_ensemble(root.open())
     versions = root.commit("ensemble")
     plots = layout.plots_dir / "ensemble"
     numbers = ("balanced_accuracy", "log_loss", "calibration_error", "calibration_error_uncalibrated")
@@ -69,12 +70,12 @@ def ensemble(root: Root) -> dg.MaterializeResult:
         )
     ],
 )
-def champion(root: Root) -> Iterator[dg.MaterializeResult]:
+def champion(root: RootResource) -> Iterator[dg.MaterializeResult]:
     """The promoted model, named by content hash in `models/champion.json`; it changes only through the gate."""
     from dagster_project.learning.ensembling.champion import promote
 
     layout = root.layout
-    gate = promote(layout, root.params)
+    gate = promote(root.open())
     versions = root.commit("champion")
     shown: dict[str, Any] = {
         "accuracy of the challenger": gate.accuracy,

@@ -12,6 +12,7 @@ from dagster_project.core.atomic_io import content_hash, read_json, replacing_di
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_pictures
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
@@ -50,7 +51,7 @@ class Gate:
         return not self.against
 
 
-def promote(layout: Layout, params: Params) -> Gate:
+def promote(root: Root) -> Gate:
     """Compare `models/ensemble/` with the champion on the test split; make it the champion if it does not lose.
 
     It loses if its accuracy is lower, if a class of at least `min_class_pictures` falls by more than `class_tolerance`
@@ -60,20 +61,18 @@ def promote(layout: Layout, params: Params) -> Gate:
     Raises RayTruthError if there is no champion and the challenger does not beat always naming the commonest class, or
     if either knows other classes than the root.
     """
-    data = load_labelled_set(layout, params)
-    challenger = load_model(layout.ensemble)
-    refuse_other_regions(
-        challenger.regions, layout, params, where="models/ensemble", do="make it anew: `raytruth ensemble`"
-    )
-    name, current = content_hash(layout.ensemble), champion_hash(layout)
+    data = load_labelled_set(root)
+    challenger = load_model(root.layout.ensemble)
+    refuse_other_regions(challenger.regions, root, where="models/ensemble", do="make it anew: `raytruth ensemble`")
+    name, current = content_hash(root.layout.ensemble), champion_hash(root.layout)
     labels = data.labels[data.test]
-    right = _right(layout, challenger, data)
+    right = _right(root.layout, challenger, data)
     if current:
-        before = _right(layout, load_champion(layout, params), data)
+        before = _right(root.layout, load_champion(root), data)
     else:
         before = (labels == np.bincount(labels).argmax()).astype(float)
-    gate = _decide(name, current, right, before, data, params)
-    write_json(layout.metrics("champion"), {**asdict(gate), "passed": gate.passed})
+    gate = _decide(name, current, right, before, data, root.params)
+    write_json(root.layout.metrics("champion"), {**asdict(gate), "passed": gate.passed})
     if not gate.passed and not current:
         raise RayTruthError(
             f"No model can become the first champion: {'; '.join(gate.against)} (accuracy {gate.accuracy:.3f})",
@@ -81,29 +80,28 @@ def promote(layout: Layout, params: Params) -> Gate:
             do="ingest more pictures or pretrain longer (`profiles` in params.yaml), then run this again",
         )
     if gate.passed and name != current:
-        with replacing_dir(layout.champions_dir / name) as folder:
-            shutil.copytree(layout.ensemble, folder, dirs_exist_ok=True)
-        write_json(layout.champion, {"model": name, "regions": challenger.regions, "accuracy": gate.accuracy})
+        with replacing_dir(root.layout.champions_dir / name) as folder:
+            shutil.copytree(root.layout.ensemble, folder, dirs_exist_ok=True)
+        write_json(root.layout.champion, {"model": name, "regions": challenger.regions, "accuracy": gate.accuracy})
         log.info("champion: %s (accuracy %.3f)", name[:12], gate.accuracy)
     elif not gate.passed:
         log.warning("the challenger is not promoted: %s", "; ".join(gate.against))
     return gate
 
 
-def load_champion(layout: Layout, params: Params) -> Model:
+def load_champion(root: Root) -> Model:
     """The promoted model. Raises RayTruthError if there is none, or it knows other region classes than the root."""
-    model = load_model(champion_folder(layout))
-    refuse_champion_of_other_regions(layout, params)
+    model = load_model(champion_folder(root.layout))
+    refuse_champion_of_other_regions(root)
     return model
 
 
-def refuse_champion_of_other_regions(layout: Layout, params: Params) -> None:
+def refuse_champion_of_other_regions(root: Root) -> None:
     """Raise RayTruthError if there is a champion and it knows other region classes than the root."""
-    if layout.champion.exists():
+    if root.layout.champion.exists():
         refuse_other_regions(
-            tuple(read_json(layout.champion)["regions"]),
-            layout,
-            params,
+            tuple(read_json(root.layout.champion)["regions"]),
+            root,
             where="models/champion.json",
             do="go back to the regions file it was trained with, or remove models/champion.json and train anew",
         )

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from torch import nn
 
 from dagster_project.core.atomic_io import content_hash, replacing_dir, write_text
-from dagster_project.core.paths import ENCODERS, Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import ENCODERS
+from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.backbone import load_backbone
 from dagster_project.learning.ensembling.candidates import fit_candidate, mixture
 from dagster_project.learning.ensembling.concatenate_embeddings import JOINT, side_by_side
@@ -26,44 +26,44 @@ from dagster_project.learning.evaluation.labelled import load_labelled_set
 log = logging.getLogger("raytruth")
 
 
-def build_ensemble(layout: Layout, params: Params) -> EnsembleSummary:
+def build_ensemble(root: Root) -> EnsembleSummary:
     """Choose and calibrate the members on validation, score them once on test, write `models/ensemble/`."""
-    data = load_labelled_set(layout, params)
-    embeddings = {encoder: load_embeddings(layout, encoder, len(data.table)) for encoder in ENCODERS}
+    data = load_labelled_set(root)
+    embeddings = {encoder: load_embeddings(root.layout, encoder, len(data.table)) for encoder in ENCODERS}
     over = {encoder: (encoder,) for encoder in ENCODERS} | {"joint_probe": JOINT["joint_probe"]}
     inputs = {name: side_by_side(embeddings, encoders) for name, encoders in over.items()}
-    candidates = {name: fit_candidate(x, data, data.train, params) for name, x in inputs.items()}
+    candidates = {name: fit_candidate(x, data, data.train, root.params) for name, x in inputs.items()}
     shares = select_members(
         {name: c.probabilities(data.validation) for name, c in candidates.items()},
         data.labels[data.validation],
-        most=params.ensembling.max_members,
-        min_gain=params.ensembling.min_gain,
+        most=root.params.ensembling.max_members,
+        min_gain=root.params.ensembling.min_gain,
     )
     log.info("ensemble: %s", ", ".join(f"{share:.2f} {name}" for name, share in shares.items()))
     order = sorted(shares, key=lambda name: -shares[name])
     members = tuple(Member(n, over[n], candidates[n].head, candidates[n].temperature, shares[n]) for n in order)
     main = inputs[order[0]]
     usual = fit_usual(main[data.train], data.labels[data.train], main[data.validation])
-    model = Model(data.regions, params.learning, _backbones(layout, params, members), members, usual)
-    fractions, predictions = evaluate_together(embeddings, data, params)
-    summary, scored = score(candidates, shares, data, params, fractions)
-    with replacing_dir(layout.ensemble) as folder:
+    model = Model(data.regions, root.params.learning, _backbones(root, members), members, usual)
+    fractions, predictions = evaluate_together(embeddings, data, root.params)
+    summary, scored = score(candidates, shares, data, root.params, fractions)
+    with replacing_dir(root.layout.ensemble) as folder:
         card = {
-            "training_set": content_hash(layout.training_set),
+            "training_set": content_hash(root.layout.training_set),
             "training_pictures": len(data.train),
             "test": summary.test,
             "code_version": version("raytruth"),
         }
         save_model(folder, model, card)
-        write_text(folder / "README.md", model_card(layout, params, data, model, summary))
+        write_text(folder / "README.md", model_card(root, data, model, summary))
         rows = reference_rows(data)
         probabilities = mixture({name: candidates[name].probabilities(rows) for name in shares}, shares)
-        save_reference(folder, layout, data, rows, probabilities, main[rows])
-    report(layout, summary, data, scored, predictions)
+        save_reference(folder, root.layout, data, rows, probabilities, main[rows])
+    report(root.layout, summary, data, scored, predictions)
     return summary
 
 
-def _backbones(layout: Layout, params: Params, members: tuple[Member, ...]) -> dict[str, nn.Module]:
+def _backbones(root: Root, members: tuple[Member, ...]) -> dict[str, nn.Module]:
     """Every encoder that a member reads, once."""
     needed = dict.fromkeys(encoder for member in members for encoder in member.encoders)
-    return {e: load_backbone(layout.encoder(e) / "weights.safetensors", params.learning) for e in needed}
+    return {e: load_backbone(root.layout.encoder(e) / "weights.safetensors", root.params.learning) for e in needed}

@@ -11,8 +11,8 @@ from dagster_project.core.atomic_io import read_json, replacing_dir, write_json,
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.core.plotting import evenly
-from dagster_project.core.settings.settings import Params
 from dagster_project.intake.ingestion.batch.store import ingested_batches, open_pixels
+from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.ensembling.champion import load_champion
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
@@ -34,7 +34,7 @@ class Agreement:
     embeddings: float
 
 
-def export_champion(layout: Layout, params: Params, folder: Path) -> Agreement:
+def export_champion(root: Root, folder: Path) -> Agreement:
     """Write `model.onnx`, `card.json` and `README.md` of the champion to `folder`, which appears when all is checked.
 
     Raises RayTruthError if the folder holds anything but an earlier export, there is no champion, no picture to check
@@ -42,17 +42,17 @@ def export_champion(layout: Layout, params: Params, folder: Path) -> Agreement:
     """
     folder = folder.resolve()
     _refuse_strange_folder(folder)
-    model = load_champion(layout, params)
-    pictures = _real_pictures(layout)
-    source = champion_folder(layout)
+    model = load_champion(root)
+    pictures = _real_pictures(root.layout)
+    source = champion_folder(root.layout)
     if not (source / README).exists():
         raise RayTruthError(
             "The champion has no model card", where="models/champion.json", do="train and promote one of this version"
         )
     with replacing_dir(folder) as made:
-        write_onnx(made / ONNX, model, {"model": champion_hash(layout)})
+        write_onnx(made / ONNX, model, {"model": champion_hash(root.layout)})
         agreement = check_onnx(made / ONNX, model, pictures)
-        card = read_json(source / CARD) | {"model": champion_hash(layout), "onnx_against_torch": vars(agreement)}
+        card = read_json(source / CARD) | {"model": champion_hash(root.layout), "onnx_against_torch": vars(agreement)}
         write_json(made / CARD, card)
         write_text(made / README, (source / README).read_text(encoding="utf-8") + _how_to_use(model, agreement))
     return agreement

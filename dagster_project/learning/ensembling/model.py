@@ -13,9 +13,8 @@ from torch import nn
 
 from dagster_project.core.atomic_io import read_json, write_json
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params, Profile
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.core.settings.settings import Profile
+from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.backbone import load_backbone, save_backbone
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.ensembling.calibration import calibrated
@@ -139,9 +138,9 @@ def load_model(folder: Path) -> Model:
     return Model(tuple(card["regions"]), profile, backbones, members, usual)
 
 
-def refuse_other_regions(theirs: tuple[str, ...], layout: Layout, params: Params, *, where: str, do: str) -> None:
+def refuse_other_regions(theirs: tuple[str, ...], root: Root, *, where: str, do: str) -> None:
     """Raise RayTruthError if a model's classes are not those of the root's regions file, in the same order."""
-    ours = load_taxonomy(layout.root / params.regions).regions
+    ours = root.taxonomy.regions
     if theirs == ours:
         return
     more, missing = sorted(set(theirs) - set(ours)), sorted(set(ours) - set(theirs))
@@ -150,6 +149,6 @@ def refuse_other_regions(theirs: tuple[str, ...], layout: Layout, params: Params
     raise RayTruthError(
         "The model's region classes are not those of this root: "
         + ("; ".join(differences) or "they stand in another order"),
-        where=f"{where}, against {params.regions}",
+        where=f"{where}, against {root.params.regions}",
         do=do,
     )

@@ -10,8 +10,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dagster_project.core.atomic_io import content_hash
-from dagster_project.core.paths import SELF_SUPERVISED, Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import SELF_SUPERVISED
+from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.backbone import count_parameters
 from dagster_project.learning.ensembling.model import Model
 from dagster_project.learning.ensembling.test_evaluation import EnsembleSummary
@@ -19,7 +19,7 @@ from dagster_project.learning.evaluation.labelled import LabelledSet
 from dagster_project.learning.evaluation.metrics import Interval
 
 
-def model_card(layout: Layout, params: Params, data: LabelledSet, model: Model, summary: EnsembleSummary) -> str:
+def model_card(root: Root, data: LabelledSet, model: Model, summary: EnsembleSummary) -> str:
     """The card as Markdown; the same model gives the same text. Mitchell et al. 2019, arXiv 1810.03993."""
     learned = {data.regions[k] for k in np.unique(data.labels[data.train])}
     splits = {"train": data.train, "validation": data.validation, "test": data.test}
@@ -33,7 +33,7 @@ def model_card(layout: Layout, params: Params, data: LabelledSet, model: Model, 
         model=model,
         summary=summary,
         data=data,
-        params=params,
+        params=root.params,
         profile=model.profile,
         regions=model.regions,
         learned=learned,
@@ -42,8 +42,8 @@ def model_card(layout: Layout, params: Params, data: LabelledSet, model: Model, 
         parameters=f"{count_parameters(next(iter(model.backbones.values()))):,}",
         patients={name: len(np.unique(data.patients(rows))) for name, rows in splits.items()},
         reviewed=int(data.table["reviewed"].iloc[np.concatenate(list(splits.values()))].sum()),
-        sha256=content_hash(layout.training_set),
-        md5=hashlib.md5(layout.training_set.read_bytes(), usedforsecurity=False).hexdigest(),
+        sha256=content_hash(root.layout.training_set),
+        md5=hashlib.md5(root.layout.training_set.read_bytes(), usedforsecurity=False).hexdigest(),
         code_version=version("raytruth"),
         number=_number,
         span=_span,

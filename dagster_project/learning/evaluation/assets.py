@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import LEARNERS, Root, as_picture, as_table
+from dagster_project.core.dagster_helpers import LEARNERS, as_picture, as_table
 from dagster_project.core.paths import ENCODERS
+from dagster_project.intake.resources import RootResource
 
 if TYPE_CHECKING:
     from dagster_project.learning.evaluation.linear_evaluation import EncoderEvaluation
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     owners=[LEARNERS],
     kinds={"scikitlearn"},
 )
-def linear_evaluation(root: Root) -> dg.MaterializeResult:
+def linear_evaluation(root: RootResource) -> dg.MaterializeResult:
     """Accuracy of a linear probe at 1 %, 10 % and all of the labels, nearest neighbours, calibration, per class.
 
     On the test split, against the labels as given there; intervals (95 %) resample patients.
@@ -26,7 +27,7 @@ def linear_evaluation(root: Root) -> dg.MaterializeResult:
     from dagster_project.learning.evaluation.linear_evaluation import evaluate  # torch takes seconds to import
 
     layout = root.layout
-    results = evaluate(layout, root.params)
+    results = evaluate(root.open())
     versions = root.commit("linear_evaluation")
     plots = layout.plots_dir / "linear_evaluation"
     return dg.MaterializeResult(

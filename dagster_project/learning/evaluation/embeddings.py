@@ -7,19 +7,19 @@ import numpy as np
 from dagster_project.core.atomic_io import write_array
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_pictures, load_training_set
 from dagster_project.learning.encoders.backbone import load_backbone
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 
 
-def embed_training_set(layout: Layout, params: Params, encoder: str) -> np.ndarray:
+def embed_training_set(root: Root, encoder: str) -> np.ndarray:
     """Embed every picture of the training set, in its order, and write `data/embeddings/<encoder>.npy`."""
-    backbone = load_backbone(layout.encoder(encoder) / "weights.safetensors", params.learning)
-    pictures = gather_pictures(layout, load_training_set(layout), viewed_px(params.learning))
-    embeddings = embed(backbone, pictures, params.learning)
-    write_array(layout.embeddings(encoder), embeddings)
+    backbone = load_backbone(root.layout.encoder(encoder) / "weights.safetensors", root.params.learning)
+    pictures = gather_pictures(root.layout, load_training_set(root.layout), viewed_px(root.params.learning))
+    embeddings = embed(backbone, pictures, root.params.learning)
+    write_array(root.layout.embeddings(encoder), embeddings)
     return embeddings
 
 

@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, load_training_set
 
 
@@ -38,13 +36,13 @@ class LabelledSet:
         return self.table["image_id"].to_numpy(object)[rows]
 
 
-def load_labelled_set(layout: Layout, params: Params) -> LabelledSet:
+def load_labelled_set(root: Root) -> LabelledSet:
     """Load the training set with class numbers.
 
     Raises RayTruthError if a split has no labelled picture, or the training split has one class only.
     """
-    table = load_training_set(layout)
-    labels = class_numbers(layout, params, table)
+    table = load_training_set(root.layout)
+    labels = class_numbers(root, table)
     usable = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
     split = table["split"].to_numpy(object)
     rows = {name: np.flatnonzero(usable & (split == name)) for name in ("train", "validation", "test")}
@@ -55,7 +53,7 @@ def load_labelled_set(layout: Layout, params: Params) -> LabelledSet:
                 where="data/training_set.parquet",
                 do="ingest more patients; see the table of pictures a class and split",
             )
-    regions = load_taxonomy(layout.root / params.regions).regions
+    regions = root.taxonomy.regions
     return LabelledSet(table, labels, regions, rows["train"], rows["validation"], rows["test"])
 
 

@@ -11,8 +11,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
 from dagster_project.core.atomic_io import write_json, write_table
-from dagster_project.core.paths import ENCODERS, Layout
+from dagster_project.core.paths import ENCODERS
 from dagster_project.core.settings.settings import Evaluation, Params
+from dagster_project.intake.root import Root
 from dagster_project.learning.evaluation.embeddings import embed_training_set
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
 from dagster_project.learning.evaluation.linear_head import LinearHead, choose_linear_head
@@ -45,36 +46,41 @@ class EncoderEvaluation:
     inverse_regularisation: float
 
 
-def evaluate(layout: Layout, params: Params) -> list[EncoderEvaluation]:
+def evaluate(root: Root) -> list[EncoderEvaluation]:
     """Evaluate every encoder; write embeddings, `models/metrics/linear_evaluation.json`, test predictions and plots.
 
     Probes are fitted on the training split, their strength is chosen on validation, scores are on test, against the
     labels as given there (wrong ones included).
     """
-    data = load_labelled_set(layout, params)
+    data = load_labelled_set(root)
     results, tables = [], []
     for encoder in ENCODERS:
-        embeddings = embed_training_set(layout, params, encoder)
-        predictions = [p for f in params.evaluation.fractions for p in probe(embeddings, data, f, params)]
-        results.append(_score(encoder, embeddings, data, predictions, params))
+        embeddings = embed_training_set(root, encoder)
+        predictions = [p for f in root.params.evaluation.fractions for p in probe(embeddings, data, f, root.params)]
+        results.append(_score(encoder, embeddings, data, predictions, root.params))
         tables += [prediction_table(encoder, data, p.fraction, p.repeat, p.probabilities) for p in predictions]
         full = max(predictions, key=lambda p: p.fraction)
         predicted = full.probabilities.argmax(axis=1)
         draw_confusion(
-            layout.plot("linear_evaluation", f"confusion_{encoder}"), data.labels[data.test], predicted, data.regions
+            root.layout.plot("linear_evaluation", f"confusion_{encoder}"),
+            data.labels[data.test],
+            predicted,
+            data.regions,
         )
         rows = np.concatenate([data.validation, data.test])
         draw_embedding_map(
-            layout.plot("linear_evaluation", f"embedding_map_{encoder}.png"),
+            root.layout.plot("linear_evaluation", f"embedding_map_{encoder}.png"),
             embeddings[rows],
             data.labels[rows],
             data.regions,
         )
         accuracy = results[-1].fractions[full.fraction].value
         log.info("%s: accuracy %.3f on test with %g of the labels", encoder, accuracy, full.fraction)
-    write_table(layout.test_predictions("linear_evaluation"), pd.concat(tables, ignore_index=True))
-    draw_label_fractions(layout.plot("linear_evaluation", "label_fractions"), {r.encoder: r.fractions for r in results})
-    write_json(layout.metrics("linear_evaluation"), {r.encoder: _plain(r) for r in results})
+    write_table(root.layout.test_predictions("linear_evaluation"), pd.concat(tables, ignore_index=True))
+    draw_label_fractions(
+        root.layout.plot("linear_evaluation", "label_fractions"), {r.encoder: r.fractions for r in results}
+    )
+    write_json(root.layout.metrics("linear_evaluation"), {r.encoder: _plain(r) for r in results})
     return results
 
 

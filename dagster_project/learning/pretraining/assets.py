@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import GPU, LEARNERS, Root, as_picture, as_table
+from dagster_project.core.dagster_helpers import GPU, LEARNERS, as_picture, as_table
 from dagster_project.core.paths import CROSSFIT
 from dagster_project.core.plotting import drawing
+from dagster_project.intake.resources import RootResource
 
 if TYPE_CHECKING:
     from dagster_project.learning.pretraining.encoder import EncoderSummary
@@ -42,7 +43,7 @@ _ABOUT = {
     can_subset=True,
     pool=GPU,
 )
-def encoders(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.MaterializeResult]:
+def encoders(context: dg.AssetExecutionContext, root: RootResource) -> Iterator[dg.MaterializeResult]:
     """Pretrain the chosen encoders.
 
     Where labels are few the later two begin from `encoder_simclr`. That is no edge of the graph: within one step
@@ -52,12 +53,12 @@ def encoders(context: dg.AssetExecutionContext, root: Root) -> Iterator[dg.Mater
 
     chosen = {key.to_user_string() for key in context.selected_asset_keys}
     names = [name for name in _METHOD_OF if name in chosen]
-    summaries = pretrain(root.layout, root.params, *(_METHOD_OF[name] for name in names))
+    summaries = pretrain(root.open(), *(_METHOD_OF[name] for name in names))
     for name in names:
         yield _result(root, name, [s for s in summaries if s.name.split("/")[0] == name])
 
 
-def _result(root: Root, name: str, summaries: "list[EncoderSummary]") -> dg.MaterializeResult:
+def _result(root: RootResource, name: str, summaries: "list[EncoderSummary]") -> dg.MaterializeResult:
     layout = root.layout
     versions = root.commit(name)
     curves = pd.DataFrame({s.name.split("/")[-1]: s.curve for s in summaries})

@@ -18,6 +18,7 @@ from dagster_project.core.atomic_io import content_hash, read_json, replacing_di
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import CROSSFIT, Layout
 from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_pictures, load_training_set
 from dagster_project.learning.encoders.backbone import count_parameters, embedding_size, load_backbone, save_backbone
 from dagster_project.learning.encoders.device import processes
@@ -55,7 +56,7 @@ def encoder_names(params: Params, method: str) -> list[str]:
     )
 
 
-def pretrain_encoder(layout: Layout, params: Params, name: str) -> EncoderSummary:
+def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     """Pretrain one encoder and write `models/<name>/`.
 
     `encoder_<method>` learns from the training split: `simclr` and `byol` see no label, `supcon` sees those of that
@@ -68,14 +69,14 @@ def pretrain_encoder(layout: Layout, params: Params, name: str) -> EncoderSummar
     A stopped run resumes; an encoder that is of these very pictures, labels and settings is kept. Under torchrun all
     processes train, and the first one writes.
     """
-    lesson, profile, folder = _lesson(layout, params, name), params.learning, layout.encoder(name)
+    lesson, profile, folder = _lesson(root, name), root.params.learning, root.layout.encoder(name)
     rows, labels = lesson.rows, lesson.labels
-    seed = (params.seed + zlib.crc32(name.encode())) % 2**31
-    pictures = gather_pictures(layout, rows, round(profile.px * SOURCE_MARGIN))
+    seed = (root.params.seed + zlib.crc32(name.encode())) % 2**31
+    pictures = gather_pictures(root.layout, rows, round(profile.px * SOURCE_MARGIN))
     own = "supcon" if lesson.method == "crossfit" else lesson.method
     settings = profile.model_dump(exclude={*METHODS, "crossfit_epochs"} - {own})
     settings |= {"epochs": lesson.epochs, "seed": seed} | ({"classified": True} if lesson.method == "crossfit" else {})
-    begun_from = content_hash(_simclr(layout)) if lesson.self_training and _simclr(layout).exists() else ""
+    begun_from = content_hash(_simclr(root.layout)) if lesson.self_training and _simclr(root.layout).exists() else ""
     made_from = _fingerprint(pictures, labels, settings | {"begun_from": begun_from})
     known = read_json(folder / "card.json") if (folder / "card.json").exists() else {}
     seen = learned_from(rows, labels)
@@ -88,8 +89,8 @@ def pretrain_encoder(layout: Layout, params: Params, name: str) -> EncoderSummar
     log.info("%s: %d pictures, %d labels, %d epochs", name, len(rows), labelled, lesson.epochs)
     run = Run(name, lesson.method, lesson.epochs, seed, pictures, labels)
     if lesson.self_training:
-        run = _self_training(layout, params, run, rows)
-    backbone, curve = train_encoder(run, profile, checkpoint_folder(layout.checkpoints(name), made_from))
+        run = _self_training(root, run, rows)
+    backbone, curve = train_encoder(run, profile, checkpoint_folder(root.layout.checkpoints(name), made_from))
     if processes().rank > 0:
         return EncoderSummary(name, len(rows), labelled, curve)
     batches = deal(profile, len(rows), processes().count)
@@ -100,7 +101,7 @@ def pretrain_encoder(layout: Layout, params: Params, name: str) -> EncoderSummar
         card = {
             "encoder": name,
             "method": lesson.method,
-            "profile": params.profile,
+            "profile": root.params.profile,
             "settings": settings,
             "batch": batches.size,  # fewer than the settings ask for where there were too few pictures
             "chunk": batches.chunk,
@@ -111,7 +112,7 @@ def pretrain_encoder(layout: Layout, params: Params, name: str) -> EncoderSummar
             "labels_seen": labelled,
             "answers_seen": int((run.labels >= 0).sum()) - labelled,  # of self-training, where labels are few
             "begun_from": begun_from,
-            "training_set": content_hash(layout.training_set),
+            "training_set": content_hash(root.layout.training_set),
             "made_from": made_from,
             "learned_from": seen,
             "weights": content_hash(new / "weights.safetensors"),
@@ -123,9 +124,9 @@ def pretrain_encoder(layout: Layout, params: Params, name: str) -> EncoderSummar
     return EncoderSummary(name, len(rows), labelled, curve)
 
 
-def waits_for_simclr(layout: Layout, params: Params, name: str) -> bool:
+def waits_for_simclr(root: Root, name: str) -> bool:
     """Whether an encoder begins from SimCLR's: one that learns from labels does, if they are few."""
-    return _lesson(layout, params, name).self_training
+    return _lesson(root, name).self_training
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,8 @@ class _Lesson:
         return self.method in _TAUGHT and labels_are_few(self.labels)
 
 
-def _lesson(layout: Layout, params: Params, name: str) -> _Lesson:
-    table, profile = load_training_set(layout), params.learning
+def _lesson(root: Root, name: str) -> _Lesson:
+    table, profile = load_training_set(root.layout), root.params.learning
     used = table["excluded"] == ""
     if name.startswith(f"{CROSSFIT}/"):
         method, epochs = "crossfit", profile.crossfit_epochs
@@ -152,14 +153,16 @@ def _lesson(layout: Layout, params: Params, name: str) -> _Lesson:
         method = name.removeprefix("encoder_")
         epochs = getattr(profile, method).epochs
         rows = table[used & (table["split"] == "train")]
-    labels = class_numbers(layout, params, rows) if method in _TAUGHT else np.full(len(rows), -1)
+    labels = class_numbers(root, rows) if method in _TAUGHT else np.full(len(rows), -1)
     return _Lesson(method, epochs, rows, labels)
 
 
-def _self_training(layout: Layout, params: Params, run: Run, rows: pd.DataFrame) -> Run:
+def _self_training(root: Root, run: Run, rows: pd.DataFrame) -> Run:
     """The run with answers for pictures without a label, from SimCLR's weights on."""
-    simclr = load_backbone(_simclr(layout), params.learning)
-    embeddings = embed(simclr, gather_pictures(layout, rows, viewed_px(params.learning)), params.learning)
+    simclr = load_backbone(_simclr(root.layout), root.params.learning)
+    embeddings = embed(
+        simclr, gather_pictures(root.layout, rows, viewed_px(root.params.learning)), root.params.learning
+    )
     labels = with_answers(embeddings, run.labels)
     answers = int((labels >= 0).sum() - (run.labels >= 0).sum())
     log.info("%s: labels are few; %d answers stand in for missing ones", run.name, answers)

@@ -13,9 +13,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import CROSSFIT, Layout
+from dagster_project.core.paths import CROSSFIT
 from dagster_project.core.progress import log
-from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.cpu_parallelism import encoders_at_once
 from dagster_project.learning.encoders.device import processes
 from dagster_project.learning.pretraining.encoder import (
@@ -26,35 +26,35 @@ from dagster_project.learning.pretraining.encoder import (
 )
 
 
-def pretrain(layout: Layout, params: Params, *methods: str) -> list[EncoderSummary]:
+def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
     """Pretrain the encoders of the given methods (simclr, byol, supcon, crossfit), as `pretrain_encoder` does each.
 
     On a CPU as many at once as it has cores, at most four, else one after another. When one fails the others are
     stopped, and go on from their checkpoints the next time.
     Raises RayTruthError if a method is unknown, an encoder cannot be trained, or its process is killed.
     """
-    names = [name for method in methods for name in encoder_names(params, method)]
-    at_once = encoders_at_once(params.learning)
-    waiting = {name for name in names if waits_for_simclr(layout, params, name)}
+    names = [name for method in methods for name in encoder_names(root.params, method)]
+    at_once = encoders_at_once(root.params.learning)
+    waiting = {name for name in names if waits_for_simclr(root, name)}
     made: dict[str, EncoderSummary] = {}
     for group in ([name for name in names if name not in waiting], [name for name in names if name in waiting]):
         if min(at_once, len(group)) > 1:
-            made |= _in_processes(layout, params, group, min(at_once, len(group)))
+            made |= _in_processes(root, group, min(at_once, len(group)))
         else:
-            made |= {name: pretrain_encoder(layout, params, name) for name in group}
+            made |= {name: pretrain_encoder(root, name) for name in group}
     if "crossfit" in methods and processes().rank == 0:
-        for other in set(layout.encoder(CROSSFIT).glob("fold_*")) - {layout.encoder(name) for name in names}:
+        for other in set(root.layout.encoder(CROSSFIT).glob("fold_*")) - {root.layout.encoder(name) for name in names}:
             shutil.rmtree(other)  # of a time with more folds
     return [made[name] for name in names]
 
 
-def _in_processes(layout: Layout, params: Params, names: list[str], at_once: int) -> dict[str, EncoderSummary]:
+def _in_processes(root: Root, names: list[str], at_once: int) -> dict[str, EncoderSummary]:
     """Each process has a pipe of its own: what they shared, one that is killed could leave locked for the others."""
     waiting, at_work, made = list(names), dict[Connection, tuple[str, BaseProcess]](), dict[str, EncoderSummary]()
     try:
         while waiting or at_work:
             while waiting and len(at_work) < at_once:
-                here, process = _start(layout, params, waiting[0])
+                here, process = _start(root, waiting[0])
                 at_work[here] = waiting.pop(0), process
             heard = wait(list(at_work))
             for here in [one for one in at_work if one in heard]:
@@ -77,10 +77,10 @@ def _in_processes(layout: Layout, params: Params, names: list[str], at_once: int
     return made
 
 
-def _start(layout: Layout, params: Params, name: str) -> tuple[Connection, BaseProcess]:
+def _start(root: Root, name: str) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_train, args=(there, layout, params, name), daemon=True)
+    process = context.Process(target=_train, args=(there, root.layout, root.params, name), daemon=True)
     process.start()
     there.close()  # the end of the other process is the last one then, and its death is heard here
     return here, process
@@ -98,7 +98,7 @@ def _hear(here: Connection, name: str, process: BaseProcess) -> logging.LogRecor
         ) from error
 
 
-def _train(there: Connection, layout: Layout, params: Params, name: str) -> None:
+def _train(there: Connection, root: Root, name: str) -> None:
     """What such a process does: log to its parent, hand over the summary or the error, and not outlive the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -106,7 +106,7 @@ def _train(there: Connection, layout: Layout, params: Params, name: str) -> None
     log.setLevel(logging.INFO)
     log.propagate = False
     try:
-        there.send(pretrain_encoder(layout, params, name))
+        there.send(pretrain_encoder(root, name))
     except Exception as error:  # noqa: BLE001 (raised by the parent)
         error.add_note(f"In the process of {name}:\n{traceback.format_exc()}")
         there.send(error)

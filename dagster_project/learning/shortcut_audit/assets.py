@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import LEARNERS, Root, as_picture, as_table
+from dagster_project.core.dagster_helpers import LEARNERS, as_picture, as_table
+from dagster_project.intake.resources import RootResource
 
 
 @dg.asset(
@@ -11,7 +12,7 @@ from dagster_project.core.dagster_helpers import LEARNERS, Root, as_picture, as_
     owners=[LEARNERS],
     kinds={"scikitlearn", "pytorch"},
 )
-def shortcut_audit(root: Root) -> dg.MaterializeResult:
+def shortcut_audit(root: RootResource) -> dg.MaterializeResult:
     """Predictions and accuracy on test pictures with one cue hidden or added, and what the embedding tells of scanner
     and room.
 
@@ -21,7 +22,7 @@ def shortcut_audit(root: Root) -> dg.MaterializeResult:
     from dagster_project.learning.shortcut_audit.plots import effects_table, traces_table
 
     layout = root.layout
-    audit = audit_shortcuts(layout, root.params)
+    audit = audit_shortcuts(root.open())
     versions = root.commit("shortcut_audit")
     plots = layout.plots_dir / "shortcut_audit"
     return dg.MaterializeResult(

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from dagster_project.core.atomic_io import write_json
-from dagster_project.core.paths import Layout
 from dagster_project.core.plotting import draw_montage, evenly
 from dagster_project.core.progress import track
-from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_pictures
 from dagster_project.learning.ensembling.drift_reference import reference_rows, with_metadata
 from dagster_project.learning.ensembling.model import Model, load_model
@@ -37,62 +36,60 @@ class Audit:
     traces: list[Trace]
 
 
-def audit_shortcuts(layout: Layout, params: Params) -> Audit:
+def audit_shortcuts(root: Root) -> Audit:
     """Audit `models/ensemble/`; write `models/metrics/shortcut_audit.json` and `models/plots/shortcut_audit/`.
 
     Raises RayTruthError if there is no ensemble or no training set.
     """
-    model, data = load_model(layout.ensemble), load_labelled_set(layout, params)
+    model, data = load_model(root.layout.ensemble), load_labelled_set(root)
     rows = data.test[evenly(len(data.test), _MOST)]
     labels, patients = data.labels[rows], data.patients(rows)
-    said = _predict_treated(layout, params, model, data, rows)
+    said = _predict_treated(root, model, data, rows)
     before = said.pop("")
 
     def interval(values: np.ndarray) -> Interval:
-        return patient_bootstrap(values.astype(float), patients, params.evaluation.bootstrap, params.seed)
+        return patient_bootstrap(values.astype(float), patients, root.params.evaluation.bootstrap, root.params.seed)
 
     right = (before == labels).astype(float)
     effects = [
         Effect(name, interval(after != before), interval(after == labels), interval((after == labels) - right))
         for name, after in said.items()
     ]
-    audit = Audit(len(rows), interval(right), effects, _traces(layout, params, model, data))
-    _report(layout, params, audit, data, rows)
+    audit = Audit(len(rows), interval(right), effects, _traces(root, model, data))
+    _report(root, audit, data, rows)
     return audit
 
 
-def _predict_treated(
-    layout: Layout, params: Params, model: Model, data: LabelledSet, rows: np.ndarray
-) -> dict[str, np.ndarray]:
+def _predict_treated(root: Root, model: Model, data: LabelledSet, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Class numbers (N,) of the pictures under each treatment, and under '' as they are."""
     said: dict[str, list[np.ndarray]] = {}
     for start in track(range(0, len(rows), _BLOCK), -(-len(rows) // _BLOCK), "auditing"):
-        block = gather_pictures(layout, data.table.iloc[rows[start : start + _BLOCK]], params.ingestion.side)
-        treated = {"": block} | {name: treat(block) for name, treat in treatments(params.seed + start).items()}
+        block = gather_pictures(root.layout, data.table.iloc[rows[start : start + _BLOCK]], root.params.ingestion.side)
+        treated = {"": block} | {name: treat(block) for name, treat in treatments(root.params.seed + start).items()}
         for name, pictures in treated.items():
             said.setdefault(name, []).append(model.predict(pictures).probabilities.argmax(axis=1))
     return {name: np.concatenate(parts) for name, parts in said.items()}
 
 
-def _traces(layout: Layout, params: Params, model: Model, data: LabelledSet) -> list[Trace]:
+def _traces(root: Root, model: Model, data: LabelledSet) -> list[Trace]:
     """Traces in the embeddings of pictures that no encoder and no probe was trained on."""
     rows = reference_rows(data)
     table = data.table.iloc[rows]
-    found = model.predict(gather_pictures(layout, table, params.ingestion.side))
-    about = with_metadata(layout, table[["image_id", "batch", "group"]])
-    return find_traces(found.embeddings, about, found.probabilities.argmax(axis=1), params.seed)
+    found = model.predict(gather_pictures(root.layout, table, root.params.ingestion.side))
+    about = with_metadata(root.layout, table[["image_id", "batch", "group"]])
+    return find_traces(found.embeddings, about, found.probabilities.argmax(axis=1), root.params.seed)
 
 
-def _report(layout: Layout, params: Params, audit: Audit, data: LabelledSet, rows: np.ndarray) -> None:
-    write_json(layout.metrics("shortcut_audit"), asdict(audit))
-    draw_effects(layout.plot("shortcut_audit", "effects"), audit.effects)
-    draw_traces(layout.plot("shortcut_audit", "traces"), audit.traces)
+def _report(root: Root, audit: Audit, data: LabelledSet, rows: np.ndarray) -> None:
+    write_json(root.layout.metrics("shortcut_audit"), asdict(audit))
+    draw_effects(root.layout.plot("shortcut_audit", "effects"), audit.effects)
+    draw_traces(root.layout.plot("shortcut_audit", "traces"), audit.traces)
     _, first = np.unique(data.labels[rows], return_index=True)  # an example of each of some regions
-    examples = gather_pictures(layout, data.table.iloc[rows[first[:4]]], params.ingestion.side)
-    shown = {"untouched": examples} | {n: treat(examples) for n, treat in treatments(params.seed).items()}
+    examples = gather_pictures(root.layout, data.table.iloc[rows[first[:4]]], root.params.ingestion.side)
+    shown = {"untouched": examples} | {n: treat(examples) for n, treat in treatments(root.params.seed).items()}
     pictures = np.stack(list(shown.values()), axis=1)  # (examples, treatments, s, s)
     draw_montage(
-        layout.plot("shortcut_audit", "examples.png"),
+        root.layout.plot("shortcut_audit", "examples.png"),
         pictures.reshape(-1, *pictures.shape[2:]),
         [name.replace(" parts", "\nparts") for name in shown] * len(examples),
         columns=len(shown),

@@ -6,9 +6,10 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, Root, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, as_counts, as_picture, as_table
 from dagster_project.core.plotting import draw_montage
 from dagster_project.intake.ingestion.batch.store import open_pixels
+from dagster_project.intake.resources import RootResource
 
 _SHOWN = 16
 
@@ -20,12 +21,12 @@ _SHOWN = 16
     owners=[ENGINEERS],
     kinds={"pytorch", "parquet"},
 )
-def batch_predictions(context: dg.AssetExecutionContext, root: Root) -> dg.MaterializeResult:
+def batch_predictions(context: dg.AssetExecutionContext, root: RootResource) -> dg.MaterializeResult:
     """What the champion says of every picture of the batch."""
     from dagster_project.operations.monitoring.predict import predict_batch  # torch takes seconds to import
 
     layout, batch = root.layout, context.partition_key
-    table = predict_batch(layout, root.params, batch)
+    table = predict_batch(root.open(), batch)
     versions = root.commit("batch_predictions")
     unsure = np.argsort(table["confidence"].to_numpy())[:_SHOWN]
     picture = layout.private / f"unsure-{batch}.png"
@@ -53,12 +54,12 @@ def batch_predictions(context: dg.AssetExecutionContext, root: Root) -> dg.Mater
     owners=[ENGINEERS],
     kinds={"evidently"},
 )
-def drift_report(context: dg.AssetExecutionContext, root: Root) -> dg.MaterializeResult:
+def drift_report(context: dg.AssetExecutionContext, root: RootResource) -> dg.MaterializeResult:
     """Drift of the batch against what the champion was tested on, by cause, with Evidently's page."""
     from dagster_project.operations.monitoring.drift import measure_drift
 
     layout, batch = root.layout, context.partition_key
-    drift = measure_drift(layout, root.params, batch)
+    drift = measure_drift(root.open(), batch)
     versions = root.commit("drift_report")
     page = layout.drift_page(batch)
     return dg.MaterializeResult(

@@ -23,8 +23,9 @@ from sklearn.preprocessing import StandardScaler
 
 from dagster_project.core.atomic_io import replacing, write_json
 from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Monitoring, Params
+from dagster_project.core.settings.settings import Monitoring
 from dagster_project.intake.ingestion.batch.store import load_patient_evidence
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.patient_links import person_of
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
 from dagster_project.learning.ensembling.drift_reference import METADATA, load_reference, with_metadata
@@ -69,32 +70,32 @@ class Drift:
         return sorted({test.cause for test in self.tests if test.drifted})
 
 
-def measure_drift(layout: Layout, params: Params, batch: str) -> Drift:
+def measure_drift(root: Root, batch: str) -> Drift:
     """Compare a batch with the champion's reference; write `data/drift/<batch>.json` and Evidently's page.
 
     The champion's predictions are taken from `data/predictions/` if they are the present champion's, else made anew.
     Pictures that the champion learned from are left out of the batch, and the batch's own out of the reference: a model
     is surer of what it has learned, which would look like drift. Patients whom headers link count as one.
     """
-    settings = params.monitoring
-    predictions = load_predictions(layout, params, batch)
-    embeddings = np.load(layout.prediction_embeddings(batch)).astype(np.float32)
+    settings = root.params.monitoring
+    predictions = load_predictions(root, batch)
+    embeddings = np.load(root.layout.prediction_embeddings(batch)).astype(np.float32)
     fresh = ~predictions["trained_on"].to_numpy(bool)
-    table = with_metadata(layout, predictions[fresh].assign(batch=batch))
-    reference, of_reference = load_reference(champion_folder(layout))
+    table = with_metadata(root.layout, predictions[fresh].assign(batch=batch))
+    reference, of_reference = load_reference(champion_folder(root.layout))
     other = (reference["batch"] != batch).to_numpy(bool)
     reference, of_reference = reference[other].reset_index(drop=True), of_reference[other]
-    table, reference = with_persons(layout, table), with_persons(layout, reference)
+    table, reference = with_persons(root.layout, table), with_persons(root.layout, reference)
     note = _why_not(len(table), len(reference), settings)
     tests: list[DriftTest] = []
     if not note:
-        tests = _column_tests(table, reference, settings, params.seed)
-        tests.append(_embedding_test(embeddings[fresh], of_reference, table, reference, settings, params.seed))
-        tests = _with_evidently(layout, batch, table, reference, tests)
-    drift = Drift(batch, champion_hash(layout), len(table), len(reference), tests, note)
+        tests = _column_tests(table, reference, settings, root.params.seed)
+        tests.append(_embedding_test(embeddings[fresh], of_reference, table, reference, settings, root.params.seed))
+        tests = _with_evidently(root.layout, batch, table, reference, tests)
+    drift = Drift(batch, champion_hash(root.layout), len(table), len(reference), tests, note)
     plain = {**asdict(drift), "causes": drift.causes, "drifted": bool(drift.causes)}
     plain["tests"] = [{**asdict(test), "drifted": test.drifted} for test in tests]
-    write_json(layout.drift(batch), plain)
+    write_json(root.layout.drift(batch), plain)
     log.info("batch %s: %s", batch, note or ("drift: " + ", ".join(drift.causes) if drift.causes else "no drift"))
     return drift
 

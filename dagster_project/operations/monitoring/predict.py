@@ -11,8 +11,8 @@ from dagster_project.core.atomic_io import read_table, write_array, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.core.progress import track
-from dagster_project.core.settings.settings import Params
 from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.learning.ensembling.champion import load_champion, refuse_champion_of_other_regions
 from dagster_project.learning.ensembling.champion_store import champion_hash
@@ -22,40 +22,40 @@ from dagster_project.operations.monitoring.stored import predictions_stand
 _BLOCK = 1024
 
 
-def predict_batch(layout: Layout, params: Params, batch: str) -> pd.DataFrame:
+def predict_batch(root: Root, batch: str) -> pd.DataFrame:
     """Predict an ingested batch with the champion; write `data/predictions/<batch>.parquet` and its embeddings.
 
     Columns: image_id, patient, region, confidence, agreement, unusual (all but the first three in 0..1), model,
     trained_on (whether the champion's encoders or probes learned from the picture), and one probability a class.
     Raises RayTruthError if there is no such batch, no champion, or one that knows other region classes than the root.
     """
-    if not layout.headers(batch).exists():
+    if not root.layout.headers(batch).exists():
         raise RayTruthError("No such batch", where=f"batch {batch}", do="ingest it first: `raytruth ingest SOURCE`")
-    model = load_champion(layout, params)
-    headers, shard = load_headers(layout, batch), open_pixels(layout, batch)
+    model = load_champion(root)
+    headers, shard = load_headers(root.layout, batch), open_pixels(root.layout, batch)
     found = _in_blocks(model, len(shard), lambda start, stop: shard[start:stop])
     table = headers[["image_id", "patient"]].assign(
         **first_choice(model, found),
         agreement=found.agreement.astype(np.float32),
         unusual=found.unusual.astype(np.float32),
-        model=champion_hash(layout),
-        trained_on=headers["image_id"].isin(_trained_on(layout)),
+        model=champion_hash(root.layout),
+        trained_on=headers["image_id"].isin(_trained_on(root.layout)),
         **class_probabilities(model, found),
     )
-    write_array(layout.prediction_embeddings(batch), found.embeddings.astype(np.float16))
-    write_table(layout.predictions(batch), table)
+    write_array(root.layout.prediction_embeddings(batch), found.embeddings.astype(np.float16))
+    write_table(root.layout.predictions(batch), table)
     return table
 
 
-def load_predictions(layout: Layout, params: Params, batch: str) -> pd.DataFrame:
+def load_predictions(root: Root, batch: str) -> pd.DataFrame:
     """The present champion's predictions on a batch, made anew if those on file are another's or of other headers.
 
     Raises RayTruthError as `predict_batch` does.
     """
-    refuse_champion_of_other_regions(layout, params)
-    if predictions_stand(layout, batch):
-        return read_table(layout.predictions(batch))
-    return predict_batch(layout, params, batch)
+    refuse_champion_of_other_regions(root)
+    if predictions_stand(root.layout, batch):
+        return read_table(root.layout.predictions(batch))
+    return predict_batch(root, batch)
 
 
 def _in_blocks(model: Model, count: int, pictures: Callable[[int, int], np.ndarray]) -> Predictions:

@@ -14,9 +14,8 @@ from pyarrow.parquet import ParquetWriter
 
 from dagster_project.core.atomic_io import replacing
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
 from dagster_project.intake.ingestion.batch.folder_reader import Scorable, read_for_scoring
+from dagster_project.intake.root import Root
 from dagster_project.learning.ensembling.champion import load_champion
 from dagster_project.learning.ensembling.model import Predictor, refuse_other_regions
 from dagster_project.learning.ensembling.onnx_model import load_onnx_model
@@ -38,7 +37,7 @@ class ScoreSummary:
         return sum(self.regions.values())
 
 
-def score(layout: Layout, params: Params, source: Path, out: Path, model_file: Path | None = None) -> ScoreSummary:
+def score(root: Root, source: Path, out: Path, model_file: Path | None = None) -> ScoreSummary:
     """Predict every usable radiograph under `source` and write a table to `out`, which appears when it is complete.
 
     The champion predicts, or the ONNX model in `model_file`. Columns: sop_instance_uid, region, confidence,
@@ -50,12 +49,12 @@ def score(layout: Layout, params: Params, source: Path, out: Path, model_file: P
     if not out.parent.is_dir() or out.is_dir():
         what = "is itself a folder" if out.is_dir() else "stands in no folder"
         raise RayTruthError(f"The file for the predictions {what}", where="--out", do="name a file in a folder")
-    model = _load(layout, params, model_file)
-    layout.private.mkdir(parents=True, exist_ok=True)
+    model = _load(root, model_file)
+    root.layout.private.mkdir(parents=True, exist_ok=True)
     regions: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     with (
-        closing(read_for_scoring(layout, params, source, left_out)) as scorable,
+        closing(read_for_scoring(root, source, left_out)) as scorable,
         replacing(out) as temporary,
         ParquetWriter(temporary, _schema(model)) as writer,
     ):
@@ -66,12 +65,12 @@ def score(layout: Layout, params: Params, source: Path, out: Path, model_file: P
     return ScoreSummary(dict(regions.most_common()), dict(left_out.most_common()))
 
 
-def _load(layout: Layout, params: Params, model_file: Path | None) -> Predictor:
+def _load(root: Root, model_file: Path | None) -> Predictor:
     if model_file is None:
-        return load_champion(layout, params)
+        return load_champion(root)
     model = load_onnx_model(model_file)
     refuse_other_regions(
-        model.regions, layout, params, where="--model", do="give a model that was exported from this root's champion"
+        model.regions, root, where="--model", do="give a model that was exported from this root's champion"
     )
     return model
 

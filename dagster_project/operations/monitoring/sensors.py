@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import Root
 from dagster_project.core.paths import Layout
+from dagster_project.intake.resources import RootResource
 from dagster_project.operations.monitoring.stored import needs_monitoring
 
 MONITOR = dg.define_asset_job(
@@ -20,7 +20,7 @@ MONITOR = dg.define_asset_job(
     asset_key=dg.AssetKey("radiograph_headers"), job=MONITOR, default_status=dg.DefaultSensorStatus.RUNNING
 )
 def new_batch(
-    context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry, root: Root
+    context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry, root: RootResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Monitors each newly ingested batch, once there is a champion."""
     materialization = asset_event.asset_materialization
@@ -31,7 +31,7 @@ def new_batch(
 
 
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
-def failed_run(context: dg.RunFailureSensorContext, root: Root) -> None:
+def failed_run(context: dg.RunFailureSensorContext, root: RootResource) -> None:
     """Notes a failed run in `data/reports/failed_runs.jsonl`: job, batch, step and kind of error, never its text."""
     note_failure(root.layout, context)
 

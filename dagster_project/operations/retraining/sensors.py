@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import Root
 from dagster_project.core.settings.settings import Params
+from dagster_project.intake.resources import RootResource
 from dagster_project.operations.retraining.policy import drifted_batches, something_to_learn
 
 LEARN = dg.define_asset_job(
@@ -15,7 +15,7 @@ LEARN = dg.define_asset_job(
 
 
 @dg.sensor(job=LEARN, minimum_interval_seconds=60)
-def retrain_on_drift(root: Root) -> dg.SensorResult | dg.SkipReason:
+def retrain_on_drift(root: RootResource) -> dg.SensorResult | dg.SkipReason:
     """Asks for retraining when a batch's report, made with the present champion, says drift; once a report."""
     drifted = drifted_batches(root.layout)
     if not drifted:
@@ -27,7 +27,7 @@ def retraining_schedule(params: Params) -> dg.ScheduleDefinition:
     """The schedule that asks for retraining at set times, if there is something new to learn."""
 
     @dg.schedule(cron_schedule=params.monitoring.retrain_cron, job=LEARN, name="retrain_at_set_times")
-    def schedule(context: dg.ScheduleEvaluationContext, root: Root) -> dg.RunRequest | dg.SkipReason:
+    def schedule(context: dg.ScheduleEvaluationContext, root: RootResource) -> dg.RunRequest | dg.SkipReason:
         news = something_to_learn(root.layout)
         if not news:
             return dg.SkipReason("nothing new to learn from since the last training")

@@ -10,6 +10,7 @@ import pytest
 from support.trained import Trained, trained_root
 
 from benchmarks.learning.ablation import changed, measure, validation_scores
+from dagster_project.intake.root import Root
 from dagster_project.learning.evaluation.labelled import load_labelled_set
 
 
@@ -27,14 +28,14 @@ def test_only_the_named_settings_change(trained: Trained) -> None:
 
 
 def test_a_row_names_the_change_and_has_scores_with_intervals(trained: Trained) -> None:
-    row = measure(trained.layout, trained.params, "simclr", ["simclr.epochs=1"], seed=3)
+    row = measure(Root(trained.layout, trained.params), "simclr", ["simclr.epochs=1"], seed=3)
     assert (row["method"], row["change"], row["seed"]) == ("simclr", "simclr.epochs=1", 3)
     for share in ("0.1", "1"):
         assert 0 <= row[f"low_{share}"] <= row[f"accuracy_{share}"] <= row[f"high_{share}"] <= 1
 
 
 def test_test_pictures_have_no_say(trained: Trained) -> None:
-    data = load_labelled_set(trained.layout, trained.params)
+    data = load_labelled_set(Root(trained.layout, trained.params))
     embeddings = np.eye(len(data.regions))[data.labels] + 0.01 * np.random.default_rng(0).normal(
         size=(len(data.labels), len(data.regions))
     )

@@ -12,6 +12,7 @@ from support.roots import params_of, small_root
 
 from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.root import Root
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def ingested(made_once: Callable[[str, Callable[[Path], object]], Path], export:
 
     def make(folder: Path) -> None:
         layout = small_root(folder)
-        ingest(layout, params_of(layout), export, BATCH)
+        ingest(Root(layout, params_of(layout)), export, BATCH)
 
     return Layout(made_once("ingested", make))
 

@@ -23,6 +23,7 @@ from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
 from dagster_project.intake.ingestion.headers.reasons import REASONS, verdict_of
 from dagster_project.intake.ingestion.headers.sandbox import Limits
+from dagster_project.intake.root import Root
 
 FILES, BATCH = 120, "damaged"
 LIMITS = Limits(1, 2048, 30)
@@ -83,7 +84,7 @@ def test_a_batch_of_damaged_files_has_one_verdict_a_file_and_one_picture_a_row(
     source.mkdir()
     for number in range(FILES):
         write(random_recipe(random), source / f"{number}.dcm")
-    summary = ingest(empty_root, params_of(empty_root), source, BATCH)
+    summary = ingest(Root(empty_root, params_of(empty_root)), source, BATCH)
     files = read_table(empty_root.files)
     assert sorted(Path(path).name for path in files["path"]) == sorted(path.name for path in source.iterdir())
     for row in files.itertuples():

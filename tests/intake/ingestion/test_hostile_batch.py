@@ -15,6 +15,7 @@ from support.roots import params_of, where_found
 from dagster_project.core.atomic_io import content_hash, read_table
 from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.ingest import ingest
+from dagster_project.intake.root import Root
 
 NAMES = [
     b"-rf",
@@ -68,7 +69,7 @@ def test_a_crash_a_hang_and_a_bomb_in_one_batch_harm_nobody_else(empty_root: Lay
         save(radiograph(seed), source / f"{seed:02}.dcm")
     for name, make in {"05-crash.dcm": crashing, "10-hang.dcm": hanging, "15-bomb.dcm": filling}.items():
         make(source / name)
-    ingest(empty_root, params_of(empty_root), source, "hostile")
+    ingest(Root(empty_root, params_of(empty_root)), source, "hostile")
     found = {Path(row.path).name: (row.verdict, row.reason) for row in read_table(empty_root.files).itertuples()}
     assert found.pop("05-crash.dcm") == ("quarantine", "decoder_crashed")
     assert found.pop("10-hang.dcm") == ("quarantine", "too_slow")
@@ -83,13 +84,13 @@ def test_files_of_any_name_are_read_each_once_and_a_rerun_finds_them_done(
     source = tmp_path / "source"
     for seed, name in enumerate(NAMES):
         save(radiograph(seed), source / "a.dcm").rename(source / os.fsdecode(name))
-    summary = ingest(empty_root, params_of(empty_root), source, "names")
+    summary = ingest(Root(empty_root, params_of(empty_root)), source, "names")
     assert (summary.pictures, summary.verdicts) == (len(NAMES), {"accept": len(NAMES)})
     files = read_table(empty_root.files)
     assert files["path"].is_unique
     assert files["file_id"].is_unique
     before = content_hash(empty_root.files), empty_root.pixels("names").stat().st_mtime_ns
-    ingest(empty_root, params_of(empty_root), source, "names")
+    ingest(Root(empty_root, params_of(empty_root)), source, "names")
     assert (content_hash(empty_root.files), empty_root.pixels("names").stat().st_mtime_ns) == before
     assert list(tmp_path.rglob("CANARYTOUCHED")) == []
     for word in ("mcd.dcm", "cmd()", "break.dcm", "xxxxxxxx"):

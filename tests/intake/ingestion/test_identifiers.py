@@ -17,6 +17,7 @@ from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.privacy.identities import NAME, NUMBER, STAFF, UID, identities_of
 from dagster_project.intake.privacy.scan import scan
+from dagster_project.intake.root import Root
 
 STUDY = "1.2.276.0.7230010.3.1.2.{}"
 
@@ -65,7 +66,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     for number, elements in enumerate(REFUSED.values(), 1):
         save(person(number, **elements), source / f"{number}.dcm")
     layout = small_root(tmp_path_factory.mktemp("root"))
-    ingest(layout, params_of(layout), source, "march")
+    ingest(Root(layout, params_of(layout)), source, "march")
     return layout
 
 
@@ -90,7 +91,7 @@ def test_what_a_refused_file_or_its_staff_is_called_is_found_where_it_leaked(lay
 def test_a_device_text_that_names_staff_is_withheld_but_a_lone_word_of_the_console_is_not(tmp_path: Path) -> None:
     layout = small_root(tmp_path / "root")
     save(person(1, StationName="DR ZUWEISER1", Manufacturer="Console Inc"), tmp_path / "export" / "a.dcm")
-    ingest(layout, params_of(layout), tmp_path / "export", "march")
+    ingest(Root(layout, params_of(layout)), tmp_path / "export", "march")
     (row,) = read_table(layout.headers("march"))[["station", "manufacturer"]].to_dict("records")
     assert row == {"station": "(withheld)", "manufacturer": "Console Inc"}
 
@@ -99,5 +100,5 @@ def test_of_a_batch_of_which_nothing_can_be_used_all_is_known_too(tmp_path: Path
     layout = small_root(tmp_path / "root")
     save(person(1, Modality="CT"), tmp_path / "export" / "a.dcm")
     with pytest.raises(RayTruthError, match="no usable radiograph"):
-        ingest(layout, params_of(layout), tmp_path / "export", "march")
+        ingest(Root(layout, params_of(layout)), tmp_path / "export", "march")
     assert expected(1) <= {(identity.kind, identity.value) for identity in identities_of(layout, ["march"])}

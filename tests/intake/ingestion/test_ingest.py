@@ -24,6 +24,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.ingest import BatchSummary, ingest
 from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
+from dagster_project.intake.root import Root
 
 SMALLEST_FILE = 20_000  # bytes that no file may pass on a full disk; the staged pictures take more
 RAYTRUTH = "from dagster_project.cli.main import main; main()"
@@ -45,7 +46,7 @@ except OSError as error:
 
 
 def run(layout: Layout, source: Path, batch: str = BATCH) -> BatchSummary:
-    return ingest(layout, params_of(layout), source, batch)
+    return ingest(Root(layout, params_of(layout)), source, batch)
 
 
 def started(script: str, layout: Layout, source: Path, **options: object) -> subprocess.Popen[str]:

@@ -30,6 +30,7 @@ from dagster_project.core.atomic_io import content_hash
 from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.store import ingested_batches
+from dagster_project.intake.root import Root
 
 KILLS = 12
 ROOM = [8, 40, 56, 200]  # KiB left for a batch that takes about 70 with its staging
@@ -107,7 +108,7 @@ def test_on_a_disk_that_is_really_full_the_last_good_state_stays_and_with_room_a
     before = Layout(Path(shutil.copytree(whole.root, tmp_path / "before")))
     before.sources.write_text(before.sources.read_text().replace(str(export), str(source)))
     after = Layout(Path(shutil.copytree(before.root, tmp_path / "after")))
-    ingest(after, params_of(after), source, BATCH)
+    ingest(Root(after, params_of(after)), source, BATCH)
     statuses = []
     for room in ROOM:
         layout = Layout(small_disk(65536) / f"root-{room}")

@@ -20,6 +20,7 @@ from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.headers.fast_header import plain_header
 from dagster_project.intake.ingestion.headers.patient_evidence import Evidence
 from dagster_project.intake.privacy.identities import NUMBER, identities_of
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.patient_links import person_of
 
 
@@ -133,7 +134,7 @@ def test_two_patients_of_one_instance_in_one_batch_are_one_whichever_file_counts
     """Under one SOP Instance UID: other pixels under another patient ID; one of the two is a conflict."""
     save(radiograph(1), tmp_path / "in" / "a.dcm")
     save(radiograph(1, PatientID="MERGED77", pixels=picture(9)), tmp_path / "in" / "b.dcm")
-    summary = ingest(layout, params_of(layout), tmp_path / "in", "march")
+    summary = ingest(Root(layout, params_of(layout)), tmp_path / "in", "march")
     assert summary.reasons == {"uid_conflict": 1}
     table = read_table(layout.patient_evidence("march"))
     assert table["patient"].nunique() == 2
@@ -142,12 +143,12 @@ def test_two_patients_of_one_instance_in_one_batch_are_one_whichever_file_counts
 
 def test_a_batch_without_a_usable_image_leaves_the_evidence_of_what_stands(layout: Layout, tmp_path: Path) -> None:
     path = save(radiograph(1), tmp_path / "in" / "a.dcm")
-    ingest(layout, params_of(layout), tmp_path / "in", "march")
+    ingest(Root(layout, params_of(layout)), tmp_path / "in", "march")
     assert layout.patient_evidence("march").exists()
     before = content_hash(layout.patient_evidence("march"))
     save(radiograph(2, pixels=np.zeros((80, 60), np.uint16)), path)
     with pytest.raises(Exception, match="no usable radiograph"):
-        ingest(layout, params_of(layout), tmp_path / "in", "march")
+        ingest(Root(layout, params_of(layout)), tmp_path / "in", "march")
     assert content_hash(layout.patient_evidence("march")) == before
 
 
@@ -161,7 +162,7 @@ def test_no_number_is_readable_outside_the_private_folder_and_the_search_knows_t
         "OriginalAttributesSequence": corrected(PatientID="ZZFORMER", PatientName="Zzname^Former"),
     }
     save(radiograph(1, **elements), tmp_path / "in" / "a.dcm")
-    ingest(layout, params_of(layout), tmp_path / "in", "march")
+    ingest(Root(layout, params_of(layout)), tmp_path / "in", "march")
     known = {(i.kind, i.value) for i in identities_of(layout, ["march"])}
     assert {(NUMBER, value) for value in ("ZZOTHER1", "ZZOTHER2", "ZZFORMER")} <= known
     for word in ("ZZOTHER", "ZZISSUER", "ZZFORMER", "Zzname", "19600101", "1960-01-01"):

@@ -27,6 +27,7 @@ from dagster_project.intake.ingestion.batch.tables import (
     batch_tables,
 )
 from dagster_project.intake.ingestion.headers.sources import SourceFile
+from dagster_project.intake.root import Root
 
 COLUMNS = {
     "headers": HEADER_COLUMNS,
@@ -122,7 +123,7 @@ def test_the_same_pictures_in_another_batch_have_the_same_names_and_other_file_i
     other = Path(root.root / "data" / "inbox" / "april")
     for seed in (3, 4):
         save(radiograph(seed), other / f"{seed}.dcm")
-    ingest(root, params_of(root), other, "april")
+    ingest(Root(root, params_of(root)), other, "april")
     march, april = (read_table(root.headers(batch)) for batch in (BATCH, "april"))
     assert set(april["image_id"]) < set(march["image_id"])
     both = march.merge(april, on="image_id")

@@ -18,6 +18,7 @@ from support.roots import params_of
 
 from dagster_project.core.paths import Layout
 from dagster_project.intake.pacs.pull import pull
+from dagster_project.intake.root import Root
 
 pytestmark = pytest.mark.pacs
 # syntax -> its name among the valid files, storescu's option that proposes it
@@ -59,8 +60,8 @@ def assert_all_came(folder: Path, sent: dict[str, Path]) -> None:
 
 def test_pulled(source: Layout, pacs: Orthanc, compressed: dict[str, Path]) -> None:
     pacs.add(*compressed.values())
-    pull(source, params_of(source), "main")
-    assert pull(source, params_of(source), "main").outcomes == {"arrived": len(compressed)}
+    pull(Root(source, params_of(source)), "main")
+    assert pull(Root(source, params_of(source)), "main").outcomes == {"arrived": len(compressed)}
     assert_all_came(source.inbox, compressed)
 
 

@@ -19,6 +19,7 @@ from dagster_project.core.atomic_io import read_table
 from dagster_project.intake.pacs.assets import key_of
 from dagster_project.intake.pacs.pull import pull
 from dagster_project.intake.privacy.scan import scan
+from dagster_project.intake.root import Root
 
 pytestmark = [pytest.mark.slow, pytest.mark.daemon, pytest.mark.pacs]
 HEADERS = dg.AssetKey("radiograph_headers")
@@ -33,7 +34,9 @@ def test_what_a_pacs_holds_and_what_a_sender_sends_is_ingested_once_and_shown(
     shutil.copy(pictures[6], blank)
     change(blank, PixelData=bytes(len(pydicom.dcmread(blank).PixelData)))
     pacs.add(*pictures[:4])
-    pull(layout, params_of(layout), "main")  # an earlier poll, so that the daemon's first one finds settled studies
+    pull(
+        Root(layout, params_of(layout)), "main"
+    )  # an earlier poll, so that the daemon's first one finds settled studies
     with receiving(layout, quiet_seconds=5), dagster_on(layout, log) as served:
         wait_for("the pulled batch", lambda: shown_by(served, "main"))
         assert storescu(layout, *pictures[:6], blank) == "", "four that the pull brought, and others"

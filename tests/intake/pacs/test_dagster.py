@@ -15,7 +15,7 @@ from support.pacs import configure, uid_of
 from support.roots import params_of, small_root
 
 from dagster_project.core.atomic_io import read_table
-from dagster_project.core.dagster_helpers import BATCHES, Root
+from dagster_project.core.dagster_helpers import BATCHES
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import PacsParams
 from dagster_project.intake.ingestion.batch.ingest import ingest
@@ -25,6 +25,8 @@ from dagster_project.intake.pacs.incoming_batch import Arrivals, make_private
 from dagster_project.intake.pacs.resources import Pacs
 from dagster_project.intake.pacs.sensors import pacs_sensors
 from dagster_project.intake.pacs.state import State
+from dagster_project.intake.resources import RootResource
+from dagster_project.intake.root import Root
 
 
 def pacs_params(root: Layout) -> PacsParams:
@@ -65,7 +67,7 @@ def graph_of(root: Layout) -> dg.Definitions:
 
 
 def resources(root: Layout) -> dict[str, object]:
-    at = Root(path=str(root.root))
+    at = RootResource(path=str(root.root))
     return {"root": at, "pacs": Pacs(root=at)}
 
 
@@ -100,12 +102,14 @@ def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_inges
         assert "CANARY" not in told
         assert not [f for f in pictures if uid_of(f) in told]
 
-        first = inbox(dg.build_sensor_context(instance, resources={"root": Root(path=str(root.root))}))
-        context = dg.build_sensor_context(instance, cursor=first.cursor, resources={"root": Root(path=str(root.root))})
+        first = inbox(dg.build_sensor_context(instance, resources={"root": RootResource(path=str(root.root))}))
+        context = dg.build_sensor_context(
+            instance, cursor=first.cursor, resources={"root": RootResource(path=str(root.root))}
+        )
         (request,) = inbox(context).run_requests
         assert request.partition_key == batch
         instance.add_dynamic_partitions(BATCHES.name or "", [str(batch)])
-    summary = ingest(root, params_of(root), root.inbox / str(batch), str(batch))
+    summary = ingest(Root(root, params_of(root)), root.inbox / str(batch), str(batch))
     assert summary.pictures == 6
     assert sorted(read_table(root.identities)["sop_instance_uid"]) == pacs.uids()
 

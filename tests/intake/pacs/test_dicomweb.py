@@ -26,6 +26,7 @@ from dagster_project.intake.pacs import client
 from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, Unanswered
 from dagster_project.intake.pacs.connect import open_archive
 from dagster_project.intake.pacs.pull import pull
+from dagster_project.intake.root import Root
 
 DAY = date(2026, 3, 1)
 OBJECT = Instance("1.2", "1.2.3", "1.2.3.4")
@@ -42,10 +43,10 @@ def test_a_certificate_counts_only_if_its_authority_is_named(
         for ca in (None, str(other)):
             configure(root, sources={"main": {"protocol": "dicomweb", "url": url, "ca": ca}})
             with pytest.raises(RayTruthError, match="certificate is not to be trusted"):
-                pull(root, params_of(root), "main")
+                pull(Root(root, params_of(root)), "main")
         configure(root, sources={"main": {"protocol": "dicomweb", "url": url, "ca": str(certificate)}})
-        pull(root, params_of(root), "main")
-        pull(root, params_of(root), "main")
+        pull(Root(root, params_of(root)), "main")
+        pull(Root(root, params_of(root)), "main")
     assert uids_in(root.inbox) == [uid_of(pictures[0])]
 
 
@@ -254,4 +255,4 @@ def test_no_error_names_what_was_asked(odd: Server, asking: Callable[..., Archiv
 
 def test_a_source_that_is_not_named_is_said(root: Layout) -> None:
     with pytest.raises(RayTruthError, match="No source of that name"):
-        pull(root, params_of(root), "main")
+        pull(Root(root, params_of(root)), "main")

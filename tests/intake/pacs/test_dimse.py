@@ -14,6 +14,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.intake.pacs import client
 from dagster_project.intake.pacs.pull import pull
+from dagster_project.intake.root import Root
 
 pytestmark = pytest.mark.pacs
 
@@ -30,11 +31,11 @@ def test_over_tls_both_sides_must_know_each_other(
             tls = {"certificate": str(certificate), "key": str(certificate), "ca": str(ca)} if certificate else None
             configure(root, sources={"main": described("dimse", pacs) | {"tls": tls}})
             with pytest.raises(RayTruthError, match="does not answer"):
-                pull(root, params_of(root), "main")
+                pull(Root(root, params_of(root)), "main")
         tls = {"certificate": str(ours), "key": str(ours), "ca": str(theirs)}
         configure(root, sources={"main": described("dimse", pacs) | {"tls": tls}})
-        pull(root, params_of(root), "main")
-        pull(root, params_of(root), "main")
+        pull(Root(root, params_of(root)), "main")
+        pull(Root(root, params_of(root)), "main")
     assert uids_in(root.inbox) == [uid_of(pictures[0])]
 
 
@@ -43,4 +44,4 @@ def test_a_certificate_that_cannot_be_read_is_said(root: Layout, tmp_path: Path)
     peer = {"protocol": "dimse", "host": "127.0.0.1", "port": 1, "ae_title": "A", "our_ae_title": "B", "tls": tls}
     configure(root, sources={"main": peer})
     with pytest.raises(RayTruthError, match="cannot be read"):
-        pull(root, params_of(root), "main")
+        pull(Root(root, params_of(root)), "main")

@@ -27,12 +27,13 @@ from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.pacs import client
 from dagster_project.intake.pacs.client import Unanswered
 from dagster_project.intake.pacs.pull import Pulled, months, pull
+from dagster_project.intake.root import Root
 
 pytestmark = pytest.mark.pacs
 
 
 def pull_main(root: Layout) -> Pulled:
-    return pull(root, params_of(root), "main")
+    return pull(Root(root, params_of(root)), "main")
 
 
 def test_pictures_come_once_as_one_batch_when_their_study_has_settled(

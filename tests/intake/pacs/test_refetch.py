@@ -22,16 +22,17 @@ from dagster_project.intake.pacs.incoming_batch import Arrivals
 from dagster_project.intake.pacs.pull import Pulled, pull
 from dagster_project.intake.pacs.refetch import Renewed, pull_anew
 from dagster_project.intake.pacs.state import State
+from dagster_project.intake.root import Root
 
 pytestmark = pytest.mark.pacs
 
 
 def pull_main(root: Layout) -> Pulled:
-    return pull(root, params_of(root), "main")
+    return pull(Root(root, params_of(root)), "main")
 
 
 def again(root: Layout, *files: Path) -> Renewed:
-    return pull_anew(root, params_of(root), "main", [f"{dcmread(file).StudyInstanceUID}\n" for file in files])
+    return pull_anew(Root(root, params_of(root)), "main", [f"{dcmread(file).StudyInstanceUID}\n" for file in files])
 
 
 def files_in(folder: Path) -> dict[str, str]:
@@ -133,7 +134,7 @@ def test_by_the_command_line_and_what_is_no_uid_is_said_without_repeating_it(
     assert "studies without a radiograph" in said.output
     assert uids_in(web.inbox) == [uid_of(study[0])]
     with pytest.raises(RayTruthError, match="no Study Instance UID") as caught:
-        pull_anew(web, params_of(web), "main", ["1.2.3\n", "CANARY^JANE\n"])
+        pull_anew(Root(web, params_of(web)), "main", ["1.2.3\n", "CANARY^JANE\n"])
     assert "line 2" in str(caught.value)
     assert "CANARY" not in str(caught.value)
 

@@ -16,6 +16,7 @@ from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.privacy.deidentification_report import load_proof
 from dagster_project.intake.privacy.identities import NAME, NUMBER, Identity, identities_of
+from dagster_project.intake.root import Root
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     save(radiograph(2, AccessionNumber=None), source / "c.dcm")
     save(radiograph(3, Modality="CT", PatientAddress="CANARY ROAD"), source / "ct.dcm")
     layout = small_root(tmp_path_factory.mktemp("root"))
-    ingest(layout, params_of(layout), source, "march")
+    ingest(Root(layout, params_of(layout)), source, "march")
     return layout
 
 
@@ -73,5 +74,5 @@ def test_the_same_batch_gives_the_same_proof(layout: Layout, tmp_path: Path) -> 
     before = layout.deidentification("march").read_bytes()
     layout.headers("march").unlink()
     source = json.loads(layout.sources.read_text())["march"]
-    ingest(layout, params_of(layout), Path(source), "march")
+    ingest(Root(layout, params_of(layout)), Path(source), "march")
     assert layout.deidentification("march").read_bytes() == before

@@ -28,6 +28,7 @@ from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.privacy.deidentification_report import load_proof
 from dagster_project.intake.privacy.scan import Scan, scan
+from dagster_project.intake.root import Root
 
 NAME, ID, ACCESSION = "Qwertzmann^Jane", "4711082", "ACC-20931-7"
 UID = str(generate_uid(entropy_srcs=["sop", "3"]))
@@ -43,7 +44,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
         source = tmp_path_factory.mktemp("export")
         for seed in range(3, 6):
             save(radiograph(seed, **who), source / (FILE if seed == 3 and who else f"x/{seed}.dcm"))
-        ingest(layout, params_of(layout), source, batch)
+        ingest(Root(layout, params_of(layout)), source, batch)
     return layout
 
 

@@ -14,6 +14,7 @@ from dagster_project.core.atomic_io import read_json, read_table, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
 from dagster_project.core.paths import Layout
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import (
     COLUMNS,
     TrainingSetSummary,
@@ -33,7 +34,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def build(layout: Layout) -> tuple[pd.DataFrame, TrainingSetSummary]:
-    summary = build_training_set(layout, params_of(layout))
+    summary = build_training_set(Root(layout, params_of(layout)))
     return load_training_set(layout), summary
 
 
@@ -269,4 +270,4 @@ def test_gathered_pictures_are_the_shards_rows_area_averaged(layout: Layout) -> 
 
 def test_class_numbers_follow_the_regions_file(layout: Layout) -> None:
     rows = pd.DataFrame({"region": ["hand", None, "shoulder"]})
-    assert class_numbers(layout, params_of(layout), rows).tolist() == [2, -1, 0]
+    assert class_numbers(Root(layout, params_of(layout)), rows).tolist() == [2, -1, 0]

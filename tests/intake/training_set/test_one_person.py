@@ -15,6 +15,7 @@ from dagster_project.core.atomic_io import read_json, read_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.headers.patient_evidence import PATIENT_ID, SERIES, STUDY, Evidence
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
 from dagster_project.intake.training_set.summary import TrainingSetSummary
 
@@ -27,7 +28,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def build(layout: Layout) -> tuple[pd.DataFrame, TrainingSetSummary]:
-    summary = build_training_set(layout, params_of(layout))
+    summary = build_training_set(Root(layout, params_of(layout)))
     return load_training_set(layout), summary
 
 

@@ -18,6 +18,7 @@ from support.roots import params_of, where_found
 from dagster_project.core.atomic_io import read_table, write_table
 from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.tables import HEADER_COLUMNS
+from dagster_project.intake.root import Root
 from dagster_project.intake.validation.expectations import EXPECTATIONS, masked
 from dagster_project.intake.validation.validate import CheckResult, load_validation, validate
 
@@ -100,7 +101,7 @@ def checked(good: Layout, table: pd.DataFrame, folder: Path) -> Layout:
     """A copy of the root whose batch has this header table, validated."""
     layout = Layout(Path(shutil.copytree(good.root, folder, symlinks=True)))
     write_table(layout.headers(BATCH), table)
-    validate(layout, params_of(layout), BATCH)
+    validate(Root(layout, params_of(layout)), BATCH)
     return layout
 
 

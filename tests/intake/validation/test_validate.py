@@ -12,6 +12,7 @@ from support.roots import params_of
 from dagster_project.core.atomic_io import content_hash, read_json, read_table, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
 from dagster_project.intake.validation.expectations import EXPECTATIONS
 from dagster_project.intake.validation.validate import Validation, load_validation, validate
@@ -23,7 +24,7 @@ def root(good_root: Layout, tmp_path: Path) -> Layout:
 
 
 def run(layout: Layout, batch: str = BATCH) -> Validation:
-    return validate(layout, params_of(layout), batch)
+    return validate(Root(layout, params_of(layout)), batch)
 
 
 def set_first(layout: Layout, column: str, value: object, batch: str = BATCH) -> None:
@@ -69,7 +70,7 @@ def test_what_a_failed_check_says_depends_on_the_settings(root: Layout) -> None:
     strict = params_of(root).model_copy(
         update={"validation": params_of(root).validation.model_copy(update={"min_side": 65})}
     )
-    found = {check.name: check for check in validate(root, strict, BATCH).checks}
+    found = {check.name: check for check in validate(Root(root, strict), BATCH).checks}
     assert [found[name].unexpected for name in ("rows_within_bounds", "columns_within_bounds")] == [ROWS, ROWS]
 
 
@@ -77,27 +78,27 @@ def test_the_training_set_takes_a_batch_only_while_its_latest_blocking_checks_pa
     put_good_batch(root, "april", seed=2)
     for batch in (BATCH, "april"):
         run(root, batch)
-    assert build_training_set(root, params_of(root)).refused == {}
+    assert build_training_set(Root(root, params_of(root))).refused == {}
 
     set_first(root, "patient", "no pseudonym")  # the validation is stale now
     assert load_validation(root, BATCH) is None
-    summary = build_training_set(root, params_of(root))
+    summary = build_training_set(Root(root, params_of(root)))
     assert "not validated as it stands now" in summary.refused[BATCH]
     assert set(load_training_set(root)["batch"]) == {"april"}
 
     assert run(root).blocked_by == ["patient_is_a_pseudonym"]
-    summary = build_training_set(root, params_of(root))
+    summary = build_training_set(Root(root, params_of(root)))
     assert summary.refused == {BATCH: "blocking checks failed: patient_is_a_pseudonym"}
     assert (summary.pictures, set(load_training_set(root)["batch"])) == (ROWS, {"april"})
 
     set_first(root, "kvp", 900.0, "april")
     run(root, "april")  # fails a check that does not block
-    assert set(build_training_set(root, params_of(root)).refused) == {BATCH}
+    assert set(build_training_set(Root(root, params_of(root))).refused) == {BATCH}
 
 
 def test_with_every_batch_blocked_there_is_no_training_set(root: Layout) -> None:
     set_first(root, "batch", "another")
     run(root)
     with pytest.raises(RayTruthError, match="batch_is_this_one"):
-        build_training_set(root, params_of(root))
+        build_training_set(Root(root, params_of(root)))
     assert not root.training_set.exists()

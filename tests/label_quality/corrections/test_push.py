@@ -22,6 +22,7 @@ from support.roots import params_of, where_found
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.intake.pacs import client
+from dagster_project.intake.root import Root
 from dagster_project.label_quality.corrections.push import ALREADY, WOULD_SEND, PushSummary, push_corrections
 from dagster_project.label_quality.corrections.push_log import STORED
 
@@ -32,7 +33,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def push(root: Layout, *, instances: bool = True, really: bool = True) -> PushSummary:
-    return push_corrections(root, params_of(root), "main", instances=instances, really=really)
+    return push_corrections(Root(root, params_of(root)), "main", instances=instances, really=really)
 
 
 def sent(root: Layout) -> pd.DataFrame:

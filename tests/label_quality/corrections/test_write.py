@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from dagster_project.cli.main import app
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
+from dagster_project.intake.root import Root
 from dagster_project.label_quality.corrections.write import ALREADY, CONFLICT, WRITTEN, WriteSummary, write_corrections
 
 
@@ -27,7 +28,7 @@ def files(root: Layout, tmp_path: Path) -> list[Path]:
 
 
 def write(root: Layout, folder: Path, *, instances: bool = True) -> WriteSummary:
-    return write_corrections(root, params_of(root), folder, instances=instances)
+    return write_corrections(Root(root, params_of(root)), folder, instances=instances)
 
 
 def test_reports_and_instances_are_written_under_their_uids_for_their_owner_only(

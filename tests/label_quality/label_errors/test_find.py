@@ -14,6 +14,7 @@ from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import read_json
 from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.root import Root
 from dagster_project.label_quality.label_errors.find import find_label_errors, load_label_errors
 
 COLUMNS = ["image_id", "given_region", "suggested_region", "score", "rank", "kind"]
@@ -65,7 +66,7 @@ def test_the_metrics_count_what_the_table_holds_and_estimate_the_noise(trained: 
 def test_the_same_root_gives_the_same_list(trained: Trained, tmp_path: Path) -> None:
     copy = trained.copied_to(tmp_path / "copy")
     before = copy.layout.label_errors.read_bytes()
-    find_label_errors(copy.layout, copy.params)
+    find_label_errors(Root(copy.layout, copy.params))
     assert copy.layout.label_errors.read_bytes() == before
 
 

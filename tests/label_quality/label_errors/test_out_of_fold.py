@@ -15,6 +15,7 @@ from support.trained import Trained, trained_root
 from dagster_project.core.atomic_io import content_hash, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import CROSSFIT
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, load_training_set
 from dagster_project.label_quality.label_errors.out_of_fold import JUDGES, judge
 from dagster_project.learning.pretraining.pretrain import pretrain
@@ -26,7 +27,7 @@ CLASSES = 5
 def trained(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A root whose crossfit encoders took one epoch, so that they can be trained again and again."""
     root = with_one_epoch(trained_root(made_once).copied_to(tmp_path_factory.mktemp("leak") / "root"))
-    pretrain(root.layout, root.params, "crossfit")
+    pretrain(root.open(), "crossfit")
     return root
 
 
@@ -37,7 +38,7 @@ def with_one_epoch(root: Trained) -> Trained:
 
 def judged(root: Trained, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities (J, N, K), and those around the pictures of each fold (F, N, K)."""
-    found = judge(root.layout, root.params, table, class_numbers(root.layout, root.params, table), CLASSES)
+    found = judge(root.open(), table, class_numbers(root.open(), table), CLASSES)
     return found.probabilities, found.around
 
 
@@ -57,7 +58,7 @@ def trained_again(root: Trained, table: pd.DataFrame, folder: Path) -> Trained:
     copy = root.copied_to(folder)
     shutil.rmtree(copy.layout.encoder(CROSSFIT))
     write_table(copy.layout.training_set, table)
-    pretrain(copy.layout, copy.params, "crossfit")
+    pretrain(Root(copy.layout, copy.params), "crossfit")
     return copy
 
 

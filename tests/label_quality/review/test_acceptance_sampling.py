@@ -19,6 +19,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.hash_chain import CHAIN_COLUMNS, chained
 from dagster_project.core.ledger import VERDICT_COLUMNS, Verdict, append_verdicts, load_verdicts, verified_head
 from dagster_project.core.paths import Layout
+from dagster_project.intake.root import Root
 from dagster_project.label_quality.review.acceptance_sampling import Draw, draw_of, estimates
 from dagster_project.label_quality.review.cards import Worklist, load_sample, load_worklist
 from dagster_project.label_quality.review.random_sample import draw_sample
@@ -33,7 +34,7 @@ DRAW = Draw(1, 100, 2000, "abc")
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     layout = Layout(tmp_path / "root")
-    build_worklist(layout, ranked_root(layout, SUSPECTS, OTHERS))
+    build_worklist(Root(layout, ranked_root(layout, SUSPECTS, OTHERS)))
     return layout
 
 
@@ -122,7 +123,7 @@ def test_its_verdicts_are_marked_in_one_chain_and_kept_out_of_the_ranked_yield(l
     assert [one.mark for one in result.samples] == [of_sample.worklist.sample]
     assert of_sample.status("Dr B")["open"] == [ids[0], *ids[2:]], "an error found by one is read by another"
     assert ids[0] not in load_worklist(layout).cards
-    build_worklist(layout, ranked_root(layout, SUSPECTS, OTHERS))
+    build_worklist(Root(layout, ranked_root(layout, SUSPECTS, OTHERS)))
     assert not {*ids[:3]} & set(load_worklist(layout).cards), "second readers read them in the sample, not in the list"
 
 

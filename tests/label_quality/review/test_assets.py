@@ -9,9 +9,9 @@ import pandas as pd
 from support.suspicious import STATION, suspicious_root
 
 from dagster_project.core.atomic_io import write_table
-from dagster_project.core.dagster_helpers import Root
 from dagster_project.core.ledger import begin_ledger
 from dagster_project.core.paths import Layout
+from dagster_project.intake.resources import RootResource
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.error_causes.assets import causes
 from dagster_project.label_quality.review.assets import review_budget, reviewed_accuracy
@@ -40,6 +40,6 @@ def test_causes_budget_and_reviewed_accuracy_are_told_in_dagster(tmp_path: Path)
 
 
 def metadata_of(asset: dg.AssetsDefinition, layout: Layout) -> dict[str, dg.MetadataValue]:
-    result = dg.materialize([asset], resources={"root": Root(path=str(layout.root))})
+    result = dg.materialize([asset], resources={"root": RootResource(path=str(layout.root))})
     (event,) = result.asset_materializations_for_node(asset.node_def.name)
     return dict(event.metadata)

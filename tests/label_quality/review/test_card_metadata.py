@@ -11,6 +11,7 @@ from support.reviewing import ranked_root
 from dagster_project.core.atomic_io import read_table, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
+from dagster_project.intake.root import Root
 from dagster_project.label_quality.review.card_metadata import expected_errors_of, headers_of, with_facts
 from dagster_project.label_quality.review.cards import Worklist, load_worklist
 from dagster_project.label_quality.review.worklist import build_worklist
@@ -19,7 +20,7 @@ from dagster_project.label_quality.review.worklist import build_worklist
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     layout = Layout(tmp_path / "root")
-    build_worklist(layout, ranked_root(layout, 10))
+    build_worklist(Root(layout, ranked_root(layout, 10)))
     return layout
 
 

@@ -18,6 +18,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import VERDICTS, WITHDRAWN, load_corrected_labels, load_verdicts
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.review.cards import load_worklist
@@ -25,39 +26,39 @@ from dagster_project.label_quality.review.export_worklist import export_worklist
 from dagster_project.label_quality.review.import_export import import_verdicts
 from dagster_project.label_quality.review.worklist import build_worklist
 
-Root = tuple[Layout, Params]
+Pair = tuple[Layout, Params]
 ONE = {"": "Dr A"}
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Root:
+def root(tmp_path: Path) -> Pair:
     layout = Layout(tmp_path / "root")
     params = ranked_root(layout, 10)
-    build_worklist(layout, params)
+    build_worklist(Root(layout, params))
     return layout, params
 
 
-def regions(root: Root) -> tuple[str, ...]:
+def regions(root: Pair) -> tuple[str, ...]:
     return load_taxonomy(root[0].root / root[1].regions).regions
 
 
-def exported(root: Root, to: str) -> Path:
+def exported(root: Pair, to: str) -> Path:
     folder = root[0].root.parent / to
     assert export_worklist(root[0], regions(root), folder, to) == 10
     return folder
 
 
-def shown(root: Root) -> set[tuple[str, str]]:
+def shown(root: Pair) -> set[tuple[str, str]]:
     worklist = load_worklist(root[0])
     return {(worklist.model, worklist.data_version)}
 
 
-def recorded(root: Root) -> list[tuple[str, ...]]:
+def recorded(root: Pair) -> list[tuple[str, ...]]:
     columns = ["image_id", "verdict", "region", "given_region", "reviewer"]
     return [tuple(row) for row in load_verdicts(root[0])[columns].to_numpy(str).tolist()]
 
 
-def test_a_spreadsheet_goes_out_with_its_pictures_and_comes_back_answered(root: Root) -> None:
+def test_a_spreadsheet_goes_out_with_its_pictures_and_comes_back_answered(root: Pair) -> None:
     folder = exported(root, "csv")
     cards = load_worklist(root[0]).cards
     assert {path.stem for path in (folder / "pictures").iterdir()} >= set(cards)
@@ -72,7 +73,7 @@ def test_a_spreadsheet_goes_out_with_its_pictures_and_comes_back_answered(root: 
         written = csv.DictWriter(f, rows[0])
         written.writeheader()
         written.writerows(rows)
-    assert [import_verdicts(*root, folder / "worklist.csv", ONE) for _ in range(2)] == [2, 0]
+    assert [import_verdicts(Root(*root), folder / "worklist.csv", ONE) for _ in range(2)] == [2, 0]
     assert recorded(root) == [
         (rows[1]["image_id"], "wrong_label", rows[1]["proposed"], rows[1]["given"], "Dr A"),
         (rows[2]["image_id"], "given_is_right", "", rows[2]["given"], "Dr A"),
@@ -82,7 +83,7 @@ def test_a_spreadsheet_goes_out_with_its_pictures_and_comes_back_answered(root: 
     assert ledger["at"][1] == "2026-03-01T10:00:00Z"
 
 
-def test_no_cell_is_a_formula(root: Root) -> None:
+def test_no_cell_is_a_formula(root: Pair) -> None:
     cards = load_worklist(root[0]).cards
     file = root[0].worklist / "cards.json"
     first = next(iter(cards.values()))
@@ -90,7 +91,7 @@ def test_no_cell_is_a_formula(root: Root) -> None:
     assert ",=1+1" not in (exported(root, "csv") / "worklist.csv").read_text()
 
 
-def test_the_label_studio_interface_asks_for_every_verdict_and_region(root: Root) -> None:
+def test_the_label_studio_interface_asks_for_every_verdict_and_region(root: Pair) -> None:
     view = ElementTree.parse(exported(root, "label-studio") / "config.xml").getroot()
     choices = {asked.get("name"): [choice.get("value") for choice in asked] for asked in view.iter("Choices")}
     assert set(choices["verdict"]) == set(VERDICTS) - {WITHDRAWN}
@@ -99,11 +100,11 @@ def test_the_label_studio_interface_asks_for_every_verdict_and_region(root: Root
     assert len(set(hotkeys)) == len(hotkeys) == len(VERDICTS) - 1
 
 
-def tasks(root: Root) -> list[dict[str, Any]]:
+def tasks(root: Pair) -> list[dict[str, Any]]:
     return json.loads((exported(root, "label-studio") / "tasks.json").read_text())
 
 
-def test_a_task_shows_the_picture_and_marks_the_proposal(root: Root) -> None:
+def test_a_task_shows_the_picture_and_marks_the_proposal(root: Pair) -> None:
     worklist = load_worklist(root[0])
     view = ElementTree.parse(exported(root, "label-studio") / "config.xml").getroot()
     named = {element.get("name"): element for element in view.iter() if element.get("name")}
@@ -126,7 +127,7 @@ def test_a_task_shows_the_picture_and_marks_the_proposal(root: Root) -> None:
         )
 
 
-def test_a_label_that_the_models_would_give_too_is_not_marked_as_wrong(root: Root) -> None:
+def test_a_label_that_the_models_would_give_too_is_not_marked_as_wrong(root: Pair) -> None:
     layout, params = root
     ranked = read_table(layout.label_errors)
     write_table(
@@ -136,7 +137,7 @@ def test_a_label_that_the_models_would_give_too_is_not_marked_as_wrong(root: Roo
             suggested_region=ranked["suggested_region"].mask(ranked.index == 0, ranked["given_region"]),
         ),
     )
-    build_worklist(layout, params)
+    build_worklist(Root(layout, params))
     (first, *_) = tasks(root)
     assert first["data"]["kind"] == "near_duplicate"
     assert [part["value"]["choices"] for part in first["predictions"][0]["result"]] == [["given_is_right"]]
@@ -156,13 +157,13 @@ def annotated(
     return {**task, "id": number, "annotations": [annotation]}
 
 
-def results(root: Root, *done: dict[str, Any]) -> Path:
+def results(root: Pair, *done: dict[str, Any]) -> Path:
     path = root[0].root.parent / "project.json"
     path.write_text(json.dumps(done))
     return path
 
 
-def test_label_studio_s_results_come_back_once_each(root: Root) -> None:
+def test_label_studio_s_results_come_back_once_each(root: Pair) -> None:
     made = tasks(root)
     skipped = annotated(made[2], 12, 1, "given_is_right")
     skipped["annotations"][0]["was_cancelled"] = True
@@ -174,7 +175,7 @@ def test_label_studio_s_results_come_back_once_each(root: Root) -> None:
         {**made[3], "annotations": []},
     )
     names = {"1": "Dr A", "b@example.org": "Dr B"}
-    assert [import_verdicts(*root, path, names) for _ in range(2)] == [2, 0]
+    assert [import_verdicts(Root(*root), path, names) for _ in range(2)] == [2, 0]
     data = [task["data"] for task in made]
     assert recorded(root) == [
         (data[0]["image_id"], "wrong_label", "hand", data[0]["given"], "Dr A"),
@@ -185,24 +186,24 @@ def test_label_studio_s_results_come_back_once_each(root: Root) -> None:
     assert set(zip(ledger["model"], ledger["data_version"], strict=True)) == shown(root)
 
 
-def test_an_answer_changed_in_label_studio_and_changed_back_is_a_further_entry_each_time(root: Root) -> None:
+def test_an_answer_changed_in_label_studio_and_changed_back_is_a_further_entry_each_time(root: Pair) -> None:
     task = tasks(root)[0]
     for minute, verdict in enumerate(("cannot_tell", "out_of_domain", "cannot_tell")):
         path = results(root, annotated(task, 10, 1, verdict, at=f"2026-03-01T10:0{minute}:00Z"))
-        assert [import_verdicts(*root, path, ONE) for _ in range(2)] == [1, 0]
+        assert [import_verdicts(Root(*root), path, ONE) for _ in range(2)] == [1, 0]
     assert [row[1] for row in recorded(root)] == ["cannot_tell", "out_of_domain", "cannot_tell"]
 
 
-def test_a_row_without_a_time_counts_when_it_is_not_what_was_said_last(root: Root) -> None:
+def test_a_row_without_a_time_counts_when_it_is_not_what_was_said_last(root: Pair) -> None:
     image_id, path = next(iter(load_worklist(root[0]).cards)), root[0].root.parent / "v.csv"
     for verdict in ("cannot_tell", "out_of_domain", "cannot_tell"):
         path.write_text(f"image_id,verdict,region,at\n{image_id},{verdict},,\n{image_id},{verdict},,\n")
-        assert [import_verdicts(*root, path, ONE) for _ in range(2)] == [1, 0]
+        assert [import_verdicts(Root(*root), path, ONE) for _ in range(2)] == [1, 0]
     assert [row[1] for row in recorded(root)] == ["cannot_tell", "out_of_domain", "cannot_tell"]
 
 
 @pytest.mark.parametrize("to", ["csv", "label-studio"])
-def test_given_is_right_means_the_label_that_was_shown_though_it_was_corrected_meanwhile(root: Root, to: str) -> None:
+def test_given_is_right_means_the_label_that_was_shown_though_it_was_corrected_meanwhile(root: Pair, to: str) -> None:
     card = next(iter(load_worklist(root[0]).cards.values()))
     if to == "csv":
         path = exported(root, to) / "worklist.csv"
@@ -214,7 +215,7 @@ def test_given_is_right_means_the_label_that_was_shown_though_it_was_corrected_m
     training = load_training_set(root[0])
     mine = training["image_id"] == card["image_id"]
     write_table(root[0].training_set, training.assign(region=training["region"].mask(mine, card["proposed"])))
-    assert import_verdicts(*root, path, ONE) == 1
+    assert import_verdicts(Root(*root), path, ONE) == 1
     assert recorded(root) == [(card["image_id"], "given_is_right", "", card["given"], "Dr A")]
     assert load_corrected_labels(root[0])["region"].tolist() == [card["given"]]
 
@@ -231,26 +232,26 @@ def test_given_is_right_means_the_label_that_was_shown_though_it_was_corrected_m
         (lambda task: task["annotations"][0]["result"][1]["value"].update(choices=["tail"]), "not 'tail'"),
     ],
 )
-def test_what_cannot_be_recorded_is_named_and_nothing_is(root: Root, change: Any, problem: str) -> None:
+def test_what_cannot_be_recorded_is_named_and_nothing_is(root: Pair, change: Any, problem: str) -> None:
     made = tasks(root)
     bad = annotated(made[1], 11, 1, "wrong_label", "hand")
     change(bad)
     path = results(root, annotated(made[0], 10, 1, "cannot_tell"), bad)
     with pytest.raises(RayTruthError, match=problem) as error:
-        import_verdicts(*root, path, {"1": "Dr A"})
+        import_verdicts(Root(*root), path, {"1": "Dr A"})
     assert error.value.do
     assert recorded(root) == []
 
 
-def test_a_file_of_another_kind_is_no_export(root: Root) -> None:
+def test_a_file_of_another_kind_is_no_export(root: Pair) -> None:
     path = results(root)
     for content in ("", "{}", "[1]", '{"a": 1}'):
         path.write_text(content)
         with pytest.raises(RayTruthError, match="no Label Studio export"):
-            import_verdicts(*root, path, ONE)
+            import_verdicts(Root(*root), path, ONE)
 
 
-def test_a_folder_that_exists_is_not_written_over(root: Root) -> None:
+def test_a_folder_that_exists_is_not_written_over(root: Pair) -> None:
     folder = exported(root, "csv")
     (folder / "worklist.csv").write_text("answered")
     with pytest.raises(RayTruthError, match="exists already"):

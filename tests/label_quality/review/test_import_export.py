@@ -34,7 +34,7 @@ def answers(root: Trained, *rows: tuple[int, str, str]) -> Path:
 
 
 def take(root: Trained, path: Path, reviewer: str = "Dr A") -> int:
-    return import_verdicts(root.layout, root.params, path, {"": reviewer})
+    return import_verdicts(root.open(), path, {"": reviewer})
 
 
 def other_region(root: Trained, row: int) -> str:
@@ -55,7 +55,7 @@ def test_answers_flow_into_ledger_corrected_labels_and_the_next_training_set(roo
         table["image_id"][3]: right,
         table["image_id"][5]: "",
     }
-    build_training_set(root.layout, root.params)
+    build_training_set(root.open())
     after = load_training_set(root.layout)
     assert after.loc[3, ["region", "reviewed", "label_attribute"]].tolist() == [right, True, "review"]
     assert after.loc[5, "label_status"] == "out_of_domain"
@@ -132,7 +132,7 @@ def test_corrections_go_out_with_the_original_uids_where_the_label_changes(
     take(root, answers(root, (3, "wrong_label", right), (5, "out_of_domain", ""), (6, "given_is_right", "")))
     take(root, answers(root, (8, "wrong_label", other_region(root, 8))))
     write_table(root.layout.identities, known.drop(index=8))
-    assert export_corrections(root.layout, root.params, tmp_path / "out.csv") == 2
+    assert export_corrections(root.open(), tmp_path / "out.csv") == 2
     out = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert out[["sop_instance_uid", "region"]].to_numpy().tolist() == [["1.2.3", right], ["1.2.5", ""]]
     assert "image_id" not in out
@@ -142,4 +142,4 @@ def test_corrections_go_out_with_the_original_uids_where_the_label_changes(
 def test_with_nothing_corrected_there_is_nothing_to_export(root: Trained, tmp_path: Path) -> None:
     take(root, answers(root, (3, "given_is_right", "")))
     with pytest.raises(RayTruthError, match="No reviewer has corrected"):
-        export_corrections(root.layout, root.params, tmp_path / "out.csv")
+        export_corrections(root.open(), tmp_path / "out.csv")

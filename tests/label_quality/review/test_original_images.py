@@ -12,6 +12,7 @@ from support.reviewing import ranked_root
 
 from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch.original_image import Original
+from dagster_project.intake.root import Root
 from dagster_project.label_quality.review import original_images as module
 from dagster_project.label_quality.review.card_metadata import headers_of
 from dagster_project.label_quality.review.cards import load_worklist
@@ -24,7 +25,7 @@ FILES = 4
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     layout = Layout(tmp_path / "root")
-    build_worklist(layout, ranked_root(layout, 6, files=FILES))
+    build_worklist(Root(layout, ranked_root(layout, 6, files=FILES)))
     return layout
 
 

@@ -21,6 +21,7 @@ from support.reviewing import SIDE, ranked_root
 from dagster_project.core.atomic_io import write_table
 from dagster_project.core.ledger import Verdict, append_verdicts, load_verdicts, standing
 from dagster_project.core.paths import Layout
+from dagster_project.intake.root import Root
 from dagster_project.label_quality.review.cards import load_sample, load_worklist
 from dagster_project.label_quality.review.worklist import build_worklist
 
@@ -64,7 +65,7 @@ class Served:
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     layout = Layout(tmp_path / "root")
-    build_worklist(layout, ranked_root(layout, SUSPECTS, files=3))
+    build_worklist(Root(layout, ranked_root(layout, SUSPECTS, files=3)))
     return layout
 
 

@@ -16,6 +16,7 @@ from dagster_project.core.atomic_io import read_json, read_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts
 from dagster_project.core.paths import Layout
+from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.label_quality.review.review_budget import budget, expected_yield
@@ -78,7 +79,7 @@ def test_pictures_read_before_the_list_was_made_are_counted_but_not_judged_by_it
     from dagster_project.core.ledger import update_corrected_labels
 
     update_corrected_labels(layout)
-    build_training_set(layout, params_of(layout))
+    build_training_set(Root(layout, params_of(layout)))
     assert budget(layout).check is None
     read(layout, rows, 10, 14)
     result = budget(layout)

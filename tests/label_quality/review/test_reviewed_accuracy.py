@@ -16,6 +16,7 @@ from dagster_project.core.atomic_io import read_json, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
 from dagster_project.core.paths import Layout
+from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
 from dagster_project.label_quality.review.reviewed_accuracy import AsReviewed, accuracy_as_reviewed
@@ -50,7 +51,7 @@ def say(layout: Layout, number: int, verdict: str, region: str = "") -> None:
 
 
 def measured(layout: Layout) -> AsReviewed:
-    (result,) = accuracy_as_reviewed(layout, params_of(layout))
+    (result,) = accuracy_as_reviewed(Root(layout, params_of(layout)))
     return result
 
 
@@ -95,7 +96,7 @@ def test_as_labelled_stays_what_the_archive_says_after_the_labels_were_corrected
     before = measured(root).as_labelled.value
     say(root, 0, "wrong_label", "foot")
     update_corrected_labels(root)
-    build_training_set(root, params_of(root))
+    build_training_set(Root(root, params_of(root)))
     assert measured(root).as_labelled.value == pytest.approx(before)
     assert measured(root).as_reviewed.value > before
 
@@ -129,4 +130,4 @@ def test_the_command_shows_both_side_by_side_and_keeps_them(root: Layout, wide: 
 def test_without_test_predictions_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:
     layout, _ = suspicious_root(tmp_path / "root", patients=160)
     with pytest.raises(RayTruthError, match="No model was tested yet"):
-        accuracy_as_reviewed(layout, params_of(layout))
+        accuracy_as_reviewed(Root(layout, params_of(layout)))

@@ -14,28 +14,29 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
 from dagster_project.label_quality.review.cards import load_worklist
 from dagster_project.label_quality.review.worklist import build_worklist, provenance
 
 SUSPECTS = 20
-Root = tuple[Layout, Params]
+Pair = tuple[Layout, Params]
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Root:
+def root(tmp_path: Path) -> Pair:
     layout = Layout(tmp_path / "root")
     return layout, ranked_root(layout, SUSPECTS)
 
 
-def built(root: Root) -> list[dict]:
-    build_worklist(*root)
+def built(root: Pair) -> list[dict]:
+    build_worklist(Root(*root))
     return list(load_worklist(root[0]).cards.values())
 
 
-def test_every_suspicious_picture_has_a_card_in_the_order_of_ranks(root: Root) -> None:
-    summary = build_worklist(*root)
+def test_every_suspicious_picture_has_a_card_in_the_order_of_ranks(root: Pair) -> None:
+    summary = build_worklist(Root(*root))
     ranked = load_label_errors(root[0])
     suspects = ranked[ranked["kind"] != "none"]
     cards = list(load_worklist(root[0]).cards.values())
@@ -46,14 +47,14 @@ def test_every_suspicious_picture_has_a_card_in_the_order_of_ranks(root: Root) -
     assert summary.cards == len(suspects) == sum(summary.kinds.values())
 
 
-def test_the_list_is_no_longer_than_asked_for(root: Root) -> None:
+def test_the_list_is_no_longer_than_asked_for(root: Pair) -> None:
     layout, params = root
     short = params.label_errors.model_copy(update={"worklist_length": 4})
-    build_worklist(layout, params.model_copy(update={"label_errors": short}))
+    build_worklist(Root(layout, params.model_copy(update={"label_errors": short})))
     assert [card["rank"] for card in load_worklist(layout).cards.values()] == [1, 2, 3, 4]
 
 
-def test_all_pictures_of_the_cards_are_there_and_no_other(root: Root) -> None:
+def test_all_pictures_of_the_cards_are_there_and_no_other(root: Pair) -> None:
     cards = built(root)
     wanted = {card["image_id"] for card in cards}
     wanted |= {other["image_id"] for card in cards for group in card["beside"] for other in group["pictures"]}
@@ -62,7 +63,7 @@ def test_all_pictures_of_the_cards_are_there_and_no_other(root: Root) -> None:
     assert all(max(Image.open(path).size) <= 256 for path in pictures.values())
 
 
-def test_three_neighbours_of_other_patients_of_both_labels_stand_beside(root: Root) -> None:
+def test_three_neighbours_of_other_patients_of_both_labels_stand_beside(root: Pair) -> None:
     cards = built(root)
     table = load_training_set(root[0]).set_index("image_id")
     for card in cards:
@@ -78,7 +79,7 @@ def test_three_neighbours_of_other_patients_of_both_labels_stand_beside(root: Ro
     assert [card["rank"] for card in cards if card["beside"][-1]["title"] == "copies"] == [1, 2]
 
 
-def test_reviewed_pictures_are_not_asked_for_again(root: Root) -> None:
+def test_reviewed_pictures_are_not_asked_for_again(root: Pair) -> None:
     ranked = load_label_errors(root[0])
     first = ranked["image_id"][0]
     ranked.loc[0, "kind"] = "none"
@@ -86,18 +87,18 @@ def test_reviewed_pictures_are_not_asked_for_again(root: Root) -> None:
     assert first not in {card["image_id"] for card in built(root)}
 
 
-def test_without_suspects_the_list_is_empty(root: Root) -> None:
+def test_without_suspects_the_list_is_empty(root: Pair) -> None:
     write_table(root[0].label_errors, load_label_errors(root[0]).assign(kind="none"))
     assert built(root) == []
 
 
-def test_a_list_not_made_yet_is_said(root: Root) -> None:
+def test_a_list_not_made_yet_is_said(root: Pair) -> None:
     with pytest.raises(RayTruthError, match="no worklist yet") as error:
         load_worklist(root[0])
     assert "raytruth worklist" in error.value.do
 
 
-def test_the_same_root_gives_the_same_list(root: Root) -> None:
+def test_the_same_root_gives_the_same_list(root: Pair) -> None:
     built(root)
     before = content_hash(root[0].worklist)
     built(root)
@@ -135,7 +136,7 @@ def test_provenance_in_words(picture: dict[str, str | None], words: str) -> None
     assert provenance(pd.Series(known | picture, dtype=object)) == words
 
 
-def test_what_wants_another_reader_stays_in_the_list_as_the_first_reader_saw_it(root: Root) -> None:
+def test_what_wants_another_reader_stays_in_the_list_as_the_first_reader_saw_it(root: Pair) -> None:
     layout, _ = root
     before = built(root)
     doubtful, sure = before[1], before[2]

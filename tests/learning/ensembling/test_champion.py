@@ -13,6 +13,7 @@ from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
 from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.root import Root
 from dagster_project.learning.ensembling.champion import load_champion, promote
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
 from dagster_project.learning.ensembling.model import Model, load_model, save_model
@@ -56,12 +57,12 @@ def test_the_first_model_becomes_champion_under_its_content_hash(root: Trained) 
     assert content_hash(layout.champions_dir / name) == name
     card = read_json(layout.champion)
     assert set(card) == {"model", "regions", "accuracy"}
-    assert load_champion(layout, root.params).regions == tuple(card["regions"])
+    assert load_champion(root.open()).regions == tuple(card["regions"])
 
 
 def test_the_same_model_again_stays_and_changes_no_file(root: Trained) -> None:
     before, stamp = root.layout.champion.read_bytes(), root.layout.champion.stat().st_mtime_ns
-    gate = promote(root.layout, root.params)
+    gate = promote(root.open())
     assert gate.passed
     assert gate.challenger == gate.champion
     assert gate.difference.value == 0
@@ -75,7 +76,7 @@ def test_a_challenger_that_is_worse_is_refused_and_the_champion_stays(
     worse = challenge(root, lambda model: with_bias(model, HAND, 50))  # says hand of everything
     logging.getLogger("raytruth").propagate = True
     with caplog.at_level(logging.WARNING, "raytruth"):
-        gate = promote(root.layout, root.params)
+        gate = promote(root.open())
     assert not gate.passed
     assert any(reason.startswith("accuracy") for reason in gate.against)
     assert champion_hash(root.layout) == before
@@ -89,11 +90,11 @@ def test_a_challenger_that_is_better_as_a_whole_but_loses_a_class_is_refused(roo
     challenge(root, lambda model: with_bias(model, HAND, 50), "a champion that is good at hands only")
     root.layout.champion.unlink()
     with pytest.raises(RayTruthError, match="commonest class"):
-        promote(root.layout, root.params)
+        promote(root.open())
     weak = challenge(root, lambda model: with_bias(better, HAND, 1.5), "a champion that leans to hands")
-    assert promote(root.layout, root.params).challenger == weak == champion_hash(root.layout)
+    assert promote(root.open()).challenger == weak == champion_hash(root.layout)
     challenge(root, lambda model: with_bias(better, HAND, -50), "never says hand")
-    gate = promote(root.layout, root.params)
+    gate = promote(root.open())
     assert not gate.passed
     assert any(reason.startswith("hand: recall 0.000") for reason in gate.against)
     assert champion_hash(root.layout) == weak
@@ -102,7 +103,7 @@ def test_a_challenger_that_is_better_as_a_whole_but_loses_a_class_is_refused(roo
 def test_a_small_class_is_not_held_against_a_challenger_but_accuracy_is(root: Trained) -> None:
     settings = root.params.ensembling.model_copy(update={"min_class_pictures": 1000})
     challenge(root, lambda model: with_bias(model, HAND, -50))
-    gate = promote(root.layout, root.params.model_copy(update={"ensembling": settings}))
+    gate = promote(Root(root.layout, root.params.model_copy(update={"ensembling": settings})))
     assert not any(":" in reason for reason in gate.against)
     assert gate.passed is (gate.difference.value >= 0)
 
@@ -110,15 +111,15 @@ def test_a_small_class_is_not_held_against_a_challenger_but_accuracy_is(root: Tr
 def test_an_equal_challenger_with_other_files_is_promoted_and_the_old_one_kept(root: Trained) -> None:
     before = champion_hash(root.layout)
     name = challenge(root, lambda model: model, "the same heads, another card")
-    gate = promote(root.layout, root.params)
+    gate = promote(root.open())
     assert gate.passed
     assert (champion_hash(root.layout), gate.champion) == (name, before)
     assert {p.name for p in root.layout.champions_dir.iterdir()} == {before, name}
-    assert load_champion(root.layout, root.params).members
+    assert load_champion(root.open()).members
 
 
 def test_the_gate_compares_on_the_test_split_of_every_class(root: Trained) -> None:
-    gate = promote(root.layout, root.params)
+    gate = promote(root.open())
     assert [c.region for c in gate.classes] == ["shoulder", "elbow", "hand", "knee", "foot"]
     weighted = sum(c.pictures * c.challenger for c in gate.classes) / sum(c.pictures for c in gate.classes)
     assert gate.accuracy == pytest.approx(weighted)
@@ -137,7 +138,7 @@ def test_meddling_with_the_champion_s_files_is_noticed(root: Trained, how: str) 
     else:
         (folder / "more").touch()
     with pytest.raises(RayTruthError, match="missing or were changed") as error:
-        load_champion(root.layout, root.params)
+        load_champion(root.open())
     assert "dvc checkout" in error.value.do
 
 
@@ -146,14 +147,14 @@ def test_the_gate_too_refuses_to_compare_with_a_champion_that_was_changed(root: 
     model = with_bias(load_model(folder), HAND, 50)
     save_model(folder, model, {})
     with pytest.raises(RayTruthError, match="missing or were changed"):
-        promote(root.layout, root.params)
+        promote(root.open())
 
 
 def test_without_a_champion_there_is_a_word_on_what_to_do(root: Trained) -> None:
     root.layout.champion.unlink()
     assert champion_hash(root.layout) == ""
     with pytest.raises(RayTruthError, match="no champion yet") as error:
-        load_champion(root.layout, root.params)
+        load_champion(root.open())
     assert "raytruth promote" in error.value.do
 
 
@@ -161,7 +162,7 @@ def test_a_challenger_of_other_classes_than_the_root_s_cannot_be_compared(root: 
     before = champion_hash(root.layout)
     challenge(root, lambda model: replace(model, regions=tuple(reversed(model.regions))))
     with pytest.raises(RayTruthError, match="another order") as error:
-        promote(root.layout, root.params)
+        promote(root.open())
     assert "models/ensemble" in error.value.where
     assert champion_hash(root.layout) == before
 

@@ -14,6 +14,7 @@ from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import read_json, read_table, write_table
 from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_pictures, load_training_set
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.ensembling.concatenate_embeddings import JOINT
@@ -36,7 +37,7 @@ def test_labels_of_the_test_split_change_nothing_that_is_chosen(trained: Trained
     mixed = np.random.default_rng(0).permutation(table.loc[test, "region"].to_numpy(object))
     table.loc[test, "region"] = mixed
     write_table(copy.layout.training_set, table)
-    build_ensemble(copy.layout, copy.params)
+    build_ensemble(Root(copy.layout, copy.params))
     before, after = trained.layout.ensemble, copy.layout.ensemble
     assert (after / "heads.safetensors").read_bytes() == (before / "heads.safetensors").read_bytes()
     cards = [read_json(folder / "card.json") for folder in (before, after)]
@@ -45,7 +46,7 @@ def test_labels_of_the_test_split_change_nothing_that_is_chosen(trained: Trained
 
 
 def test_the_saved_model_says_what_was_scored(trained: Trained) -> None:
-    model, data = load_model(trained.layout.ensemble), load_labelled_set(trained.layout, trained.params)
+    model, data = load_model(trained.layout.ensemble), load_labelled_set(Root(trained.layout, trained.params))
     rows = data.table.iloc[data.test]
     found = model.predict(gather_pictures(trained.layout, rows, viewed_px(trained.params.learning)))
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
@@ -91,7 +92,7 @@ def test_the_reference_holds_pictures_that_nothing_was_trained_on(trained: Train
     assert set(split[table["image_id"]]) == {"validation", "test"}
     assert len(embeddings) == len(table)
     assert set(METADATA) <= set(table)
-    assert len(reference_rows(load_labelled_set(trained.layout, trained.params))) == len(table)
+    assert len(reference_rows(load_labelled_set(Root(trained.layout, trained.params)))) == len(table)
 
 
 @pytest.mark.parametrize("broken", ["card.json", "heads.safetensors", "encoder_simclr.safetensors"])

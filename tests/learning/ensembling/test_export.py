@@ -14,6 +14,7 @@ from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import content_hash, read_json
 from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.root import Root
 from dagster_project.learning.ensembling import export as module
 from dagster_project.learning.ensembling.champion import load_champion
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
@@ -29,13 +30,13 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 @pytest.fixture(scope="module")
 def model(trained: Trained) -> Model:
-    return load_champion(trained.layout, trained.params)
+    return load_champion(Root(trained.layout, trained.params))
 
 
 @pytest.fixture(scope="module")
 def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export") / "deep" / "model"
-    export_champion(trained.layout, trained.params, folder)
+    export_champion(Root(trained.layout, trained.params), folder)
     return folder
 
 
@@ -81,7 +82,7 @@ def test_the_folder_holds_model_card_and_page_and_says_how_far_it_is_from_torch(
 
 
 def test_the_same_champion_gives_the_same_file(exported: Path, trained: Trained, tmp_path: Path) -> None:
-    export_champion(trained.layout, trained.params, tmp_path / "again")
+    export_champion(Root(trained.layout, trained.params), tmp_path / "again")
     assert content_hash(tmp_path / "again") == content_hash(exported)
 
 
@@ -95,7 +96,7 @@ def test_an_export_that_differs_from_torch_is_not_published(
 
     monkeypatch.setattr(module, "write_onnx", slightly_wrong)
     with pytest.raises(RayTruthError, match="differ from torch"):
-        export_champion(trained.layout, trained.params, tmp_path / "out")
+        export_champion(Root(trained.layout, trained.params), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -103,13 +104,13 @@ def test_a_folder_that_holds_other_files_is_left_alone_and_an_earlier_export_is_
     trained: Trained, tmp_path: Path
 ) -> None:
     (tmp_path / "README.md").write_text("an earlier export")
-    export_champion(trained.layout, trained.params, tmp_path)
+    export_champion(Root(trained.layout, trained.params), tmp_path)
     assert (tmp_path / "model.onnx").exists()
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(RayTruthError, match="other files"):
-        export_champion(trained.layout, trained.params, tmp_path)
+        export_champion(Root(trained.layout, trained.params), tmp_path)
     with pytest.raises(RayTruthError, match="other files"):
-        export_champion(trained.layout, trained.params, tmp_path / "thesis.txt")
+        export_champion(Root(trained.layout, trained.params), tmp_path / "thesis.txt")
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 

@@ -10,6 +10,7 @@ import pytest
 from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import content_hash, read_json, read_table, write_table
+from dagster_project.intake.root import Root
 from dagster_project.learning.ensembling.ensemble import build_ensemble
 
 
@@ -57,11 +58,11 @@ def test_the_same_again_is_the_same_text_another_licence_and_a_class_without_pic
     trained: Trained, card: str, tmp_path: Path
 ) -> None:
     copy = trained.copied_to(tmp_path / "copy")
-    build_ensemble(copy.layout, copy.params)
+    build_ensemble(Root(copy.layout, copy.params))
     assert (copy.layout.ensemble / "README.md").read_text() == card
     table = read_table(copy.layout.training_set)
     write_table(copy.layout.training_set, table.assign(region=table["region"].where(table["region"] != "foot", None)))
-    build_ensemble(copy.layout, copy.params.model_copy(update={"data_licence": "Only <ours> & theirs."}))
+    build_ensemble(Root(copy.layout, copy.params.model_copy(update={"data_licence": "Only <ours> & theirs."})))
     changed = (copy.layout.ensemble / "README.md").read_text()
     assert "**Licence of the data**: Only <ours> & theirs." in changed
     assert "never named: foot." in changed

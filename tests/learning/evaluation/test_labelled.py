@@ -14,6 +14,7 @@ from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import write_table
 from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.learning.evaluation.labelled import draw_fraction, load_labelled_set
 
@@ -52,7 +53,7 @@ def test_another_seed_draws_others_and_the_same_seed_the_same() -> None:
 
 
 def test_rows_are_the_labelled_pictures_of_their_split_and_share_no_group(trained: Trained) -> None:
-    data = load_labelled_set(trained.layout, trained.params)
+    data = load_labelled_set(Root(trained.layout, trained.params))
     table = load_training_set(trained.layout)
     for name in ("train", "validation", "test"):
         want = np.flatnonzero((table["split"] == name) & table["region"].notna() & (table["excluded"] == ""))
@@ -69,7 +70,7 @@ def test_a_split_without_labels_is_named(trained: Trained, split: str, tmp_path:
     table = load_training_set(copy.layout)
     write_table(copy.layout.training_set, table.assign(region=table["region"].mask(table["split"] == split, None)))
     with pytest.raises(RayTruthError, match=f"The {split} split has too few"):
-        load_labelled_set(copy.layout, copy.params)
+        load_labelled_set(Root(copy.layout, copy.params))
 
 
 def test_a_training_split_of_one_class_is_too_little(trained: Trained, tmp_path: Path) -> None:
@@ -77,4 +78,4 @@ def test_a_training_split_of_one_class_is_too_little(trained: Trained, tmp_path:
     table = load_training_set(copy.layout)
     write_table(copy.layout.training_set, table.assign(region=table["region"].mask(table["split"] == "train", "hand")))
     with pytest.raises(RayTruthError, match="The train split"):
-        load_labelled_set(copy.layout, copy.params)
+        load_labelled_set(Root(copy.layout, copy.params))

@@ -14,6 +14,7 @@ from support.trained import Trained, trained_root
 from dagster_project.core.atomic_io import read_json, read_table, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import ENCODERS
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_pictures, load_training_set
 from dagster_project.learning.encoders import embed as module
 from dagster_project.learning.encoders.backbone import embedding_size, load_backbone
@@ -31,7 +32,7 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 @pytest.fixture(scope="module")
 def data(trained: Trained) -> LabelledSet:
-    return load_labelled_set(trained.layout, trained.params)
+    return load_labelled_set(Root(trained.layout, trained.params))
 
 
 def pictures_of(trained: Trained) -> np.ndarray:
@@ -161,4 +162,4 @@ def test_an_encoder_that_is_missing_is_named(trained: Trained, tmp_path: Path) -
     write_table(copy.layout.training_set, load_training_set(copy.layout))
     (copy.layout.encoder("encoder_simclr") / "weights.safetensors").unlink()
     with pytest.raises(RayTruthError, match="not been pretrained"):
-        evaluate(copy.layout, copy.params)
+        evaluate(Root(copy.layout, copy.params))

@@ -17,6 +17,7 @@ from dagster_project.core.atomic_io import content_hash, read_json, write_array,
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import CROSSFIT, ENCODERS, SELF_SUPERVISED, Layout
 from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
 from dagster_project.learning.pretraining.encoder import pretrain_encoder
 from dagster_project.learning.pretraining.pretrain import pretrain
@@ -35,7 +36,7 @@ def root(tmp_path: Path) -> tuple[Layout, Params]:
         tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__crossfit_epochs=1, **changes
     )
     put_batch(layout, "b", *patients_of([0, 1, 2] * 12, seed=3))
-    build_training_set(layout, params_of(layout))
+    build_training_set(Root(layout, params_of(layout)))
     return layout, params_of(layout)
 
 
@@ -54,37 +55,37 @@ def with_mixed_labels(layout: Layout, rows: pd.Series | None = None) -> None:
 @pytest.mark.parametrize("method", ["simclr", "byol"])
 def test_simclr_and_byol_never_see_a_label(root: tuple[Layout, Params], method: str) -> None:
     layout, params = root
-    pretrain(layout, params, method)
+    pretrain(Root(layout, params), method)
     before = weights(layout, f"encoder_{method}").read_bytes()
     with_mixed_labels(layout)
     weights(layout, f"encoder_{method}").unlink()
     (layout.encoder(f"encoder_{method}") / "card.json").unlink()
-    assert pretrain(layout, params, method)[0].labels == 0
+    assert pretrain(Root(layout, params), method)[0].labels == 0
     assert weights(layout, f"encoder_{method}").read_bytes() == before
 
 
 def test_supcon_sees_the_training_split_s_labels_and_no_others(root: tuple[Layout, Params]) -> None:
     layout, params = root
-    pretrain(layout, params, "supcon")
+    pretrain(Root(layout, params), "supcon")
     before = content_hash(weights(layout, "encoder_supcon"))
     train = load_training_set(layout)["split"] == "train"
     for rows, same in ((~train, True), (train, False)):
         with_mixed_labels(layout, rows)
         (layout.encoder("encoder_supcon") / "card.json").unlink()
-        pretrain(layout, params, "supcon")
+        pretrain(Root(layout, params), "supcon")
         assert (content_hash(weights(layout, "encoder_supcon")) == before) is same
 
 
 def test_no_encoder_sees_a_picture_of_the_validation_or_test_split(root: tuple[Layout, Params]) -> None:
     layout, params = root
     table = load_training_set(layout)
-    pretrain(layout, params, "simclr")
+    pretrain(Root(layout, params), "simclr")
     before = weights(layout, "encoder_simclr").read_bytes()
     shard = np.load(layout.pixels("b"))
     shard[table.loc[table["split"] != "train", "row"]] = 0
     write_array(layout.pixels("b"), shard)
     (layout.encoder("encoder_simclr") / "card.json").unlink()
-    assert pretrain(layout, params, "simclr")[0].pictures == (table["split"] == "train").sum()
+    assert pretrain(Root(layout, params), "simclr")[0].pictures == (table["split"] == "train").sum()
     assert weights(layout, "encoder_simclr").read_bytes() == before
 
 
@@ -94,16 +95,16 @@ def test_an_excluded_copy_is_not_learned_from(root: tuple[Layout, Params]) -> No
     first = table.index[table["split"] == "train"][0]
     table.loc[first, "excluded"] = "copy_on_other_side"
     write_table(layout.training_set, table)
-    assert pretrain(layout, params, "simclr")[0].pictures == (table["split"] == "train").sum() - 1
-    everyone = [pretrain_encoder(layout, params, f"{CROSSFIT}/fold_{k}").pictures for k in range(3)]
+    assert pretrain(Root(layout, params), "simclr")[0].pictures == (table["split"] == "train").sum() - 1
+    everyone = [pretrain_encoder(Root(layout, params), f"{CROSSFIT}/fold_{k}").pictures for k in range(3)]
     assert sum(everyone) == 2 * (len(table) - 1)
 
 
 def test_an_encoder_of_these_pictures_and_settings_is_kept(root: tuple[Layout, Params]) -> None:
     layout, params = root
-    first = pretrain(layout, params, "byol")[0]
+    first = pretrain(Root(layout, params), "byol")[0]
     stamp = weights(layout, "encoder_byol").stat().st_mtime_ns
-    again = pretrain(layout, params, "byol")[0]
+    again = pretrain(Root(layout, params), "byol")[0]
     assert weights(layout, "encoder_byol").stat().st_mtime_ns == stamp
     assert (again.pictures, again.labels) == (first.pictures, first.labels)
     assert again.curve == pytest.approx(first.curve, abs=1e-6)
@@ -114,7 +115,7 @@ def test_it_is_trained_again_if_anything_changed_that_decides_the_weights(
     root: tuple[Layout, Params], change: str
 ) -> None:
     layout, params = root
-    pretrain(layout, params, "simclr")
+    pretrain(Root(layout, params), "simclr")
     path = weights(layout, "encoder_simclr")
     before, stamp = content_hash(path), path.stat().st_mtime_ns
     if change == "setting":
@@ -130,25 +131,25 @@ def test_it_is_trained_again_if_anything_changed_that_decides_the_weights(
         write_array(layout.pixels("b"), shard)
     else:
         path.write_bytes(b"x")
-    pretrain(layout, params, "simclr")
+    pretrain(Root(layout, params), "simclr")
     assert path.stat().st_mtime_ns != stamp
     assert (content_hash(path) == before) is (change == "tampered weights")
 
 
 def test_another_method_s_settings_do_not_matter(root: tuple[Layout, Params]) -> None:
     layout, params = root
-    pretrain(layout, params, "simclr")
+    pretrain(Root(layout, params), "simclr")
     stamp = weights(layout, "encoder_simclr").stat().st_mtime_ns
     byol = params.learning.byol.model_copy(update={"epochs": 7})
     quick = params.learning.model_copy(update={"byol": byol, "crossfit_epochs": 9})
-    pretrain(layout, params.model_copy(update={"profiles": {"quick": quick}}), "simclr")
+    pretrain(Root(layout, params.model_copy(update={"profiles": {"quick": quick}})), "simclr")
     assert weights(layout, "encoder_simclr").stat().st_mtime_ns == stamp
 
 
 def test_the_card_tells_what_batch_there_were_pictures_for(root: tuple[Layout, Params]) -> None:
     layout, params = root
     quick = params.learning.model_copy(update={"batch": 512, "chunk": 16})
-    (summary,) = pretrain(layout, params.model_copy(update={"profiles": {"quick": quick}}), "simclr")
+    (summary,) = pretrain(Root(layout, params.model_copy(update={"profiles": {"quick": quick}})), "simclr")
     card = read_json(layout.encoder("encoder_simclr") / "card.json")
     assert card["settings"]["batch"] == 512
     assert card["batch"] == summary.pictures < 512
@@ -158,7 +159,7 @@ def test_the_card_tells_what_batch_there_were_pictures_for(root: tuple[Layout, P
 
 def test_an_unknown_method_is_refused_with_the_known_ones(root: tuple[Layout, Params]) -> None:
     with pytest.raises(RayTruthError, match="moco") as error:
-        pretrain(*root, "moco")
+        pretrain(Root(*root), "moco")
     assert "simclr, byol, supcon, crossfit" in error.value.do
 
 
@@ -166,7 +167,7 @@ def test_a_fold_s_encoder_goes_when_there_are_fewer_folds(root: tuple[Layout, Pa
     layout, params = root
     stale = layout.encoder(CROSSFIT) / "fold_3"
     stale.mkdir(parents=True)
-    pretrain(layout, params, "crossfit")
+    pretrain(Root(layout, params), "crossfit")
     assert sorted(p.name for p in layout.encoder(CROSSFIT).iterdir()) == ["fold_0", "fold_1", "fold_2"]
 
 

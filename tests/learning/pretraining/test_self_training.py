@@ -13,6 +13,7 @@ from dagster_project.core.atomic_io import content_hash, read_json, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import CROSSFIT, Layout
 from dagster_project.core.settings.settings import Params
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
 from dagster_project.learning.pretraining.encoder import pretrain_encoder, waits_for_simclr
 from dagster_project.learning.pretraining.pretrain import pretrain
@@ -59,7 +60,7 @@ def few(tmp_path: Path) -> tuple[Layout, Params]:
         tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__crossfit_epochs=1, **changes
     )
     put_batch(layout, "b", *patients_of([0, 1, 2] * 16, seed=3))
-    build_training_set(layout, params_of(layout))
+    build_training_set(Root(layout, params_of(layout)))
     table = load_training_set(layout)
     table.loc[np.arange(len(table)) % 9 > 2, "region"] = None
     write_table(layout.training_set, table)
@@ -68,11 +69,11 @@ def few(tmp_path: Path) -> tuple[Layout, Params]:
 
 def test_with_few_labels_supcon_goes_on_from_simclr(few: tuple[Layout, Params]) -> None:
     layout, params = few
-    assert waits_for_simclr(layout, params, "encoder_supcon")
-    assert not waits_for_simclr(layout, params, "encoder_byol")
+    assert waits_for_simclr(Root(layout, params), "encoder_supcon")
+    assert not waits_for_simclr(Root(layout, params), "encoder_byol")
     with pytest.raises(RayTruthError, match="has not been pretrained"):
-        pretrain_encoder(layout, params, "encoder_supcon")
-    pretrain(layout, params, "supcon", "simclr")
+        pretrain_encoder(Root(layout, params), "encoder_supcon")
+    pretrain(Root(layout, params), "supcon", "simclr")
     card = read_json(layout.encoder("encoder_supcon") / "card.json")
     assert 0 < card["labels_seen"] < card["pictures"] / 2
     assert card["answers_seen"] > 0
@@ -81,9 +82,9 @@ def test_with_few_labels_supcon_goes_on_from_simclr(few: tuple[Layout, Params]) 
 
 def test_a_fold_s_answers_know_nothing_of_that_fold_s_labels(few: tuple[Layout, Params]) -> None:
     layout, params = few
-    pretrain(layout, params, "simclr")
+    pretrain(Root(layout, params), "simclr")
     name = f"{CROSSFIT}/fold_0"
-    pretrain_encoder(layout, params, name)
+    pretrain_encoder(Root(layout, params), name)
     assert read_json(layout.encoder(name) / "card.json")["answers_seen"] > 0
     before = content_hash(layout.encoder(name) / "weights.safetensors")
     table = load_training_set(layout)
@@ -91,13 +92,13 @@ def test_a_fold_s_answers_know_nothing_of_that_fold_s_labels(few: tuple[Layout, 
     table.loc[own, "region"] = np.random.default_rng(0).permutation(table.loc[own, "region"].to_numpy(object))
     write_table(layout.training_set, table)
     (layout.encoder(name) / "card.json").unlink()
-    pretrain_encoder(layout, params, name)
+    pretrain_encoder(Root(layout, params), name)
     assert content_hash(layout.encoder(name) / "weights.safetensors") == before
 
 
 def test_with_enough_labels_nothing_is_answered(few: tuple[Layout, Params]) -> None:
     layout, params = few
-    build_training_set(layout, params)
-    pretrain_encoder(layout, params, "encoder_supcon")
+    build_training_set(Root(layout, params))
+    pretrain_encoder(Root(layout, params), "encoder_supcon")
     card = read_json(layout.encoder("encoder_supcon") / "card.json")
     assert (card["answers_seen"], card["begun_from"]) == (0, "")

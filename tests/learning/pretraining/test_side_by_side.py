@@ -20,6 +20,7 @@ from support.roots import params_of, small_root
 from dagster_project.core.atomic_io import content_hash
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.learning.encoders.cpu_parallelism import encoders_at_once, few_threads
 from dagster_project.learning.pretraining.encoder import pretrain_encoder
@@ -33,7 +34,7 @@ SOON = 180.0  # seconds within which something that must happen has happened, on
 def root_of(folder: Path, **changes: object) -> Layout:
     layout = small_root(folder / "root", write_regions(folder / "r.yaml"), **changes)
     put_batch(layout, "b", *patients_of([0, 1, 2] * 12, seed=3))
-    build_training_set(layout, params_of(layout))
+    build_training_set(Root(layout, params_of(layout)))
     return layout
 
 
@@ -48,20 +49,20 @@ def test_side_by_side_they_become_what_each_becomes_alone(
     layout = root_of(tmp_path)
     params = params_of(layout)
     with caplog.at_level(logging.INFO, logger="raytruth"):
-        summaries = pretrain(layout, params, "simclr", "supcon")
+        summaries = pretrain(Root(layout, params), "simclr", "supcon")
     assert [s.name for s in summaries] == list(TWO)
     assert {name for name in TWO if f"{name}: epoch" in caplog.text} == set(TWO), "their progress is shown here"
     together = {name: content_hash(layout.encoder(name)) for name in TWO}
     for name in TWO:
         (layout.encoder(name) / "card.json").unlink()
-        pretrain_encoder(layout, params, name)
+        pretrain_encoder(Root(layout, params), name)
     assert {name: content_hash(layout.encoder(name)) for name in TWO} == together
 
 
 def test_an_error_of_one_comes_back_whole(tmp_path: Path, two_cores: None) -> None:
     layout = root_of(tmp_path, profiles__quick__simclr__learning_rate=1e30)
     with pytest.raises(RayTruthError, match=r"loss became|no number") as error:
-        pretrain(layout, params_of(layout), "simclr", "supcon")
+        pretrain(Root(layout, params_of(layout)), "simclr", "supcon")
     assert error.value.where == "encoder_simclr"
     assert "learning_rate" in error.value.do
 

@@ -16,6 +16,7 @@ from support.roots import params_of, small_root
 
 from dagster_project.core.atomic_io import read_json
 from dagster_project.core.settings.settings import Profile
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.learning.pretraining.pretrain import pretrain
 from dagster_project.learning.pretraining.train import METHODS
@@ -36,7 +37,7 @@ def test_the_first_of_two_processes_speaks_and_writes(tmp_path: Path) -> None:
     layout = small_root(tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__simclr__epochs=1)
     put_batch(layout, "b", *patients_of([0, 1, 2] * 12, seed=3))
     params = params_of(layout)
-    build_training_set(layout, params)
+    build_training_set(Root(layout, params))
     raytruth = str(Path(sys.executable).with_name("raytruth"))
     ended = torchrun("--no-python", raytruth, "--root", str(layout.root), "pretrain", "simclr")
     assert ended.returncode == 0, ended.stderr[-3000:]
@@ -47,7 +48,7 @@ def test_the_first_of_two_processes_speaks_and_writes(tmp_path: Path) -> None:
     assert sorted(p.name for p in folder.parent.glob("*enc*")) == ["encoder_simclr"]
     assert not list(layout.checkpoints("encoder_simclr").rglob("*.ckpt"))
     stamp = (folder / "card.json").stat().st_mtime_ns
-    pretrain(layout, params, "simclr")
+    pretrain(Root(layout, params), "simclr")
     assert (folder / "card.json").stat().st_mtime_ns == stamp, "one process keeps what two have made of the same"
 
 
@@ -56,12 +57,12 @@ def test_another_than_the_first_process_trains_and_leaves_nothing(
 ) -> None:
     layout = small_root(tmp_path / "root", write_regions(tmp_path / "r.yaml"))
     put_batch(layout, "b", *patients_of([0, 1, 2] * 12, seed=3))
-    build_training_set(layout, params_of(layout))
+    build_training_set(Root(layout, params_of(layout)))
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("dagster_project.learning.pretraining.encoder.train_encoder", lambda *_: (None, [2.0, 1.0]))
     before = sorted(layout.root.rglob("*"))
-    assert pretrain(layout, params_of(layout), "supcon")[0].curve == [2.0, 1.0]
+    assert pretrain(Root(layout, params_of(layout)), "supcon")[0].curve == [2.0, 1.0]
     assert sorted(layout.root.rglob("*")) == before
 
 

@@ -12,6 +12,7 @@ from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import read_json, write_table
 from dagster_project.core.errors import RayTruthError
+from dagster_project.intake.root import Root
 from dagster_project.learning.evaluation.labelled import load_labelled_set
 from dagster_project.learning.shortcut_audit.audit import Audit, audit_shortcuts
 from dagster_project.learning.shortcut_audit.perturbations import POSITIVE_CONTROL, treatments
@@ -27,7 +28,7 @@ def audit(trained: Trained) -> Audit:
     table = pd.read_parquet(trained.layout.headers("first"))
     table["station"] = np.where(table["label_region"].isin(["hand", "foot"]), "A", "B")
     write_table(trained.layout.headers("first"), table)
-    return audit_shortcuts(trained.layout, trained.params)
+    return audit_shortcuts(Root(trained.layout, trained.params))
 
 
 def test_every_treatment_has_its_effect_and_the_control_shows(audit: Audit) -> None:
@@ -39,7 +40,7 @@ def test_every_treatment_has_its_effect_and_the_control_shows(audit: Audit) -> N
 
 
 def test_the_figures_hold_together(audit: Audit, trained: Trained) -> None:
-    assert audit.pictures == len(load_labelled_set(trained.layout, trained.params).test)
+    assert audit.pictures == len(load_labelled_set(Root(trained.layout, trained.params)).test)
     ensemble = read_json(trained.layout.metrics("ensemble"))["accuracy"]["1"]["value"]
     assert audit.accuracy.value == pytest.approx(ensemble)
     for effect in audit.effects:
@@ -67,7 +68,7 @@ def test_it_is_written_where_people_look_and_again_to_the_byte(audit: Audit, tra
     names = {path.name for path in folder.iterdir()}
     assert names == {"effects.png", "effects.csv", "traces.png", "traces.csv", "examples.png"}
     before = {name: (folder / name).read_bytes() for name in names}
-    audit_shortcuts(trained.layout, trained.params)
+    audit_shortcuts(Root(trained.layout, trained.params))
     assert read_json(trained.layout.metrics("shortcut_audit")) == written
     assert {name: (folder / name).read_bytes() for name in names} == before
 
@@ -76,4 +77,4 @@ def test_without_an_ensemble_it_says_what_to_do(trained: Trained, tmp_path: Path
     copy = trained.copied_to(tmp_path / "copy")
     (copy.layout.ensemble / "card.json").unlink()
     with pytest.raises(RayTruthError, match="raytruth ensemble"):
-        audit_shortcuts(copy.layout, copy.params)
+        audit_shortcuts(Root(copy.layout, copy.params))

@@ -15,6 +15,7 @@ from support.trained import FIRST, Trained, trained_root
 from support.unseen import put_unseen
 
 from dagster_project.core.atomic_io import read_json
+from dagster_project.intake.root import Root
 from dagster_project.learning.ensembling.champion_store import champion_folder
 from dagster_project.learning.ensembling.drift_reference import METADATA, load_reference
 from dagster_project.operations.monitoring.drift import Drift, DriftTest, measure_drift
@@ -28,7 +29,7 @@ def root(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactor
 
 
 def drift_of(root: Trained, batch: str) -> Drift:
-    return measure_drift(root.layout, root.params, batch)
+    return measure_drift(root.open(), batch)
 
 
 def values(drift: Drift) -> dict[str, float]:
@@ -95,7 +96,7 @@ def test_what_the_champion_learned_from_is_not_compared_with_its_own_reference(r
 
 def test_values_are_those_of_a_plain_calculation(root: Trained, calm: list[Drift]) -> None:
     reference, _ = load_reference(champion_folder(root.layout))
-    now = load_predictions(root.layout, root.params, "calm11")
+    now = load_predictions(root.open(), "calm11")
     shares = [
         t["region"].value_counts(normalize=True).reindex(list(now.columns[-5:])).fillna(0) for t in (reference, now)
     ]
@@ -138,4 +139,4 @@ def test_evidently_s_page_loads_nothing_from_the_network(root: Trained, calm: li
 def test_bounds_come_from_the_settings(root: Trained, calm: list[Drift]) -> None:
     strict = root.params.monitoring.model_copy(update={"min_pictures": 1000})
     params = root.params.model_copy(update={"monitoring": strict})
-    assert "takes 1000" in measure_drift(root.layout, params, "calm12").note
+    assert "takes 1000" in measure_drift(Root(root.layout, params), "calm12").note

@@ -11,8 +11,8 @@ from support.trained import FIRST, Trained, trained_root
 from support.unseen import put_unseen
 
 from dagster_project.core.atomic_io import read_json, write_json
-from dagster_project.core.dagster_helpers import Root
 from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
+from dagster_project.intake.resources import RootResource
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.operations.monitoring.drift import measure_drift
 from dagster_project.operations.monitoring.stored import needs_monitoring
@@ -33,7 +33,7 @@ def report(root: Trained, batch: str, *, drifted: bool, model: str | None = None
 def asked(root: Trained) -> list[str]:
     """Run keys of the runs that the sensor asks for."""
     with dg.build_sensor_context() as context:
-        result = retrain_on_drift(context, root=Root(path=str(root.layout.root)))
+        result = retrain_on_drift(context, root=RootResource(path=str(root.layout.root)))
     return [request.run_key for request in result.run_requests] if isinstance(result, dg.SensorResult) else []
 
 
@@ -64,7 +64,7 @@ def test_a_measured_drift_asks_and_a_calm_batch_does_not(root: Trained) -> None:
     put_unseen(root, "calm", 11)
     put_unseen(root, "moved", 22, manufacturer="other")
     for batch in ("calm", "moved"):
-        measure_drift(root.layout, root.params, batch)
+        measure_drift(root.open(), batch)
     assert list(drifted_batches(root.layout)) == ["moved"]
     assert asked(root)[0].startswith("drift-moved-")
 
@@ -73,11 +73,11 @@ def test_a_batch_is_monitored_when_there_is_no_report_of_it_as_it_stands_with_th
     assert not needs_monitoring(root.layout, "unknown")
     put_unseen(root, "new", 11)
     assert needs_monitoring(root.layout, "new")
-    measure_drift(root.layout, root.params, "new")
+    measure_drift(root.open(), "new")
     assert not needs_monitoring(root.layout, "new")
     put_unseen(root, "new", 12)
     assert needs_monitoring(root.layout, "new")
-    measure_drift(root.layout, root.params, "new")
+    measure_drift(root.open(), "new")
     write_json(root.layout.champion, read_json(root.layout.champion) | {"model": "another"})
     assert needs_monitoring(root.layout, "new")
     root.layout.champion.unlink()
@@ -91,7 +91,7 @@ def test_new_batches_that_passed_and_new_verdicts_are_something_to_learn(root: T
     put_unseen(root, "bad", 12)
     layout.validation("bad").unlink()
     assert something_to_learn(layout) == ["new batch new"]
-    build_training_set(layout, root.params)
+    build_training_set(root.open())
     assert something_to_learn(layout) == []
     image = root.truth["image_id"][0]
     append_verdicts(layout, [Verdict(image, "wrong_label", "hand", "knee", "hand", "Dr A")], ("hand",))

@@ -11,9 +11,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from dagster_project.core.paths import Layout
 from dagster_project.core.progress import track
-from dagster_project.core.settings.settings import Ingestion, Params
+from dagster_project.core.settings.settings import Ingestion
 from dagster_project.intake.ingestion.batch.folder_index import Found, ScoringIndex, scoring_index
 from dagster_project.intake.ingestion.batch.passes import limits_of, nothing_usable
 from dagster_project.intake.ingestion.batch.pixel_reader import PixelRead, PixelReader
@@ -22,7 +21,7 @@ from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.ingestion.headers.sandbox import contained_map
 from dagster_project.intake.ingestion.headers.sources import SourceFile, nothing_there, walk_files
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 
 _CHUNK = 8  # pictures are large
 
@@ -35,9 +34,7 @@ class Scorable:
     picture: np.ndarray
 
 
-def read_for_scoring(
-    layout: Layout, params: Params, source: Path, left_out: Counter[str]
-) -> Generator[Scorable, None, None]:
+def read_for_scoring(root: Root, source: Path, left_out: Counter[str]) -> Generator[Scorable, None, None]:
     """Yield every usable radiograph under `source` once, in the order of the image ids, without making them a batch.
 
     Which files are usable, and which of several files of one instance counts, is as in `ingest`. `left_out` counts the
@@ -45,15 +42,15 @@ def read_for_scoring(
     headers and pixels, what is known of them waits in `data/private/`.
     Raises RayTruthError if the source is no folder or empty, and at the end if nothing in it was usable.
     """
-    pseudonyms = load_pseudonyms(layout.key)
-    reader = HeaderReader(pseudonyms, load_taxonomy(layout.root / params.regions), params.ingestion.max_megapixels)
+    pseudonyms = load_pseudonyms(root.layout.key)
+    reader = HeaderReader(pseudonyms, root.taxonomy, root.params.ingestion.max_megapixels)
     usable = False
     with (
-        TemporaryDirectory(prefix="scoring-", dir=layout.private) as folder,
+        TemporaryDirectory(prefix="scoring-", dir=root.layout.private) as folder,
         scoring_index(Path(folder) / "index.sqlite") as index,
     ):
-        _read_headers(source, reader, params.ingestion, index, left_out)
-        for scorable in _read_pictures(index, params.ingestion, left_out):
+        _read_headers(source, reader, root.params.ingestion, index, left_out)
+        for scorable in _read_pictures(index, root.params.ingestion, left_out):
             usable = True
             yield scorable
     if not usable:

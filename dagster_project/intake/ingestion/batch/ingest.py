@@ -14,7 +14,6 @@ from filelock import FileLock, Timeout
 from dagster_project.core.atomic_io import read_groups, row_count
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout, checked_batch_name
-from dagster_project.core.settings.settings import Params
 from dagster_project.intake.ingestion.batch.batch_index import BatchIndex, batch_index
 from dagster_project.intake.ingestion.batch.batch_registry import forget, register
 from dagster_project.intake.ingestion.batch.passes import nothing_usable, read_headers, read_pictures
@@ -31,7 +30,7 @@ from dagster_project.intake.ingestion.batch.tables import COLUMNS, batch_tables
 from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms, load_pseudonyms
 from dagster_project.intake.ingestion.headers.sources import list_files, stamp
 from dagster_project.intake.privacy.deidentification_report import actions_report
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class BatchSummary:
     seconds: float
 
 
-def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSummary:
+def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
     """Ingest the files under `source` as `batch`; nothing is done again if neither they nor the settings changed.
 
     A picture's row stands at the same place in `data/headers/<batch>.parquet` and `data/pixels/<batch>.npy`.
@@ -55,32 +54,32 @@ def ingest(layout: Layout, params: Params, source: Path, batch: str) -> BatchSum
     """
     started = time.monotonic()
     checked_batch_name(batch)
-    pseudonyms = load_pseudonyms(layout.key)
-    taxonomy = load_taxonomy(layout.root / params.regions)
+    pseudonyms = load_pseudonyms(root.layout.key)
+    taxonomy = root.taxonomy
     files = list_files(source)
-    layout.staging(batch).parent.mkdir(parents=True, exist_ok=True)
+    root.layout.staging(batch).parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(layout.staging(batch).with_suffix(".lock"), timeout=0):
-            register(layout, pseudonyms, batch, source, files)
-            sweep(layout)
-            publish(layout, batch)  # what a crash left staged whole
+        with FileLock(root.layout.staging(batch).with_suffix(".lock"), timeout=0):
+            register(root.layout, pseudonyms, batch, source, files)
+            sweep(root.layout)
+            publish(root.layout, batch)  # what a crash left staged whole
             work = pseudonyms.of(
-                "work", *map(stamp, files), params.ingestion.model_dump_json(), repr(taxonomy), COLUMNS
+                "work", *map(stamp, files), root.params.ingestion.model_dump_json(), repr(taxonomy), COLUMNS
             )
-            if not is_published(layout, batch, work):
-                staging = start_staging(layout, batch, work)
+            if not is_published(root.layout, batch, work):
+                staging = start_staging(root.layout, batch, work)
                 with batch_index(staging / "index.sqlite") as index:
-                    if read_headers(files, batch, pseudonyms, taxonomy, params.ingestion, index):
-                        raise _telling_name(layout, batch)
-                    read_pictures(files, params.ingestion, staging, index)
-                    _stage(layout, batch, work, index, pseudonyms)
-                publish(layout, batch)
-            clear_staging(layout, batch)
+                    if read_headers(files, batch, pseudonyms, taxonomy, root.params.ingestion, index):
+                        raise _telling_name(root.layout, batch)
+                    read_pictures(files, root.params.ingestion, staging, index)
+                    _stage(root.layout, batch, work, index, pseudonyms)
+                publish(root.layout, batch)
+            clear_staging(root.layout, batch)
     except Timeout:
         raise RayTruthError(
             "Another process is ingesting this batch", where=f"batch {batch}", do="wait for it; nothing was changed"
         ) from None
-    return _summary(layout, batch, time.monotonic() - started)
+    return _summary(root.layout, batch, time.monotonic() - started)
 
 
 def _stage(layout: Layout, batch: str, work: str, index: BatchIndex, pseudonyms: Pseudonyms) -> None:
