@@ -2,7 +2,7 @@
 
     python benchmarks/real_export.py SITE EXPORT/truth.csv [--out benchmarks/results/real_export_quick.csv]
 
-For scoring only: nothing that learns or ranks reads the truth. A picture that truly shows two regions counts as right
+For scoring only: nothing that learns or ranks reads the truth. An image that truly shows two regions counts as right
 with either. Intervals resample patients. Average precision and lift are those of `data/label_errors.parquet`'s score.
 """
 
@@ -22,7 +22,7 @@ KINDS = ("neighbour", "uniform", "protocol_default", "missing", "out_of_domain")
 
 
 def joined(layout: Layout, truth: Path) -> pd.DataFrame:
-    """The training set with the truth of each picture."""
+    """The training set with the truth of each image."""
     table = pd.read_parquet(layout.training_set)[["image_id", "group", "split"]]
     identities = pd.read_parquet(layout.identities)[["image_id", "sop_instance_uid"]]
     rows = pd.read_csv(truth, dtype=str, keep_default_na=False).drop(columns="group")
@@ -30,7 +30,7 @@ def joined(layout: Layout, truth: Path) -> pd.DataFrame:
 
 
 def accuracies(layout: Layout, truth: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy on in-domain test pictures, one row a model and share of labels; also against the given labels."""
+    """Accuracy on in-domain test images, one row a model and share of labels; also against the given labels."""
     predicted = pd.concat(pd.read_parquet(p) for p in sorted(layout.test_predictions("x").parent.glob("*.parquet")))
     merged = predicted.merge(truth[truth["role"] != "out_of_domain"], on="image_id", suffixes=("_predicted", ""))
     merged["right"] = (merged["region_predicted"] == merged["region"]) | (
@@ -42,19 +42,19 @@ def accuracies(layout: Layout, truth: pd.DataFrame) -> pd.DataFrame:
         interval = patient_bootstrap(each["right"].to_numpy(float), each["group"].to_numpy(object).astype(str), 1000, 0)
         agrees = (part["region_predicted"] == part["given_region"]).mean()
         rows.append((model, fraction, len(each), interval.value, interval.low, interval.high, agrees))
-    columns = ["model", "fraction", "pictures", "accuracy", "low", "high", "agrees_with_given"]
+    columns = ["model", "fraction", "images", "accuracy", "low", "high", "agrees_with_given"]
     return pd.DataFrame(rows, columns=columns).sort_values(["fraction", "accuracy"], ignore_index=True)
 
 
 def ranking(layout: Layout, truth: pd.DataFrame) -> pd.DataFrame:
-    """How well the list finds planted errors: by the score, and for pictures of no class by `unusual`."""
+    """How well the list finds planted errors: by the score, and for images of no class by `unusual`."""
     ranked = pd.read_parquet(layout.label_errors).merge(truth, on="image_id", suffixes=("", "_true"))
     return measured(ranked["error_kind"], 1 - ranked["score"], ranked["unusual"])
 
 
 def measured(kind: pd.Series, suspicion: pd.Series, strangeness: pd.Series) -> pd.DataFrame:
     """One row a kind of error. Each kind is sought among itself and the right labels; `out_of_domain, among all` by
-    `strangeness` among all labels, the wrong ones too. A picture whose suspicion is NaN counts nowhere."""
+    `strangeness` among all labels, the wrong ones too. An image whose suspicion is NaN counts nowhere."""
     kind, suspicion, strangeness = (column[suspicion.notna()] for column in (kind, suspicion, strangeness))
     right = kind == "none"
     groups = {"all": ~right, "wrong_label": kind.isin(KINDS[:3])} | {name: kind == name for name in KINDS}

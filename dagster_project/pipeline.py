@@ -79,7 +79,7 @@ def run(root: Root, sources: list[Path]) -> dict[str, float]:
         batch = batch_name_for(root.layout, source)
         with _timed(f"radiographs {batch}", seconds):
             summary = ingest(root, source, batch)
-            log.info("batch %s: %d pictures, %s", batch, summary.pictures, summary.verdicts)
+            log.info("batch %s: %d images, %s", batch, summary.images, summary.verdicts)
         with _timed(f"metadata_checks {batch}", seconds):
             _say_failed(validate(root, batch))
     commit_stage(root.layout, "radiographs")

@@ -1,4 +1,4 @@
-"""What is written into the picture: lead side markers, rulers, the console's text. Never an identity."""
+"""What is written into the image: lead side markers, rulers, the console's text. Never an identity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def annotate(
 ) -> tuple[NDArray[np.uint16], bool]:
     """Burn a side marker (`side` R, L or empty), perhaps text and a ruler into a copy of `pixels` (rows, columns).
 
-    Returns the picture and whether anything was burned in.
+    Returns the image and whether anything was burned in.
     """
     rows, columns = pixels.shape
     layer = Image.new("L", (columns, rows), 0)

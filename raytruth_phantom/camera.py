@@ -72,7 +72,7 @@ def _unit(vector: FloatArray) -> FloatArray:
 
 
 def _roll(view: View, rng: np.random.Generator) -> float:
-    """How the part lies on the picture, degrees: limbs are laid down any way, trunks stand upright."""
+    """How the part lies on the image, degrees: limbs are laid down any way, trunks stand upright."""
     if view.limb in ("trunk", "shoulder"):
         return float(rng.normal(0, 2.5))
     lying = rng.choice([0.0, 90.0, -90.0, 180.0], p=[0.94, 0.02, 0.02, 0.02])
@@ -94,7 +94,7 @@ def _field(view: View, size: float, roll: float, site: Site, rng: np.random.Gene
 
 
 def _border(site: Site, rng: np.random.Generator) -> float:
-    """Size of the picture relative to the exposed field: 1 when it was cropped to it."""
+    """Size of the image relative to the exposed field: 1 when it was cropped to it."""
     return float(rng.uniform(1.03, 1.3)) if rng.random() < site.shutter else 1.0
 
 

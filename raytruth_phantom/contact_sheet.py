@@ -17,9 +17,9 @@ _GREYS = (256, 128, 64, 40, 28, 20, 14, 10)  # fewer shades make a smaller file
 
 
 def contact_sheet(export: Path, out: Path, *, columns: int = 9, cell: int = 104, max_bytes: int = 450_000) -> Path:
-    """Write a PNG of `export`'s in-domain pictures to `out`: one row a region, named at the left, `columns` examples.
+    """Write a PNG of `export`'s in-domain images to `out`: one row a region, named at the left, `columns` examples.
 
-    `cell`: edge of one picture in pixels. The grey scale is coarsened until the file has at most `max_bytes`. Returns
+    `cell`: edge of one image in pixels. The grey scale is coarsened until the file has at most `max_bytes`. Returns
     `out`. Raises ValueError if `export` holds no truth.csv, or if even the coarsest file is too large.
     """
     truth = export / "truth.csv"
@@ -34,10 +34,10 @@ def contact_sheet(export: Path, out: Path, *, columns: int = 9, cell: int = 104,
     for line, region in enumerate(REGIONS):
         draw.text((6, line * cell + cell // 2), region.replace("_", "\n"), fill=255, font=font, anchor="lm")
         for column, row in enumerate(_varied([r for r in rows if r["region"] == region], columns)):
-            picture = Image.fromarray(np.rint(255 * displayed(export / row["file"])).astype(np.uint8))
-            picture.thumbnail((cell - 3, cell - 3), Image.Resampling.LANCZOS)
-            left, top = ((cell - n) // 2 for n in picture.size)
-            sheet.paste(picture, (margin + column * cell + left, line * cell + top))
+            image = Image.fromarray(np.rint(255 * displayed(export / row["file"])).astype(np.uint8))
+            image.thumbnail((cell - 3, cell - 3), Image.Resampling.LANCZOS)
+            left, top = ((cell - n) // 2 for n in image.size)
+            sheet.paste(image, (margin + column * cell + left, line * cell + top))
     for greys in _GREYS:
         encoded = io.BytesIO()
         sheet.quantize(greys).save(encoded, "PNG", optimize=True)
@@ -69,7 +69,7 @@ def _varied(rows: list[dict[str, str]], count: int) -> list[dict[str, str]]:
 
 
 def displayed(path: Path) -> Float32:
-    """A file's picture (rows, columns) as a viewer shows it, 0 (black) to 1, percentiles 0.5 and 99.5 stretched."""
+    """A file's image (rows, columns) as a viewer shows it, 0 (black) to 1, percentiles 0.5 and 99.5 stretched."""
     ds = pydicom.dcmread(path)
     values = ds.pixel_array.astype(np.float32)
     if ds.PhotometricInterpretation == "MONOCHROME1":

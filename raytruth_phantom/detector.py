@@ -101,10 +101,10 @@ def develop(signal: Float32, field: FloatArray, processing: Processing) -> NDArr
     return np.rint(toned * WHITE).astype(np.uint16)
 
 
-def _coarse(picture: Float32, sigma: float) -> Float32:
+def _coarse(image: Float32, sigma: float) -> Float32:
     """A wide Gaussian, computed on a quarter of the rows and columns."""
-    rows, columns = picture.shape
-    small = np.asarray(Image.fromarray(picture).resize((-(-columns // 4), -(-rows // 4)), Image.Resampling.BOX))
+    rows, columns = image.shape
+    small = np.asarray(Image.fromarray(image).resize((-(-columns // 4), -(-rows // 4)), Image.Resampling.BOX))
     smooth = gaussian_filter(small, sigma / 4, truncate=2.5)
     return np.asarray(Image.fromarray(smooth).resize((columns, rows), Image.Resampling.BILINEAR), np.float32)
 

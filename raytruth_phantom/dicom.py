@@ -147,10 +147,10 @@ def add_grey_scale(ds: Dataset, rng: np.random.Generator) -> None:
         ds.WindowCenter, ds.WindowWidth = 2048 * slope + intercept, 4096 * slope * narrow
 
 
-def dataset(shot: Exposure, picture: Radiograph, patient: Patient, site: Site, seed: int) -> Dataset:
+def dataset(shot: Exposure, image: Radiograph, patient: Patient, site: Site, seed: int) -> Dataset:
     """The whole file of one exposure; what is not given is drawn from the exposure's key and variant."""
     # the same exposure stored twice keeps its header as it is
-    variant = "" if shot.variant in ("picture", "same_file") else shot.variant
+    variant = "" if shot.variant in ("image", "same_file") else shot.variant
     rng = np.random.default_rng(int(uid("header", shot.key, variant)[5:]))
     is_dx, inverted = rng.random() < site.dx, rng.random() < 0.33
     ds = empty_file(DX if is_dx else CR, uid("sop", shot.key, variant))
@@ -159,14 +159,14 @@ def dataset(shot: Exposure, picture: Radiograph, patient: Patient, site: Site, s
     ds.Modality, ds.ImageType = ("DX", ["ORIGINAL", "PRIMARY", ""]) if is_dx else ("CR", ["ORIGINAL", "PRIMARY"])
     if position:
         ds.ViewPosition = position
-    ds.KVP, ds.Exposure = picture.kvp, max(1, round(picture.exposure))
-    ds.ExposureInuAs = max(1, round(picture.exposure * 1000))
+    ds.KVP, ds.Exposure = image.kvp, max(1, round(image.exposure))
+    ds.ExposureInuAs = max(1, round(image.exposure * 1000))
     ds.DistanceSourceToDetector, ds.FieldOfViewShape = 1150, "RECTANGLE"
-    ds.ImagerPixelSpacing = [picture.pixel_spacing, picture.pixel_spacing]
+    ds.ImagerPixelSpacing = [image.pixel_spacing, image.pixel_spacing]
     if is_dx:
         ds.ImageLaterality, ds.PresentationIntentType = shot.side or "U", "FOR PRESENTATION"
         ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", 1
-        ds.BurnedInAnnotation, ds.LossyImageCompression = "YES" if picture.burned_in else "NO", "00"
+        ds.BurnedInAnnotation, ds.LossyImageCompression = "YES" if image.burned_in else "NO", "00"
         ds.DetectorType, ds.PositionerType, ds.AcquisitionContextSequence = "SCINTILLATOR", "NONE", Sequence([])
         ds.PatientOrientation = ["L", "F"]
     else:
@@ -174,6 +174,6 @@ def dataset(shot: Exposure, picture: Radiograph, patient: Patient, site: Site, s
             ds.Laterality = shot.side
         ds.PlateType, ds.CassetteSize = "FLAT", "24CMX30CM"
     add_label(ds, shot.label, position, site)
-    add_pixels(ds, picture.pixels, bool(inverted))
+    add_pixels(ds, image.pixels, bool(inverted))
     add_grey_scale(ds, rng)
     return ds

@@ -39,7 +39,7 @@ _REGION_SHAFTS = {
 
 
 def implants(region: str, pose: Pose, patient: Patient, rng: np.random.Generator) -> list[Part]:
-    """Osteosynthesis or a prosthesis as found in pictures of `region`; empty where none is usual."""
+    """Osteosynthesis or a prosthesis as found in images of `region`; empty where none is usual."""
     if region == "thoracolumbar_spine":
         return _spinal_fusion(pose, patient, rng)
     if region in ("hand", "foot"):

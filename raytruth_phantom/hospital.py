@@ -22,7 +22,7 @@ from raytruth_phantom.dicom import dataset, patient_id
 from raytruth_phantom.oddities import write_oddity
 from raytruth_phantom.patients import Patient, draw_patient
 from raytruth_phantom.plan import BROKEN_KINDS, DUPLICATE_KINDS, Exposure, plan_hospital
-from raytruth_phantom.quality_phantom import take_test_picture
+from raytruth_phantom.quality_phantom import take_test_image
 from raytruth_phantom.radiograph import Radiograph, take_radiograph
 from raytruth_phantom.sites import SITES, Site
 from raytruth_phantom.views import REGIONS
@@ -30,7 +30,7 @@ from raytruth_phantom.views import REGIONS
 COLUMNS = (
     "sop_instance_uid",
     "file",
-    "picture",
+    "image",
     "region",
     "second_region",
     "given_region",
@@ -46,10 +46,10 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class HospitalSummary:
-    """What was written. `pictures` counts the usable radiographs; `roles` and `error_kinds` count rows of truth.csv."""
+    """What was written. `images` counts the usable radiographs; `roles` and `error_kinds` count rows of truth.csv."""
 
     files: int
-    pictures: int
+    images: int
     patients: int
     roles: dict[str, int]
     error_kinds: dict[str, int]
@@ -70,7 +70,7 @@ def write_hospital(
     """Write `out`/dicom/<patient>/<study>/IM….dcm and `out`/truth.csv.
 
     `site`: north, or south for a hospital with another mix of regions, other rooms and other processing.
-    `label_noise`, `missing`: shares (0..1) of wrong and of absent labels; `out_of_domain`: share of added pictures of
+    `label_noise`, `missing`: shares (0..1) of wrong and of absent labels; `out_of_domain`: share of added images of
     no skeletal region. `workers`: processes, by default one a core; their number does not change a byte. Raises
     ValueError if an argument is out of range or `out` exists and is not empty.
     """
@@ -95,7 +95,7 @@ def write_hospital(
     roles = Counter(row["role"] for row in rows.values())
     return HospitalSummary(
         files=len(rows),
-        pictures=len(rows) - roles["broken"],
+        images=len(rows) - roles["broken"],
         patients=patients,
         roles=dict(sorted(roles.items())),
         error_kinds=dict(sorted(Counter(row["error_kind"] for row in rows.values()).items())),
@@ -125,14 +125,14 @@ def write_patient(out: Path, site: Site, seed: int, shots: list[tuple[int, Expos
     patient = draw_patient(f"{site.name}-{seed}-{shots[0][1].patient}")
     rows = {}
     for position, shot in shots:
-        picture = _take(shot, patient, site)
-        rows[position] = _write(out, shot, picture, dataset(shot, picture, patient, site, seed), site, seed)
+        image = _take(shot, patient, site)
+        rows[position] = _write(out, shot, image, dataset(shot, image, patient, site, seed), site, seed)
     return rows
 
 
 def _take(shot: Exposure, patient: Patient, site: Site) -> Radiograph:
     if shot.view is None:
-        return take_test_picture(site, shot.key)
+        return take_test_image(site, shot.key)
     return take_radiograph(
         patient,
         shot.view,
@@ -144,7 +144,7 @@ def _take(shot: Exposure, patient: Patient, site: Site) -> Radiograph:
     )
 
 
-def _write(out: Path, shot: Exposure, picture: Radiograph, ds: Dataset, site: Site, seed: int) -> Row:
+def _write(out: Path, shot: Exposure, image: Radiograph, ds: Dataset, site: Site, seed: int) -> Row:
     folder = Path("dicom") / patient_id(site, seed, shot.patient) / ds.StudyInstanceUID[-12:]
     name = f"IM{ds.SOPInstanceUID[-8:]}" + ("COPY" if shot.variant == "same_file" else "")
     path = out / folder / f"{name}.dcm"
@@ -159,8 +159,7 @@ def _write(out: Path, shot: Exposure, picture: Radiograph, ds: Dataset, site: Si
     return {
         "sop_instance_uid": instance,
         "file": path.relative_to(out).as_posix(),
-        "picture": shot.key
-        + (f"~{shot.variant}" if shot.variant in ("reprocessed", "repeated", *BROKEN_KINDS) else ""),
+        "image": shot.key + (f"~{shot.variant}" if shot.variant in ("reprocessed", "repeated", *BROKEN_KINDS) else ""),
         "region": shot.region if known else "",
         "second_region": shot.view.second if known and shot.view else "",
         "given_region": shot.label.given_region if known else "",

@@ -92,7 +92,7 @@ NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "cervical_spine": ("thoracolumbar_spine", "shoulder"),
     "thoracolumbar_spine": ("cervical_spine", "pelvis"),
 }
-# what people take for the region of a picture that shows none
+# what people take for the region of an image that shows none
 _MISTAKEN_FOR = {
     "chest": ("shoulder", "thoracolumbar_spine", "humerus"),
     "skull": ("cervical_spine",),
@@ -124,7 +124,7 @@ def assign_error(
     default_weight: float,
     rng: np.random.Generator,
 ) -> tuple[str, str]:
-    """The region given for a picture of `region` and the kind of its error.
+    """The region given for an image of `region` and the kind of its error.
 
     `previous`: region examined before in the same room. `default_weight`: how much oftener than elsewhere this
     room keeps the previous label; the other kinds keep their rates.
@@ -167,7 +167,7 @@ def write_label(given_region: str, error_kind: str, view: View | None, side: str
 
 
 def _term_for(region: str, view: View | None, rng: np.random.Generator) -> Term:
-    """The term of `region` that fits the projection, or any of them if the label is not the picture's own."""
+    """The term of `region` that fits the projection, or any of them if the label is not the image's own."""
     terms = TERMS[region]
     if view is not None and view.region == region and view.term:
         return next(term for term in terms if term.value == view.term)

@@ -35,9 +35,9 @@ _UNPAIRED = ("pelvis", "cervical_spine", "thoracolumbar_spine", "chest", "skull"
 
 @dataclass(frozen=True)
 class Exposure:
-    """One picture as planned, with its label.
+    """One image as planned, with its label.
 
-    `variant`: picture, or one of the duplicates or broken kinds made from the exposure of the same `key`. `view` is
+    `variant`: image, or one of the duplicates or broken kinds made from the exposure of the same `key`. `view` is
     None for the test object. `side`: R, L or empty.
     """
 
@@ -51,7 +51,7 @@ class Exposure:
     room: Room
     taken: datetime
     label: Label
-    variant: str = "picture"
+    variant: str = "image"
 
 
 def plan_hospital(
@@ -121,7 +121,7 @@ def _visits(site: Site, seed: int, index: int, region: str) -> list[Exposure]:
 
 
 def _with_strangers(shots: list[Exposure], share: float, seed: int, rng: np.random.Generator) -> list[Exposure]:
-    """Add pictures of no skeletal region to studies that are there."""
+    """Add images of no skeletal region to studies that are there."""
     added: list[Exposure] = []
     for _ in range(round(share * len(shots))):
         host = shots[int(rng.integers(len(shots)))]
@@ -167,7 +167,7 @@ def _labelled(shots: list[Exposure], label_noise: float, missing: float, seed: i
 
 
 def _duplicates(shots: list[Exposure], rng: np.random.Generator) -> list[Exposure]:
-    """About one picture in a hundred is there twice, in one way or another, every third time under another label."""
+    """About one image in a hundred is there twice, in one way or another, every third time under another label."""
     own = [s for s in shots if s.region in REGIONS]
     copies = []
     for index, chosen in enumerate(rng.choice(len(own), round(0.012 * len(own)), replace=False) if own else ()):
@@ -186,7 +186,7 @@ def _duplicates(shots: list[Exposure], rng: np.random.Generator) -> list[Exposur
 
 
 def _broken(shots: list[Exposure], patients: int, rng: np.random.Generator) -> list[Exposure]:
-    """About one file in a hundred is no usable picture; from 60 patients on every kind is there."""
+    """About one file in a hundred is no usable image; from 60 patients on every kind is there."""
     own = [s for s in shots if s.region in REGIONS]
     number = max(round(0.012 * len(own)), len(BROKEN_KINDS) if patients >= 60 else 0)
     kinds = [BROKEN_KINDS[i] for i in rng.permutation(len(BROKEN_KINDS))]

@@ -14,7 +14,7 @@ _STEPS = 11
 _LINE_PAIRS = (0.2, 0.3, 0.45, 0.65, 0.9)  # a millimetre
 
 
-def take_test_picture(site: Site, key: str) -> Radiograph:
+def take_test_image(site: Site, key: str) -> Radiograph:
     """Expose the test object; everything is drawn from `key`."""
     rng = generator("test object", key)
     side, pitch = int(rng.integers(320, 520)), 0.5

@@ -27,7 +27,7 @@ _IMPLANT_SHARE, _JEWELLERY_SHARE = 0.09, 0.06
 
 @dataclass(frozen=True)
 class Radiograph:
-    """A finished picture: `pixels` (rows, columns) uint16, 0..4095, dense parts bright, and how it was taken."""
+    """A finished image: `pixels` (rows, columns) uint16, 0..4095, dense parts bright, and how it was taken."""
 
     pixels: NDArray[np.uint16]
     pixel_spacing: float

@@ -26,7 +26,7 @@ class _Points(NamedTuple):
 
 
 class _Linear(NamedTuple):
-    """A quantity linear over the picture, one a triangle: its value at the tile's first pixel and its steps."""
+    """A quantity linear over the image, one a triangle: its value at the tile's first pixel and its steps."""
 
     start: NDArray[Any]
     right: NDArray[Any]
@@ -42,7 +42,7 @@ def signed_depth(corners: Float32, faces: Index, layer: Index, shape: tuple[int,
     """Sum over triangles of orientation times depth at each pixel centre.
 
     `corners` (3, V): column, row and depth in mm of each vertex. `faces` (F, 3), wound outward; `layer` (F,): the
-    picture each face is added to. `shape`: layers, rows, columns. Returns (layers, rows, columns) in mm: for a closed
+    image each face is added to. `shape`: layers, rows, columns. Returns (layers, rows, columns) in mm: for a closed
     surface the depth at which rays leave it minus that at which they enter.
     """
     layers, rows, columns = shape

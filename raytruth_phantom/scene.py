@@ -90,7 +90,7 @@ def _with_limbs(trunk: Pose, patient: Patient, angles: Mapping[str, float]) -> t
     arm = pose_arm(patient, trunk.frames["shoulder"], hanging)
     examined = pose_leg(patient, trunk.frames["hip"], picked("hip_"))
     other = pose_leg(patient, trunk.frames["hip"], {"rotation": 8.0, "abduction": 3.0})
-    # forearms and feet are out of every trunk picture
+    # forearms and feet are out of every trunk image
     upper_arm, right, left = arm.only("humerus"), examined.only(*_UPPER_LEG), other.only(*_UPPER_LEG)
     whole = trunk.joined(upper_arm).joined(upper_arm.mirrored("left_")).joined(left.mirrored("left_")).joined(right)
     arm_skin, leg_skin = soft_tissue.upper_arm_envelope(arm, patient), soft_tissue.upper_leg_envelope(examined, patient)

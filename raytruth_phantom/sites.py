@@ -1,4 +1,4 @@
-"""The two hospitals: what they examine and how their machines make pictures."""
+"""The two hospitals: what they examine and how their machines make images."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def _tile(direction: int) -> Float32:
 def grain(shape: tuple[int, int], pixel: float, angle: float, rng: np.random.Generator) -> Float32:
     """Trabecular noise (rows, columns) of about unit variance.
 
-    `pixel`: size of a pixel in mm at the patient; `angle`: direction of the trabeculae on the picture in degrees.
+    `pixel`: size of a pixel in mm at the patient; `angle`: direction of the trabeculae on the image in degrees.
     """
     tile = _tile(round(angle / 180 * _DIRECTIONS) % _DIRECTIONS)
     tile = np.roll(tile, rng.integers(0, _TILE, 2), axis=(0, 1))

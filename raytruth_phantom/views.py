@@ -45,7 +45,7 @@ class View:
 
     `position`: DICOM ViewPosition. `limb`: arm, leg, shoulder (trunk and arm) or trunk (with all limbs). `frame` and
     `centre`: the segment and the point in it (adult mm) at which the beam aims. `toward`, `up`: the beam's direction
-    and the picture's upward direction in that frame. `size`: width and height in adult mm of a well collimated field.
+    and the image's upward direction in that frame. `size`: width and height in adult mm of a well collimated field.
     `angles`: range in degrees of every joint angle that is not zero. `second`: the other region this projection truly
     shows. `sway`: standard deviation in degrees of how far the patient is turned from the ideal position. `term`: the
     defined term that names it, if not the region's first.

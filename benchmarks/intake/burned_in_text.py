@@ -1,14 +1,14 @@
-"""How much of the text planted in real pictures is painted over, how many clean pictures are touched, and how long it
+"""How much of the text planted in real images is painted over, how many clean images are touched, and how long it
 takes.
 
-    python -m benchmarks.intake.burned_in_text PICTURES [--half second] [--limit 400] [--touched FOLDER]
+    python -m benchmarks.intake.burned_in_text IMAGES [--half second] [--limit 400] [--touched FOLDER]
 
-PICTURES holds manifest.csv and images/. The settings in burned_in_text.py were chosen on the first half of the pictures
-(by a hash of their names); the table is of the second. A picture gets one line of text (planted_text.py), at
+IMAGES holds manifest.csv and images/. The settings in burned_in_text.py were chosen on the first half of the images
+(by a hash of their names); the table is of the second. An image gets one line of text (planted_text.py), at
 its own size and enlarged to 2048 px; a line counts as found if 80 % of its bounding box are covered. Lines whose
-letters would be lower than `--legible` px are left out: nobody can read them. `touched` counts every picture without
+letters would be lower than `--legible` px are left out: nobody can read them. `touched` counts every image without
 planted text in which anything was painted over, text and side markers that were there before included; `--touched`
-writes those pictures, with the boxes drawn, for a person to say which are anatomy.
+writes those images, with the boxes drawn, for a person to say which are anatomy.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from dagster_project.intake.ingestion.cleaning.burned_in_text import Box, text_b
 
 ENLARGED = 2048
 _COVERED = 0.8
-_GRAIN = 2.0  # grey levels of noise added to enlarged pictures, which have none
+_GRAIN = 2.0  # grey levels of noise added to enlarged images, which have none
 
 
 def main() -> None:
     """Print the table and write it."""
     parser = arguments(__doc__)
-    parser.add_argument("pictures", type=Path)
+    parser.add_argument("images", type=Path)
     parser.add_argument("--half", choices=("first", "second"), default="second")
-    parser.add_argument("--limit", type=int, default=400, help="pictures, evenly thinned")
+    parser.add_argument("--limit", type=int, default=400, help="images, evenly thinned")
     parser.add_argument("--legible", type=int, default=6, help="px that a letter must be high")
-    parser.add_argument("--touched", type=Path, help="folder for the clean pictures that were touched")
+    parser.add_argument("--touched", type=Path, help="folder for the clean images that were touched")
     options = parser.parse_args()
-    files = half_of(options.pictures, options.half, options.limit)
-    rows = [row for file in files for row in tried(options.pictures / "images" / file, options)]
+    files = half_of(options.images, options.half, options.limit)
+    rows = [row for file in files for row in tried(options.images / "images" / file, options)]
     found = pd.DataFrame(rows)
     table = pd.concat([summary(group, kind) for kind, group in groups(found)], ignore_index=True)
     table.insert(0, "half", options.half)
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def half_of(folder: Path, half: str, limit: int) -> list[str]:
-    """Files of the pictures in one half, by a hash of the patients' group, so that the halves share no patient."""
+    """Files of the images in one half, by a hash of the patients' group, so that the halves share no patient."""
     with (folder / "manifest.csv").open(newline="") as manifest:
         rows = [r for r in csv.DictReader(manifest) if r["role"] == "in_domain"]
     mine = [r["file"] for r in rows if hashlib.sha256(r["group"].encode()).digest()[0] % 2 == (half == "second")]
@@ -57,17 +57,17 @@ def half_of(folder: Path, half: str, limit: int) -> list[str]:
 
 
 def tried(path: Path, options: object) -> list[dict[str, object]]:
-    """Both sizes of one picture, without text and with a line of it."""
+    """Both sizes of one image, without text and with a line of it."""
     rng = np.random.default_rng(int(hashlib.sha256(path.name.encode()).hexdigest()[:8], 16))
     page = Image.open(path).convert("L")
     rows: list[dict[str, object]] = []
     for size in ("own size", f"{ENLARGED} px"):
-        picture = np.asarray(page, np.float32) if size == "own size" else enlarged(page, rng)
-        boxes, seconds = timed(picture)
+        image = np.asarray(page, np.float32) if size == "own size" else enlarged(page, rng)
+        boxes, seconds = timed(image)
         if boxes and options.touched:  # type: ignore[attr-defined]
-            draw(picture, boxes, options.touched / f"{path.stem}-{size.split()[0]}.png")  # type: ignore[attr-defined]
+            draw(image, boxes, options.touched / f"{path.stem}-{size.split()[0]}.png")  # type: ignore[attr-defined]
         row = {"size": size, "touched": bool(boxes), "seconds": seconds}
-        planted, line = plant(picture, rng)
+        planted, line = plant(image, rng)
         if letter_height(line) >= options.legible:  # type: ignore[attr-defined]
             boxes, _ = timed(planted)
             row |= {"found": covered(line, boxes) >= _COVERED, "font": line.font, "height": line.height}
@@ -77,16 +77,16 @@ def tried(path: Path, options: object) -> list[dict[str, object]]:
 
 
 def enlarged(page: Image.Image, rng: np.random.Generator) -> np.ndarray:
-    """The picture with its longest side at ENLARGED px, and some grain."""
+    """The image with its longest side at ENLARGED px, and some grain."""
     scale = ENLARGED / max(page.size)
     big = np.asarray(page.resize([round(side * scale) for side in page.size], Image.Resampling.BICUBIC), np.float32)
     return np.clip(big + rng.normal(0, _GRAIN, big.shape), 0, 255).astype(np.float32)
 
 
-def timed(picture: np.ndarray) -> tuple[list[Box], float]:
+def timed(image: np.ndarray) -> tuple[list[Box], float]:
     """The boxes, and the processor seconds that they took."""
     started = time.process_time()
-    return text_boxes(picture), time.process_time() - started
+    return text_boxes(image), time.process_time() - started
 
 
 def letter_height(line: Planted) -> int:
@@ -118,7 +118,7 @@ def summary(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     row = {"by": kind, "value": str(rows["value"].iloc[0]), "lines": len(lines), "recall": lines.astype(float).mean()}
     if kind == "all":
         milliseconds = rows["seconds"] * 1000
-        row |= {"pictures": len(rows), "touched": rows["touched"].mean()}
+        row |= {"images": len(rows), "touched": rows["touched"].mean()}
         row |= {
             "ms_mean": milliseconds.mean(),
             "ms_median": milliseconds.median(),
@@ -127,10 +127,10 @@ def summary(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def draw(picture: np.ndarray, boxes: list[Box], path: Path) -> None:
-    """Write the picture with its boxes."""
+def draw(image: np.ndarray, boxes: list[Box], path: Path) -> None:
+    """Write the image with its boxes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    page = Image.fromarray(picture.astype(np.uint8)).convert("RGB")
+    page = Image.fromarray(image.astype(np.uint8)).convert("RGB")
     for top, bottom, left, right in boxes:
         ImageDraw.Draw(page).rectangle((left, top, right, bottom), outline=(255, 0, 0), width=max(2, page.width // 300))
     page.thumbnail((768, 768))

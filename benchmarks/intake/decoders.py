@@ -1,15 +1,15 @@
-"""Processor time of every installed decoder on compressed pictures of 2500 x 2048, and of decoding JPEG 2000 smaller.
+"""Processor time of every installed decoder on compressed images of 2500 x 2048, and of decoding JPEG 2000 smaller.
 
     python -m benchmarks.intake.decoders [--files 6] [--rounds 2]
 
-Pictures are the phantom's at full size, compressed without loss by gdcm. All decoders that pydicom finds are of
+Images are the phantom's at full size, compressed without loss by gdcm. All decoders that pydicom finds are of
 permissive licences here (pylibjpeg-libjpeg, which is not, is not among the dependencies). The first way of each syntax
 is the decoder that the ingestion uses; ratios are its rate over the others'. `whole pass` is the second pass with that
 decoder and `ingestion.clean` off, so what decoding leaves of it.
 
 `reduced` rows decode JPEG 2000 to a half, a fourth, an eighth of its sides (Pillow's `reduce`). The ingestion does not,
-since it needs every pixel: the digest by which the same picture is known again in another encoding, and burned-in text,
-which is read at full size. `grey_levels_off` is how far the picture of 256 px, stretched alike, is then from the one of
+since it needs every pixel: the digest by which the same image is known again in another encoding, and burned-in text,
+which is read at full size. `grey_levels_off` is how far the image of 256 px, stretched alike, is then from the one of
 a full decode, at most and on average, in 0..255.
 """
 
@@ -51,7 +51,7 @@ def decoded(path: Path, plugin: str) -> np.ndarray:
 
 
 def reduced(path: Path, halvings: int) -> np.ndarray:
-    """Stored values of a JPEG 2000 picture of 9 to 16 bits, each side halved `halvings` times; uint16.
+    """Stored values of a JPEG 2000 image of 9 to 16 bits, each side halved `halvings` times; uint16.
 
     Pillow widens them to 16 bits, which is undone here: from the precision that the codestream states (ISO/IEC 15444-1,
     A.5.1), which need not be the header's BitsStored.
@@ -76,7 +76,7 @@ def ways_of(syntax: UID, settings: Ingestion) -> dict[str, Way]:
 
 
 def grey_levels_off(files: Sequence[Path], halvings: int, settings: Ingestion) -> dict[str, float]:
-    """How far pictures differ that were decoded smaller, after all else that the ingestion does with `clean` off."""
+    """How far images differ that were decoded smaller, after all else that the ingestion does with `clean` off."""
 
     def shown(stored: np.ndarray) -> np.ndarray:
         levels = levels_of(stored)
@@ -107,7 +107,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--files", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--shape", type=int, nargs=2, default=(2500, 2048), help="rows and columns of the pictures")
+    parser.add_argument("--shape", type=int, nargs=2, default=(2500, 2048), help="rows and columns of the images")
     options = parser.parse_args()
     table = measure(shipped_params().ingestion, options.files, options.rounds, tuple(options.shape))
     save(table[["syntax", *table.columns.drop("syntax")]], "decoders", options.out)

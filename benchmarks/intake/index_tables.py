@@ -2,8 +2,8 @@
 
     python -m benchmarks.intake.index_tables [--rows 1000000]
 
-Headers are drawn at random with the vocabulary of real ones, four pictures a patient, in one batch. Each stage runs the
-real functions in a process of its own. Pixels are not looked at (near-duplicates by thumbnail compare every picture
+Headers are drawn at random with the vocabulary of real ones, four images a patient, in one batch. Each stage runs the
+real functions in a process of its own. Pixels are not looked at (near-duplicates by thumbnail compare every image
 with every other, which a million do not allow); `split` links patients by headers and the pixels' digest.
 Goal: under 4 GB each.
 """
@@ -39,7 +39,7 @@ from dagster_project.intake.training_set.split import assign_folds, assign_split
 from dagster_project.intake.validation.validate import validate
 
 BATCH, GOAL_MB = "archive", 4096
-_A_PATIENT = 4  # pictures
+_A_PATIENT = 4  # images
 _TEXTS = {
     "batch": [BATCH],
     "modality": ["DX", "CR"],
@@ -63,15 +63,15 @@ _TEXTS = {
 
 
 def write_root(root: Path, rows: int) -> None:
-    """A root with one batch of synthetic headers, identities, and a shard of as many (empty, sparse) pictures."""
+    """A root with one batch of synthetic headers, identities, and a shard of as many (empty, sparse) images."""
     rng, layout = np.random.default_rng(0), Layout(root)
     root.mkdir()
     shutil.copy(ROOT / shipped_params().regions, root / "regions.yaml")
     regions = load_taxonomy(root / "regions.yaml").regions
-    pictures, patients = np.arange(rows), np.arange(rows) // _A_PATIENT
+    images, patients = np.arange(rows), np.arange(rows) // _A_PATIENT
     ids = {
         name: pd.Series([f"{int(number) * 2654435761:032x}" for number in numbers], dtype="string")
-        for name, numbers in {"image_id": pictures, "patient": patients, "study": patients, "series": pictures}.items()
+        for name, numbers in {"image_id": images, "patient": patients, "study": patients, "series": images}.items()
     }
     chosen = {name: rng.choice(words, rows) for name, words in _TEXTS.items()}
     table = pd.DataFrame({**ids, **chosen, "pixel_digest": ids["image_id"]})

@@ -1,12 +1,12 @@
-"""Processor time of reading headers and of whole raw pictures, 2500 x 2048 in 16 bits, against what users would write.
+"""Processor time of reading headers and of whole raw images, 2500 x 2048 in 16 bits, against what users would write.
 
     python -m benchmarks.intake.ingestion [--files 30] [--rounds 3]
 
 Files are the phantom's at full size (full_size.py). `headers`: the first pass over a file with its verdict,
 against pydicom's `stop_before_pixels` alone, of a file as most are and of one whose header is not plain, which pydicom
-reads for us. `pictures`: both passes over a file, with `ingestion.clean` on, as it is shipped, and off, against MONAI's
+reads for us. `images`: both passes over a file, with `ingestion.clean` on, as it is shipped, and off, against MONAI's
 LoadImage and Resize, dcmtk's dcmj2pnm (left out where it is not installed), and pydicom's `pixel_array` alone: for raw
-pixels little more than a copy, without a digest, a window or a smaller picture. Everything runs in one thread, one
+pixels little more than a copy, without a digest, a window or a smaller image. Everything runs in one thread, one
 after the other (benchmarks/paired.py), and what counts is processor time: on two idle cores two workers do twice the
 rate, ours and the others' alike. `batch` is `ingest` itself with two workers: their start, staging and tables included,
 from nothing each time.
@@ -62,7 +62,7 @@ def not_plain(path: Path, out: Path) -> None:
     ds.save_as(out / path.name)
 
 
-def picture_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
+def image_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
     """Both passes over a file, and the peers."""
     import torch  # here, since worker processes import this module again
     from monai.transforms import Compose, LoadImage, Resize
@@ -93,7 +93,7 @@ def listed(path: Path) -> SourceFile:
 
 
 def whole_batches(params: Params, source: Path, root: Path, count: int, rounds: int) -> pd.DataFrame:
-    """`ingest` by two workers from nothing, with `clean` on and off: wall and processor time a picture."""
+    """`ingest` by two workers from nothing, with `clean` on and off: wall and processor time an image."""
     rows = []
     for turn in range(rounds):
         for clean in (True, False):
@@ -122,7 +122,7 @@ def measure(params: Params, count: int, rounds: int, shape: tuple[int, int]) -> 
             not_plain(path, root)
         parts = {
             "headers": compare(header_ways(params.ingestion, root), files, 10 * rounds),
-            "pictures": compare(picture_ways(params.ingestion, root), files, rounds),
+            "images": compare(image_ways(params.ingestion, root), files, rounds),
             "batch": whole_batches(params, root / "source", root, count, rounds),
         }
     return pd.concat([table.assign(what=what) for what, table in parts.items()], ignore_index=True)
@@ -133,7 +133,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--files", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--shape", type=int, nargs=2, default=(2500, 2048), help="rows and columns of the pictures")
+    parser.add_argument("--shape", type=int, nargs=2, default=(2500, 2048), help="rows and columns of the images")
     options = parser.parse_args()
     table = measure(shipped_params(), options.files, options.rounds, tuple(options.shape))
     save(table[["what", *table.columns.drop("what")]], "ingestion", options.out)

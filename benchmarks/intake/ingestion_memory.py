@@ -2,7 +2,7 @@
 
     python -m benchmarks.intake.ingestion_memory [--files 1000 10000]
 
-Each batch is ingested in a process of its own by two workers, `ingestion.clean` off. The files are one picture of the
+Each batch is ingested in a process of its own by two workers, `ingestion.clean` off. The files are one image of the
 phantom with other numbers in its UIDs and its patient's ID. The parent keeps what was found on disk and should hold
 little more than the list of files; a worker holds a chunk of files.
 """
@@ -58,7 +58,7 @@ def one_batch(count: int) -> dict[str, float]:
         shutil.copy(ROOT / shipped_params().regions, layout.root / "regions.yaml")
         with watched() as peaks:
             summary = ingest(Root(layout, params), Path(folder) / "source", "small")
-    return {"files": count, "pictures": summary.pictures, "parent_mb": peaks.own, "worker_mb": peaks.child}
+    return {"files": count, "images": summary.images, "parent_mb": peaks.own, "worker_mb": peaks.child}
 
 
 def measure(counts: list[int]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Text as consoles burn it into pictures: names, dates, numbers; several fonts, sizes, polarities, places."""
+"""Text as consoles burn it into images: names, dates, numbers; several fonts, sizes, polarities, places."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif", "STIXGeneral", "cmss10", "bitmap")
-HEIGHTS = (0.012, 0.016, 0.024, 0.032, 0.048)  # of a letter's line, as a share of the picture's longest side
+HEIGHTS = (0.012, 0.016, 0.024, 0.032, 0.048)  # of a letter's line, as a share of the image's longest side
 INKS = ("white", "black", "grey", "white on black", "black on white")
 PLACES = ("corner", "edge", "anywhere", "upright")  # upright: turned by 90 degrees, along a side
 _SURNAMES = ("MUELLER", "Schmidt", "GARCIA", "O'Brien", "Kowalski", "NGUYEN", "Lindqvist", "DUPONT", "Yilmaz", "Li")
@@ -50,27 +50,27 @@ def wording(rng: np.random.Generator) -> str:
     return str(rng.choice(kinds))
 
 
-def plant(picture: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Planted]:
-    """A float32 picture (rows, columns) in 0..255 with one line of text drawn into it."""
+def plant(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Planted]:
+    """A float32 image (rows, columns) in 0..255 with one line of text drawn into it."""
     font, height = str(rng.choice(FONTS)), float(rng.choice(HEIGHTS))
     kind, place = str(rng.choice(INKS)), str(rng.choice(PLACES))
-    letters = _letters(wording(rng), font, round(height * max(picture.shape)))
+    letters = _letters(wording(rng), font, round(height * max(image.shape)))
     if place == "upright":
         letters = np.rot90(letters)
-    rows, columns = picture.shape
+    rows, columns = image.shape
     letters = letters[: rows - 2, : columns - 2]
     level = {"white": 255.0, "black": 0.0, "grey": 190.0, "white on black": 255.0, "black on white": 0.0}[kind]
     for _ in range(_TRIES):
-        top, left = _position(place, letters.shape, picture.shape, rng)
+        top, left = _position(place, letters.shape, image.shape, rng)
         inside = slice(top, top + letters.shape[0]), slice(left, left + letters.shape[1])
-        ground = np.full(letters.shape, 255 - level, np.float32) if " on " in kind else picture[inside]
+        ground = np.full(letters.shape, 255 - level, np.float32) if " on " in kind else image[inside]
         if (np.abs(ground - level) >= _CONTRAST).mean() >= _LEGIBLE:
             break
     else:  # nowhere legible in this ink, black on a dark ground say: nobody could read it there
-        return plant(picture, rng)
-    drawn = picture.copy()
+        return plant(image, rng)
+    drawn = image.copy()
     drawn[inside] = ground * (1 - letters) + level * letters
-    ink = np.zeros(picture.shape, bool)
+    ink = np.zeros(image.shape, bool)
     ink[inside] = letters > 0.5
     return drawn, Planted(font, height, kind, place, ink)
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.label_quality.label_ranking SITE NOISE_5/truth.csv NOISE_1/truth.csv ...
 
-SITE is a finished root of the first export. The others are exports of the same pictures by `to_dicom.py`, with the same
+SITE is a finished root of the first export. The others are exports of the same images by `to_dicom.py`, with the same
 seed and another `--label-noise`; SITE's training set is given their labels, in a copy beside it (`SITE-ranking-<n>`),
 since pixels, split and the encoders that see no label stay what they were. What sees labels learns them anew: encoders
 of the folds, the probes, and the network. Peers: cleanlab's self-confidence of a cross-fitted probe on SimCLR;
@@ -30,7 +30,7 @@ from dagster_project.core.atomic_io import write_table
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import load_params
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import class_numbers, gather_pictures, load_training_set
+from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
 from dagster_project.intake.training_set.split import assign_folds, stratum_of
 from dagster_project.label_quality.label_errors.find import find_label_errors, load_label_errors
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
@@ -41,7 +41,7 @@ from dagster_project.learning.pretraining.pretrain import pretrain
 from dagster_project.learning.pretraining.train import SOURCE_MARGIN
 
 FOLDS = 4
-EPOCHS = 40  # of the network taught by labels; it sees a picture once an epoch, the folds' encoders twice in each of 30
+EPOCHS = 40  # of the network taught by labels; it sees an image once an epoch, the folds' encoders twice in each of 30
 PARTS = ("params.yaml", "regions.yaml", "data", "models")
 
 
@@ -72,8 +72,8 @@ def by_supervised(root: Root, table: pd.DataFrame, labels: np.ndarray) -> np.nda
         return np.load(kept)
     fold = table["group"].map(assign_folds(stratum_of(table["group"], table["region"]), FOLDS)).to_numpy(int)
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
-    seen = gather_pictures(root.layout, table, round(root.params.learning.px * SOURCE_MARGIN))
-    asked = gather_pictures(root.layout, table, root.params.learning.px)
+    seen = gather_images(root.layout, table, round(root.params.learning.px * SOURCE_MARGIN))
+    asked = gather_images(root.layout, table, root.params.learning.px)
     found = np.zeros((len(table), labels.max() + 1))
     schooling = root.params.learning.supcon.model_copy(update={"epochs": EPOCHS})
     profile = root.params.learning.model_copy(update={"supcon": schooling})

@@ -1,4 +1,4 @@
-"""How long a reviewer waits for the next picture, in a real browser.
+"""How long a reviewer waits for the next image, in a real browser.
 
     python -m benchmarks.label_quality.review_page ROOT
 
@@ -23,7 +23,7 @@ from benchmarks.results import arguments, save
 
 _LINKED = ("params.yaml", "data/headers", "data/reports", "data/label_errors.parquet", "data/causes.parquet")
 _VERDICTS = 100
-# ms from each key: to the frame with the next picture, ready to be answered; and to the word that it is recorded
+# ms from each key: to the frame with the next image, ready to be answered; and to the word that it is recorded
 _CLOCK = """() => {
   window.next = []; window.recorded = [];
   let pressed = 0;
@@ -72,8 +72,8 @@ def _measured(root: Path, originals: bool, pause: int) -> dict[str, object]:
         "originals": originals,
         "pause_ms": pause,
         "verdicts": len(recorded),
-        "next_picture_ms": float(np.median(waits)),
-        "next_picture_p95_ms": float(np.quantile(waits, 0.95)),
+        "next_image_ms": float(np.median(waits)),
+        "next_image_p95_ms": float(np.quantile(waits, 0.95)),
         "recorded_ms": float(np.median(recorded)),
         "recorded_over_next": float(np.median(recorded) / np.median(waits)),
     }

@@ -22,7 +22,7 @@ from benchmarks.results import arguments, save
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import Params, Profile, load_params
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import gather_pictures
+from dagster_project.intake.training_set.build import gather_images
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
@@ -53,13 +53,13 @@ def measure(root: Root, method: str, changes: list[str], seed: int) -> dict[str,
     profile, data = changed(root.params.learning, changes), load_labelled_set(root)
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
     labels = data.labels[rows.index] if method == "supcon" else np.full(len(rows), -1)
-    pictures = gather_pictures(root.layout, rows, round(profile.px * SOURCE_MARGIN))
+    images = gather_images(root.layout, rows, round(profile.px * SOURCE_MARGIN))
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(method, method, getattr(profile, method).epochs, seed, pictures, labels)
+        run = Run(method, method, getattr(profile, method).epochs, seed, images, labels)
         backbone, curve = train_encoder(run, profile, Path(folder))
     seconds = time.perf_counter() - started
-    embeddings = embed(backbone, gather_pictures(root.layout, data.table, viewed_px(profile)), profile)
+    embeddings = embed(backbone, gather_images(root.layout, data.table, viewed_px(profile)), profile)
     row: dict[str, object] = {"method": method, "change": " ".join(changes) or "none", "seed": seed}
     row |= {"seconds": round(seconds), "loss": curve[-1]}
     for fraction in (0.1, 1.0):

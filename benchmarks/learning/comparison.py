@@ -4,11 +4,11 @@
 
 SITE is a root on which `raytruth ensemble` has run. Other ways: HOG with logistic regression, the same network taught
 from scratch by the labels, and SimCLR with MONAI's transforms and contrastive loss (`peers.py`). All learn from the
-labels as given, wrong ones included; the truth file (see `real_export.py`) only scores, on the in-domain test pictures,
-where either of two regions that a picture truly shows is right.
+labels as given, wrong ones included; the truth file (see `real_export.py`) only scores, on the in-domain test images,
+where either of two regions that an image truly shows is right.
 
 Accuracy at less than all labels is the mean over the first `--draws` draws. Intervals (95 %) resample patients.
-McNemar's exact test (1947; two-sided binomial on the pictures that just one of two models gets right) uses the first
+McNemar's exact test (1947; two-sided binomial on the images that just one of two models gets right) uses the first
 draw. The best single encoder is the one with the highest accuracy on validation. With few labels only models whose
 encoder saw none compete: `encoder_saw` tells the others, which are shown but stand outside that comparison.
 """
@@ -39,7 +39,7 @@ SAW_NONE = (*MODELS.values(), *SELF_SUPERVISED, "mean_of_self_supervised", "join
 
 
 def predictions(root: Root, peers: list[str], draws: int) -> pd.DataFrame:
-    """What every model says of each test picture: the pipeline's own, as written, and the peers', learned here."""
+    """What every model says of each test image: the pipeline's own, as written, and the peers', learned here."""
     few = root.params.model_copy(update={"evaluation": root.params.evaluation.model_copy(update={"repeats": draws})})
     own = [pd.read_parquet(root.layout.test_predictions(stage)) for stage in ("linear_evaluation", "ensemble")]
     data = load_labelled_set(root)
@@ -52,7 +52,7 @@ def predictions(root: Root, peers: list[str], draws: int) -> pd.DataFrame:
 
 
 def scored(predicted: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """The predictions of in-domain pictures with `right` and the patients' `group`."""
+    """The predictions of in-domain images with `right` and the patients' `group`."""
     true = truth.loc[truth["role"] != "out_of_domain", ["image_id", "group", "region", "second_region"]]
     merged = predicted.merge(true, on="image_id", suffixes=("_predicted", ""))
     right = (merged["region_predicted"] == merged["region"]) | (merged["region_predicted"] == merged["second_region"])
@@ -62,7 +62,7 @@ def scored(predicted: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
 def compare(scores: pd.DataFrame, best_first: list[str], resamples: int, seed: int) -> pd.DataFrame:
     """One row a share of labels and model, best first; `best_first` are the encoders by accuracy on validation.
 
-    `only_ensemble` and `only_it` count pictures that just one of the two gets right, `p_ensemble` is McNemar's; the
+    `only_ensemble` and `only_it` count images that just one of the two gets right, `p_ensemble` is McNemar's; the
     same against the best single encoder.
     """
     rows = []
@@ -82,7 +82,7 @@ def compare(scores: pd.DataFrame, best_first: list[str], resamples: int, seed: i
                 "labels": f"{fraction:.0%}",
                 "model": model,
                 "encoder_saw": "no further labels" if model in compete else "all labels",
-                "pictures": len(mean),
+                "images": len(mean),
                 "accuracy": interval.value,
                 "low": interval.low,
                 "high": interval.high,
@@ -100,7 +100,7 @@ def compare(scores: pd.DataFrame, best_first: list[str], resamples: int, seed: i
 
 
 def mcnemar_counts(one: pd.Series, other: pd.Series) -> tuple[int, int]:
-    """Pictures that only `one`, and that only `other`, gets right."""
+    """Images that only `one`, and that only `other`, gets right."""
     return int((one & ~other).sum()), int((other & ~one).sum())
 
 

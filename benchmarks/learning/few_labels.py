@@ -1,4 +1,4 @@
-"""Self-training: what is reached when only a share of the training pictures has a label.
+"""Self-training: what is reached when only a share of the training images has a label.
 
     python -m benchmarks.learning.few_labels SITE [--share 0.1] [--draws 2] [--truth EXPORT/truth.csv]
 
@@ -58,7 +58,7 @@ def with_few_labels(site: Layout, folder: Path, share: float, seed: int) -> Layo
 
 
 def predictions(root: Root, draw: int) -> pd.DataFrame:
-    """Train and probe; one row a test picture and model."""
+    """Train and probe; one row a test image and model."""
     pretrain(root, "simclr", "supcon")
     data = load_labelled_set(root)
     embeddings = {name: embed_training_set(root, name) for name in ("encoder_simclr", "encoder_supcon")}
@@ -95,7 +95,7 @@ def main() -> None:
                 write_table(copy.test_predictions("few_labels"), found.drop(columns="given"))
                 true = accuracies(copy, joined(copy, args.truth)).set_index("model")
                 for row in rows[-len(MODELS) :]:
-                    row |= true.loc[str(row["model"]), ["pictures", "accuracy", "low", "high"]].to_dict()
+                    row |= true.loc[str(row["model"]), ["images", "accuracy", "low", "high"]].to_dict()
     save(pd.DataFrame(rows), "few_labels", args.out)
 
 

@@ -1,6 +1,6 @@
 """Time of the linear evaluation: probes at every share of the labels and nearest neighbours, for one encoder.
 
-    python -m benchmarks.learning.linear_evaluation [--pictures 48434] [--size 512]
+    python -m benchmarks.learning.linear_evaluation [--images 48434] [--size 512]
 
 The embeddings are drawn: 14 classes of unequal size, each of several clusters, in few directions, non-negative as after
 a ReLU, with 4 % of wrong labels. The probes are the pipeline's own (draws, strengths and neighbours of params.yaml).
@@ -32,27 +32,27 @@ CLASSES, WRONG = 14, 0.04
 GOAL = 60.0
 
 
-def drawn(pictures: int, size: int, seed: int, params: Params) -> tuple[np.ndarray, LabelledSet]:
-    """Embeddings float32 (pictures, size) and a labelled set with a split of the configured shares."""
+def drawn(images: int, size: int, seed: int, params: Params) -> tuple[np.ndarray, LabelledSet]:
+    """Embeddings float32 (images, size) and a labelled set with a split of the configured shares."""
     rng = np.random.default_rng(seed)
     share = np.geomspace(1, 6, CLASSES)
-    truth = rng.choice(CLASSES, pictures, p=share / share.sum())
-    cluster = truth * 5 + rng.integers(0, 5, pictures)  # poses and projections within a region
+    truth = rng.choice(CLASSES, images, p=share / share.sum())
+    cluster = truth * 5 + rng.integers(0, 5, images)  # poses and projections within a region
     latent = 64
     region, pose = rng.normal(0, 0.55, (CLASSES, latent)), rng.normal(0, 0.45, (CLASSES * 5, latent))
-    within = rng.normal(0, 1, (pictures, latent)) * np.linspace(1.2, 0.3, latent)
+    within = rng.normal(0, 1, (images, latent)) * np.linspace(1.2, 0.3, latent)
     mixed = (region[truth] + pose[cluster] + within) @ rng.normal(0, 1, (latent, size)) / 8
     embeddings = np.maximum(mixed + rng.normal(0, 0.1, mixed.shape) + 0.4, 0) * np.geomspace(0.05, 2, size)
-    labels = np.where(rng.random(pictures) < WRONG, rng.integers(0, CLASSES, pictures), truth)
-    kind = rng.choice(3, pictures, p=_shares(params))
+    labels = np.where(rng.random(images) < WRONG, rng.integers(0, CLASSES, images), truth)
+    kind = rng.choice(3, images, p=_shares(params))
     rows = [np.flatnonzero(kind == k) for k in range(3)]
     names = tuple(f"region {k}" for k in range(CLASSES))
-    return embeddings.astype(np.float32), LabelledSet(pd.DataFrame(index=range(pictures)), labels, names, *rows)
+    return embeddings.astype(np.float32), LabelledSet(pd.DataFrame(index=range(images)), labels, names, *rows)
 
 
-def measure(params: Params, pictures: int, size: int) -> pd.DataFrame:
+def measure(params: Params, images: int, size: int) -> pd.DataFrame:
     """One row a part of the work, in seconds, ours and scikit-learn's where both were run; the last row is the sum."""
-    embeddings, data = drawn(pictures, size, params.seed, params)
+    embeddings, data = drawn(images, size, params.seed, params)
     settings, rows = params.evaluation, []
     for fraction in settings.fractions:
         with timed(rows, f"probes at {fraction:.0%} of the labels"):
@@ -115,10 +115,10 @@ def _shares(params: Params) -> list[float]:
 def main() -> None:
     """Measure, print, write the CSV."""
     parser = arguments(__doc__)
-    parser.add_argument("--pictures", type=int, default=48_434)
+    parser.add_argument("--images", type=int, default=48_434)
     parser.add_argument("--size", type=int, default=512)
     args = parser.parse_args()
-    table = measure(shipped_params(), args.pictures, args.size)
+    table = measure(shipped_params(), args.images, args.size)
     save(table, "linear_evaluation", args.out)
     seconds = table.set_index("part").loc["all", "seconds"]
     print(f"all: {seconds:.1f} s; goal: under {GOAL:.0f} s: {'met' if seconds < GOAL else 'missed'}")

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from benchmarks.learning.plain_pipeline import pretrain_plainly
 from dagster_project.core.settings.settings import Params
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import gather_pictures
+from dagster_project.intake.training_set.build import gather_images
 from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
 from dagster_project.learning.encoders.device import bf16_pays, device_of
 from dagster_project.learning.encoders.embed import embed
@@ -32,9 +32,9 @@ LEAST_STEPS = 150  # a handful of labels makes epochs of one step, which teach n
 
 def of_hog(root: Root, data: LabelledSet) -> pd.DataFrame:
     """Logistic regression on histograms of oriented gradients. Dalal & Triggs 2005, doi 10.1109/CVPR.2005.177."""
-    pictures = gather_pictures(root.layout, data.table, root.params.learning.px)
+    images = gather_images(root.layout, data.table, root.params.learning.px)
     cell = (root.params.learning.px // 8,) * 2
-    features = [hog(p, orientations=9, pixels_per_cell=cell, cells_per_block=(2, 2)) for p in pictures]
+    features = [hog(p, orientations=9, pixels_per_cell=cell, cells_per_block=(2, 2)) for p in images]
     return _probed("hog", np.array(features, dtype=np.float32), data, root.params)
 
 
@@ -42,23 +42,23 @@ def of_monai(root: Root, data: LabelledSet) -> pd.DataFrame:
     """Linear probe of the profile's network after SimCLR with MONAI's transforms and loss, for SimCLR's epochs."""
     profile = root.params.learning
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
-    seen = gather_pictures(root.layout, rows, round(profile.px * SOURCE_MARGIN))
+    seen = gather_images(root.layout, rows, round(profile.px * SOURCE_MARGIN))
     backbone = pretrain_plainly(
         seen, profile, profile.simclr.epochs, root.params.seed, "monai", tuned=_bf16(root.params)
     )
-    embeddings = embed(backbone, gather_pictures(root.layout, data.table, viewed_px(profile)), profile)
+    embeddings = embed(backbone, gather_images(root.layout, data.table, viewed_px(profile)), profile)
     return _probed("monai_simclr", embeddings, data, root.params)
 
 
 def of_supervised(root: Root, data: LabelledSet) -> pd.DataFrame:
     """The profile's network taught from scratch by the labels that the probes get, for SupCon's epochs."""
-    pictures = gather_pictures(root.layout, data.table, round(root.params.learning.px * SOURCE_MARGIN))
-    test = gather_pictures(root.layout, data.table.iloc[data.test], root.params.learning.px)
+    images = gather_images(root.layout, data.table, round(root.params.learning.px * SOURCE_MARGIN))
+    test = gather_images(root.layout, data.table.iloc[data.test], root.params.learning.px)
     tables = []
     for fraction in root.params.evaluation.fractions:
         for repeat in range(root.params.evaluation.repeats if fraction < 1 else 1):
             rows = data.train[draw_fraction(data.labels[data.train], fraction, root.params.seed + repeat)]
-            backbone, head = taught(pictures[rows], data.labels[rows], len(data.regions), root.params)
+            backbone, head = taught(images[rows], data.labels[rows], len(data.regions), root.params)
             with torch.inference_mode():
                 logits = head(torch.from_numpy(embed(backbone, test, root.params.learning)))
             tables.append(prediction_table("supervised", data, fraction, repeat, softmax(logits.numpy(), axis=1)))
@@ -72,13 +72,13 @@ def _probed(model: str, embeddings: np.ndarray, data: LabelledSet, params: Param
     )
 
 
-def taught(pictures: np.ndarray, labels: np.ndarray, classes: int, params: Params) -> tuple[nn.Module, nn.Linear]:
+def taught(images: np.ndarray, labels: np.ndarray, classes: int, params: Params) -> tuple[nn.Module, nn.Linear]:
     """Backbone and head, on the CPU, trained by cross entropy on random views, AdamW and cosine decay as SimCLR is."""
     profile, device = params.learning, device_of(params.learning)
     torch.manual_seed(params.seed)
     backbone, head = make_backbone(profile), nn.Linear(embedding_size(profile), classes)
     network = nn.Sequential(backbone, head).to(device, memory_format=torch.channels_last)
-    held, wanted = torch.from_numpy(pictures).to(device), torch.from_numpy(labels).to(device)
+    held, wanted = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
     size = min(profile.batch, len(held))
     steps = max(profile.supcon.epochs * (len(held) // size), LEAST_STEPS)
     generator = torch.Generator(device).manual_seed(params.seed)

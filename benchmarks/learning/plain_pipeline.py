@@ -1,4 +1,4 @@
-"""SimCLR as users write it: a DataLoader with two workers and per-picture transforms, from MONAI or from Pillow.
+"""SimCLR as users write it: a DataLoader with two workers and per-image transforms, from MONAI or from Pillow.
 
 The views differ in what `pretraining/augmentation.py`'s do: place, size, turn, side, exposure, inversion, blur, noise,
 a filled rectangle. The peer of `simclr_cpu`, and one line of `comparison`.
@@ -43,7 +43,7 @@ def monai_view(px: int) -> Callable[[np.ndarray], torch.Tensor]:
     turn = math.radians(25)
     view = Compose(
         [
-            # one resampling: a window of 0.7 to 1.3 times px of a picture that is held at 1.25 times px
+            # one resampling: a window of 0.7 to 1.3 times px of an image that is held at 1.25 times px
             RandAffine(1.0, turn, None, (px // 5,) * 2, ((-0.3, 0.3),) * 2, (px, px), padding_mode="zeros"),
             RandFlip(0.5, spatial_axis=1),
             RandAdjustContrast(1.0, gamma=(0.67, 1.5)),
@@ -56,8 +56,8 @@ def monai_view(px: int) -> Callable[[np.ndarray], torch.Tensor]:
         ]
     )
 
-    def transform(picture: np.ndarray) -> torch.Tensor:
-        x = view(torch.from_numpy(picture)[None].float() / 255)
+    def transform(image: np.ndarray) -> torch.Tensor:
+        x = view(torch.from_numpy(image)[None].float() / 255)
         return convert_to_tensor(x, track_meta=False).clamp(0, 1) * 2 - 1
 
     return transform
@@ -65,11 +65,11 @@ def monai_view(px: int) -> Callable[[np.ndarray], torch.Tensor]:
 
 def pillow_view(px: int) -> Callable[[np.ndarray], torch.Tensor]:
     """Pillow operations: uint8 (s, s) to float32 (1, px, px) in -1..1."""
-    draw = np.random.default_rng  # seeded a picture from torch's generator, which the DataLoader seeds a worker
+    draw = np.random.default_rng  # seeded an image from torch's generator, which the DataLoader seeds a worker
 
-    def transform(picture: np.ndarray) -> torch.Tensor:
+    def transform(image: np.ndarray) -> torch.Tensor:
         rng = draw(int(torch.randint(2**31, ())))
-        x, side = Image.fromarray(picture), len(picture)
+        x, side = Image.fromarray(image), len(image)
         wide, high = (side * math.sqrt(rng.uniform(0.3, 1)) * f for f in rng.uniform(0.9, 1.1, 2))
         left, top = rng.uniform(0, max(side - wide, 0)), rng.uniform(0, max(side - high, 0))
         x = x.rotate(rng.uniform(-25, 25), Image.Resampling.BILINEAR)
@@ -91,20 +91,20 @@ def pillow_view(px: int) -> Callable[[np.ndarray], torch.Tensor]:
 
 
 class TwoViews(Dataset):
-    """Two random views of a picture, each float32 (1, px, px)."""
+    """Two random views of an image, each float32 (1, px, px)."""
 
-    def __init__(self, pictures: np.ndarray, transform: Callable[[np.ndarray], torch.Tensor]) -> None:
-        self.pictures, self.transform = pictures, transform
+    def __init__(self, images: np.ndarray, transform: Callable[[np.ndarray], torch.Tensor]) -> None:
+        self.images, self.transform = images, transform
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def __getitem__(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.transform(self.pictures[row]), self.transform(self.pictures[row])
+        return self.transform(self.images[row]), self.transform(self.images[row])
 
 
 def pretrain_plainly(
-    pictures: np.ndarray, profile: Profile, epochs: int, seed: int, kind: Kind, *, tuned: bool = False
+    images: np.ndarray, profile: Profile, epochs: int, seed: int, kind: Kind, *, tuned: bool = False
 ) -> nn.Module:
     """Train the profile's network by SimCLR on uint8 (N, s, s) in a plain loop; returns the backbone.
 
@@ -115,8 +115,8 @@ def pretrain_plainly(
     network = nn.Sequential(backbone, mlp(embedding_size(profile), embedding_size(profile), profile.simclr.projection))
     network = network.to(memory_format=torch.channels_last if tuned else torch.contiguous_format)
     contrast = ContrastiveLoss(profile.simclr.temperature) if kind == "monai" else _own_loss(profile)
-    data = TwoViews(pictures, (monai_view if kind == "monai" else pillow_view)(profile.px))
-    size = min(profile.batch, len(pictures))
+    data = TwoViews(images, (monai_view if kind == "monai" else pillow_view)(profile.px))
+    size = min(profile.batch, len(images))
     batches = DataLoader(data, size, shuffle=True, num_workers=WORKERS, drop_last=True, persistent_workers=True)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=profile.simclr.learning_rate, weight_decay=profile.weight_decay

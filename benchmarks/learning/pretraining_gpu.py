@@ -1,13 +1,13 @@
-"""Pictures a second of pretraining on a GPU, against the same loop without augmentation and data, and against lightly.
+"""Images a second of pretraining on a GPU, against the same loop without augmentation and data, and against lightly.
 
     python -m benchmarks.learning.pretraining_gpu [--compile] [--px 224] [--batch 512]
 
-ResNet-18 and ResNet-50, SimCLR and BYOL, through the pipeline's own Lightning module and trainer: pictures lie on the
+ResNet-18 and ResNet-50, SimCLR and BYOL, through the pipeline's own Lightning module and trainer: images lie on the
 device as uint8, bfloat16, channels_last. The ceiling trains on two views made once, in a bare loop, so that
 augmentation, data and Lightning all count against us. After a warm-up each loop runs `--steps` steps and synchronises
 only at their end; rounds alternate. `syncs_a_step` counts what torch reports as synchronising within the steps.
-Pictures are counted once, though each is seen in two views. Goals: 85 % of the ceiling; ResNet-50 SimCLR at least 2,000
-pictures/s on an H200.
+Images are counted once, though each is seen in two views. Goals: 85 % of the ceiling; ResNet-50 SimCLR at least 2,000
+images/s on an H200.
 
 lightly's loop (its SimCLR transform, head and loss; DataLoader; bfloat16, channels_last) is measured in the same run if
 lightly and torchvision can be imported, else it is left out and the output says so.
@@ -50,7 +50,7 @@ GOAL = 0.85
 class Plan:
     """How long each measurement runs. `steps` are timed, after `warmup` steps that are not."""
 
-    pictures: int
+    images: int
     warmup: int
     steps: int
     rounds: int
@@ -89,16 +89,16 @@ class Clock(pl.Callback):
 
 
 def measure(profile: Profile, plan: Plan, networks: dict[str, dict[str, object]] = NETWORKS) -> pd.DataFrame:
-    """One row a network and method: pictures a second of our loop and the ceiling's, their ratio, memory in GiB."""
+    """One row a network and method: images a second of our loop and the ceiling's, their ratio, memory in GiB."""
     device = torch.device(profile.device)
     side = round(profile.px * SOURCE_MARGIN)
-    pictures = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (plan.pictures, side, side), np.uint8))
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (plan.images, side, side), np.uint8))
     rows = []
     for (network, shape), method in product(networks.items(), METHODS):
         own = profile.model_copy(update=shape)
         loops: dict[str, Callable[[], Clock]] = {
-            "ours": lambda own=own, method=method: _ours(own, method, pictures, plan),
-            "ceiling": lambda own=own, method=method: _ceiling(own, method, pictures, plan),
+            "ours": lambda own=own, method=method: _ours(own, method, images, plan),
+            "ceiling": lambda own=own, method=method: _ceiling(own, method, images, plan),
         }
         found: dict[str, list[float]] = {name: [] for name in loops}
         memory, syncs = {}, 0
@@ -112,17 +112,17 @@ def measure(profile: Profile, plan: Plan, networks: dict[str, dict[str, object]]
         ratios = [a / b for a, b in zip(found["ours"], found["ceiling"], strict=True)]
         row = {"network": network, "method": method, "px": profile.px, "batch": profile.batch}
         row |= {"compiled": plan.compiled, "precision": precision_of(device), "rounds": plan.rounds}
-        row |= {f"pictures_per_second_{k}": v for k, v in spread(found["ours"]).items()}
+        row |= {f"images_per_second_{k}": v for k, v in spread(found["ours"]).items()}
         row |= {"ceiling_median": float(np.median(found["ceiling"]))}
         row |= {f"of_ceiling_{k}": v for k, v in spread(ratios).items()}
         row |= {"syncs_a_step": syncs / plan.steps, "peak_gib": memory["ours"], "peak_gib_ceiling": memory["ceiling"]}
-        print(f"{network} {method}: {row['pictures_per_second_median']:.0f} pictures/s", flush=True)
+        print(f"{network} {method}: {row['images_per_second_median']:.0f} images/s", flush=True)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _ours(profile: Profile, method: str, pictures: torch.Tensor, plan: Plan) -> Clock:
-    module, clock = _module(profile, method, pictures, plan), Clock(plan)
+def _ours(profile: Profile, method: str, images: torch.Tensor, plan: Plan) -> Clock:
+    module, clock = _module(profile, method, images, plan), Clock(plan)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")
         trainer = pl.Trainer(
@@ -141,10 +141,10 @@ def _ours(profile: Profile, method: str, pictures: torch.Tensor, plan: Plan) -> 
     return clock
 
 
-def _ceiling(profile: Profile, method: str, pictures: torch.Tensor, plan: Plan) -> Clock:
+def _ceiling(profile: Profile, method: str, images: torch.Tensor, plan: Plan) -> Clock:
     """Forward, backward, optimiser and target on two fixed views: what the network itself allows."""
     device = torch.device(profile.device)
-    module, clock = _module(profile, method, pictures, plan).to(device), Clock(plan)
+    module, clock = _module(profile, method, images, plan).to(device), Clock(plan)
     shape, bf16 = (profile.batch, 1, profile.px, profile.px), precision_of(device) == "bf16-mixed"
     first, second = (torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last) for _ in range(2))
     labels = torch.full((profile.batch,), -1, device=device)
@@ -161,16 +161,16 @@ def _ceiling(profile: Profile, method: str, pictures: torch.Tensor, plan: Plan) 
     return clock
 
 
-def _module(profile: Profile, method: str, pictures: torch.Tensor, plan: Plan) -> Pretraining:
+def _module(profile: Profile, method: str, images: torch.Tensor, plan: Plan) -> Pretraining:
     torch.manual_seed(0)
     backbone, size = make_backbone(profile), embedding_size(profile)
     network = SimCLR(backbone, size, profile.simclr) if method == "simclr" else BYOL(backbone, size, profile.byol)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if plan.compiled:
         network.compile()
-    epochs = -(-(plan.warmup + plan.steps) // max(len(pictures) // profile.batch, 1))
-    labels = torch.full((len(pictures),), -1)
-    return Pretraining(network, pictures, labels, profile, deal(profile, len(pictures), 1), epochs, 0, method)
+    epochs = -(-(plan.warmup + plan.steps) // max(len(images) // profile.batch, 1))
+    labels = torch.full((len(images),), -1)
+    return Pretraining(network, images, labels, profile, deal(profile, len(images), 1), epochs, 0, method)
 
 
 def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
@@ -187,12 +187,12 @@ def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
     held = [Image.fromarray(rng.integers(0, 256, (side, side), np.uint8)).convert("RGB") for _ in range(256)]
 
     class Endless(torch.utils.data.IterableDataset):
-        """Two views of one picture after another."""
+        """Two views of one image after another."""
 
         def __iter__(self) -> Iterator[list[torch.Tensor]]:
             while True:
-                for picture in held:
-                    yield transform(picture)
+                for image in held:
+                    yield transform(image)
 
     backbone = torchvision.models.resnet50()
     backbone.fc = torch.nn.Identity()
@@ -218,7 +218,7 @@ def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
     speed = plan.steps * profile.batch / clock.seconds
     row = {"network": "resnet50", "method": f"lightly's simclr, {workers} workers", "px": px, "batch": profile.batch}
     memory = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else float("nan")
-    return pd.DataFrame([row | {"pictures_per_second_median": speed, "peak_gib": memory}])
+    return pd.DataFrame([row | {"images_per_second_median": speed, "peak_gib": memory}])
 
 
 def lacking() -> list[str]:
@@ -255,7 +255,7 @@ def main() -> None:
     parser.add_argument("--px", type=int, default=224)
     parser.add_argument("--width", type=int, default=64, help="channels of the first stage")
     parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--pictures", type=int, default=16_384)
+    parser.add_argument("--images", type=int, default=16_384)
     parser.add_argument("--warmup", type=int, default=10)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
@@ -264,14 +264,14 @@ def main() -> None:
     args = parser.parse_args()
     settings = {"device": args.device, "px": args.px, "batch": args.batch, "width": args.width}
     profile = shipped_params().profiles["paper"].model_copy(update=settings)
-    plan = Plan(args.pictures, args.warmup, args.steps, args.rounds, args.compile)
+    plan = Plan(args.images, args.warmup, args.steps, args.rounds, args.compile)
     table = measure(profile, plan)
     if lacking():
         print(f"lightly's loop is left out: {', '.join(lacking())}")
     else:
         peer = measure_lightly(profile, plan, args.workers)
-        ours = table.query("network == 'resnet50' and method == 'simclr'")["pictures_per_second_median"].item()
-        print(f"ResNet-50 SimCLR: {ours / peer['pictures_per_second_median'].item():.1f} times lightly's loop")
+        ours = table.query("network == 'resnet50' and method == 'simclr'")["images_per_second_median"].item()
+        print(f"ResNet-50 SimCLR: {ours / peer['images_per_second_median'].item():.1f} times lightly's loop")
         table = pd.concat([table, peer], ignore_index=True)
     save(table, "pretraining_gpu" + ("_compiled" if args.compile else ""), args.out, args.device)
     for row in table.dropna(subset="of_ceiling_median").itertuples():

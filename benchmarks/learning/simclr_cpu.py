@@ -1,12 +1,12 @@
-"""Pictures a second of SimCLR pretraining on a CPU, against a plain pipeline as users write it.
+"""Images a second of SimCLR pretraining on a CPU, against a plain pipeline as users write it.
 
-    python -m benchmarks.learning.simclr_cpu [--pictures 1024] [--rounds 4]
+    python -m benchmarks.learning.simclr_cpu [--images 1024] [--rounds 4]
 
-Same network, size of picture, batch and method (profile `quick`). A round trains each pipeline for one epoch from
+Same network, size of image, batch and method (profile `quick`). A round trains each pipeline for one epoch from
 nothing, one after the other, in an order that turns with the round; a ratio is taken within a round. Starting costs
 count on both sides: Lightning and its checkpoint on ours, the workers on the plain one. The plain pipelines train in
 float32; `monai, tuned` is the first one in our precision and memory format (where bfloat16 pays on this machine).
-The pictures lie in memory already at our reduced size on both sides, which spares the plain one reading and reducing.
+The images lie in memory already at our reduced size on both sides, which spares the plain one reading and reducing.
 Goal: 3 times the plain pipeline.
 """
 
@@ -32,15 +32,15 @@ GOAL = 3.0
 OURS = "ours"
 
 
-def compare(profile: Profile, pictures: int, rounds: int, seed: int) -> pd.DataFrame:
-    """One row a pipeline: pictures a second (each is seen in two views) and our ratio to it, least, median, greatest.
+def compare(profile: Profile, images: int, rounds: int, seed: int) -> pd.DataFrame:
+    """One row a pipeline: images a second (each is seen in two views) and our ratio to it, least, median, greatest.
 
     The first round warms up and is not counted.
     """
     side = round(profile.px * SOURCE_MARGIN)
-    drawn = np.random.default_rng(seed).integers(0, 256, (pictures, side, side), dtype=np.uint8)
+    drawn = np.random.default_rng(seed).integers(0, 256, (images, side, side), dtype=np.uint8)
     pipelines = _pipelines(profile, drawn, seed)
-    counted = pictures // profile.batch * profile.batch  # incomplete batches are left out by all
+    counted = images // profile.batch * profile.batch  # incomplete batches are left out by all
     speeds: dict[str, list[float]] = {name: [] for name in pipelines}
     for turn in range(rounds + 1):
         names = list(pipelines)
@@ -48,38 +48,38 @@ def compare(profile: Profile, pictures: int, rounds: int, seed: int) -> pd.DataF
             started = time.perf_counter()
             pipelines[name]()
             speed = counted / (time.perf_counter() - started)
-            print(f"round {turn}{' (warms up)' if turn == 0 else ''}: {name}: {speed:.1f} pictures/s", flush=True)
+            print(f"round {turn}{' (warms up)' if turn == 0 else ''}: {name}: {speed:.1f} images/s", flush=True)
             if turn:
                 speeds[name].append(speed)
     rows = []
     for name, found in speeds.items():
         ratios = [own / other for own, other in zip(speeds[OURS], found, strict=True)]
         row = {"pipeline": name, "px": profile.px, "width": profile.width, "batch": profile.batch, "rounds": rounds}
-        row |= {f"pictures_per_second_{k}": v for k, v in spread(found).items()}
+        row |= {f"images_per_second_{k}": v for k, v in spread(found).items()}
         rows.append(row | {f"ratio_{k}": v for k, v in spread(ratios).items()})
     return pd.DataFrame(rows)
 
 
-def _pipelines(profile: Profile, pictures: np.ndarray, seed: int) -> dict[str, Callable[[], object]]:
+def _pipelines(profile: Profile, images: np.ndarray, seed: int) -> dict[str, Callable[[], object]]:
     def ours() -> None:
-        run = Run(OURS, "simclr", 1, seed, pictures, np.full(len(pictures), -1))
+        run = Run(OURS, "simclr", 1, seed, images, np.full(len(images), -1))
         with tempfile.TemporaryDirectory() as folder:
             train_encoder(run, profile, Path(folder))
 
-    plain = {kind: partial(pretrain_plainly, pictures, profile, 1, seed, kind) for kind in ("monai", "pillow")}
+    plain = {kind: partial(pretrain_plainly, images, profile, 1, seed, kind) for kind in ("monai", "pillow")}
     if bf16_pays(torch.device("cpu")):
-        plain["monai, tuned"] = partial(pretrain_plainly, pictures, profile, 1, seed, "monai", tuned=True)
+        plain["monai, tuned"] = partial(pretrain_plainly, images, profile, 1, seed, "monai", tuned=True)
     return {OURS: ours, **plain}
 
 
 def main() -> None:
     """Measure, print, write the CSV."""
     parser = arguments(__doc__)
-    parser.add_argument("--pictures", type=int, default=1024)
+    parser.add_argument("--images", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=4)
     args = parser.parse_args()
     params = shipped_params()
-    table = compare(params.profiles["quick"], args.pictures, args.rounds, params.seed)
+    table = compare(params.profiles["quick"], args.images, args.rounds, params.seed)
     save(table, "simclr_cpu", args.out)
     for row in table[table["pipeline"] != OURS].itertuples():
         met = "met" if row.ratio_median >= GOAL else "missed"

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from dagster_project.intake.root import Root
 
 # The help's parts, in the order in which the work is done.
-ROOTS, PICTURES, LEARNING, LABELS, DAILY = PANELS = (
+ROOTS, IMAGES, LEARNING, LABELS, DAILY = PANELS = (
     "A root and everything in it",
     "From files to a training set",
     "Learning and measuring",
     "Wrong labels",
-    "New pictures",
+    "New images",
 )
 errors = Console(stderr=True)
 out = Console()

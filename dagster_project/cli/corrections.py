@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def push_corrections(
     context: typer.Context,
     source: Annotated[str | None, typer.Argument(help="A DICOMweb source of params.yaml, pacs.")] = None,
-    instances: Annotated[bool, typer.Option("--instances", help="Corrected copies of the pictures too.")] = False,
+    instances: Annotated[bool, typer.Option("--instances", help="Corrected copies of the images too.")] = False,
     really: Annotated[bool, typer.Option("--really", help="Send; without it, nothing is sent.")] = False,
     folder: Annotated[
         Path | None, typer.Option("--out", help="Write DICOM files here instead; they hold identities, so mind where.")

@@ -29,7 +29,7 @@ _SOUTH_SHARE = 3  # the drifted hospital has a third of the patients
 def run_demo(directory: Path, patients: int) -> None:
     """Make `directory` a root, fill it from two synthetic hospitals, print what was found.
 
-    The hospital `north` is learned from; a later batch from `south`, whose pictures differ, shows drift. Begun before
+    The hospital `north` is learned from; a later batch from `south`, whose images differ, shows drift. Begun before
     and interrupted, it goes on; nothing is learned twice.
 
     Raises RayTruthError if the folder is in use for something else.
@@ -100,7 +100,7 @@ def _report(layout: Layout, directory: Path, times: dict[str, float]) -> None:
     out.print(f"         {layout.drift_page('south')}  (drift)")
     raytruth = Path(sys.executable).with_name("raytruth")
     out.print(f"         {raytruth} --root {layout.root} review  (labels to review, in a browser)")
-    out.print("         make ui  (Dagster: every asset, check and picture)")
+    out.print("         make ui  (Dagster: every asset, check and image)")
 
 
 def _report_errors(layout: Layout, directory: Path) -> None:
@@ -111,9 +111,7 @@ def _report_errors(layout: Layout, directory: Path) -> None:
     truth = truth.drop_duplicates("sop_instance_uid")[["sop_instance_uid", "error_kind"]]
     known = ranked.merge(identities, on="image_id").merge(truth, on="sop_instance_uid").sort_values("rank")
     planted = known["error_kind"] != "none"
-    found = Table(
-        title=f"Planted label errors found ({planted.sum()} among {len(known)} pictures)", title_justify="left"
-    )
+    found = Table(title=f"Planted label errors found ({planted.sum()} among {len(known)} images)", title_justify="left")
     for column in ("looked at", "errors among them", "share of all errors", "by chance"):
         found.add_column(column, justify="right")
     for share in (0.02, 0.05, 0.10, 0.20):

@@ -20,7 +20,7 @@ def causes(context: typer.Context, root: RootOption = None) -> None:
         for row in summary.causes.to_dict("records")
     ]
     title = f"{len(rows)} causes among {summary.tested} groups tested; false discovery rate 5 %"
-    show_table(title, ("cause", "the same pictures", "q", "wrong of those read"), rows)
-    out.print(f"with the pictures behind each: {layout.causes}")
+    show_table(title, ("cause", "the same images", "q", "wrong of those read"), rows)
+    out.print(f"with the images behind each: {layout.causes}")
     if summary.private:
         out.print(f"{summary.private} more, by protocol and month, which stay private: {layout.private_causes}")

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from dagster_project.cli.common import LABELS, RootOption, app, open_root, out
 
-_MOST = 3  # probabilities a judge, pictures a row
+_MOST = 3  # probabilities a judge, images a row
 _SAID = ("given_region", "kind", "rank", "of", "score", "suggested_region", "error_probability")
 
 
@@ -22,7 +22,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="All of it, for programs.")] = False,
     root: RootOption = None,
 ) -> None:
-    """Say everything known about a picture's label and why it is flagged; no identity is shown."""
+    """Say everything known about an image's label and why it is flagged; no identity is shown."""
     layout = open_root(context, root).layout
     from dagster_project.label_quality.review.explain import explain as look_up
 
@@ -53,7 +53,7 @@ def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
         if name not in _SAID
     ]
     lines += [(f"judge {judge}", _top(said, label["given"])) for judge, said in known["judges"].items()]
-    lines += [(title, _shown(pictures)) for title, pictures in known["beside"].items()]
+    lines += [(title, _shown(images)) for title, images in known["beside"].items()]
     device = f"{header['manufacturer']} {header['model']} {header['station']}".strip()
     lines += [("taken with", f"{header['modality']}, {device}; {header['view_position']} {header['laterality']}")]
     oddities = [f"{reason} ({meaning})" for reason, meaning in header["oddities"].items()]
@@ -72,7 +72,7 @@ def _top(said: dict[str, float], given: str) -> str:
     return ", ".join(f"{region} {p:.1%}" for region, p in first.items())
 
 
-def _shown(pictures: list[dict[str, str]]) -> str:
-    shown = [f"{p['image_id']} {p['region'] or 'no label'}" for p in pictures[:_MOST]]
-    more = [f"and {len(pictures) - _MOST} more (--json)"] if len(pictures) > _MOST else []
+def _shown(images: list[dict[str, str]]) -> str:
+    shown = [f"{p['image_id']} {p['region'] or 'no label'}" for p in images[:_MOST]]
+    more = [f"and {len(images) - _MOST} more (--json)"] if len(images) > _MOST else []
     return "\n".join([*shown, *more]) or "none"

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dagster_project.cli.common import PICTURES, BatchArgument, RootOption, app, open_root, out, show_table
+from dagster_project.cli.common import IMAGES, BatchArgument, RootOption, app, open_root, out, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@app.command(rich_help_panel=PICTURES, epilog="Example: raytruth ingest /mnt/export/2026-11 --batch 2026-11")
+@app.command(rich_help_panel=IMAGES, epilog="Example: raytruth ingest /mnt/export/2026-11 --batch 2026-11")
 def ingest(
     context: typer.Context,
     source: Annotated[Path | None, typer.Argument(help="A folder of any shape; without it, all registered.")] = None,
     batch: Annotated[str | None, typer.Option(help="Name of the batch; without it, the next free one.")] = None,
     root: RootOption = None,
 ) -> None:
-    """Read DICOM files into pseudonymised tables and packed pictures."""
+    """Read DICOM files into pseudonymised tables and packed images."""
     opened = open_root(context, root)
     if source is None:
         from dagster_project.pipeline import ingest_registered
@@ -32,12 +32,12 @@ def ingest(
 
         summaries = [ingest_batch(opened, source, batch or batch_name_for(opened.layout, source))]
     for summary in summaries:
-        title = f"batch {summary.batch}: {summary.pictures} pictures"
+        title = f"batch {summary.batch}: {summary.images} images"
         verdicts = [("verdict", *item) for item in summary.verdicts.items()]
         show_table(title, ("", "what", "files"), [*verdicts, *(("reason", *item) for item in summary.reasons.items())])
 
 
-@app.command(rich_help_panel=PICTURES, epilog="Example: raytruth validate 2026-11")
+@app.command(rich_help_panel=IMAGES, epilog="Example: raytruth validate 2026-11")
 def validate(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
     """Check header tables with Great Expectations and write Data Docs."""
     opened = open_root(context, root)
@@ -56,7 +56,7 @@ def _failed_rows(failed: Iterable[object]) -> list[tuple[object, ...]]:
     return [(c.name, c.blocking, c.unexpected, c.says) for c in failed]  # type: ignore[attr-defined]
 
 
-@app.command("correct-labels", rich_help_panel=PICTURES, epilog="Example: raytruth correct-labels")
+@app.command("correct-labels", rich_help_panel=IMAGES, epilog="Example: raytruth correct-labels")
 def correct_labels(context: typer.Context, root: RootOption = None) -> None:
     """Make the corrected labels from the ledger of verdicts."""
     opened = open_root(context, root)
@@ -64,15 +64,15 @@ def correct_labels(context: typer.Context, root: RootOption = None) -> None:
     from dagster_project.intake.training_set.region_remap import migrate
 
     corrected = update_corrected_labels(opened.layout)
-    out.print(f"{len(corrected)} pictures have a verdict")
+    out.print(f"{len(corrected)} images have a verdict")
     regions = opened.taxonomy.regions
     _, effect = migrate(corrected, opened.params.training_set.region_map, regions)
     if effect:
-        rows = [(old, new, pictures) for (old, new), pictures in effect.items()]
-        show_table("by region_map, in training and in what goes back", ("class was", "is", "pictures"), rows)
+        rows = [(old, new, images) for (old, new), images in effect.items()]
+        show_table("by region_map, in training and in what goes back", ("class was", "is", "images"), rows)
 
 
-@app.command(rich_help_panel=PICTURES, epilog="Example: raytruth split")
+@app.command(rich_help_panel=IMAGES, epilog="Example: raytruth split")
 def split(context: typer.Context, root: RootOption = None) -> None:
     """Build the training set: labels, near-duplicates, linked patients, split by patient."""
     opened = open_root(context, root)
@@ -80,9 +80,7 @@ def split(context: typer.Context, root: RootOption = None) -> None:
 
     summary = build_training_set(opened)
     rows = [(region, *counts) for region, counts in zip(summary.counts.index, summary.counts.to_numpy(), strict=True)]
-    title = (
-        f"{summary.pictures} pictures of {summary.patients} patients, {summary.near_duplicates} near-duplicate pairs"
-    )
+    title = f"{summary.images} images of {summary.patients} patients, {summary.near_duplicates} near-duplicate pairs"
     show_table(title, ("region", *summary.counts.columns), rows)
     if len(links := summary.links.table):
         contradicted = int((links["contradicted_by"] != "").sum())

@@ -14,19 +14,19 @@ from dagster_project.cli.common import LABELS, RootOption, app, open_root, out, 
 
 @app.command("find-errors", rich_help_panel=LABELS, epilog="Example: raytruth find-errors")
 def find_errors(context: typer.Context, root: RootOption = None) -> None:
-    """Rank every picture by how likely its label is wrong."""
+    """Rank every image by how likely its label is wrong."""
     opened = open_root(context, root)
     from dagster_project.label_quality.label_errors.find import find_label_errors
 
     summary = find_label_errors(opened)
     title = f"estimated share of wrong labels {summary.estimated_noise:.1%}"
-    show_table(title, ("kind", "pictures"), summary.kinds.items())
+    show_table(title, ("kind", "images"), summary.kinds.items())
     out.print(f"ranked: {opened.layout.label_errors}")
 
 
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth worklist")
 def worklist(context: typer.Context, root: RootOption = None) -> None:
-    """Make the list that reviewers work through: cards of suspicious labels, with their pictures."""
+    """Make the list that reviewers work through: cards of suspicious labels, with their images."""
     opened = open_root(context, root)
     from dagster_project.label_quality.review.worklist import build_worklist
 
@@ -44,7 +44,7 @@ def review(
     reviewer: Annotated[str, typer.Option(help="Who answers; without it, the page asks.")] = "",
     sample: Annotated[
         int | None,
-        typer.Option(min=1, help="Instead of the list, so many labelled pictures drawn from what it leaves out."),
+        typer.Option(min=1, help="Instead of the list, so many labelled images drawn from what it leaves out."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of --sample: another number makes another draw.")] = 1,
     root: RootOption = None,
@@ -93,7 +93,7 @@ class OtherTool(StrEnum):
 def export_worklist(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder to make; pseudonyms only, no identities.")],
-    to: Annotated[OtherTool, typer.Option(help="A spreadsheet and its pictures, or a Label Studio project.")],
+    to: Annotated[OtherTool, typer.Option(help="A spreadsheet and its images, or a Label Studio project.")],
     root: RootOption = None,
 ) -> None:
     """Write the worklist for another tool; its answers come back by import-verdicts."""

@@ -25,8 +25,8 @@ def pretrain(
     if processes().rank > 0:  # one of them speaks for all; errors are everybody's
         log.disabled = out.quiet = True
     summaries = stage(opened, *methods)
-    rows = [(s.name, s.pictures, s.labels, f"{s.curve[0]:.3f}", f"{s.curve[-1]:.3f}") for s in summaries]
-    show_table("pretrained", ("encoder", "pictures", "labels seen", "first loss", "last loss"), rows)
+    rows = [(s.name, s.images, s.labels, f"{s.curve[0]:.3f}", f"{s.curve[-1]:.3f}") for s in summaries]
+    show_table("pretrained", ("encoder", "images", "labels seen", "first loss", "last loss"), rows)
 
 
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth evaluate")
@@ -60,7 +60,7 @@ def audit_shortcuts(context: typer.Context, root: RootOption = None) -> None:
 
     found = audit(opened)
     effects = [(e.treatment, in_words(e.changed), in_words(e.accuracy), in_words(e.difference)) for e in found.effects]
-    title = f"{found.pictures} test pictures, accuracy {in_words(found.accuracy)}"
+    title = f"{found.images} test images, accuracy {in_words(found.accuracy)}"
     show_table(title, ("treatment", "predictions changed", "accuracy", "difference"), effects)
     told = [
         (t.attribute, t.values, *(t.note,) * 2)
@@ -95,5 +95,5 @@ def export(
 
     found = export_champion(opened, folder)
     out.print(
-        f"{folder}: over {found.pictures} pictures ONNX and torch differ by {found.probabilities:.1e} in a probability"
+        f"{folder}: over {found.images} images ONNX and torch differ by {found.probabilities:.1e} in a probability"
     )

@@ -1,4 +1,4 @@
-"""Commands for new pictures: predictions and drift."""
+"""Commands for new images: predictions and drift."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def predict(context: typer.Context, batch: BatchArgument = None, root: RootOptio
 
     for name in chosen_batches(opened.layout, batch):
         table = predict_batch(opened, name)
-        show_table(f"batch {name}: predicted", ("region", "pictures"), table["region"].value_counts().items())
+        show_table(f"batch {name}: predicted", ("region", "images"), table["region"].value_counts().items())
 
 
 @app.command(rich_help_panel=DAILY, epilog="Example: raytruth monitor 2026-12")
@@ -53,6 +53,6 @@ def score(
     from dagster_project.operations.monitoring.predict_folder import score as score_folder
 
     summary = score_folder(opened, source, predictions, model)
-    show_table(f"{summary.pictures} pictures: {predictions}", ("region", "pictures"), summary.regions.items())
+    show_table(f"{summary.images} images: {predictions}", ("region", "images"), summary.regions.items())
     if summary.left_out:
         show_table("left out", ("reason", "files"), summary.left_out.items())

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.cli.common import PICTURES, RootOption, app, open_root, out, show_table
+from dagster_project.cli.common import IMAGES, RootOption, app, open_root, out, show_table
 from dagster_project.core.errors import RayTruthError
 
 
-@app.command(rich_help_panel=PICTURES, epilog="Example: raytruth --root /data/raytruth pull main")
+@app.command(rich_help_panel=IMAGES, epilog="Example: raytruth --root /data/raytruth pull main")
 def pull(
     context: typer.Context,
     source: Annotated[str | None, typer.Argument(help="A source of params.yaml, pacs; without it, all.")] = None,
@@ -48,7 +48,7 @@ def pull(
         out.print("No source is named in opened.params.yaml, pacs.")
 
 
-@app.command(rich_help_panel=PICTURES, epilog="Example: raytruth --root /data/raytruth receive")
+@app.command(rich_help_panel=IMAGES, epilog="Example: raytruth --root /data/raytruth receive")
 def receive(context: typer.Context, root: RootOption = None) -> None:
     """Let a PACS or a modality send radiographs (C-STORE), until stopped; quiet time closes a batch."""
     opened = open_root(context, root)

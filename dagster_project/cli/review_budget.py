@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth budget")
 def budget(context: typer.Context, root: RootOption = None) -> None:
-    """Say how many errors are expected a hundred pictures, what finding 90 % of them costs, and when to stop."""
+    """Say how many errors are expected a hundred images, what finding 90 % of them costs, and when to stop."""
     layout = open_root(context, root).layout
     from dagster_project.label_quality.review.review_budget import budget as work_out
 
@@ -26,12 +26,12 @@ def budget(context: typer.Context, root: RootOption = None) -> None:
     rows += [
         ("unread", str(found.unread)),
         ("wrong among these, expected", _about(found.to_come)),
-        ("to be read for 90 % of all errors", str(found.pictures_to_90)),
+        ("to be read for 90 % of all errors", str(found.images_to_90)),
         ("read since the last error", f"{found.in_a_row}; stop at {found.stop_after}" + " (now)" * found.enough),
     ]
-    show_table("review budget, with 95 % intervals", ("", "pictures"), rows)
+    show_table("review budget, with 95 % intervals", ("", "images"), rows)
     blocks = [(f"{100 * i + 1} to {100 * (i + 1)}", f"{n:.1f}") for i, n in enumerate(found.per_hundred)]
-    show_table("expected errors down the list", ("unread pictures", "wrong"), blocks)
+    show_table("expected errors down the list", ("unread images", "wrong"), blocks)
     if found.samples:
         columns = ("seed", "decided", "cannot tell", "wrong", "share wrong", "wrong ones left", "among")
         title = "random samples of what the list left out, with 95 % intervals"

@@ -9,7 +9,7 @@ from dagster_project.cli.common import LABELS, RootOption, app, in_words, open_r
 
 @app.command("reviewed-accuracy", rich_help_panel=LABELS, epilog="Example: raytruth reviewed-accuracy")
 def reviewed_accuracy(context: typer.Context, root: RootOption = None) -> None:
-    """Test accuracy as labelled and as reviewed, side by side, with what of the test pictures was read."""
+    """Test accuracy as labelled and as reviewed, side by side, with what of the test images was read."""
     opened = open_root(context, root)
     from dagster_project.label_quality.review.reviewed_accuracy import accuracy_as_reviewed
 

@@ -30,9 +30,7 @@ def phantom(
     directory: Annotated[Path, typer.Argument(help="An empty or new folder.")],
     patients: Annotated[int, typer.Option(help="How many patients.")] = 120,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
-    site: Annotated[
-        str, typer.Option(help="north, or south: another hospital, whose pictures have drifted.")
-    ] = "north",
+    site: Annotated[str, typer.Option(help="north, or south: another hospital, whose images have drifted.")] = "north",
 ) -> None:
     """Write a synthetic hospital's export: DICOM files and truth.csv."""
     from raytruth_phantom.hospital import write_hospital

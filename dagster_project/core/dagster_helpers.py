@@ -1,4 +1,4 @@
-"""Shared by all assets: DVC versions, and tables and pictures as metadata."""
+"""Shared by all assets: DVC versions, and tables and images as metadata."""
 
 import base64
 import warnings
@@ -51,10 +51,10 @@ def as_counts(counts: Mapping[Any, float], what: str, of: str = "files") -> dg.T
     return as_table(pd.DataFrame({what: list(counts), of: list(counts.values())}))
 
 
-def as_picture(*paths: Path) -> dg.MarkdownMetadataValue:
+def as_image(*paths: Path) -> dg.MarkdownMetadataValue:
     """PNG files as metadata, one below another; those that do not exist are left out."""
     data = [base64.b64encode(path.read_bytes()).decode() for path in paths if path.exists()]
-    return dg.MetadataValue.md("\n\n".join(f"![picture](data:image/png;base64,{d})" for d in data))
+    return dg.MetadataValue.md("\n\n".join(f"![image](data:image/png;base64,{d})" for d in data))
 
 
 def as_numbers(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:

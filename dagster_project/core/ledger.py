@@ -29,12 +29,12 @@ _WHERE = "data/verdicts.parquet"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one reviewer said of one picture.
+    """What one reviewer said of one image.
 
     `region` is the right region for `wrong_label`, the second one for `two_regions`, and empty otherwise.
     `model` and `data_version` say what the reviewer was shown (content hashes).
     `withdraws` is the `verdict_id` that the reviewer takes back, for `withdrawn` only.
-    `sample` names the random sample that the picture was read as part of, '' for the ranked list.
+    `sample` names the random sample that the image was read as part of, '' for the ranked list.
     """
 
     image_id: str
@@ -141,10 +141,10 @@ def standing(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def correct_labels(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The latest standing verdict a picture that decides anything, one row a picture, sorted by image_id.
+    """The latest standing verdict an image that decides anything, one row an image, sorted by image_id.
 
-    `region` is the picture's region from now on: the given one if it was right or also right, the named one if it was
-    wrong, and empty if the picture is out of domain.
+    `region` is the image's region from now on: the given one if it was right or also right, the named one if it was
+    wrong, and empty if the image is out of domain.
     """
     stands = standing(verdicts)
     decided = stands[stands["verdict"] != "cannot_tell"].drop_duplicates("image_id", keep="last")
@@ -192,9 +192,7 @@ def _check_withdrawals(ledger: pd.DataFrame, rows: list[dict[str, str]]) -> None
             continue
         said = stands.pop(row["withdraws"], None)
         if said is None or (said["image_id"], said["reviewer"]) != (row["image_id"], row["reviewer"]):
-            raise _malformed(
-                row["image_id"], "it takes back what this reviewer did not say of this picture, or no more"
-            )
+            raise _malformed(row["image_id"], "it takes back what this reviewer did not say of this image, or no more")
 
 
 def _malformed(image_id: str, problem: str) -> RayTruthError:

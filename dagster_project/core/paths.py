@@ -93,7 +93,7 @@ class Layout:
 
     @property
     def pacs_state(self) -> Path:
-        """SQLite: studies seen, pictures taken in."""
+        """SQLite: studies seen, images taken in."""
         return self.pacs / "state.sqlite"
 
     def arriving(self, source: str) -> Path:
@@ -144,7 +144,7 @@ class Layout:
         return self.root / "data" / "headers"
 
     def headers(self, batch: str) -> Path:
-        """One row a picture."""
+        """One row an image."""
         return self.headers_dir / f"{batch}.parquet"
 
     @property
@@ -186,7 +186,7 @@ class Layout:
     # Learning
     @property
     def training_set(self) -> Path:
-        """One row a picture: label, split, fold, near-duplicate group."""
+        """One row an image: label, split, fold, near-duplicate group."""
         return self.root / "data" / "training_set.parquet"
 
     @property
@@ -217,7 +217,7 @@ class Layout:
         return self.embeddings_dir / f"{encoder}.npy"
 
     def test_predictions(self, stage: str) -> Path:
-        """What every probe (`linear_evaluation`) or mixture (`ensemble`) said of each test picture."""
+        """What every probe (`linear_evaluation`) or mixture (`ensemble`) said of each test image."""
         return self.root / "data" / "test_predictions" / f"{stage}.parquet"
 
     @property
@@ -246,7 +246,7 @@ class Layout:
 
     @property
     def plots_dir(self) -> Path:
-        """DVC plots: tables and pictures."""
+        """DVC plots: tables and images."""
         return self.root / "models" / "plots"
 
     def plot(self, stage: str, name: str) -> Path:
@@ -256,17 +256,17 @@ class Layout:
     # Label errors, review, corrections
     @property
     def label_errors(self) -> Path:
-        """Every picture ranked by how likely its label is wrong."""
+        """Every image ranked by how likely its label is wrong."""
         return self.root / "data" / "label_errors.parquet"
 
     @property
     def judgements(self) -> Path:
-        """What each judge says of each picture: image_id, judge, a probability a region."""
+        """What each judge says of each image: image_id, judge, a probability a region."""
         return self.root / "data" / "judgements.parquet"
 
     @property
     def causes(self) -> Path:
-        """Groups of pictures whose labels are wrong more often than comparable ones."""
+        """Groups of images whose labels are wrong more often than comparable ones."""
         return self.root / "data" / "causes.parquet"
 
     @property
@@ -276,12 +276,12 @@ class Layout:
 
     @property
     def worklist(self) -> Path:
-        """What the review page shows: cards and pictures."""
+        """What the review page shows: cards and images."""
         return self.reports / "worklist"
 
     @property
     def random_sample(self) -> Path:
-        """The same for pictures drawn from what the worklist leaves out."""
+        """The same for images drawn from what the worklist leaves out."""
         return self.reports / "random_sample"
 
     @property
@@ -291,7 +291,7 @@ class Layout:
 
     @property
     def corrected_labels(self) -> Path:
-        """The latest verdict a picture, ready for the training set."""
+        """The latest verdict an image, ready for the training set."""
         return self.root / "data" / "corrected_labels.parquet"
 
     # Monitoring and reports

@@ -1,4 +1,4 @@
-"""Pictures for people: a figure written atomically, and a montage of radiographs."""
+"""Images for people: a figure written atomically, and a montage of radiographs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from dagster_project.core.atomic_io import replacing
 
-_CAPTION = 0.24  # height of a caption, in pictures
+_CAPTION = 0.24  # height of a caption, in images
 
 
 @contextmanager
@@ -26,17 +26,17 @@ def drawing(path: Path, *, width: float, height: float) -> Iterator[Axes]:
         figure.savefig(temporary, metadata={"Software": None})
 
 
-def draw_montage(path: Path, pictures: np.ndarray, captions: Sequence[str], columns: int = 8) -> None:
-    """Write uint8 pictures (N, s, s) as a grid, each above its caption of at most two lines."""
-    rows = max(-(-len(pictures) // columns), 1)
+def draw_montage(path: Path, images: np.ndarray, captions: Sequence[str], columns: int = 8) -> None:
+    """Write uint8 images (N, s, s) as a grid, each above its caption of at most two lines."""
+    rows = max(-(-len(images) // columns), 1)
     pitch = 1 + _CAPTION
     with drawing(path, width=1.6 * columns, height=1.6 * pitch * rows) as axes:
         axes.set(xlim=(0, columns), ylim=(pitch * rows, 0), aspect="equal")
         axes.axis("off")
-        for i, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
             left, top = i % columns, pitch * (i // columns)
             extent = (left + 0.02, left + 0.98, top + 0.98, top + 0.02)
-            axes.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent)
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent)
             axes.text(left + 0.5, top + 0.99, caption, ha="center", va="top", fontsize=7)
         axes.set(xlim=(0, columns), ylim=(pitch * rows, 0))
 

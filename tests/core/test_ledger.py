@@ -1,4 +1,4 @@
-"""The ledger of verdicts: append-only, all or nothing, and the latest word on a picture counts."""
+"""The ledger of verdicts: append-only, all or nothing, and the latest word on an image counts."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_the_same_drawing_gives_the_same_bytes_and_the_size_asked_for(tmp_path: 
     assert Image.open(tmp_path / "plots" / "a.png").size == (440, 220)
 
 
-def test_an_error_while_drawing_leaves_the_old_picture(tmp_path: Path) -> None:
+def test_an_error_while_drawing_leaves_the_old_image(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
     with suppress(Broken), drawing(path, width=2, height=2):
@@ -36,9 +36,9 @@ def test_an_error_while_drawing_leaves_the_old_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 8, 9, 20])
-def test_a_montage_shows_every_picture_in_rows_of_eight(count: int, tmp_path: Path) -> None:
-    pictures = np.full((count, 32, 32), 120, np.uint8)
-    draw_montage(tmp_path / "m.png", pictures, ["hand\n→ knee"] * count)
+def test_a_montage_shows_every_image_in_rows_of_eight(count: int, tmp_path: Path) -> None:
+    images = np.full((count, 32, 32), 120, np.uint8)
+    draw_montage(tmp_path / "m.png", images, ["hand\n→ knee"] * count)
     image = np.asarray(Image.open(tmp_path / "m.png").convert("L")).astype(int)
     grey = (abs(image - 120) < 8).sum()
     one = (abs(_alone(tmp_path) - 120) < 8).sum()
@@ -52,7 +52,7 @@ def _alone(folder: Path) -> np.ndarray:
 
 
 def test_black_stays_black_and_white_white(tmp_path: Path) -> None:
-    """A picture is not stretched: a dim radiograph must look dim."""
+    """An image is not stretched: a dim radiograph must look dim."""
     draw_montage(tmp_path / "m.png", np.full((1, 32, 32), 60, np.uint8), [""])
     image = np.asarray(Image.open(tmp_path / "m.png").convert("L"))
     assert (image == 60).sum() > 10_000

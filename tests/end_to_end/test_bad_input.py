@@ -40,8 +40,8 @@ def test_an_empty_folder(tmp_path: Path, raytruth) -> None:
 def test_a_folder_without_radiographs(tmp_path: Path, raytruth) -> None:
     layout = small_root(tmp_path / "root")
     (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "readme.txt").write_text("no picture")
-    (tmp_path / "texts" / "broken.dcm").write_text("no picture either")
+    (tmp_path / "texts" / "readme.txt").write_text("no image")
+    (tmp_path / "texts" / "broken.dcm").write_text("no image either")
     refused(
         raytruth("run", tmp_path / "texts", root=layout.root),
         "holds no usable radiograph",

@@ -36,7 +36,7 @@ def test_every_file_of_the_export_has_one_verdict(learned: Layout, hospital: Pat
     assert (files.loc[files["verdict"] != "accept", "reason"] != "").all()
 
 
-def test_headers_and_pixels_are_of_the_same_pictures(learned: Layout) -> None:
+def test_headers_and_pixels_are_of_the_same_images(learned: Layout) -> None:
     headers = pd.read_parquet(learned.headers("batch-001"))
     shard = np.load(learned.pixels("batch-001"))
     assert shard.dtype == np.uint8
@@ -46,7 +46,7 @@ def test_headers_and_pixels_are_of_the_same_pictures(learned: Layout) -> None:
     assert set(identities["image_id"]) == set(headers["image_id"])
 
 
-def test_the_ranked_list_covers_every_picture_in_the_order_of_its_score(learned: Layout) -> None:
+def test_the_ranked_list_covers_every_image_in_the_order_of_its_score(learned: Layout) -> None:
     ranked = pd.read_parquet(learned.label_errors)
     assert set(ranked["image_id"]) == set(pd.read_parquet(learned.training_set)["image_id"])
     assert ranked["rank"].tolist() == list(range(1, len(ranked) + 1))
@@ -159,8 +159,8 @@ def test_scoring_a_folder_gives_a_row_an_instance_with_probabilities(
     assert set(table["sop_instance_uid"]) <= set(ours["sop_instance_uid"])
 
 
-def test_the_worklist_has_every_suspicious_picture(learned: Layout) -> None:
+def test_the_worklist_has_every_suspicious_image(learned: Layout) -> None:
     worklist = load_worklist(learned)
     suspects = pd.read_parquet(learned.label_errors).query("kind != 'none'")
     assert len(worklist.cards) == min(len(suspects), 300)
-    assert set(worklist.cards) <= set(worklist.pictures)
+    assert set(worklist.cards) <= set(worklist.images)

@@ -68,7 +68,7 @@ def test_every_asset_is_materialized_with_metadata(instance: dg.DagsterInstance)
         assert event.asset_materialization.metadata, name
 
 
-def test_pictures_and_tables_stand_in_the_metadata(instance: dg.DagsterInstance) -> None:
+def test_images_and_tables_stand_in_the_metadata(instance: dg.DagsterInstance) -> None:
     def shown(asset: str, name: str) -> object:
         event = instance.get_latest_materialization_event(dg.AssetKey(asset))
         return event.asset_materialization.metadata[name]
@@ -86,7 +86,7 @@ def test_pictures_and_tables_stand_in_the_metadata(instance: dg.DagsterInstance)
         ("batch_predictions", "least confident"),
     ]:
         assert "data:image/png;base64," in shown(asset, name).value, (asset, name)
-    assert len(shown("training_set", "pictures by region and split").records) >= 10
+    assert len(shown("training_set", "images by region and split").records) >= 10
 
 
 def test_every_check_has_a_result_for_the_batch(instance: dg.DagsterInstance) -> None:

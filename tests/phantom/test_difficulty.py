@@ -20,10 +20,10 @@ from raytruth_phantom.hospital import write_hospital
 SIZE = 64
 
 
-def letterboxed(picture: np.ndarray) -> np.ndarray:
-    """The picture scaled to fit a square of `SIZE` pixels, its aspect kept, on black."""
-    scale = SIZE / max(picture.shape)
-    small = resize(picture, [max(1, round(n * scale)) for n in picture.shape], anti_aliasing=True)
+def letterboxed(image: np.ndarray) -> np.ndarray:
+    """The image scaled to fit a square of `SIZE` pixels, its aspect kept, on black."""
+    scale = SIZE / max(image.shape)
+    small = resize(image, [max(1, round(n * scale)) for n in image.shape], anti_aliasing=True)
     square = np.zeros((SIZE, SIZE))
     top, left = ((SIZE - n) // 2 for n in small.shape)
     square[top : top + small.shape[0], left : left + small.shape[1]] = small
@@ -35,8 +35,8 @@ def test_histograms_of_gradients_reach_neither_the_ceiling_nor_the_floor(tmp_pat
     write_hospital(tmp_path / "export", patients=420, seed=7)
     with (tmp_path / "export" / "truth.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["role"] == "in_domain"]
-    pictures = [letterboxed(displayed(tmp_path / "export" / row["file"])) for row in rows]
-    features = np.array([hog(p, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(2, 2)) for p in pictures])
+    images = [letterboxed(displayed(tmp_path / "export" / row["file"])) for row in rows]
+    features = np.array([hog(p, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(2, 2)) for p in images])
     regions, groups = np.array([row["region"] for row in rows]), np.array([row["group"] for row in rows])
     train, test = next(GroupShuffleSplit(1, test_size=0.3, random_state=0).split(features, regions, groups))
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))

@@ -139,7 +139,7 @@ def test_the_mix_of_formats_is_that_of_a_real_export(usable: list[tuple[Row, pyd
 
 
 def test_monochrome1_is_stored_inverted(usable: list[tuple[Row, pydicom.Dataset]]) -> None:
-    """The corners of a picture are mostly unattenuated beam: dark in MONOCHROME2, so bright in MONOCHROME1."""
+    """The corners of an image are mostly unattenuated beam: dark in MONOCHROME2, so bright in MONOCHROME1."""
     corners: dict[str, list[float]] = {"MONOCHROME1": [], "MONOCHROME2": []}
     for row, ds in usable:
         if row["region"] in ("hand", "wrist", "foot", "ankle"):
@@ -168,7 +168,7 @@ def test_every_kind_of_broken_file_is_there_and_is_broken(export: Path) -> None:
     found: dict[str, Path] = {}
     for row in truth(export):
         if row["role"] == "broken":
-            found[row["picture"].split("~")[1]] = export / row["file"]
+            found[row["image"].split("~")[1]] = export / row["file"]
     assert set(found) == set(BROKEN_KINDS)
     assert found["empty"].stat().st_size == 0
     assert found["readme"].name == "README.txt"
@@ -188,18 +188,18 @@ def test_every_kind_of_broken_file_is_there_and_is_broken(export: Path) -> None:
 
 def test_every_kind_of_duplicate_repeats_its_original(tmp_path: Path) -> None:
     plan = plan_hospital(SITES["north"], patients=2, seed=4, label_noise=0.0, missing=0.0, out_of_domain=0.0)
-    original = next(shot for shot in plan if shot.variant == "picture" and shot.region in REGIONS)
-    variants = [replace(original, variant=kind) for kind in ("picture", *DUPLICATE_KINDS)]
+    original = next(shot for shot in plan if shot.variant == "image" and shot.region in REGIONS)
+    variants = [replace(original, variant=kind) for kind in ("image", *DUPLICATE_KINDS)]
     rows = write_patient(tmp_path, SITES["north"], 4, list(enumerate(variants)))
     paths = {shot.variant: tmp_path / rows[i]["file"] for i, shot in enumerate(variants)}
     assert len(set(paths.values())) == len(paths)
     assert [rows[i]["role"] for i in range(5)] == ["in_domain", *["duplicate"] * 4]
-    assert paths["same_file"].read_bytes() == paths["picture"].read_bytes()
-    first, copy = (pydicom.dcmread(paths[kind]) for kind in ("picture", "same_pixels"))
+    assert paths["same_file"].read_bytes() == paths["image"].read_bytes()
+    first, copy = (pydicom.dcmread(paths[kind]) for kind in ("image", "same_pixels"))
     assert first.SOPInstanceUID != copy.SOPInstanceUID
-    assert np.array_equal(displayed(paths["picture"]), displayed(paths["same_pixels"]))
+    assert np.array_equal(displayed(paths["image"]), displayed(paths["same_pixels"]))
     for kind in ("reprocessed", "repeated"):
-        assert not np.array_equal(displayed(paths["picture"]), displayed(paths[kind]))
+        assert not np.array_equal(displayed(paths["image"]), displayed(paths[kind]))
         assert pydicom.dcmread(paths[kind]).PatientID == first.PatientID
 
 

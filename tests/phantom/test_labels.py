@@ -25,7 +25,7 @@ def plan() -> list[Exposure]:
 
 
 def own(plan: list[Exposure]) -> list[Exposure]:
-    return [shot for shot in plan if shot.variant == "picture" and shot.region in REGIONS]
+    return [shot for shot in plan if shot.variant == "image" and shot.region in REGIONS]
 
 
 def test_error_rates_are_near_those_asked_for(plan: list[Exposure]) -> None:
@@ -116,7 +116,7 @@ def test_the_mix_of_regions_is_realistic_and_no_region_is_tiny() -> None:
         assert 3 <= len(own(shots)) / 120 <= 5
 
 
-def test_about_one_picture_in_twelve_shows_two_regions(plan: list[Exposure]) -> None:
+def test_about_one_image_in_twelve_shows_two_regions(plan: list[Exposure]) -> None:
     shots = own(plan)
     assert np.mean([bool(s.view and s.view.second) for s in shots]) == pytest.approx(0.08, abs=0.02)
 

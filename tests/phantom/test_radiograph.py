@@ -1,4 +1,4 @@
-"""Whole exposures: every projection shows its bones, sides mirror each other, the same key gives the same picture."""
+"""Whole exposures: every projection shows its bones, sides mirror each other, the same key gives the same image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from raytruth_phantom.camera import aim
 from raytruth_phantom.patients import Patient, draw_patient, generator
-from raytruth_phantom.quality_phantom import take_test_picture
+from raytruth_phantom.quality_phantom import take_test_image
 from raytruth_phantom.radiograph import position_patient, take_radiograph
 from raytruth_phantom.scene import build_scene, materials
 from raytruth_phantom.sites import SITES
@@ -47,15 +47,15 @@ def test_every_region_has_projections_and_every_protocol_is_made_of_them() -> No
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_pictures_fill_the_grey_scale_and_have_the_promised_size(region: str) -> None:
+def test_images_fill_the_grey_scale_and_have_the_promised_size(region: str) -> None:
     view = next(v for v in VIEWS if v.region == region)
-    picture = take_radiograph(draw_patient(region), view, "R", NORTH, f"size {region}")
-    assert picture.pixels.dtype == np.uint16
-    assert picture.pixels.max() <= 4095
-    assert 295 <= max(picture.pixels.shape) <= 645
-    low, high = np.percentile(picture.pixels, (1, 99))
+    image = take_radiograph(draw_patient(region), view, "R", NORTH, f"size {region}")
+    assert image.pixels.dtype == np.uint16
+    assert image.pixels.max() <= 4095
+    assert 295 <= max(image.pixels.shape) <= 645
+    low, high = np.percentile(image.pixels, (1, 99))
     assert high - low > 1200
-    assert 44 <= picture.kvp <= 120
+    assert 44 <= image.kvp <= 120
 
 
 def test_the_left_side_is_the_right_one_in_the_mirror(adult: Patient) -> None:
@@ -66,14 +66,14 @@ def test_the_left_side_is_the_right_one_in_the_mirror(adult: Patient) -> None:
         assert (left[:, ::-1] == right).mean() > 0.97
 
 
-def test_the_same_key_gives_the_same_picture_and_another_key_another(adult: Patient) -> None:
+def test_the_same_key_gives_the_same_image_and_another_key_another(adult: Patient) -> None:
     view = BY_NAME["foot", "DP"]
     first, again, other = (take_radiograph(adult, view, "R", NORTH, key).pixels for key in ("k", "k", "l"))
     assert np.array_equal(first, again)
     assert first.shape != other.shape or not np.array_equal(first, other)
 
 
-def test_a_reprocessed_picture_is_the_same_exposure_in_another_grey(adult: Patient) -> None:
+def test_a_reprocessed_image_is_the_same_exposure_in_another_grey(adult: Patient) -> None:
     view = BY_NAME["elbow", "AP"]
     first, later = (take_radiograph(adult, view, "R", NORTH, "r", reprocessed=r).pixels for r in (False, True))
     assert later.shape < first.shape
@@ -121,13 +121,13 @@ def test_a_cast_surrounds_the_forearm_and_leaves_the_fingers_free(adult: Patient
     assert 8 < at_wrist < 22  # front and back, seen nearly square on
 
 
-def test_the_south_site_s_pictures_are_noisier() -> None:
+def test_the_south_site_s_images_are_noisier() -> None:
     def noise(site: str) -> float:
         values = []
         for index in range(4):
             quiet = replace(SITES[site], detail=(0.5, 0.5), contrast=(1.0, 1.0), shutter=0.0, cast=0.0)
-            picture = take_radiograph(draw_patient("n"), BY_NAME["knee", "AP"], "", quiet, f"noise {index}").pixels
-            smooth = picture.astype(float)
+            image = take_radiograph(draw_patient("n"), BY_NAME["knee", "AP"], "", quiet, f"noise {index}").pixels
+            smooth = image.astype(float)
             values.append(np.median(np.abs(smooth[1:-1, 1:-1] - (smooth[1:-1, :-2] + smooth[1:-1, 2:]) / 2)))
         return float(np.mean(values))
 
@@ -135,7 +135,7 @@ def test_the_south_site_s_pictures_are_noisier() -> None:
 
 
 def test_the_test_object_has_a_wedge_of_rising_brightness() -> None:
-    pixels = take_test_picture(NORTH, "wedge").pixels.astype(float)
+    pixels = take_test_image(NORTH, "wedge").pixels.astype(float)
     column = pixels[:, round(pixels.shape[1] * 7 / 40)]
     wedge = column[round(len(column) * 5 / 40) : round(len(column) * 31 / 40)]
     assert np.corrcoef(np.arange(len(wedge)), wedge)[0, 1] > 0.9

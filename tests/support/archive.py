@@ -1,4 +1,4 @@
-"""Batches as the ingestion leaves them, made without DICOM, and pictures whose patterns tell their class."""
+"""Batches as the ingestion leaves them, made without DICOM, and images whose patterns tell their class."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_regions(path: Path, regions: Sequence[str] = REGIONS) -> Path:
 
 
 def pattern(kind: int, rng: np.random.Generator, side: int = SIDE) -> np.ndarray:
-    """A picture (side, side) of class `kind` in 0..5: stripes, rings, a disc, squares or clouds, never twice alike."""
+    """An image (side, side) of class `kind` in 0..5: stripes, rings, a disc, squares or clouds, never twice alike."""
     y, x = np.mgrid[0:side, 0:side] / side - 0.5
     off_y, off_x, phase = rng.uniform(-0.15, 0.15), rng.uniform(-0.15, 0.15), rng.uniform(0, 6.28)
     tilt = rng.uniform(-0.3, 0.3)
@@ -57,21 +57,21 @@ def smooth_field(rng: np.random.Generator, side: int = SIDE, waves: int = 8) -> 
     return (field - field.mean()) / field.std()
 
 
-def smooth_picture(seed: int, side: int = SIDE) -> np.ndarray:
-    """A random smooth picture, uint8 (side, side)."""
+def smooth_image(seed: int, side: int = SIDE) -> np.ndarray:
+    """A random smooth image, uint8 (side, side)."""
     return (127 + 40 * smooth_field(np.random.default_rng(seed), side)).clip(0, 255).astype(np.uint8)
 
 
-def patients_of(kinds: Sequence[int], seed: int, pictures: int = 2) -> tuple[pd.DataFrame, np.ndarray]:
-    """One patient an entry of `kinds`, each with some pictures of that class, rightly labelled.
+def patients_of(kinds: Sequence[int], seed: int, images: int = 2) -> tuple[pd.DataFrame, np.ndarray]:
+    """One patient an entry of `kinds`, each with some images of that class, rightly labelled.
 
-    Returns rows (image_id, patient, label_region, truth) and uint8 pictures (N, SIDE, SIDE).
+    Returns rows (image_id, patient, label_region, truth) and uint8 images (N, SIDE, SIDE).
     """
     rng = np.random.default_rng(seed)
     rows, drawn = [], []
     for number, kind in enumerate(kinds):
         truth = REGIONS[kind] if kind < len(REGIONS) else None
-        for again in range(pictures):
+        for again in range(images):
             name = hashlib.sha256(f"{seed}-{number}-{again}".encode()).hexdigest()[:32]
             rows.append({"image_id": name, "patient": f"p{seed}-{number:03d}", "label_region": truth, "truth": truth})
             drawn.append(pattern(kind, rng))
@@ -82,18 +82,18 @@ def put_batch(
     layout: Layout,
     batch: str,
     rows: pd.DataFrame,
-    pictures: np.ndarray,
+    images: np.ndarray,
     *,
     blocked_by: Sequence[str] = (),
     evidence: Sequence[Evidence] = (),
 ) -> pd.DataFrame:
-    """Publish rows and pictures (N, s, s) as a validated batch; returns its header table.
+    """Publish rows and images (N, s, s) as a validated batch; returns its header table.
 
     `rows` need image_id and patient; other columns of the headers are taken over or filled in. `evidence` comes beside
     what the rows themselves say about their patients.
     """
     order = np.argsort(rows["image_id"].to_numpy(object))
-    rows, pictures = rows.iloc[order].reset_index(drop=True), pictures[order]
+    rows, images = rows.iloc[order].reset_index(drop=True), images[order]
     table = pd.DataFrame({name: rows.get(name, _BLANK.get(kind)) for name, kind in HEADER_COLUMNS.items()}, rows.index)
     table["batch"] = batch
     if "study" not in rows:
@@ -103,10 +103,10 @@ def put_batch(
     if "label_status" not in rows:
         table["label_status"] = np.where(table["label_region"].isna(), "absent", "region")
     if "pixel_digest" not in rows:
-        table["pixel_digest"] = [hashlib.sha256(picture.tobytes()).hexdigest()[:32] for picture in pictures]
+        table["pixel_digest"] = [hashlib.sha256(image.tobytes()).hexdigest()[:32] for image in images]
     table = table.astype(HEADER_COLUMNS)
     write_table(layout.headers(batch), table)
-    write_array(layout.pixels(batch), pictures)
+    write_array(layout.pixels(batch), images)
     own = [Evidence(r.patient, STUDY, r.study, "", "", "") for r in table.itertuples()]
     own += [Evidence(r.patient, IMAGE, r.image_id, "", "", "") for r in table.itertuples()]
     told = pd.DataFrame([*own, *evidence], columns=list(EVIDENCE_COLUMNS)).astype(EVIDENCE_COLUMNS)

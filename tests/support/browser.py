@@ -7,7 +7,7 @@ from pathlib import Path
 # What bars people from using the page.
 BARRIERS = (Path(__file__).parent / "barriers.js").read_text(encoding="utf-8")
 
-# Fills `window.waits`: ms from each key to the frame in which the next picture stands there, ready to be answered.
+# Fills `window.waits`: ms from each key to the frame in which the next image stands there, ready to be answered.
 CLOCK = """() => {
   window.waits = [];
   let pressed = 0;

@@ -1,4 +1,4 @@
-"""Corrections of single pictures, and roots whose ledger holds some."""
+"""Corrections of single images, and roots whose ledger holds some."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ def code(value: str, meaning: str, scheme: str = "SCT") -> Dataset:
     return item
 
 
-def picture(seed: int = 0, shape: tuple[int, int] = (80, 60)) -> np.ndarray:
-    """A smooth 12-bit picture that differs with every seed; uint16."""
+def image(seed: int = 0, shape: tuple[int, int] = (80, 60)) -> np.ndarray:
+    """A smooth 12-bit image that differs with every seed; uint16."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]] / max(shape)
     waves = sum(rng.normal() * np.sin(rng.uniform(3, 20) * x + rng.uniform(3, 20) * y) for _ in range(6))
@@ -31,8 +31,8 @@ def picture(seed: int = 0, shape: tuple[int, int] = (80, 60)) -> np.ndarray:
 
 
 def radiograph(seed: int = 0, **elements: Any) -> FileDataset:
-    """A DX radiograph of a knee. `elements` are set by keyword; None deletes one; `pixels` replaces the picture."""
-    pixels = elements.pop("pixels", picture(seed))
+    """A DX radiograph of a knee. `elements` are set by keyword; None deletes one; `pixels` replaces the image."""
+    pixels = elements.pop("pixels", image(seed))
     meta = FileMetaDataset()
     meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, DX
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
@@ -67,7 +67,7 @@ def save(ds: Dataset, path: Path) -> Path:
 
 
 def write_export(folder: Path, regions: dict[str, int], *, first_seed: int = 0) -> Path:
-    """An export of small pictures, one a patient: BodyPartExamined term -> how many. Pictures differ at random."""
+    """An export of small images, one a patient: BodyPartExamined term -> how many. Images differ at random."""
     seed = first_seed
     for term, count in regions.items():
         for _ in range(count):

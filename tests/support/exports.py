@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydicom.uid import generate_uid
 
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 
 BATCH = "march"
 # name -> verdict and reasons of the files in `export` that are no plain good radiograph
@@ -21,7 +21,7 @@ ODD_FILES = {
     "text.dcm": ("quarantine", "not_dicom_content"),
     "readme.txt": ("skip", "not_dicom"),
 }
-GOOD, PICTURES = 7, 9  # plain good radiographs; and with the twin and the inverted one
+GOOD, IMAGES = 7, 9  # plain good radiographs; and with the twin and the inverted one
 
 
 def write_mixed_export(folder: Path) -> None:
@@ -32,8 +32,8 @@ def write_mixed_export(folder: Path) -> None:
     odd = folder / "CANARYODD"
     odd.mkdir()
     shutil.copy(folder / "CANARYDIR0" / "IM0.dcm", odd / "again.dcm")
-    save(radiograph(1, pixels=picture(99)), odd / "conflict.dcm")
-    save(radiograph(50, pixels=picture(2)), odd / "twin.dcm")
+    save(radiograph(1, pixels=image(99)), odd / "conflict.dcm")
+    save(radiograph(50, pixels=image(2)), odd / "twin.dcm")
     save(radiograph(51, PhotometricInterpretation="MONOCHROME1"), odd / "inverted.dcm")
     save(radiograph(52, Modality="CT", SOPInstanceUID=generate_uid(entropy_srcs=["ct"])), odd / "ct.dcm")
     cut = save(radiograph(53), odd / "cut.dcm")

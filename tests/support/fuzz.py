@@ -54,15 +54,15 @@ def judge(paths: list[Path], limits: Limits = LIMITS) -> list[Judged]:
 
 
 def check(found: Outcome) -> None:
-    """One documented verdict, with a picture and a row just if the file is used."""
+    """One documented verdict, with an image and a row just if the file is used."""
     assert found.reasons <= set(REASONS), found.reasons
     assert found.verdict == verdict_of(sorted(found.reasons))
     used = found.verdict.startswith("accept")
-    assert used == (found.picture is not None), found
+    assert used == (found.image is not None), found
     if used:
         assert found.row is not None
-        assert found.picture is not None
-        assert (found.picture.shape, found.picture.dtype) == ((SIDE, SIDE), np.uint8)
+        assert found.image is not None
+        assert (found.image.shape, found.image.dtype) == ((SIDE, SIDE), np.uint8)
         assert not set(found.row) & set(Identity.__annotations__)
 
 

@@ -18,8 +18,8 @@ def pseudonym(value: str) -> str:
 
 
 def put_good_batch(layout: Layout, batch: str, seed: int = 1) -> pd.DataFrame:
-    """Publish a batch of ROWS pictures of three regions that passes every check; returns its header table."""
-    rows, pictures = patients_of([i % 3 for i in range(ROWS // 2)], seed)
+    """Publish a batch of ROWS images of three regions that passes every check; returns its header table."""
+    rows, images = patients_of([i % 3 for i in range(ROWS // 2)], seed)
     rows["patient"] = rows["patient"].map(pseudonym)
     good = {"modality": "DX", "sop_class": "DX", "transfer_syntax": "1.2.840.10008.1.2.1"}
     good |= {"photometric_interpretation": "MONOCHROME2", "manufacturer": "ACME", "model": "DR-1", "station": "ROOM1"}
@@ -28,4 +28,4 @@ def put_good_batch(layout: Layout, batch: str, seed: int = 1) -> pd.DataFrame:
         rows[empty] = ""
     rows = rows.assign(label_attribute="BodyPartExamined", label_rule="term", label_matched="KNEE", warnings="")
     rows["study_date_shifted"] = pd.Timestamp(2025, 6, 1) + pd.to_timedelta(np.arange(len(rows)), "D")
-    return put_batch(layout, batch, rows, pictures)
+    return put_batch(layout, batch, rows, images)

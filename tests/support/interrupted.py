@@ -48,7 +48,7 @@ def tree(layout: Layout) -> list[str]:
 
 
 def assert_whole(layout: Layout, whole: Layout) -> None:
-    """Every batch that counts as ingested has all its pictures, each once, and the right ones."""
+    """Every batch that counts as ingested has all its images, each once, and the right ones."""
     for batch in ingested_batches(layout):
         headers, expected = load_headers(layout, batch), load_headers(whole, batch)
         assert headers["image_id"].tolist() == expected["image_id"].tolist()
@@ -120,7 +120,7 @@ def random_moment(random: Random, layout: Layout) -> Moment:
     """A moment anywhere in an ingestion, more often in its last steps, which are short."""
     staging = layout.staging(BATCH).relative_to(layout.root)
     file, longest = random.choice(
-        [("", 3.0), (f"{staging}/pictures.npy", 1.5), (f"{staging}/ready", 0.1), (f"{staging}/ready", 0.03)]
+        [("", 3.0), (f"{staging}/images.npy", 1.5), (f"{staging}/ready", 0.1), (f"{staging}/ready", 0.03)]
     )
     return Moment(file, random.random() * longest, random.random() < 0.7)
 

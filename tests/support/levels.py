@@ -1,4 +1,4 @@
-"""Whole pictures through what works on their levels."""
+"""Whole images through what works on their levels."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dagster_project.intake.ingestion.pixels.contrast import stretch
 from dagster_project.intake.ingestion.pixels.value_histogram import Levels
 
 
-def on_levels(picture: np.ndarray, step: Callable[[Levels], Levels | np.ndarray]) -> np.ndarray:
-    """What `step` makes of a picture (rows, columns) of any numbers."""
-    values, places, counts = np.unique(picture, return_inverse=True, return_counts=True)
-    places = places.reshape(picture.shape)
+def on_levels(image: np.ndarray, step: Callable[[Levels], Levels | np.ndarray]) -> np.ndarray:
+    """What `step` makes of an image (rows, columns) of any numbers."""
+    values, places, counts = np.unique(image, return_inverse=True, return_counts=True)
+    places = places.reshape(image.shape)
     found = step(Levels(values, counts))
     return (found.values if isinstance(found, Levels) else found)[places]
 
 
-def stretched(picture: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
-    """A picture (rows, columns) stretched between two percentiles."""
-    return on_levels(picture, lambda levels: stretch(levels, percentiles))
+def stretched(image: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
+    """An image (rows, columns) stretched between two percentiles."""
+    return on_levels(image, lambda levels: stretch(levels, percentiles))

@@ -18,7 +18,7 @@ from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless, RLELossless
 
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 from support.hostile import deflated
 from support.jpeg import flat_blocks
 
@@ -65,17 +65,17 @@ def _prepared(ds: Dataset, syntax: str, seed: int) -> None:
         ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
     elif syntax == "big endian":
         ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.2"
-        ds.PixelData = picture(seed).astype(">u2").tobytes()
+        ds.PixelData = image(seed).astype(">u2").tobytes()
     elif syntax == "jpeg":
         frame = io.BytesIO()
-        Image.fromarray((picture(seed) >> 4).astype(np.uint8)).save(frame, "JPEG")
+        Image.fromarray((image(seed) >> 4).astype(np.uint8)).save(frame, "JPEG")
         ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
         ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
         _encapsulated(ds, frame.getvalue())
     elif syntax == "jpeg extended":
         ds.file_meta.TransferSyntaxUID = JPEGExtended12Bit
         ds.Columns = 56
-        _encapsulated(ds, flat_blocks(picture(seed)[::8, ::8][:, :7]))
+        _encapsulated(ds, flat_blocks(image(seed)[::8, ::8][:, :7]))
 
 
 def _encapsulated(ds: Dataset, frame: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Roots that know a PACS, and pictures to put there."""
+"""Roots that know a PACS, and images to put there."""
 
 from __future__ import annotations
 

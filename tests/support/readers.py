@@ -28,7 +28,7 @@ class Outcome:
     verdict: str
     reasons: set[str]
     row: dict[str, Any] | None
-    picture: np.ndarray | None
+    image: np.ndarray | None
 
 
 def source_file(path: Path) -> SourceFile:
@@ -48,7 +48,7 @@ def outcome(file: SourceFile) -> Outcome:
     header = HEADERS(file)
     pixels = PIXELS(file) if header.row is not None else PixelRead([])
     reasons = [*header.reasons, *pixels.reasons]
-    return Outcome(verdict_of(reasons), set(reasons), header.row, pixels.picture)
+    return Outcome(verdict_of(reasons), set(reasons), header.row, pixels.image)
 
 
 def outcomes(folder: Path) -> dict[str, Outcome]:

@@ -17,15 +17,15 @@ from dagster_project.learning.pretraining import train
 from dagster_project.learning.pretraining.module import Pretraining
 from support.archive import pattern
 
-PICTURES, BATCH = 40, 16
+IMAGES, BATCH = 40, 16
 Method = TypeVar("Method", bound=nn.Module)
 
 
 def record(folder: Path, profile: Profile) -> Path:
     """Train each method for two steps as one process of those that torchrun started; return the file written."""
     rng = np.random.default_rng(0)
-    labels = np.arange(PICTURES) % 4 - 1
-    pictures = np.stack([pattern(int(k) + 1, rng, 40) for k in labels])
+    labels = np.arange(IMAGES) % 4 - 1
+    images = np.stack([pattern(int(k) + 1, rng, 40) for k in labels])
     file = folder / f"rank_{os.environ.get('RANK', 0)}.pt"
     found = {}
     kept = train.make_method, train.precision_of
@@ -34,7 +34,7 @@ def record(folder: Path, profile: Profile) -> Path:
         for method in train.METHODS:
             gradients: list[dict[str, torch.Tensor]] = []
             Pretraining.on_before_optimizer_step = _keeper(gradients)
-            run = train.Run("encoder", method, 1, 5, pictures, labels)
+            run = train.Run("encoder", method, 1, 5, images, labels)
             backbone, curve = train.train_encoder(run, profile, folder / method)
             found[method] = {"curve": curve, "gradients": gradients, "weights": backbone.state_dict()}
     finally:

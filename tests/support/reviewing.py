@@ -1,4 +1,4 @@
-"""A root with a ranked list to review, made from drawn pictures without learning anything."""
+"""A root with a ranked list to review, made from drawn images without learning anything."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import COLUMNS
 from support.archive import write_regions
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 
 SIDE = 64
 KINDS = ("wrong_label", "wrong_label", "wrong_label", "missing_label", "out_of_domain")
 
 
 def ranked_root(layout: Layout, suspects: int, others: int = 40, files: int = 0) -> Params:
-    """`suspects` suspicious pictures in two batches, kinds in turn, and `others` that are not; none second-read by lot.
+    """`suspects` suspicious images in two batches, kinds in turn, and `others` that are not; none second-read by lot.
 
-    Two pictures make a study and a patient; the first two pictures are copies of each other. The first `files` have
+    Two images make a study and a patient; the first two images are copies of each other. The first `files` have
     their files in `export/` beside the root, named by number, and all have rows in the header tables.
     """
     layout.root.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def ranked_root(layout: Layout, suspects: int, others: int = 40, files: int = 0)
 
 
 def _write_files(layout: Layout, files: int, count: int) -> pd.DataFrame:
-    """Header rows of `count` pictures in three rooms, of which the first `files` have a file each."""
+    """Header rows of `count` images in three rooms, of which the first `files` have a file each."""
     number = np.arange(count)
     rows = pd.DataFrame({"image_id": [f"{i:032x}" for i in number], "pixel_digest": ""}).astype("string")
     rows = rows.assign(manufacturer="ACME", model="DR-1", label_attribute="BodyPartExamined", label_matched="KNEE")
@@ -80,7 +80,7 @@ def _write_files(layout: Layout, files: int, count: int) -> pd.DataFrame:
         return rows
     pseudonyms, paths = load_pseudonyms(layout.key), []
     for i in range(files):
-        ds = radiograph(i, pixels=picture(i, (500, 400)))
+        ds = radiograph(i, pixels=image(i, (500, 400)))
         paths.append(save(ds, layout.root.parent / "export" / f"IM{i}.dcm"))
         rows.loc[i, "image_id"] = pseudonyms.of("image", ds.SOPInstanceUID)
         rows.loc[i, "pixel_digest"] = pseudonyms.of("pixels", digest_of(decode(dcmread(paths[-1]), [])))

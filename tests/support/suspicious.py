@@ -22,16 +22,16 @@ PROTOCOL = "CANARYPROTOCOL arm"
 
 
 def suspicious_root(folder: Path, patients: int = 320) -> tuple[Layout, pd.DataFrame]:
-    """The root, and what is true of its pictures: image_id, truth, label_region, station.
+    """The root, and what is true of its images: image_id, truth, label_region, station.
 
-    Two pictures a patient, which are a study. The month of the planted errors is 2026-03, their protocol PROTOCOL.
+    Two images a patient, which are a study. The month of the planted errors is 2026-03, their protocol PROTOCOL.
     """
     layout = small_root(folder, write_regions(folder.with_suffix(".yaml")))
     rng, count = np.random.default_rng(8), 2 * patients
     patient = np.arange(count) // 2
     rows = pd.DataFrame(
         {
-            "image_id": [hashlib.sha256(f"picture {i}".encode()).hexdigest()[:32] for i in range(count)],
+            "image_id": [hashlib.sha256(f"image {i}".encode()).hexdigest()[:32] for i in range(count)],
             "patient": [f"{i:032x}" for i in patient],
             "truth": np.array(REGIONS, dtype=object)[rng.integers(len(REGIONS), size=patients)[patient]],
             "station": [f"ROOM{i}" for i in rng.integers(1, 5, size=patients)[patient]],

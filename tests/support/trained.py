@@ -32,7 +32,7 @@ FIRST, EPOCHS = "first", 16
 
 @dataclass(frozen=True)
 class Trained:
-    """The root, its settings, and what was planted: one row a picture with truth and `planted`."""
+    """The root, its settings, and what was planted: one row an image with truth and `planted`."""
 
     layout: Layout
     params: Params
@@ -52,11 +52,11 @@ def trained_root(made_once: MadeOnce) -> Trained:
 
 def _make(folder: Path) -> None:
     changes = {f"profiles__quick__{method}__epochs": EPOCHS for method in METHODS}
-    changes |= {"profiles__quick__crossfit_epochs": EPOCHS, "monitoring__min_pictures": 30}
+    changes |= {"profiles__quick__crossfit_epochs": EPOCHS, "monitoring__min_images": 30}
     layout = small_root(folder, write_regions(folder.with_suffix(".yaml")), **changes)
-    rows, pictures = planted(seed=1)
+    rows, images = planted(seed=1)
     write_table(layout.private / "truth.parquet", rows)
-    put_batch(layout, FIRST, rows, pictures)
+    put_batch(layout, FIRST, rows, images)
     learn(Root(layout, params_of(layout)))
 
 
@@ -73,7 +73,7 @@ def learn(root: Root) -> None:
 def planted(seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     """Patients of every class and four of none, with wrong labels, missing ones and copies that bear another label."""
     kinds = [kind for _ in range(PER_CLASS) for kind in range(len(REGIONS))] + [CLOUDS] * 4
-    rows, pictures = patients_of(kinds, seed)
+    rows, images = patients_of(kinds, seed)
     number = rows["patient"].str[-3:].astype(int)
     first = ~rows["patient"].duplicated()
     rows["planted"] = ""
@@ -87,5 +87,5 @@ def planted(seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     rows.loc[wrong, "label_region"] = others[wrong]
     rows.loc[rows["planted"] == "missing", "label_region"] = None
     for row in np.flatnonzero((rows["planted"] == "copy") & ~first):
-        pictures[row] = (0.9 * pictures[row - 1].astype(float) + 10).astype(np.uint8)
-    return rows, pictures
+        images[row] = (0.9 * images[row - 1].astype(float) + 10).astype(np.uint8)
+    return rows, images

@@ -16,7 +16,7 @@ EVENLY = tuple(range(len(REGIONS))) * 7
 def put_unseen(
     root: Trained, batch: str, seed: int, *, kinds: Sequence[int] = EVENLY, gamma: float = 1.0, **columns: object
 ) -> pd.DataFrame:
-    """Publish a batch of new patients, two pictures each; `gamma` changes the exposure, `columns` the headers."""
-    rows, pictures = patients_of(kinds, seed)
-    changed = (255 * (pictures / 255.0) ** gamma).clip(0, 255).astype(np.uint8)
+    """Publish a batch of new patients, two images each; `gamma` changes the exposure, `columns` the headers."""
+    rows, images = patients_of(kinds, seed)
+    changed = (255 * (images / 255.0) ** gamma).clip(0, 255).astype(np.uint8)
     return put_batch(root.layout, batch, rows.assign(**columns), changed)

@@ -13,7 +13,7 @@ from support.roots import small_root
 
 PATIENTS, SEED = 90, 7
 Command = Callable[..., subprocess.CompletedProcess[str]]
-_ENOUGH = {  # on these few pictures, to be better than chance
+_ENOUGH = {  # on these few images, to be better than chance
     "profiles__quick__simclr__epochs": 10,
     "profiles__quick__byol__epochs": 10,
     "profiles__quick__supcon__epochs": 20,

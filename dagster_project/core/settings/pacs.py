@@ -73,7 +73,7 @@ class PacsParams(Section):
     recent_days: Positive
     sweep_hours: Positive
     poll_minutes: Positive
-    batch_pictures: Positive
+    batch_images: Positive
     max_megabytes: Positive
     timeout_seconds: Annotated[float, Field(gt=0)]
     min_free_gb: Annotated[float, Field(ge=0)]

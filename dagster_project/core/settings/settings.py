@@ -84,7 +84,7 @@ class Ensembling(Section):
     max_members: Positive
     min_gain: Annotated[float, Field(ge=0)]
     class_tolerance: Share
-    min_class_pictures: Positive
+    min_class_images: Positive
     auto_label_accuracy: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
 
 
@@ -108,7 +108,7 @@ class Monitoring(Section):
     confidence_drift: Annotated[float, Field(gt=0)]
     metadata_drift: Annotated[float, Field(gt=0)]
     embedding_drift: Annotated[float, Field(gt=0.5, le=1)]
-    min_pictures: Positive
+    min_images: Positive
     retrain_cron: str
 
 

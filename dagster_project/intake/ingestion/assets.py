@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, as_counts, as_image, as_table
 from dagster_project.core.plotting import draw_montage, evenly
 from dagster_project.intake.ingestion.batch.batch_registry import registered_source
 from dagster_project.intake.ingestion.batch.ingest import ingest
@@ -31,7 +31,7 @@ INBOX = dg.AssetSpec(
         dg.AssetSpec(
             "radiograph_headers",
             deps=[INBOX],
-            description="One row a picture, pseudonymised, with its given label and where that comes from. Refused "
+            description="One row an image, pseudonymised, with its given label and where that comes from. Refused "
             "files go to the quarantine table with a reason code.",
             owners=[ENGINEERS],
             kinds={"dicom", "parquet"},
@@ -58,13 +58,11 @@ def radiographs(context: dg.AssetExecutionContext, root: RootResource) -> Iterat
         "radiograph_headers",
         data_version=versions.of(layout.headers(batch)),
         metadata={
-            "dagster/row_count": summary.pictures,
+            "dagster/row_count": summary.images,
             "files by verdict": as_counts(summary.verdicts, "verdict"),
             "files by reason": as_table(_explained(summary.reasons)),
-            "labels": as_counts(
-                headers["label_region"].fillna("(none)").value_counts().to_dict(), "region", "pictures"
-            ),
-            "label status": as_counts(headers["label_status"].value_counts().to_dict(), "status", "pictures"),
+            "labels": as_counts(headers["label_region"].fillna("(none)").value_counts().to_dict(), "region", "images"),
+            "label status": as_counts(headers["label_status"].value_counts().to_dict(), "status", "images"),
             "attributes by action (PS3.15)": as_counts(proof["attributes_by_action"], "action", "attributes"),
             "attributes that are not removed": as_table(_not_removed(proof["attributes"])),
             "unknown or private attributes, removed": proof["unknown_attributes"],
@@ -80,13 +78,13 @@ def radiographs(context: dg.AssetExecutionContext, root: RootResource) -> Iterat
         "radiograph_pixels",
         data_version=versions.of(layout.pixels(batch)),
         metadata={
-            "pictures": len(shard),
+            "images": len(shard),
             "side (px)": shard.shape[1],
             "with borders cut off": int((headers["cropped"] > 0).sum()),
             "with burned-in text masked": int((headers["text_masked"] > 0).sum()),
             "with marks blanked": int((headers["blanked"] > 0).sum()),
             "megabytes": round(shard.nbytes / 1e6, 1),
-            "montage": as_picture(montage),
+            "montage": as_image(montage),
         },
     )
     montage.unlink()

@@ -1,4 +1,4 @@
-"""One asset a source of pictures; a root without any has none."""
+"""One asset a source of images; a root without any has none."""
 
 from collections.abc import Iterator
 

@@ -52,7 +52,7 @@ class DicomWebArchive:
         self._session.trust_env = False
         self._session.verify = verify
         self._session.auth = auth
-        self._session.headers["Accept-Encoding"] = "identity"  # compressing pictures takes a PACS ten times as long
+        self._session.headers["Accept-Encoding"] = "identity"  # compressing images takes a PACS ten times as long
 
     def close(self) -> None:
         """Close the connections."""

@@ -55,7 +55,7 @@ class Arrivals:
 
     def known(self, uid: str) -> bool:
         """Whether the object with that SOP Instance UID was taken in before, from whatever source."""
-        return self._state.knows(self._picture(uid))
+        return self._state.knows(self._image(uid))
 
     def disk_is_low(self) -> bool:
         """Whether less is free than must stay free."""
@@ -65,7 +65,7 @@ class Arrivals:
         """Raise RayTruthError if less is free than must stay free."""
         if self.disk_is_low():
             raise RayTruthError(
-                "Too little disk is free to take more pictures in",
+                "Too little disk is free to take more images in",
                 where=f"source {self._source}",
                 do="free space, or lower pacs.min_free_gb; the next pull goes on",
             )
@@ -77,21 +77,21 @@ class Arrivals:
         """
         with spooled.open("rb") as f:
             os.fsync(f.fileno())
-        picture, digest = self._picture(uid), content_digest(spooled)
-        final = self._open / f"{picture}.dcm"
+        image, digest = self._image(uid), content_digest(spooled)
+        final = self._open / f"{image}.dcm"
         with self._lock:
             if final.exists():  # perhaps a full disk left it unnoted
-                self._state.took_in(picture, content_digest(final))
-            known = self._state.took_in(picture, digest, lambda: _link(spooled, final))
+                self._state.took_in(image, content_digest(final))
+            known = self._state.took_in(image, digest, lambda: _link(spooled, final))
             outcome = NEW if known is None else AGAIN if known == digest else CONFLICT
             if outcome == CONFLICT:
-                self._set_aside(spooled, picture, digest)
+                self._set_aside(spooled, image, digest)
         self._state.tally(self._source, outcome)
         return outcome
 
     def keep_bytes(self, content: bytes, uid: str, how: Callable[[Path, str], str] | None = None) -> str:
         """`keep`, or another way `how`, for an object in memory."""
-        spooled = self.spool / self._picture(uid)
+        spooled = self.spool / self._image(uid)
         spooled.touch(mode=0o600)
         try:
             spooled.write_bytes(content)
@@ -104,8 +104,8 @@ class Arrivals:
 
         A batch of another place stays as it is, and this content is set aside: CONFLICT.
         """
-        picture, digest = self._picture(uid), content_digest(spooled)
-        there = list(self._layout.inbox.glob(f"*/{picture}*.dcm"))
+        image, digest = self._image(uid), content_digest(spooled)
+        there = list(self._layout.inbox.glob(f"*/{image}*.dcm"))
         if not there:
             return self.keep(spooled, uid)
         others = {old: before for old in there if (before := content_digest(old)) != digest}
@@ -113,26 +113,26 @@ class Arrivals:
             with spooled.open("rb") as f:
                 os.fsync(f.fileno())
             # Names and sizes tell whether a batch has changed, so that this name must be new.
-            _link(spooled, there[0].with_name(f"{picture}-{time.time_ns()}.dcm"))
+            _link(spooled, there[0].with_name(f"{image}-{time.time_ns()}.dcm"))
         for old, before in others.items():
-            self._set_aside(old, picture, before)
+            self._set_aside(old, image, before)
             old.unlink()
             _sync(old.parent)
-        self._state.replaced(picture, digest)
+        self._state.replaced(image, digest)
         outcome = REPLACED if others else AGAIN
         self._state.tally(self._source, outcome)
         return outcome
 
-    def _set_aside(self, file: Path, picture: str, digest: str) -> None:
+    def _set_aside(self, file: Path, image: str, digest: str) -> None:
         make_private(self._layout.set_aside(self._source))
-        _link(file, self._layout.set_aside(self._source) / f"{picture}-{digest[:16]}.dcm")
+        _link(file, self._layout.set_aside(self._source) / f"{image}-{digest[:16]}.dcm")
 
     def refuse(self, reason: str) -> None:
         """Count a refusal."""
         self._state.tally(self._source, reason)
 
     def size(self) -> int:
-        """How many pictures the open batch holds."""
+        """How many images the open batch holds."""
         return sum(1 for _ in os.scandir(self._open))
 
     def quiet_for(self) -> float:
@@ -172,7 +172,7 @@ class Arrivals:
                 return name
             time.sleep(0.2)
 
-    def _picture(self, uid: str) -> str:
+    def _image(self, uid: str) -> str:
         return self._pseudonyms.of("arrival", uid)
 
 

@@ -42,7 +42,7 @@ class Pulled:
 
 
 def pull(root: Root, source: str) -> Pulled:
-    """Poll a source once, fetch what is due, up to `batch_pictures`, and move it to the inbox as one batch.
+    """Poll a source once, fetch what is due, up to `batch_images`, and move it to the inbox as one batch.
 
     What was fetched is handed over even if the PACS fails in between; the next pull goes on.
     Raises RayTruthError if another process pulls from it, or the PACS cannot be asked or fails over and over.
@@ -96,7 +96,7 @@ class _Pull:
     def look(self) -> None:
         """Note which studies there are, of the last days or of all years.
 
-        A sweep also has those of the last days looked into: one picture may have taken another's place in them.
+        A sweep also has those of the last days looked into: one image may have taken another's place in them.
         """
         tomorrow = date.today() + timedelta(days=1)  # the PACS's clock, or its time zone, may be ahead
         recent = tomorrow - timedelta(days=1 + self._pacs.recent_days)
@@ -175,7 +175,7 @@ class _Pull:
         return True
 
     def _full(self) -> bool:
-        return self.outcomes[NEW] >= self._pacs.batch_pictures
+        return self.outcomes[NEW] >= self._pacs.batch_images
 
 
 def months(first: date, last: date) -> Iterator[tuple[date, date]]:

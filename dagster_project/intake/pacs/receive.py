@@ -56,7 +56,7 @@ def receive(layout: Layout, params: PacsParams, stop: threading.Event, ready: Ca
             try:
                 ready()
                 while not stop.wait(1.0):
-                    if arrivals.size() >= params.batch_pictures or arrivals.quiet_for() >= settings.quiet_seconds:
+                    if arrivals.size() >= params.batch_images or arrivals.quiet_for() >= settings.quiet_seconds:
                         _hand_over(arrivals)
                     arrivals.drop_left()
             finally:
@@ -71,7 +71,7 @@ def receive(layout: Layout, params: PacsParams, stop: threading.Event, ready: Ca
 def _hand_over(arrivals: Arrivals) -> None:
     size, batch = arrivals.size(), arrivals.close()
     if batch:
-        log.info("batch %s: %d pictures received", batch, size)
+        log.info("batch %s: %d images received", batch, size)
 
 
 def _serve(layout: Layout, params: PacsParams, arrivals: Arrivals) -> Any:

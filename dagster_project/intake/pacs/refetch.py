@@ -1,6 +1,6 @@
 """Studies taken in anew by name: what the PACS holds now goes before what came earlier under the same UIDs.
 
-A picture overwritten in the archive keeps its UID, and DICOMweb and DIMSE tell nobody: only fetching it again can.
+An image overwritten in the archive keeps its UID, and DICOMweb and DIMSE tell nobody: only fetching it again can.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Renewed:
 def pull_anew(root: Root, source: str, lines: Iterable[str]) -> Renewed:
     """Fetch every radiograph of the studies whose UIDs stand in `lines`, one a line, whether it is known or not.
 
-    Pictures whose content changed are replaced in their batch's folder in the inbox; the batch is to be ingested again.
+    Images whose content changed are replaced in their batch's folder in the inbox; the batch is to be ingested again.
     Raises RayTruthError if a line is no UID, another process pulls, or the PACS fails; run again, it goes on.
     """
     studies = _uids(lines)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS pictures (picture TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS images (image TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (source TEXT PRIMARY KEY, polls INTEGER NOT NULL, swept REAL, asked TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS studies (
   id INTEGER PRIMARY KEY, source TEXT NOT NULL, uid TEXT NOT NULL, objects INTEGER NOT NULL, poll INTEGER NOT NULL,
@@ -70,28 +70,28 @@ class State:
         with self._lock:
             return self._db.execute(question, values).fetchall()
 
-    # Pictures, of whatever source
-    def knows(self, picture: str) -> bool:
-        """Whether a picture was taken in, by its pseudonym."""
-        return bool(self._rows("SELECT 1 FROM pictures WHERE picture = ?", picture))
+    # Images, of whatever source
+    def knows(self, image: str) -> bool:
+        """Whether an image was taken in, by its pseudonym."""
+        return bool(self._rows("SELECT 1 FROM images WHERE image = ?", image))
 
-    def took_in(self, picture: str, digest: str, place: Callable[[], None] = lambda: None) -> str | None:
-        """Note a new picture after `place` has put it into an open batch, durably; one at a time over all processes.
+    def took_in(self, image: str, digest: str, place: Callable[[], None] = lambda: None) -> str | None:
+        """Note a new image after `place` has put it into an open batch, durably; one at a time over all processes.
 
         Returns None, or the digest under which it was known; it is not placed then.
         """
         with self._writing() as db:
-            known = db.execute("SELECT digest FROM pictures WHERE picture = ?", (picture,)).fetchone()
+            known = db.execute("SELECT digest FROM images WHERE image = ?", (image,)).fetchone()
             if known:
                 return str(known[0])
             place()
-            db.execute("INSERT INTO pictures VALUES (?, ?)", (picture, digest))
+            db.execute("INSERT INTO images VALUES (?, ?)", (image, digest))
         return None
 
-    def replaced(self, picture: str, digest: str) -> None:
-        """Note that another content stands for a picture now."""
+    def replaced(self, image: str, digest: str) -> None:
+        """Note that another content stands for an image now."""
         with self._writing() as db:
-            db.execute("INSERT OR REPLACE INTO pictures VALUES (?, ?)", (picture, digest))
+            db.execute("INSERT OR REPLACE INTO images VALUES (?, ?)", (image, digest))
 
     # Counts for people
     def tally(self, source: str, what: str) -> None:

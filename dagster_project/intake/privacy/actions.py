@@ -19,7 +19,7 @@ from pydicom.tag import BaseTag
 
 from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES
 
-Kind = Literal["kept", "pseudonym", "shifted", "reduced", "checked", "region", "picture", "removed"]
+Kind = Literal["kept", "pseudonym", "shifted", "reduced", "checked", "region", "image", "removed"]
 _DIGITS = 8  # hexadecimal, of a tag
 EVIDENCE = "patient_evidence"
 
@@ -29,7 +29,7 @@ OPTIONS: dict[str, str] = {
     "reduced": "113108 Retain Patient Characteristics Option",
     "checked": "113109 Retain Device Identity Option",
     "region": "113105 Clean Descriptors Option",
-    "picture": "113101 Clean Pixel Data Option",
+    "image": "113101 Clean Pixel Data Option",
 }
 MEANINGS: dict[Kind, str] = {
     "kept": "kept as it is, if it is one of the defined terms or a number",
@@ -39,7 +39,7 @@ MEANINGS: dict[Kind, str] = {
     "between those who share a study, series, image or number",
     "checked": "kept, and withheld where it repeats a name, an ID or a UID",
     "region": "mapped to a region; only words of the vocabulary are kept",
-    "picture": "the picture, reduced, with burned-in text masked where `ingestion.clean` is on",
+    "image": "the image, reduced, with burned-in text masked where `ingestion.clean` is on",
     "removed": "removed: not in any output",
 }
 
@@ -94,7 +94,7 @@ ALLOWED: dict[str, Action] = {
     "ManufacturerModelName": Action("checked", "model"),
     "StationName": Action("checked", "station"),
     **{keyword: Action("region", "label_region") for keyword in LABEL_ATTRIBUTES},
-    **dict.fromkeys((*_PRESENTATION, "PixelData"), Action("picture", "pixels")),
+    **dict.fromkeys((*_PRESENTATION, "PixelData"), Action("image", "pixels")),
 }
 _REMOVED = Action("removed")
 _BY_TAG = {f"{tag_for_keyword(keyword):0{_DIGITS}X}": action for keyword, action in ALLOWED.items()}

@@ -27,7 +27,7 @@ STANDARD = "DICOM PS3.15 2026c, Table E.1-1: 113100 Basic Application Level Conf
 def actions_report(batch: str, files: Iterable[str], masked: int) -> dict[str, Any]:
     """The list of actions over a batch's used files: one entry an attribute, with the number of files that hold it.
 
-    `files` are their `tags_of`; `masked` is the number of pictures in which burned-in text was masked. A private or
+    `files` are their `tags_of`; `masked` is the number of images in which burned-in text was masked. A private or
     unknown attribute is named by its group and element alone, and counts as removed. No value is in it.
     """
     files = list(map(sys.intern, files))  # the same for all files of a console
@@ -45,13 +45,13 @@ def actions_report(batch: str, files: Iterable[str], masked: int) -> dict[str, A
     kinds = Counter(str(a["action"]) for a in attributes)
     return {
         "batch": batch,
-        "pictures": len(files),
+        "images": len(files),
         "standard": STANDARD,
         "options": [OPTIONS[kind] for kind in MEANINGS if kind in OPTIONS and kind in kinds],
         "meanings": {kind: MEANINGS[kind] for kind in MEANINGS if kind in kinds},
         "attributes_by_action": {kind: kinds[kind] for kind in MEANINGS if kind in kinds},
         "unknown_attributes": sum(not a["keyword"] for a in attributes),
-        "pictures_with_text_masked": masked,
+        "images_with_text_masked": masked,
         "attributes": attributes,
     }
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-# How long a pattern must be to count. In binary files short ones turn up by chance; in the numbers of a picture or a
+# How long a pattern must be to count. In binary files short ones turn up by chance; in the numbers of an image or a
 # network even longer ones do: a smooth dark area is a row of digits.
 TEXT, BINARY, NUMBERS = 1, 8, 16
 _CHUNK = 8 << 20

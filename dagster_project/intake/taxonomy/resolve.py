@@ -1,4 +1,4 @@
-"""A picture's label texts and codes to one region, with where it came from and by which rule."""
+"""An image's label texts and codes to one region, with where it came from and by which rule."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Label:
-    """A picture's given label.
+    """An image's given label.
 
     `status`: `region` (one of the classes), `outside` (a known region of no class), `undecidable` (names no single
     region), `unmapped` (the coded region or BodyPartExamined is filled, but holds no known word), `absent` (neither is
@@ -76,7 +76,7 @@ class Code:
 
 
 def resolve_label(codes: Iterable[Code], texts: dict[str, str], taxonomy: Taxonomy) -> Label:
-    """Resolve a picture's label.
+    """Resolve an image's label.
 
     `codes` are the items of AnatomicRegionSequence; `texts` maps BodyPartExamined and TEXT_ATTRIBUTES to their text.
     The first attribute in LABEL_ATTRIBUTES' order that names a region (of a class here or of none) decides; the first

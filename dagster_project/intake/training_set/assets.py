@@ -14,7 +14,7 @@ from dagster_project.intake.training_set.build import build_training_set
     kinds={"pandas", "parquet"},
 )
 def training_set(root: RootResource) -> dg.MaterializeResult:
-    """Every picture of the batches that passed, with its label, split by patient, fold and near-duplicate group.
+    """Every image of the batches that passed, with its label, split by patient, fold and near-duplicate group.
 
     Patients who are one by what headers say, by equal pixels or by near-duplicates count as one and stay together. A
     batch whose latest blocking check failed, or that changed since it was checked, is refused.
@@ -25,13 +25,13 @@ def training_set(root: RootResource) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         data_version=versions.of(layout.training_set),
         metadata={
-            "dagster/row_count": summary.pictures,
+            "dagster/row_count": summary.images,
             "patients": summary.patients,
             "near-duplicate pairs": summary.near_duplicates,
             "linked patients": as_table(summary.links.table),
             "links contradicted by": as_counts(summary.links.contradictions, "what", "groups"),
             "images left unused": as_counts(summary.excluded, "reason", "images"),
-            "pictures by region and split": as_table(summary.counts.reset_index()),
+            "images by region and split": as_table(summary.counts.reset_index()),
             "refused batches": dg.MetadataValue.json(summary.refused),
             "classes with too few patients": as_counts(summary.small_classes, "region", "patients"),
         },

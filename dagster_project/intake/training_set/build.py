@@ -1,4 +1,4 @@
-"""The training set: every picture of the batches that passed, with its label, split, fold and near-duplicate group."""
+"""The training set: every image of the batches that passed, with its label, split, fold and near-duplicate group."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COLUMNS = [
         "image_id",
         "batch",
         "row",
-        "picture_hash",
+        "image_hash",
         "patient",
         "study",
         "group",
@@ -69,7 +69,7 @@ def build_training_set(root: Root) -> TrainingSetSummary:
     corrected, _ = migrate(load_corrected_labels(root.layout), settings.region_map, regions)
     table = apply_corrections(table, corrected)
 
-    table["picture_hash"], tiny = _read_pictures(root.layout, table)
+    table["image_hash"], tiny = _read_images(root.layout, table)
     pairs = _near_duplicates(table, tiny, settings.near_duplicate_similarity)
     table["near_duplicate_group"] = linked_groups(len(table), pairs).astype("int32")
     evidence = pd.concat([load_patient_evidence(root.layout), equal_pixels(came)], ignore_index=True)
@@ -100,7 +100,7 @@ def why_refused(layout: Layout, batch: str) -> str:
 
 
 def load_training_set(layout: Layout) -> pd.DataFrame:
-    """The training set, one row a picture, sorted by image_id.
+    """The training set, one row an image, sorted by image_id.
 
     Raises RayTruthError if there is none yet.
     """
@@ -117,8 +117,8 @@ def class_numbers(root: Root, rows: pd.DataFrame) -> np.ndarray:
     return pd.Categorical(rows["region"].to_numpy(object), categories=regions).codes.astype(np.int64)
 
 
-def gather_pictures(layout: Layout, table: pd.DataFrame, px: int) -> np.ndarray:
-    """The pictures of `table`'s rows (columns `batch`, `row`), reduced to uint8 (N, px, px) by area averaging.
+def gather_images(layout: Layout, table: pd.DataFrame, px: int) -> np.ndarray:
+    """The images of `table`'s rows (columns `batch`, `row`), reduced to uint8 (N, px, px) by area averaging.
 
     Shards are memory-mapped and read in blocks. `px` at or above the shards' side leaves them as they are.
     """
@@ -133,18 +133,18 @@ def gather_pictures(layout: Layout, table: pd.DataFrame, px: int) -> np.ndarray:
                 out = np.empty((len(table), *small.shape[1:]), dtype=np.uint8)
             out[block["position"].to_numpy()] = small
     if out is None:
-        raise RayTruthError("No picture is selected", where="the training set", do="ingest a batch with radiographs")
+        raise RayTruthError("No image is selected", where="the training set", do="ingest a batch with radiographs")
     return out
 
 
-def reduced(pictures: np.ndarray, px: int) -> np.ndarray:
+def reduced(images: np.ndarray, px: int) -> np.ndarray:
     """Reduce uint8 (N, side, side) to (N, px, px) by area averaging; unchanged if side <= px."""
-    if pictures.shape[1] <= px:
-        return np.ascontiguousarray(pictures)
+    if images.shape[1] <= px:
+        return np.ascontiguousarray(images)
     import torch
     from torch.nn.functional import interpolate
 
-    floats = torch.from_numpy(np.array(pictures))[:, None].float()
+    floats = torch.from_numpy(np.array(images))[:, None].float()
     return interpolate(floats, size=(px, px), mode="area")[:, 0].round().to(torch.uint8).numpy()
 
 
@@ -173,18 +173,16 @@ def _first_of_each(came: pd.DataFrame) -> pd.DataFrame:
     return came[~again].reset_index(drop=True)
 
 
-def _read_pictures(layout: Layout, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """A hash (N,) and a thumbnail (N, 32, 32) of every picture, in the table's order."""
+def _read_images(layout: Layout, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """A hash (N,) and a thumbnail (N, 32, 32) of every image, in the table's order."""
     hashes, tiny = np.empty(len(table), dtype=object), np.empty((len(table), 32, 32), dtype=np.uint8)
     for batch, rows in table.groupby("batch"):
         shard = open_pixels(layout, str(batch))
         for start in range(0, len(rows), _BLOCK):
             block = rows.iloc[start : start + _BLOCK]
-            pictures = shard[block["row"].to_numpy()]
-            hashes[block.index] = [
-                hashlib.blake2b(picture.tobytes(), digest_size=8).hexdigest() for picture in pictures
-            ]
-            tiny[block.index] = thumbnails(pictures)
+            images = shard[block["row"].to_numpy()]
+            hashes[block.index] = [hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest() for image in images]
+            tiny[block.index] = thumbnails(images)
     return hashes, tiny
 
 

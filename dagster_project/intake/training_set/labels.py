@@ -1,4 +1,4 @@
-"""Each picture's region for training: what reviewers said, else what the header said."""
+"""Each image's region for training: what reviewers said, else what the header said."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ log = logging.getLogger("raytruth")
 def apply_corrections(table: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFrame:
     """Put reviewers' labels in the place of given ones; `label_attribute` and `label_rule` then say `review`.
 
-    `table` has one row a picture with the label columns of the headers, `given_region` kept beside `region`. Verdicts
-    on pictures that are not in it, since their batch is gone or barred, wait until they are; how many is logged.
+    `table` has one row an image with the label columns of the headers, `given_region` kept beside `region`. Verdicts
+    on images that are not in it, since their batch is gone or barred, wait until they are; how many is logged.
     """
     out = table.assign(given_region=table["label_region"], region=table["label_region"], reviewed=False)
     said = corrected.set_index("image_id").reindex(out["image_id"]).reset_index(drop=True)
     said.index = out.index
     reviewed = said["verdict"].notna()
     if gone := len(corrected) - int(reviewed.sum()):
-        log.warning("%d verdicts are about pictures that are in no batch of this training set; they are kept", gone)
+        log.warning("%d verdicts are about images that are in no batch of this training set; they are kept", gone)
     out.loc[reviewed, "region"] = said.loc[reviewed, "region"].replace("", None)
     out.loc[reviewed, "reviewed"] = True
     out.loc[reviewed, ["label_attribute", "label_rule"]] = "review"
@@ -32,7 +32,7 @@ def apply_corrections(table: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFr
 
 
 def drop_small_classes(table: pd.DataFrame, min_patients: int) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Take the label off pictures whose class has fewer than `min_patients` patients; name these classes.
+    """Take the label off images whose class has fewer than `min_patients` patients; name these classes.
 
     Linked patients, who share a `group`, count as one. Returns the table and {class: its number of patients}.
     Raises RayTruthError if fewer than two classes remain.

@@ -1,4 +1,4 @@
-"""Pictures that are copies of one another: equal pixels, or thumbnails that correlate almost perfectly.
+"""Images that are copies of one another: equal pixels, or thumbnails that correlate almost perfectly.
 
 Reprocessed copies (another window, slight noise) correlate above 0.97; two different exposures of one region seldom do.
 """
@@ -39,8 +39,8 @@ def linked_groups(count: int, pairs: np.ndarray) -> np.ndarray:
     return connected_components(links, directed=False)[1]
 
 
-def thumbnails(pictures: np.ndarray) -> np.ndarray:
+def thumbnails(images: np.ndarray) -> np.ndarray:
     """Reduce uint8 (N, side, side), side a multiple of 32, to uint8 (N, 32, 32) by area averaging."""
-    factor = pictures.shape[1] // _SIDE
-    blocks = pictures.reshape(len(pictures), _SIDE, factor, _SIDE, factor)
+    factor = images.shape[1] // _SIDE
+    blocks = images.reshape(len(images), _SIDE, factor, _SIDE, factor)
     return blocks.mean(axis=(2, 4)).round().astype(np.uint8)

@@ -16,7 +16,7 @@ AGAIN = "(to be reviewed again)"
 def migrate(
     corrected: pd.DataFrame, region_map: Mapping[str, str | None], regions: tuple[str, ...]
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], int]]:
-    """Corrected labels in today's classes, and the effect: (old class, new class or AGAIN) -> pictures.
+    """Corrected labels in today's classes, and the effect: (old class, new class or AGAIN) -> images.
 
     `region_map`: a class that is no more -> the class that took its place, or None if a verdict on it no longer says
     which (the class was split): these verdicts are left out. The ledger is not touched.
@@ -36,8 +36,8 @@ def migrate(
         (str(name), region_map[str(name)] or AGAIN): int(count)
         for name, count in corrected.loc[old, "region"].value_counts().sort_index().items()
     }
-    for (name, new), pictures in effect.items():
-        log.info("verdicts on %s are now %s: %d pictures", name, new, pictures)
+    for (name, new), images in effect.items():
+        log.info("verdicts on %s are now %s: %d images", name, new, images)
     lost = corrected["region"].isin([name for name, new in region_map.items() if new is None])
     renamed = {name: new for name, new in region_map.items() if new}
     kept = corrected[~lost].reset_index(drop=True)

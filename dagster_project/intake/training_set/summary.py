@@ -20,7 +20,7 @@ class TrainingSetSummary:
     `excluded`: why -> images; `metrics`: what DVC compares. Linked patients count as one.
     """
 
-    pictures: int
+    images: int
     patients: int
     refused: dict[str, str]
     small_classes: dict[str, int]
@@ -56,7 +56,7 @@ def summarise(
     excluded = {str(why): int(n) for why, n in table["excluded"].value_counts().sort_index().items() if why}
     patients = int(table["group"].nunique())
     metrics = {
-        "pictures": len(table),
+        "images": len(table),
         "patients": patients,
         "linked_patients": len(links.table),
         "contradicted_links": links.contradictions,
@@ -64,6 +64,6 @@ def summarise(
         "labelled": int(table["region"].notna().sum()),
         "near_duplicates": near_duplicates,
         "batches": int(table["batch"].nunique()),
-        "pictures_by_split": {name: int((table["split"] == name).sum()) for name in SPLITS},
+        "images_by_split": {name: int((table["split"] == name).sum()) for name in SPLITS},
     }
     return TrainingSetSummary(len(table), patients, refused, small, near_duplicates, counts, links, excluded, metrics)

@@ -24,11 +24,11 @@ _MAY_BE_MISSING = ("label_region", "label_conflict_region")
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the expectations compare with. `pictures` is the length of the batch's pixel shard."""
+    """What the expectations compare with. `images` is the length of the batch's pixel shard."""
 
     batch: str
     regions: tuple[str, ...]
-    pictures: int
+    images: int
     params: Validation
     today: date
 
@@ -59,7 +59,7 @@ def _one_of(column: str, allowed: list[str], *, blocking: bool = False) -> Heade
 def _side(column: str) -> HeaderExpectation:
     return HeaderExpectation(
         f"{column}_within_bounds",
-        f"`{column}` of the source picture lies within validation.min_side and max_side",
+        f"`{column}` of the source image lies within validation.min_side and max_side",
         "ColumnValuesToBeBetween",
         lambda b: {"column": column, "min_value": b.params.min_side, "max_value": b.params.max_side, "mostly": 0.99},
     )
@@ -92,14 +92,14 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
     ),
     HeaderExpectation(
         "rows_match_the_shard",
-        "There are as many rows as pictures in the pixel shard",
+        "There are as many rows as images in the pixel shard",
         "TableRowCountToEqual",
-        lambda b: {"value": b.pictures},
+        lambda b: {"value": b.images},
         blocking=True,
     ),
     HeaderExpectation(
         "image_id_is_unique",
-        "No picture stands there twice",
+        "No image stands there twice",
         "ColumnValuesToBeUnique",
         lambda b: {"column": "image_id"},
         blocking=True,
@@ -151,7 +151,7 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
         blocking=True,
     ),
     _one_of("label_status", ["region", "outside", "undecidable", "unmapped", "absent"], blocking=True),
-    _label_share("labels_are_present", "Few pictures lack a label", "absent", lambda p: p.max_missing_label),
+    _label_share("labels_are_present", "Few images lack a label", "absent", lambda p: p.max_missing_label),
     _label_share(
         "labels_are_decided",
         "Few labels name no single region or no known word",
@@ -160,7 +160,7 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
     ),
     HeaderExpectation(
         "labels_agree",
-        "Few pictures have attributes that name different regions",
+        "Few images have attributes that name different regions",
         "ColumnValuesToBeInSet",
         lambda b: {"column": "label_conflict", "value_set": [""], "mostly": 1 - b.params.max_label_conflict},
     ),
@@ -202,8 +202,8 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
         lambda b: {"column": "kvp", "min_value": 20, "max_value": 150, "mostly": 0.99},
     ),
     HeaderExpectation(
-        "pictures_mostly_differ",
-        "At least 90% of the pictures have pixels that no other has",
+        "images_mostly_differ",
+        "At least 90% of the images have pixels that no other has",
         "ColumnValuesToBeUnique",
         lambda b: {"column": "pixel_digest", "mostly": 0.9},
     ),

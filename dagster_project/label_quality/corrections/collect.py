@@ -1,4 +1,4 @@
-"""Which corrections there are to bring back: a reviewer named another region of a picture that is known by its UIDs."""
+"""Which corrections there are to bring back: a reviewer named another region of an image that is known by its UIDs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UIDS = ["sop_instance_uid", "series_instance_uid", "study_instance_uid"]
 
 @dataclass(frozen=True)
 class Correction:
-    """One reviewer's word on one picture, with the picture's own identity. `model` is what the reviewer was shown."""
+    """One reviewer's word on one image, with the image's own identity. `model` is what the reviewer was shown."""
 
     image_id: str
     verdict_id: str
@@ -42,7 +42,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class Gathered:
-    """The corrections, and why other verdicts are none: reason -> pictures."""
+    """The corrections, and why other verdicts are none: reason -> images."""
 
     corrections: list[Correction]
     left_out: Counter[str]
@@ -79,7 +79,7 @@ def _correction(row: dict) -> Correction | str:
     if row["verdict"] != "wrong_label" or row["region"] == row["given_region"]:
         return ""
     if not all(row[uid] for uid in _UIDS):
-        return "the picture is gone: in no batch any more"
+        return "the image is gone: in no batch any more"
     try:
         at = datetime.fromisoformat(row["at"])
     except ValueError:

@@ -1,4 +1,4 @@
-"""A corrected copy of a picture (opt-in): a new object that says what it replaced; the pixel data stay as they are."""
+"""A corrected copy of an image (opt-in): a new object that says what it replaced; the pixel data stay as they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture that a correction is about, as the archive has it: from its file, else from the PACS."""
+"""The image that a correction is about, as the archive has it: from its file, else from the PACS."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def original_of(correction: Correction, archive: DicomWebArchive | None) -> byte
         if path.is_file() and _is(correction, raw := path.read_bytes()):
             return raw
     if archive is None:
-        raise NoObject("the picture's file is gone; name a PACS that has it")
+        raise NoObject("the image's file is gone; name a PACS that has it")
     if archive.find(correction.study, correction.sop) is None:
-        raise NoObject("the picture is gone: neither its file nor the PACS has it")
+        raise NoObject("the image is gone: neither its file nor the PACS has it")
     try:
         raw = archive.fetch(Instance(correction.study, correction.series, correction.sop))
     except RefusedObject as refused:

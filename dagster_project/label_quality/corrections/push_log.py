@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS objects (
 
 @dataclass(frozen=True)
 class Sent:
-    """One object, by its own UIDs: a `kind` of object about a picture."""
+    """One object, by its own UIDs: a `kind` of object about an image."""
 
     kind: str
     image_id: str

@@ -1,4 +1,4 @@
-"""A correction as a Comprehensive SR, TID 1500 (PS3.16): stored beside the picture, which stays as it is."""
+"""A correction as a Comprehensive SR, TID 1500 (PS3.16): stored beside the image, which stays as it is."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _PRESENT = (
 def report(correction: Correction, original: Dataset, region: RegionCode) -> Dataset:
     """The report on `original` (its header). Making it again gives the same object.
 
-    It says which region the picture shows; of the side only what the change of region does to it. Patient and study
+    It says which region the image shows; of the side only what the change of region does to it. Patient and study
     are the original's; the reviewer is person observer and verifies it, RayTruth with the model is device observer.
     Raises ValueError, TypeError or AttributeError if the original's patient or study attributes cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Whether more labels are wrong in a group of pictures than among comparable ones."""
+"""Whether more labels are wrong in a group of images than among comparable ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def p_value(
     errors each stratum holds, those that fall into the group are binomial with the group's share of each stratum: the
     conditional test of two Poisson rates (Przyborowski & Wilenski 1940, Biometrika 31), over strata, with sums of
     probabilities for counts. Counts are first divided by the design effect (Rao & Scott 1992, Biometrics 48): the
-    variance over patients, whose pictures are no independent evidence, against that of as many independent errors.
+    variance over patients, whose images are no independent evidence, against that of as many independent errors.
     """
     rows = np.flatnonzero(compared)
     p, group, level = probability[rows], inside[rows], np.unique(strata[rows], return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""What causes are mined from: each labelled picture with how likely its label is wrong, and what it has in common."""
+"""What causes are mined from: each labelled image with how likely its label is wrong, and what it has in common."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HEADER = [
 
 
 def error_evidence(layout: Layout, ranked: pd.DataFrame) -> pd.DataFrame:
-    """One row a picture whose header names a region, as `Pictures` takes it, with FACTORS.
+    """One row an image whose header names a region, as `Images` takes it, with FACTORS.
 
     Columns beside: image_id; pseudonym and day (shifted); SHOWN, the reviewer's region, else the proposed one, '' for
     none of the regions; read, whether a reviewer decided. `probability` is 1 or 0 where a reviewer found it wrong

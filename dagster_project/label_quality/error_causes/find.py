@@ -1,4 +1,4 @@
-"""The stage: why labels are wrong, group by group, each in a sentence with the pictures behind it."""
+"""The stage: why labels are wrong, group by group, each in a sentence with the images behind it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dagster_project.label_quality.error_causes.evidence import (
     error_evidence,
     with_private_factors,
 )
-from dagster_project.label_quality.error_causes.groups import GIVEN, SHOWN, Group, Pictures
+from dagster_project.label_quality.error_causes.groups import GIVEN, SHOWN, Group, Images
 from dagster_project.label_quality.error_causes.mining import mine, rates
 from dagster_project.label_quality.label_errors.find import load_label_errors
 
@@ -29,7 +29,7 @@ _TYPES = {
     "factor": "string",
     "group": "string",
     "also": "string",
-    "pictures": "int32",
+    "images": "int32",
     "patients": "int32",
     "expected_errors": "float32",
     "error_rate": "float32",
@@ -92,24 +92,24 @@ def load_causes(layout: Layout) -> pd.DataFrame:
 
 def _mined(table: pd.DataFrame, factors: Sequence[str], pairs: Sequence[tuple[str, str]]) -> tuple[pd.DataFrame, int]:
     """One row a cause, and how many groups were tested."""
-    pictures = Pictures(table, [*factors, *(factor for pair in pairs for factor in pair)])
-    groups = pictures.groups(factors, pairs)
-    rows = [_row(table, pictures, group) for group in mine(pictures, groups)]
+    images = Images(table, [*factors, *(factor for pair in pairs for factor in pair)])
+    groups = images.groups(factors, pairs)
+    rows = [_row(table, images, group) for group in mine(images, groups)]
     return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES), len(groups)
 
 
-def _row(table: pd.DataFrame, pictures: Pictures, group: Group) -> dict[str, object]:
-    inside = pictures.inside(group)
-    mine = table[inside].assign(probability=pictures.errors(group)[inside])
+def _row(table: pd.DataFrame, images: Images, group: Group) -> dict[str, object]:
+    inside = images.inside(group)
+    mine = table[inside].assign(probability=images.errors(group)[inside])
     mine = mine.sort_values(["probability", "image_id"], ascending=[False, True])
     expected = float(mine["probability"].sum())
-    rate, elsewhere = rates(pictures, group)
+    rate, elsewhere = rates(images, group)
     given, shown, typical = _typical(mine)
     row = {
         "factor": " x ".join(group.factors),
         "group": group.name,
         "also": "; ".join(group.also),
-        "pictures": len(mine),
+        "images": len(mine),
         "patients": mine["patient"].nunique(),
         "expected_errors": expected,
         "error_rate": rate,
@@ -143,7 +143,7 @@ def _sentence(group: Group, row: dict[str, object]) -> str:
     named.pop(SHOWN, "")
     who = " and ".join(_NAMES[factor].format(level) for factor, level in named.items())
     wrong = (
-        f"about {row['expected_errors']:.0f} of {row['pictures']} labels are wrong "
+        f"about {row['expected_errors']:.0f} of {row['images']} labels are wrong "
         f"({row['error_rate']:.0%}; {row['rate_elsewhere']:.0%} of comparable ones elsewhere)"
     )
     if confused:

@@ -1,4 +1,4 @@
-"""Groups of pictures that may have a cause in common: of one factor, of two, or of two with one kind of confusion."""
+"""Groups of images that may have a cause in common: of one factor, of two, or of two with one kind of confusion."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pandas as pd
 
 GIVEN, SHOWN = "given_region", "shown_region"
 MIN_ERRORS = 3.0  # expected errors, below which nothing is said of a group
-_MIN_PICTURES, _MIN_PATIENTS = 15, 8
+_MIN_IMAGES, _MIN_PATIENTS = 15, 8
 
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures that share `levels` of `factors`: one, two, or two and SHOWN, what its errors show.
+    """Images that share `levels` of `factors`: one, two, or two and SHOWN, what its errors show.
 
-    `p` is its p-value, `q` the false discovery rate at which it is named; `also` names groups of the same pictures.
+    `p` is its p-value, `q` the false discovery rate at which it is named; `also` names groups of the same images.
     """
 
     factors: tuple[str, ...]
@@ -33,10 +33,10 @@ class Group:
         return " x ".join(self.levels)
 
 
-class Pictures:
-    """N labelled pictures, their factors as numbers.
+class Images:
+    """N labelled images, their factors as numbers.
 
-    `table` has one row a picture: `patient`, `probability` (0..1 that its label is wrong), GIVEN, SHOWN and a column a
+    `table` has one row an image: `patient`, `probability` (0..1 that its label is wrong), GIVEN, SHOWN and a column a
     factor, '' where it is not known.
     """
 
@@ -59,7 +59,7 @@ class Pictures:
         return [group for group in named if self.large_enough(self.inside(group))]
 
     def inside(self, group: Group) -> np.ndarray:
-        """Whether each picture is in the group, bool (N,)."""
+        """Whether each image is in the group, bool (N,)."""
         parts = [self._has(f, level) for f, level in zip(group.factors, group.levels, strict=True) if f != SHOWN]
         return np.logical_and.reduce(parts)
 
@@ -70,7 +70,7 @@ class Pictures:
         return np.where(self._has(SHOWN, group.levels[-1]), self.probability, 0.0)
 
     def tests(self, group: Group) -> list[tuple[np.ndarray, np.ndarray]]:
-        """What the group must exceed each of: pictures to compare, bool (N,), and strata, int (N,).
+        """What the group must exceed each of: images to compare, bool (N,), and strata, int (N,).
 
         One factor: all others, within given regions. Two: the same second one elsewhere; and the rest of the first.
         """
@@ -86,8 +86,8 @@ class Pictures:
         return [(elsewhere, given), (rest, all_together if second == GIVEN else given)]
 
     def large_enough(self, inside: np.ndarray) -> bool:
-        """Whether there are pictures and patients enough to say something."""
-        return bool(inside.sum() >= _MIN_PICTURES and len(np.unique(self.patients[inside])) >= _MIN_PATIENTS)
+        """Whether there are images and patients enough to say something."""
+        return bool(inside.sum() >= _MIN_IMAGES and len(np.unique(self.patients[inside])) >= _MIN_PATIENTS)
 
     def _has(self, factor: str, level: str) -> np.ndarray:
         return self._codes[factor] == np.searchsorted(self._names[factor], level)

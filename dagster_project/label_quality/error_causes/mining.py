@@ -12,34 +12,34 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from dagster_project.label_quality.error_causes.enrichment_test import p_value
-from dagster_project.label_quality.error_causes.groups import MIN_ERRORS, Group, Pictures
+from dagster_project.label_quality.error_causes.groups import MIN_ERRORS, Group, Images
 
 _FALSE_DISCOVERIES = 0.05
 _MIN_RATIO = 1.25  # to the rate that is expected: less is not worth anybody's time
-_SAME = 0.9  # overlap (Jaccard) above which two groups are the same pictures under two names
+_SAME = 0.9  # overlap (Jaccard) above which two groups are the same images under two names
 
 
-def mine(pictures: Pictures, groups: list[Group]) -> list[Group]:
+def mine(images: Images, groups: list[Group]) -> list[Group]:
     """Those of `groups` that stand out, with their p and q, the most significant first."""
     if not groups:
         return []
-    tested = [replace(group, p=_p_of(pictures, group)) for group in groups]
+    tested = [replace(group, p=_p_of(images, group)) for group in groups]
     q = false_discovery_control([group.p for group in tested])
     found = [replace(g, q=float(value)) for g, value in zip(tested, q, strict=True) if value <= _FALSE_DISCOVERIES]
-    return _not_redundant(pictures, found)
+    return _not_redundant(images, found)
 
 
-def rates(pictures: Pictures, group: Group) -> tuple[float, float]:
-    """Expected share of the group's errors in it, and among the pictures that it is first compared with."""
-    errors, inside = pictures.errors(group), pictures.inside(group)
-    compared, _ = pictures.tests(group)[0]
+def rates(images: Images, group: Group) -> tuple[float, float]:
+    """Expected share of the group's errors in it, and among the images that it is first compared with."""
+    errors, inside = images.errors(group), images.inside(group)
+    compared, _ = images.tests(group)[0]
     return _mean(errors[inside]), _mean(errors[compared & ~inside])
 
 
-def _p_of(pictures: Pictures, group: Group, explained: np.ndarray | bool = False) -> float:
+def _p_of(images: Images, group: Group, explained: np.ndarray | bool = False) -> float:
     """The largest p-value of the group's tests; 1 if too few errors are expected or too few more than elsewhere."""
-    left = ~np.broadcast_to(explained, len(pictures.patients))
-    errors, inside, tests = pictures.errors(group), pictures.inside(group) & left, pictures.tests(group)
+    left = ~np.broadcast_to(explained, len(images.patients))
+    errors, inside, tests = images.errors(group), images.inside(group) & left, images.tests(group)
     if errors[inside].sum() < MIN_ERRORS:
         return 1.0
     outer = [_mean(errors[compared & ~inside & left]) for compared, _ in tests]
@@ -49,27 +49,27 @@ def _p_of(pictures: Pictures, group: Group, explained: np.ndarray | bool = False
         expected = max(expected, outer[0] * outer[1] / neither if neither else 0.0)
     if _mean(errors[inside]) < _MIN_RATIO * expected:
         return 1.0
-    return max(p_value(errors, pictures.patients, inside, compared & left, strata) for compared, strata in tests)
+    return max(p_value(errors, images.patients, inside, compared & left, strata) for compared, strata in tests)
 
 
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-def _not_redundant(pictures: Pictures, found: list[Group]) -> list[Group]:
-    """The most specific first; each group must still stand out without the pictures of those before it."""
+def _not_redundant(images: Images, found: list[Group]) -> list[Group]:
+    """The most specific first; each group must still stand out without the images of those before it."""
     bound = max((group.p for group in found), default=0.0)
     kept: list[Group] = []
-    explained = np.zeros(len(pictures.patients), dtype=bool)
+    explained = np.zeros(len(images.patients), dtype=bool)
     for group in sorted(found, key=lambda g: (-len(g.factors), g.p)):
-        inside = pictures.inside(group)
-        if pictures.large_enough(inside & ~explained) and _p_of(pictures, group, explained) <= bound:
+        inside = images.inside(group)
+        if images.large_enough(inside & ~explained) and _p_of(images, group, explained) <= bound:
             kept.append(group)
             explained |= inside
             continue
         kept = [
             replace(k, also=(*k.also, group.name))
-            if k.factors != group.factors and _same(pictures.inside(k), inside)
+            if k.factors != group.factors and _same(images.inside(k), inside)
             else k
             for k in kept
         ]

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_image, as_table
 from dagster_project.intake.resources import RootResource
 
 
@@ -13,7 +13,7 @@ from dagster_project.intake.resources import RootResource
     kinds={"cleanlab"},
 )
 def label_errors(root: RootResource) -> dg.MaterializeResult:
-    """Every picture ranked by how likely its label is wrong, judged only by models that never saw that label."""
+    """Every image ranked by how likely its label is wrong, judged only by models that never saw that label."""
     from dagster_project.label_quality.label_errors.find import find_label_errors  # torch takes seconds to import
 
     layout = root.layout
@@ -22,9 +22,9 @@ def label_errors(root: RootResource) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         data_version=versions.of(layout.label_errors),
         metadata={
-            "pictures by kind": as_counts(summary.kinds, "kind", "pictures"),
+            "images by kind": as_counts(summary.kinds, "kind", "images"),
             "estimated share of wrong labels": round(summary.estimated_noise, 4),
-            "most suspicious": as_picture(layout.plot("label_errors", "suspects.png")),
+            "most suspicious": as_image(layout.plot("label_errors", "suspects.png")),
             "first rows": as_table(summary.top),
         },
     )

@@ -1,4 +1,4 @@
-"""Copies of one picture that bear different labels: at most one of the labels is right."""
+"""Copies of one image that bear different labels: at most one of the labels is right."""
 
 from __future__ import annotations
 

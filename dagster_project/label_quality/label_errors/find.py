@@ -13,7 +13,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.core.plotting import draw_montage
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import class_numbers, gather_pictures, load_training_set
+from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
 from dagster_project.label_quality.label_errors.oof_predictions import write_judgements
 from dagster_project.label_quality.label_errors.out_of_fold import judge
@@ -27,7 +27,7 @@ _SIDE = 160
 
 @dataclass(frozen=True)
 class LabelErrorSummary:
-    """Pictures by kind, and the estimated share of wrong labels: the mean of the given ones' error probabilities."""
+    """Images by kind, and the estimated share of wrong labels: the mean of the given ones' error probabilities."""
 
     kinds: dict[str, int]
     estimated_noise: float
@@ -35,7 +35,7 @@ class LabelErrorSummary:
 
 
 def find_label_errors(root: Root) -> LabelErrorSummary:
-    """Rank every picture by how likely its label is wrong; write `data/label_errors.parquet`, metrics and a montage."""
+    """Rank every image by how likely its label is wrong; write `data/label_errors.parquet`, metrics and a montage."""
     table = load_training_set(root.layout)
     regions = root.taxonomy.regions
     labels = class_numbers(root, table)
@@ -51,7 +51,7 @@ def find_label_errors(root: Root) -> LabelErrorSummary:
     write_table(root.layout.label_errors, ranked)
     kinds = {kind: int((ranked["kind"] == kind).sum()) for kind in KINDS}
     noise = float(ranked.loc[ranked["given_region"].notna(), "error_probability"].mean())
-    write_json(root.layout.metrics("label_errors"), {"pictures": len(ranked), "kinds": kinds, "estimated_noise": noise})
+    write_json(root.layout.metrics("label_errors"), {"images": len(ranked), "kinds": kinds, "estimated_noise": noise})
     _draw_suspects(root.layout, table, ranked[ranked["kind"] != "none"].head(_SHOWN))
     log.info("label errors: %s; estimated noise %.1f %%", kinds, 100 * noise)
     return LabelErrorSummary(kinds, noise, ranked.head(_SHOWN))
@@ -68,7 +68,7 @@ def load_label_errors(layout: Layout) -> pd.DataFrame:
 
 def _draw_suspects(layout: Layout, table: pd.DataFrame, suspects: pd.DataFrame) -> None:
     rows = table.set_index("image_id").loc[suspects["image_id"]]
-    pictures = gather_pictures(layout, rows, _SIDE) if len(rows) else np.empty((0, _SIDE, _SIDE), np.uint8)
+    images = gather_images(layout, rows, _SIDE) if len(rows) else np.empty((0, _SIDE, _SIDE), np.uint8)
     given = suspects["given_region"].fillna("no label")
     captions = [f"{g}\n→ {s or 'out of domain'}" for g, s in zip(given, suspects["suggested_region"], strict=True)]
-    draw_montage(layout.plot("label_errors", "suspects.png"), pictures, captions)
+    draw_montage(layout.plot("label_errors", "suspects.png"), images, captions)

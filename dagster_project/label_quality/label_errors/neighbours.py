@@ -1,7 +1,7 @@
-"""What the labels of a picture's neighbours say: of its own label, and of whether it belongs to any class at all.
+"""What the labels of an image's neighbours say: of its own label, and of whether it belongs to any class at all.
 
-Pictures of a part of the body that is no class lie together in a self-supervised embedding, and whatever labels they
-bear, the judges cannot learn them. A wrong label among right ones says nothing of its picture; wrong labels all around
+Images of a part of the body that is no class lie together in a self-supervised embedding, and whatever labels they
+bear, the judges cannot learn them. A wrong label among right ones says nothing of its image; wrong labels all around
 say that nothing here has a right one.
 """
 
@@ -14,21 +14,21 @@ from scipy.special import expit
 from sklearn.neighbors import NearestNeighbors
 
 _CLOSENESS = 10.0  # a neighbour counts exp(10 cosine)
-_BLOCK = 1000  # pictures whose neighbours' neighbours are held at once
+_BLOCK = 1000  # images whose neighbours' neighbours are held at once
 _UNDECIDED_VOTERS = 0.5  # neighbours whose votes are spread as all labels are, beside those counted
-# Both were fitted on real radiographs by hiding eight classes in turn: 30 or 60 pictures of each were kept, with labels
+# Both were fitted on real radiographs by hiding eight classes in turn: 30 or 60 images of each were kept, with labels
 # of three or five others, without and with 5 % more labels made wrong (0.502 and 0.051). They are shares of the room
 # that the site's usual doubt leaves.
-_EVEN = 0.5  # there a picture is as likely of no class as of one
+_EVEN = 0.5  # there an image is as likely of no class as of one
 _STEP = 0.05  # this much more changes its odds by e
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest labelled pictures of other patients, by the cosine of centred embeddings.
+    """The nearest labelled images of other patients, by the cosine of centred embeddings.
 
     `rows` (N, R) are their numbers, the nearest first; `weight` (N, R) counts them, 0 from the wanted number on.
-    `patient` (N,) is the number of each picture's group.
+    `patient` (N,) is the number of each image's group.
     """
 
     rows: np.ndarray
@@ -36,11 +36,11 @@ class Neighbours:
     patient: np.ndarray
 
     def mean(self, values: np.ndarray) -> np.ndarray:
-        """Weighted mean over each picture's neighbours of values (N,): (N,), NaN without neighbours."""
+        """Weighted mean over each image's neighbours of values (N,): (N,), NaN without neighbours."""
         return _average(values[self.rows], self.weight)
 
     def mean_beyond(self, values: np.ndarray) -> np.ndarray:
-        """Weighted mean over each picture's neighbours of what `mean` says of them, (N,), the picture's own patient
+        """Weighted mean over each image's neighbours of what `mean` says of them, (N,), the image's own patient
         left out; NaN without neighbours."""
         beyond = np.empty(self.rows.shape)
         for start in range(0, len(self.rows), _BLOCK):
@@ -52,7 +52,7 @@ class Neighbours:
         return _average(beyond, self.weight)
 
     def agreement(self, labels: np.ndarray) -> np.ndarray:
-        """Share of the neighbours, each counted once, that bear the picture's label; NaN without either."""
+        """Share of the neighbours, each counted once, that bear the image's label; NaN without either."""
         counted = self.weight > 0
         agree = ((labels[self.rows] == labels[:, None]) & counted).sum(axis=1)
         known = (labels >= 0) & counted.any(axis=1)
@@ -91,7 +91,7 @@ def find_neighbours(embeddings: np.ndarray, known: np.ndarray, groups: np.ndarra
 
 
 def no_class_probability(errors_around: np.ndarray) -> np.ndarray:
-    """How likely pictures are of no class, 0..1, given the share of wrong labels among their neighbours (N,).
+    """How likely images are of no class, 0..1, given the share of wrong labels among their neighbours (N,).
 
     What counts is how far it lies above the median: judges that learned little doubt every label.
     """

@@ -1,6 +1,6 @@
 """How labels go wrong at this site, learned from the labels themselves, and how likely each one is wrong.
 
-A given label is either that of the picture's true class, or, at the site's rate, drawn by an error that turns class t
+A given label is either that of the image's true class, or, at the site's rate, drawn by an error that turns class t
 into class g. The judges' probabilities stand for the true class; rate, errors and the temperature of the judges are
 those under which the given labels are likeliest: Dawid & Skene 1979, doi 10.2307/2346806, with judges for a second
 rater.

@@ -1,4 +1,4 @@
-"""What each judge says of each picture, kept so that a flag can be explained later."""
+"""What each judge says of each image, kept so that a flag can be explained later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_judgements(layout: Layout, table: pd.DataFrame, judged: Judged, region
 
 
 def judgements_of(layout: Layout, image_id: str) -> dict[str, dict[str, float]]:
-    """Judge -> region -> probability (0..1) for one picture; empty if none are kept."""
+    """Judge -> region -> probability (0..1) for one image; empty if none are kept."""
     if not layout.judgements.exists():
         return {}
     rows = pq.read_table(layout.judgements, filters=[("image_id", "==", image_id)]).to_pylist()

@@ -1,7 +1,7 @@
-"""Probabilities of every picture's class from models that saw neither its label nor its patient's.
+"""Probabilities of every image's class from models that saw neither its label nor its patient's.
 
-Pictures fall into folds by patient group. A picture of fold k is judged by probes fitted on the other folds, whose
-strength and temperature are chosen within those other folds too, and by the votes of its nearest pictures of the other
+Images fall into folds by patient group. An image of fold k is judged by probes fitted on the other folds, whose
+strength and temperature are chosen within those other folds too, and by the votes of its nearest images of the other
 folds. An encoder trained without labels serves all folds; one that learns from labels is trained for each fold, on the
 others.
 """
@@ -20,7 +20,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import CROSSFIT, SELF_SUPERVISED, Layout
 from dagster_project.core.settings.settings import Params
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import gather_pictures
+from dagster_project.intake.training_set.build import gather_images
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
 from dagster_project.learning.encoders.backbone import load_backbone
 from dagster_project.learning.encoders.embed import embed
@@ -32,16 +32,16 @@ from dagster_project.learning.pretraining.encoder import learned_from
 
 ENCODERS = (*SELF_SUPERVISED, CROSSFIT)
 JUDGES = (*ENCODERS, "all_side_by_side", "neighbours")  # a probe on each encoder and on all together, and votes
-_VOTERS = 10  # nearest pictures on SimCLR
+_VOTERS = 10  # nearest images on SimCLR
 _LEAST = 1e-9
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What the JUDGES, none of which saw a picture's label or its patient's, say of it.
+    """What the JUDGES, none of which saw an image's label or its patient's, say of it.
 
     `probabilities` (J, N, K). `around` (F, N, K): what probes on the self-supervised encoders say together of every
-    picture when neither its own fold nor fold f taught them, so that the labels around a picture of fold f are doubted
+    image when neither its own fold nor fold f taught them, so that the labels around an image of fold f are doubted
     by models that do not know its label.
     """
 
@@ -55,20 +55,20 @@ class Judged:
 
 
 def judge(root: Root, table: pd.DataFrame, labels: np.ndarray, classes: int) -> Judged:
-    """Judge every picture of the training set out of sample.
+    """Judge every image of the training set out of sample.
 
-    `table` is the training set, `labels` int (N,), -1 for none; pictures without a label, or excluded, are
-    judged but teach nothing. Raises RayTruthError if a fold's encoder is missing or learned from other pictures or
+    `table` is the training set, `labels` int (N,), -1 for none; images without a label, or excluded, are
+    judged but teach nothing. Raises RayTruthError if a fold's encoder is missing or learned from other images or
     labels than those of the other folds.
     """
     fold, folds = table["fold"].to_numpy(int), root.params.training_set.folds
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
-    pictures = gather_pictures(root.layout, table, viewed_px(root.params.learning))
+    images = gather_images(root.layout, table, viewed_px(root.params.learning))
     probabilities = np.zeros((len(JUDGES), len(table), classes))
     around = np.zeros((folds, len(SELF_SUPERVISED), len(table), classes))
     for k in range(folds):
         _check_held_out(root.layout, table, labels, k)
-        each = list(_embeddings_for(root, pictures, k))
+        each = list(_embeddings_for(root, images, k))
         for j, embeddings in enumerate([*each, np.concatenate(each, axis=1)]):
             case = _Case(embeddings, labels, teaches, fold, classes)
             setting = _choose(case, k, root.params)
@@ -100,12 +100,12 @@ def _check_held_out(layout: Layout, table: pd.DataFrame, labels: np.ndarray, k: 
         )
 
 
-def _embeddings_for(root: Root, pictures: np.ndarray, k: int) -> Iterator[np.ndarray]:
+def _embeddings_for(root: Root, images: np.ndarray, k: int) -> Iterator[np.ndarray]:
     """Embeddings (N, D) of each of the ENCODERS for fold k."""
     for encoder in SELF_SUPERVISED:
-        yield load_embeddings(root.layout, encoder, len(pictures))
+        yield load_embeddings(root.layout, encoder, len(images))
     backbone = load_backbone(root.layout.encoder(CROSSFIT) / f"fold_{k}" / "weights.safetensors", root.params.learning)
-    yield embed(backbone, pictures, root.params.learning)
+    yield embed(backbone, images, root.params.learning)
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _choose(case: _Case, k: int, params: Params) -> _Setting:
 
 
 def _judged(case: _Case, held_out: tuple[int, ...], asked: int, setting: _Setting) -> np.ndarray:
-    """Probabilities (n, K) of the pictures of fold `asked` from a probe fitted on all folds but those held out."""
+    """Probabilities (n, K) of the images of fold `asked` from a probe fitted on all folds but those held out."""
     taught = case.teaches & ~np.isin(case.fold, held_out)
     head = fit_linear_head(*case.lesson(taught), case.classes, setting.strength)
     return calibrated(head.logits(case.embeddings[case.fold == asked]), setting.temperature)

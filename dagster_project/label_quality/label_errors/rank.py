@@ -23,18 +23,18 @@ _OUTLIER = 3.0  # standard deviations above the site's median
 def rank_labels(
     table: pd.DataFrame, labels: np.ndarray, judged: Judged, regions: tuple[str, ...], neighbours: Neighbours
 ) -> pd.DataFrame:
-    """One row a picture, ranked: rank 1 is the label most likely wrong.
+    """One row an image, ranked: rank 1 is the label most likely wrong.
 
     `error_probability`, in 0..1, is how likely the given label is wrong; higher = more likely wrong. `score` is 1 minus
     that: how likely it is right; lower = more likely wrong. For a label that names a class both come from how labels
-    go wrong at this site (`noise`), how likely the picture is of no class (`neighbours`), and whether a copy bears
+    go wrong at this site (`noise`), how likely the image is of no class (`neighbours`), and whether a copy bears
     another label (`copies`); a missing label is wrong, those with the surest proposals first; a label that names a
-    region of no class is right as far as the picture is of none; a label that a reviewer gave is right.
+    region of no class is right as far as the image is of none; a label that a reviewer gave is right.
     Columns: image_id, given_region, suggested_region, score, rank, kind, error_probability, confidence (of the
-    suggestion, 0..1), unusual (share of the other pictures with fewer wrong labels around them, 0..1), agreement (share
+    suggestion, 0..1), unusual (share of the other images with fewer wrong labels around them, 0..1), agreement (share
     of judges whose first choice is the suggestion), neighbour_agreement (share of the neighbours that bear the label,
     0..1, NaN without a label).
-    `neighbours` are to be found among the pictures whose label names a region, be it of a class or of none.
+    `neighbours` are to be found among the images whose label names a region, be it of a class or of none.
     """
     mean = judged.mean
     reviewed, status = table["reviewed"].to_numpy(bool), table["label_status"].to_numpy(object)
@@ -105,9 +105,9 @@ def _judged_alone(
 def errors_around(
     fold: np.ndarray, labels: np.ndarray, judged: Judged, known: np.ndarray, neighbours: Neighbours
 ) -> np.ndarray:
-    """Share of wrong labels around each picture, (N,) in 0..1, by judges that know neither its label nor its patient's.
+    """Share of wrong labels around each image, (N,) in 0..1, by judges that know neither its label nor its patient's.
 
-    Half of it is the share among its neighbours, half that among theirs: a picture on the edge of a class has some of
+    Half of it is the share among its neighbours, half that among theirs: an image on the edge of a class has some of
     another, one of no class lies among its like.
     `known` (N,) is 0 where a reviewer gave the label, 1 where it names a region that is no class (right or wrong, there
     is no class for what stands there), else NaN.
@@ -125,7 +125,7 @@ def errors_around(
 def _two_regions(labels: np.ndarray, true: np.ndarray, neighbours: Neighbours) -> np.ndarray:
     """Whether the label is one of two classes that are both likely and both borne by the neighbours; bool (N,).
 
-    Both must stand out: judges that learned little find a second class in every picture.
+    Both must stand out: judges that learned little find a second class in every image.
     """
     given = labels >= 0
     both = np.minimum(true, neighbours.bear(labels, true.shape[1]))  # (N, K)

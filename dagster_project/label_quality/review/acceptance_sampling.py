@@ -1,4 +1,4 @@
-"""What a random sample of the pictures that the list leaves out says of all of them: acceptance sampling.
+"""What a random sample of the images that the list leaves out says of all of them: acceptance sampling.
 
 The ranked list cannot tell how many errors are left in what nobody reads; a simple random sample of that can, whatever
 the models are worth. Its verdicts bear the draw's mark in the ledger, which holds all that the estimate needs.
@@ -16,7 +16,7 @@ from dagster_project.label_quality.review.reader_assignment import found, readin
 
 @dataclass(frozen=True)
 class Draw:
-    """`drawn` pictures out of `population`, by `seed`; `digest` names which those were."""
+    """`drawn` images out of `population`, by `seed`; `digest` names which those were."""
 
     seed: int
     drawn: int
@@ -31,11 +31,11 @@ class Draw:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A draw's `decided` pictures, of which `wrong` bore a wrong label, and what follows for its whole population.
+    """A draw's `decided` images, of which `wrong` bore a wrong label, and what follows for its whole population.
 
-    `rate` (0..1) is the share of wrong labels there, `left` how many wrong ones are among its pictures that the sample
-    did not decide; each with the ends of a 95 % interval (Clopper & Pearson 1934), which holds if no picture was left
-    out for what it shows. `undecided` pictures were read and could not be told: they count as right in the lower end
+    `rate` (0..1) is the share of wrong labels there, `left` how many wrong ones are among its images that the sample
+    did not decide; each with the ends of a 95 % interval (Clopper & Pearson 1934), which holds if no image was left
+    out for what it shows. `undecided` images were read and could not be told: they count as right in the lower end
     and as wrong in the upper one, for what cannot be told is wrong more often.
     """
 
@@ -63,14 +63,14 @@ def draw_of(mark: str) -> Draw:
 def of_list(verdicts: pd.DataFrame) -> pd.DataFrame:
     """The standing entries that tell what the ranked list yields, oldest first.
 
-    Not those about pictures first read in a random sample, nor those that name a missing label: it was not wrong.
+    Not those about images first read in a random sample, nor those that name a missing label: it was not wrong.
     """
     stands = standing(verdicts)
     return stands[(stands.groupby("image_id")["sample"].transform("first") == "") & (stands["given_region"] != "")]
 
 
 def estimates(verdicts: pd.DataFrame) -> list[Estimate]:
-    """One a draw of which a picture was decided, the first begun first. `verdicts` are entries of the ledger."""
+    """One a draw of which an image was decided, the first begun first. `verdicts` are entries of the ledger."""
     stands = standing(verdicts)
     out = []
     for mark in stands["sample"].unique():

@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project.core.atomic_io import content_hash
-from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_image, as_table
 from dagster_project.core.ledger import load_verdicts, standing, update_corrected_labels
 from dagster_project.intake.resources import RootResource
 
@@ -29,7 +29,7 @@ def verdicts(root: RootResource) -> dg.ObserveResult:
 
 @dg.asset(deps=["verdicts"], group_name="review", owners=[REVIEWERS], kinds={"parquet"})
 def corrected_labels(root: RootResource) -> dg.MaterializeResult:
-    """The latest verdict a picture; upstream of the training set, so that reviewed labels are learned from."""
+    """The latest verdict an image; upstream of the training set, so that reviewed labels are learned from."""
     layout = root.layout
     table = update_corrected_labels(layout)
     versions = root.commit("corrected_labels")
@@ -37,7 +37,7 @@ def corrected_labels(root: RootResource) -> dg.MaterializeResult:
         data_version=versions.of(layout.corrected_labels),
         metadata={
             "dagster/row_count": len(table),
-            "by verdict": as_counts(table["verdict"].value_counts().to_dict(), "verdict", "pictures"),
+            "by verdict": as_counts(table["verdict"].value_counts().to_dict(), "verdict", "images"),
         },
     )
 
@@ -49,7 +49,7 @@ def corrected_labels(root: RootResource) -> dg.MaterializeResult:
     kinds={"json"},
 )
 def review_worklist(root: RootResource) -> dg.MaterializeResult:
-    """One card a suspicious label, with all that `raytruth review` shows: picture, labels, provenance, neighbours."""
+    """One card a suspicious label, with all that `raytruth review` shows: image, labels, provenance, neighbours."""
     from dagster_project.label_quality.review.worklist import build_worklist  # torch takes seconds to import
 
     layout = root.layout
@@ -81,17 +81,17 @@ def review_budget(root: RootResource) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         data_version=versions.of(layout.plots_dir / "review_budget"),
         metadata={
-            "pictures read": result.read,
+            "images read": result.read,
             "wrong among them": result.found,
             "wrong among the unread, expected": round(result.to_come.value, 1),
             "low (95 %)": round(result.to_come.low, 1),
             "high (95 %)": round(result.to_come.high, 1),
-            "to be read for 90 % of all errors": result.pictures_to_90,
+            "to be read for 90 % of all errors": result.images_to_90,
             "read since the last error": result.in_a_row,
             "enough read": result.enough,
             "random samples of what the list left out": as_table(pd.DataFrame([asdict(s) for s in result.samples])),
-            "expected errors a hundred unread pictures": as_counts(blocks, "unread pictures", "wrong"),
-            "yield": as_picture(layout.plot("review_budget", "yield.png")),
+            "expected errors a hundred unread images": as_counts(blocks, "unread images", "wrong"),
+            "yield": as_image(layout.plot("review_budget", "yield.png")),
         },
     )
 
@@ -103,7 +103,7 @@ def review_budget(root: RootResource) -> dg.MaterializeResult:
     kinds={"numpy"},
 )
 def reviewed_accuracy(root: RootResource) -> dg.MaterializeResult:
-    """Accuracy on the test pictures as labelled and as reviewed, side by side, with what of them was read."""
+    """Accuracy on the test images as labelled and as reviewed, side by side, with what of them was read."""
     from dagster_project.label_quality.review.reviewed_accuracy import (
         accuracy_as_reviewed,  # torch takes seconds to import
     )

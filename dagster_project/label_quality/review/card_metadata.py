@@ -1,4 +1,4 @@
-"""What pictures of the worklist have in common, to narrow it by, and how likely labels are wrong."""
+"""What images of the worklist have in common, to narrow it by, and how likely labels are wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLUMNS = ["image_id", "batch", "manufacturer", "model", "station", "label_attr
 
 
 def headers_of(layout: Layout, worklist: Worklist) -> pd.DataFrame:
-    """Rows of the header tables about the cards' pictures: what they have in common, and their pixels' pseudonyms."""
+    """Rows of the header tables about the cards' images: what they have in common, and their pixels' pseudonyms."""
     batches = sorted({card["batch"] for card in worklist.cards.values()})
     tables = [load_headers(layout, batch)[_COLUMNS] for batch in batches if layout.headers(batch).exists()]
     table = pd.concat(tables) if tables else pd.DataFrame(columns=_COLUMNS).astype("string")
@@ -67,7 +67,7 @@ def expected_errors_of(layout: Layout, worklist: Worklist, read: Iterable[str]) 
 
 
 def _causes(layout: Layout) -> dict[str, list[str]]:
-    """Image_id -> the causes that it is among the pictures of."""
+    """Image_id -> the causes that it is among the images of."""
     found: dict[str, list[str]] = {}
     if layout.causes.exists():
         for cause, image_ids in read_table(layout.causes)[["cause", "image_ids"]].itertuples(index=False):

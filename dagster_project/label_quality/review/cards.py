@@ -11,21 +11,21 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.label_quality.review.acceptance_sampling import draw_of
 
-CARDS, PICTURES = "cards.json", "pictures"
+CARDS, IMAGES = "cards.json", "images"
 
 
 @dataclass(frozen=True)
 class Worklist:
     """`cards` by image_id, the most suspicious first; `model` and `data_version` are hashes of what they come from.
 
-    `pictures` are the JPEG files of all pictures that the cards show, by image_id. `sample` is the mark of the draw if
+    `images` are the JPEG files of all images that the cards show, by image_id. `sample` is the mark of the draw if
     the cards are a random sample (sampling.py), in the order drawn; '' for the ranked list.
     """
 
     cards: dict[str, dict[str, Any]]
     model: str
     data_version: str
-    pictures: dict[str, Path]
+    images: dict[str, Path]
     sample: str = ""
 
 
@@ -48,8 +48,8 @@ def load_sample(layout: Layout, size: int, seed: int) -> Worklist | None:
 
 
 def read_cards(folder: Path) -> Worklist:
-    """What lies in a folder of cards and pictures."""
+    """What lies in a folder of cards and images."""
     found = read_json(folder / CARDS)
     cards = {card["image_id"]: card for card in found["cards"]}
-    pictures = {path.stem: path for path in (folder / PICTURES).glob("*.jpg")}
-    return Worklist(cards, found["model"], found["data_version"], pictures, found.get("sample", ""))
+    images = {path.stem: path for path in (folder / IMAGES).glob("*.jpg")}
+    return Worklist(cards, found["model"], found["data_version"], images, found.get("sample", ""))

@@ -1,4 +1,4 @@
-"""Everything known about one picture's flag, under pseudonyms only."""
+"""Everything known about one image's flag, under pseudonyms only."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _LABEL = ("label_attribute", "label_rule", "label_matched", "label_status", "lab
 
 
 def explain(layout: Layout, image_id: str) -> dict[str, Any]:
-    """What is known of a picture and why it is flagged, ready for JSON; no identity, no text that somebody typed.
+    """What is known of an image and why it is flagged, ready for JSON; no identity, no text that somebody typed.
 
-    Raises RayTruthError if the picture is unknown or nothing was looked for yet.
+    Raises RayTruthError if the image is unknown or nothing was looked for yet.
     """
     ranked, table = load_label_errors(layout), load_training_set(layout)
     at = np.flatnonzero((table["image_id"] == image_id).to_numpy())
     flagged = ranked[ranked["image_id"] == image_id]
     if not len(at) or flagged.empty:
         raise _unknown(image_id, known=bool(len(at)))
-    row, picture, flag = int(at[0]), table.iloc[int(at[0])], flagged.iloc[0]
-    header = load_headers(layout, picture["batch"]).set_index("image_id").loc[image_id]
+    row, image, flag = int(at[0]), table.iloc[int(at[0])], flagged.iloc[0]
+    header = load_headers(layout, image["batch"]).set_index("image_id").loc[image_id]
     given, proposed = flag["given_region"] or "", flag["suggested_region"] or ""
     return {
         "image_id": image_id,
-        "batch": picture["batch"],
-        "split": picture["split"],
+        "batch": image["batch"],
+        "split": image["split"],
         "label": {
             "given": given,
-            "provenance": provenance(picture),
-            "reviewed": bool(picture["reviewed"]),
+            "provenance": provenance(image),
+            "reviewed": bool(image["reviewed"]),
             "in_the_header": header["label_region"] or "",
             **{name: header[name] or "" for name in _LABEL},
         },
@@ -67,12 +67,12 @@ def explain(layout: Layout, image_id: str) -> dict[str, Any]:
 def _unknown(image_id: str, *, known: bool) -> RayTruthError:
     if known:
         return RayTruthError(
-            "The ranked list does not hold this picture: it is of another training set",
+            "The ranked list does not hold this image: it is of another training set",
             where=f"image {image_id}",
             do="run `raytruth find-errors`",
         )
     return RayTruthError(
-        "There is no such picture in the training set",
+        "There is no such image in the training set",
         where=f"image {image_id[:64]}",
         do="take an image_id of data/label_errors.parquet or of the review page; its batch may be barred or gone",
     )
@@ -80,10 +80,10 @@ def _unknown(image_id: str, *, known: bool) -> RayTruthError:
 
 def _beside(layout: Layout, table: pd.DataFrame, row: int, regions: dict[str, None]) -> dict[str, list[dict[str, str]]]:
     embeddings = load_embeddings(layout, "encoder_simclr", len(table))
-    picture, others = table.iloc[row], np.arange(len(table)) != row
+    image, others = table.iloc[row], np.arange(len(table)) != row
     groups = {f"nearest labelled {region}": nearest(table, embeddings, row, region) for region in regions}
-    groups["other pictures of the study"] = table[(table["study"] == picture["study"]) & others]
-    groups["near-duplicates"] = table[(table["near_duplicate_group"] == picture["near_duplicate_group"]) & others]
+    groups["other images of the study"] = table[(table["study"] == image["study"]) & others]
+    groups["near-duplicates"] = table[(table["near_duplicate_group"] == image["near_duplicate_group"]) & others]
     return {
         title: [{"image_id": i, "region": r or ""} for i, r in zip(rows["image_id"], rows["region"], strict=True)]
         for title, rows in groups.items()
@@ -91,7 +91,7 @@ def _beside(layout: Layout, table: pd.DataFrame, row: int, regions: dict[str, No
 
 
 def _causes(layout: Layout, image_id: str) -> list[str]:
-    """The causes behind which the picture stands, of the public table."""
+    """The causes behind which the image stands, of the public table."""
     if not layout.causes.exists():
         return []
     causes = read_table(layout.causes)

@@ -8,7 +8,7 @@ from pathlib import Path
 from dagster_project.core.atomic_io import replacing_dir
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
-from dagster_project.label_quality.review.cards import PICTURES, load_worklist
+from dagster_project.label_quality.review.cards import IMAGES, load_worklist
 from dagster_project.label_quality.review.label_studio import write_project
 from dagster_project.label_quality.review.spreadsheet import write_spreadsheet
 
@@ -26,7 +26,7 @@ def export_worklist(layout: Layout, regions: tuple[str, ...], folder: Path, to: 
     with replacing_dir(folder) as made:
         if to == "csv":
             write_spreadsheet(worklist, made / "worklist.csv")
-            shutil.copytree(layout.worklist / PICTURES, made / PICTURES)
+            shutil.copytree(layout.worklist / IMAGES, made / IMAGES)
         else:
             write_project(worklist, regions, made)
     return len(worklist.cards)

@@ -30,7 +30,7 @@ def import_verdicts(root: Root, path: Path, reviewers: dict[str, str]) -> int:
 
     `reviewers` is {'': name} for a file of one reviewer; for Label Studio also {user id or e-mail: name}.
     Returns how many were new: the same file again adds none. Raises RayTruthError, and records nothing, if the file is
-    neither, an answer is malformed, or a picture is not in the training set.
+    neither, an answer is malformed, or an image is not in the training set.
     """
     answers = read_results(path, reviewers) if path.suffix == ".json" else read_spreadsheet(path, reviewers)
     table = load_training_set(root.layout)
@@ -38,7 +38,7 @@ def import_verdicts(root: Root, path: Path, reviewers: dict[str, str]) -> int:
     unknown = sorted({answer.image_id for answer in answers} - set(given))
     if unknown:
         raise RayTruthError(
-            f"{len(unknown)} verdict(s) are about pictures that are not in the training set, such as {unknown[0]}",
+            f"{len(unknown)} verdict(s) are about images that are not in the training set, such as {unknown[0]}",
             where="the verdicts file",
             do="import verdicts into the root whose worklist was reviewed; nothing was recorded",
         )
@@ -77,7 +77,7 @@ def _news(answers: list[Answer], read: pd.DataFrame) -> list[Answer]:
 
 
 def _check_given(answers: list[Answer], regions: tuple[str, ...]) -> None:
-    """A label that was said to be right becomes the picture's: a file may not bring one that is no class."""
+    """A label that was said to be right becomes the image's: a file may not bring one that is no class."""
     for answer in answers:
         if answer.given and answer.given not in regions:
             raise RayTruthError(
@@ -90,7 +90,7 @@ def _check_given(answers: list[Answer], regions: tuple[str, ...]) -> None:
 def export_corrections(root: Root, out: Path) -> int:
     """Write the corrected labels with the original UIDs as CSV, for the site's own use; return how many.
 
-    Columns: sop_instance_uid, study_instance_uid, given_region, verdict, region, reviewer, at. Only pictures whose
+    Columns: sop_instance_uid, study_instance_uid, given_region, verdict, region, reviewer, at. Only images whose
     label changes are listed; those that are in no batch any more are left out, and how many is logged.
     Raises RayTruthError if there is nothing to export, or a class is no more and not mapped.
     """
@@ -106,7 +106,7 @@ def export_corrections(root: Root, out: Path) -> int:
     identities = read_table(root.layout.identities).drop_duplicates("image_id")
     table = changed.merge(identities, on="image_id", validate="one_to_one")
     if gone := len(changed) - len(table):
-        log.warning("%d corrections are left out: their pictures are in no batch any more", gone)
+        log.warning("%d corrections are left out: their images are in no batch any more", gone)
     columns = ["sop_instance_uid", "study_instance_uid", "given_region", "verdict", "region", "reviewer", "at"]
     write_text(out, table[columns].to_csv(index=False))
     return len(table)

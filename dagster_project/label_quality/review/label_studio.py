@@ -30,7 +30,7 @@ _DO = "export the project from Label Studio as JSON (not JSON-MIN) and give that
 def write_project(worklist: Worklist, regions: tuple[str, ...], folder: Path) -> None:
     """Write `config.xml`, the labelling interface, and `tasks.json`, one task a card with the proposal marked.
 
-    The pictures are in the tasks themselves, so that nothing has to be served.
+    The images are in the tasks themselves, so that nothing has to be served.
     """
     write_text(folder / "config.xml", _interface(regions))
     write_json(folder / "tasks.json", [_task(worklist, card) for card in worklist.cards.values()])
@@ -95,14 +95,14 @@ def _name(annotator: Any, reviewers: dict[str, str], path: Path) -> str:
 
 
 def _task(worklist: Worklist, card: dict[str, Any]) -> dict[str, Any]:
-    picture = base64.b64encode(worklist.pictures[card["image_id"]].read_bytes()).decode()
+    image = base64.b64encode(worklist.images[card["image_id"]].read_bytes()).decode()
     words = f"given: {card['given'] or 'none'} ({card['provenance']}); proposed: {card['proposed'] or 'out of domain'}"
     shown = {name: card[name] for name in ("image_id", "kind", "rank", "given", "proposed", "batch")}
     proposal = _proposal(card)
     return {
         "data": {
             **shown,
-            "picture": f"data:image/jpeg;base64,{picture}",
+            "image": f"data:image/jpeg;base64,{image}",
             "words": words,
             "model": worklist.model,
             "data_version": worklist.data_version,
@@ -112,7 +112,7 @@ def _task(worklist: Worklist, card: dict[str, Any]) -> dict[str, Any]:
                 "model_version": worklist.model[:12],
                 "score": card["confidence"],
                 "result": [
-                    {"from_name": name, "to_name": "picture", "type": "choices", "value": {"choices": [choice]}}
+                    {"from_name": name, "to_name": "image", "type": "choices", "value": {"choices": [choice]}}
                     for name, choice in proposal.items()
                 ],
             }
@@ -132,10 +132,10 @@ def _interface(regions: tuple[str, ...]) -> str:
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Text", name="words", value="$words")
     ElementTree.SubElement(
-        view, "Image", name="picture", value="$picture", zoom="true", zoomControl="true", brightnessControl="true",
+        view, "Image", name="image", value="$image", zoom="true", zoomControl="true", brightnessControl="true",
         contrastControl="true",
     )  # fmt: skip
-    one = {"toName": "picture", "choice": "single", "required": "true"}
+    one = {"toName": "image", "choice": "single", "required": "true"}
     verdict = ElementTree.SubElement(view, "Choices", {"name": "verdict", **one})
     for name, key in _KEYS.items():
         ElementTree.SubElement(verdict, "Choice", value=name, hotkey=key)

@@ -1,4 +1,4 @@
-"""The pictures of the worklist as their files in the archive hold them, where these can be reached."""
+"""The images of the worklist as their files in the archive hold them, where these can be reached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.ingestion.headers.reasons import REASONS, RefusedFile
 from dagster_project.intake.ingestion.headers.sandbox import ContainedWorker
 
-_KEPT = 128 << 20  # bytes of pictures in memory
+_KEPT = 128 << 20  # bytes of images in memory
 
 
 class Originals:
@@ -63,7 +63,7 @@ class Originals:
 
 
 def open_originals(layout: Layout, params: Ingestion, headers: pd.DataFrame) -> Originals | None:
-    """The originals of some pictures, rows of header tables; None where `data/private/` is not, as in a copy.
+    """The originals of some images, rows of header tables; None where `data/private/` is not, as in a copy.
 
     Raises RayTruthError if the pseudonyms' key is damaged or others may read it.
     """

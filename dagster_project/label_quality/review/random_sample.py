@@ -1,4 +1,4 @@
-"""A random sample of the labelled pictures that nobody looks at, as cards for the review page."""
+"""A random sample of the labelled images that nobody looks at, as cards for the review page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN = ("image_id", "batch", "given", "provenance", "beside")  # nothing of wh
 def draw_sample(layout: Layout, size: int, seed: int) -> Worklist:
     """Write `data/reports/random_sample/` and return it: `size` cards or all there are, in an order that is random too.
 
-    Drawn are labelled pictures that have no card in the worklist and that nobody has read. Raises RayTruthError if
+    Drawn are labelled images that have no card in the worklist and that nobody has read. Raises RayTruthError if
     there is none, no worklist, or no ranked list.
     """
     ranked, listed = load_label_errors(layout), load_worklist(layout).cards
@@ -33,7 +33,7 @@ def draw_sample(layout: Layout, size: int, seed: int) -> Worklist:
     apart = ranked[labelled & ~ranked["image_id"].isin(read | set(listed))].sort_values("image_id")
     if apart.empty:
         raise RayTruthError(
-            "There is nothing to draw a sample from: every labelled picture is in the worklist or was read",
+            "There is nothing to draw a sample from: every labelled image is in the worklist or was read",
             where="data/label_errors.parquet",
             do="review the worklist: `raytruth review`",
         )
@@ -48,5 +48,5 @@ def draw_sample(layout: Layout, size: int, seed: int) -> Worklist:
         for number, card in enumerate(cards, 1)
     ]
     write_cards(layout, layout.random_sample, table, blind, sample=draw.mark)
-    log.info("random sample: %d of %d pictures", draw.drawn, draw.population)
+    log.info("random sample: %d of %d images", draw.drawn, draw.population)
     return read_cards(layout.random_sample)

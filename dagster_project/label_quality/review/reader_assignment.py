@@ -1,4 +1,4 @@
-"""Who read what: whose reading a picture still wants, what was found, and how far readers agree."""
+"""Who read what: whose reading an image still wants, what was found, and how far readers agree."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ERRORS = ("wrong_label", "out_of_domain")  # verdicts by which the given label w
 
 
 def readings(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The last standing verdict a picture and reviewer, oldest first.
+    """The last standing verdict an image and reviewer, oldest first.
 
-    `said` makes them comparable: the region that the picture has after it, both regions, or the verdict's name.
+    `said` makes them comparable: the region that the image has after it, both regions, or the verdict's name.
     """
     table = standing(verdicts).drop_duplicates(["image_id", "reviewer"], keep="last")
     said = [
@@ -32,7 +32,7 @@ def readings(verdicts: pd.DataFrame) -> pd.DataFrame:
 def wanting(read: pd.DataFrame, image_ids: Iterable[str], reviewer: str, second_share: float) -> list[str]:
     """Which of `image_ids`, in their order, this reviewer should read.
 
-    Nobody reads a picture twice. A second reader is asked for `second_share` (0..1) of all pictures, drawn by their
+    Nobody reads an image twice. A second reader is asked for `second_share` (0..1) of all images, drawn by their
     ids, and where the first could not tell or named a region that is neither the given nor the proposed one; further
     readers until two agree.
     """
@@ -53,7 +53,7 @@ def found(read: pd.DataFrame, image_ids: Iterable[str]) -> tuple[int, int]:
 
 
 def agreement(read: pd.DataFrame) -> list[dict[str, object]]:
-    """Cohen's kappa a pair of reviewers over the pictures that both read; None where it is not defined.
+    """Cohen's kappa a pair of reviewers over the images that both read; None where it is not defined.
 
     It is 1 for full agreement, 0 for as much as by chance (Cohen 1960).
     """
@@ -62,7 +62,7 @@ def agreement(read: pd.DataFrame) -> list[dict[str, object]]:
     for pair in combinations(sorted(said.columns), 2):
         both = said[list(pair)].dropna()
         if len(both):
-            out.append({"reviewers": list(pair), "pictures": len(both), "kappa": _kappa(*both.to_numpy(str).T)})
+            out.append({"reviewers": list(pair), "images": len(both), "kappa": _kappa(*both.to_numpy(str).T)})
     return out
 
 
@@ -83,5 +83,5 @@ def _settled(rows: pd.DataFrame, image_id: str, second_share: float) -> bool:
 
 
 def _drawn(image_id: str) -> float:
-    """A number in 0..1 that belongs to the picture: the same pictures are drawn at every start."""
+    """A number in 0..1 that belongs to the image: the same images are drawn at every start."""
     return int(hashlib.sha256(f"second reading {image_id}".encode()).hexdigest()[:8], 16) / 2**32

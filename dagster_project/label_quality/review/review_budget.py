@@ -33,7 +33,7 @@ _Z = 1.96  # 95 %
 
 @dataclass(frozen=True)
 class Check:
-    """Of `read` pictures that the list still judges, `found` were wrong, and `expected` should have been."""
+    """Of `read` images that the list still judges, `found` were wrong, and `expected` should have been."""
 
     read: int
     found: int
@@ -42,10 +42,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Budget:
-    """`read` pictures were decided, `found` of them wrong; `check` is None where the list was made after all of that.
+    """`read` images were decided, `found` of them wrong; `check` is None where the list was made after all of that.
 
     `to_come` is the number of errors expected among the `unread`, `per_hundred` that in each of the next hundreds, and
-    `pictures_to_90` how many more must be read, down the list, to have found 90 % of all. `in_a_row` pictures were read
+    `images_to_90` how many more must be read, down the list, to have found 90 % of all. `in_a_row` images were read
     since the last error: at `stop_after` there is an end to it. All of this is about the ranked list; `samples` are of
     what it leaves out.
     """
@@ -56,7 +56,7 @@ class Budget:
     unread: int
     to_come: Interval
     per_hundred: list[float]
-    pictures_to_90: int
+    images_to_90: int
     in_a_row: int
     stop_after: int
     samples: list[Estimate]
@@ -73,7 +73,7 @@ class Budget:
 def budget(layout: Layout) -> Budget:
     """Work it out from the ranked list and the ledger; write it as metrics, a table and a figure.
 
-    Pictures without a label are left out: there is nothing to be wrong. Raises RayTruthError if there is no list.
+    Images without a label are left out: there is nothing to be wrong. Raises RayTruthError if there is no list.
     """
     table = _listed(layout)
     verdicts = load_verdicts(layout)
@@ -93,7 +93,7 @@ def budget(layout: Layout) -> Budget:
         unread=len(unread),
         to_come=_sum_of(unread),
         per_hundred=[round(float(b), 2) for b in blocks if b > 0],
-        pictures_to_90=0 if found >= _SHARE * total else int(np.searchsorted(running, _SHARE * total - 1e-9)) + 1,
+        images_to_90=0 if found >= _SHARE * total else int(np.searchsorted(running, _SHARE * total - 1e-9)) + 1,
         in_a_row=run_without_error(listed),
         stop_after=STOP_AFTER,
         samples=estimates(verdicts),
@@ -108,7 +108,7 @@ def budget(layout: Layout) -> Budget:
 
 
 def expected_yield(probability: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
-    """Errors expected among the first pictures of a list: columns looked_at, expected, low, high (95 %).
+    """Errors expected among the first images of a list: columns looked_at, expected, low, high (95 %).
 
     `probability` (N,) in 0..1 in the list's order, `groups` (N,) the patients.
     """
@@ -127,7 +127,7 @@ def _listed(layout: Layout) -> pd.DataFrame:
 
 
 def _decided(verdicts: pd.DataFrame) -> pd.Series:
-    """Whether each picture's label was wrong by the latest word on it, in the order of their first decisions."""
+    """Whether each image's label was wrong by the latest word on it, in the order of their first decisions."""
     stands = standing(verdicts)
     decided = stands[stands["verdict"] != UNDECIDED]
     latest = decided.drop_duplicates("image_id", keep="last").set_index("image_id")["verdict"].isin(ERRORS)
@@ -160,8 +160,8 @@ def _draw(path: Path, curve: pd.DataFrame, wrong: np.ndarray, of_read: np.ndarra
         if len(wrong) and not np.isnan(of_read).any():
             expected = np.r_[0, np.cumsum(of_read)]
             axes.plot(np.arange(len(wrong) + 1), expected, color="tab:blue", ls=":", label="expected of those read")
-        axes.axvline(result.read + result.pictures_to_90, color="tab:red", ls="--", lw=1, label="90 % of the errors")
-        axes.set(xlabel="pictures read, down the list", ylabel="wrong labels", title="What reading on brings")
+        axes.axvline(result.read + result.images_to_90, color="tab:red", ls="--", lw=1, label="90 % of the errors")
+        axes.set(xlabel="images read, down the list", ylabel="wrong labels", title="What reading on brings")
         axes.set(xlim=(0, None), ylim=(0, None))
         axes.legend(loc="lower right", fontsize=8)
         axes.grid(alpha=0.3)

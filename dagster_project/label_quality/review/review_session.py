@@ -22,10 +22,10 @@ _NEEDS_GIVEN = ("given_is_right", "two_regions")
 class Desk:
     """One worklist, or one random sample, whose answers are marked.
 
-    `second_share` in 0..1 is the share of pictures that two reviewers read.
+    `second_share` in 0..1 is the share of images that two reviewers read.
 
     `probabilities` says of each card's label how likely it is wrong (0..1, by image_id), `beyond` how many others are
-    expected to be; `clean` whether burned-in text is painted over in the pictures.
+    expected to be; `clean` whether burned-in text is painted over in the images.
     """
 
     layout: Layout
@@ -39,7 +39,7 @@ class Desk:
     def status(self, reviewer: str) -> dict[str, Any]:
         """What is open to this reviewer, in the list's order; what was found; what reading on is worth; agreement.
 
-        Errors are those of given labels; `named` counts the pictures without one that were decided.
+        Errors are those of given labels; `named` counts the images without one that were decided.
         `sample` is the estimate of this random sample, or of the latest beside a list; None before one is read.
         """
         ledger, mark = load_verdicts(self.layout), self.worklist.sample
@@ -67,13 +67,13 @@ class Desk:
     def answer(self, reviewer: str, image_id: str, verdict: str, region: str, verdict_id: str) -> None:
         """Record an answer; when this returns it is on the disk. The same `verdict_id` again adds nothing.
 
-        Raises RayTruthError, and records nothing, if the answer makes no sense for this picture.
+        Raises RayTruthError, and records nothing, if the answer makes no sense for this image.
         """
         card = self._card(image_id)
         if verdict == WITHDRAWN or not _ID.fullmatch(verdict_id):
             raise _senseless(image_id, "it is no answer of the page")
         if verdict in _NEEDS_GIVEN and not card["given"]:
-            raise _senseless(image_id, "the picture has no given label")
+            raise _senseless(image_id, "the image has no given label")
         if verdict == "two_regions" and region == card["given"]:
             raise _senseless(image_id, "the second region is the given one")
         self._append(card, verdict, region, reviewer, verdict_id=verdict_id)
@@ -89,7 +89,7 @@ class Desk:
 
     def _card(self, image_id: str) -> dict[str, Any]:
         if image_id not in self.worklist.cards:
-            raise _senseless(image_id, "the picture is not in this worklist")
+            raise _senseless(image_id, "the image is not in this worklist")
         return self.worklist.cards[image_id]
 
 

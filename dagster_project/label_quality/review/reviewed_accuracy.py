@@ -1,6 +1,6 @@
 """Test accuracy against the labels as the archive gives them, and against what reviewers made of them.
 
-Langer et al. 2024 (arXiv 2412.15967) read the test pictures on which the model and the label disagreed and call what is
+Langer et al. 2024 (arXiv 2412.15967) read the test images on which the model and the label disagreed and call what is
 left the theoretical accuracy. Wrong labels that the model repeats are not read then, so it is an upper bound; and
 reviewers see what the model proposes. How much was read on either side stands beside the numbers.
 """
@@ -31,14 +31,14 @@ _VERDICTS = ("wrong_label", "two_regions", "out_of_domain")
 
 @dataclass(frozen=True)
 class AsReviewed:
-    """One model's accuracy on the test pictures, with 95 % intervals over patients, and what of them was read.
+    """One model's accuracy on the test images, with 95 % intervals over patients, and what of them was read.
 
-    `disagreements` are pictures whose label the model contradicts: of those read, the label was right, wrong, of no
+    `disagreements` are images whose label the model contradicts: of those read, the label was right, wrong, of no
     region, or one of two. `agreements_wrong` of the `agreements_read` had a wrong label all the same.
     """
 
     model: str
-    pictures: int
+    images: int
     as_labelled: Interval
     as_reviewed: Interval
     disagreements: int
@@ -54,20 +54,20 @@ class AsReviewed:
     def limit(self) -> str:
         """What the accuracy as reviewed may and may not be taken for."""
         if not self.disagreements_read + self.agreements_read:
-            return "No test picture was read: nothing is known beyond the labels."
+            return "No test image was read: nothing is known beyond the labels."
         if self.disagreements_read < self.disagreements:
             return "Not all were read, and those by suspicion, not drawn at random; the others count as labelled."
         if self.agreements_read < self.agreements:
             return (
                 "All disagreements were read, as in the paper: an upper bound, as wrong labels that models repeat stay."
             )
-        return "Every test picture was read."
+        return "Every test image was read."
 
 
 def accuracy_as_reviewed(root: Root) -> list[AsReviewed]:
     """Every encoder's probe on all labels, and the ensemble; written to `models/metrics/reviewed_accuracy.json`.
 
-    "As labelled" is against the headers' labels, also of pictures that were reviewed since. A picture out of domain has
+    "As labelled" is against the headers' labels, also of images that were reviewed since. An image out of domain has
     no right answer and is left out as reviewed; of two regions either is right.
     Raises RayTruthError if there are no test predictions, or a verdict names a class that is no more and is not mapped.
     """
@@ -103,7 +103,7 @@ def _predictions(layout: Layout) -> pd.DataFrame:
 
 
 def _said(root: Root, regions: tuple[str, ...]) -> pd.DataFrame:
-    """The latest verdict a picture that decides: verdict, the label that was read, the region named."""
+    """The latest verdict an image that decides: verdict, the label that was read, the region named."""
     stands = standing(load_verdicts(root.layout))
     decided = stands[stands["verdict"] != UNDECIDED].drop_duplicates("image_id", keep="last")
     decided, _ = migrate(decided, root.params.training_set.region_map, regions)
@@ -123,7 +123,7 @@ def _compared(model: str, known: pd.DataFrame, params: Params) -> AsReviewed:
     kept = ~none
     return AsReviewed(
         model=model,
-        pictures=len(known),
+        images=len(known),
         as_labelled=patient_bootstrap(agrees.astype(float), patients, resamples, seed),
         as_reviewed=patient_bootstrap(right[kept].astype(float), patients[kept], resamples, seed),
         disagreements=int((~agrees).sum()),

@@ -24,7 +24,7 @@ from dagster_project.label_quality.review.original_images import Originals
 from dagster_project.label_quality.review.review_session import Desk
 
 _PAGE = Path(__file__).parent / "page"
-_PARTS = ("page.css", "page.js", "answers.js", "filters.js", "picture.js", "pictures.js", "talk.js", "told.js")
+_PARTS = ("page.css", "page.js", "answers.js", "filters.js", "image.js", "images.js", "talk.js", "told.js")
 _TEXT = {True: "not looked for", False: "none found"}  # is burned-in text; by whether none was looked for
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; "
@@ -48,9 +48,9 @@ def review_app(desk: Desk, originals: Originals | None, token: str, reviewer: st
             lambda: {**shown, "clean": desk.clean, "sampling": bool(desk.worklist.sample), **desk.status(name)}
         )
 
-    def picture(request: Request) -> Response:
-        path = desk.worklist.pictures.get(request.path_params["image_id"])
-        return FileResponse(path, media_type="image/jpeg") if path else JSONResponse({"error": "no such picture"}, 404)
+    def image(request: Request) -> Response:
+        path = desk.worklist.images.get(request.path_params["image_id"])
+        return FileResponse(path, media_type="image/jpeg") if path else JSONResponse({"error": "no such image"}, 404)
 
     def original(request: Request) -> Response:
         found = originals(request.path_params["image_id"]) if originals else "the archive's files are not known here"
@@ -89,7 +89,7 @@ def review_app(desk: Desk, originals: Originals | None, token: str, reviewer: st
         Route("/", lambda _: FileResponse(_PAGE / "index.html")),
         *(Route(f"/{name}", partial(_part, name)) for name in _PARTS),
         Route("/api/state", state),
-        Route("/api/pictures/{image_id}", picture),
+        Route("/api/images/{image_id}", image),
         Route("/api/originals/{image_id}", original),
         Route("/api/verdicts", verdict, methods=["POST"]),
         Route("/api/withdrawals", withdrawal, methods=["POST"]),

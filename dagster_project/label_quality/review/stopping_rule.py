@@ -13,9 +13,9 @@ STOP_AFTER = 58  # in a row without an error: 0.95 ** 58 = 0.05, so that with 95
 
 
 def run_without_error(verdicts: pd.DataFrame) -> int:
-    """How many pictures were decided since the last one whose label was wrong.
+    """How many images were decided since the last one whose label was wrong.
 
-    `verdicts` are entries of the ledger, oldest first. A picture stands where it was first decided, with the latest
+    `verdicts` are entries of the ledger, oldest first. An image stands where it was first decided, with the latest
     word on it: a second reading neither lengthens a run nor ends it, unless it finds an error where none was found.
     """
     stands = standing(verdicts)

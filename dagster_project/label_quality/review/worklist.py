@@ -21,16 +21,16 @@ from dagster_project.core.ledger import load_verdicts, standing
 from dagster_project.core.paths import Layout
 from dagster_project.core.progress import track
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import gather_pictures, load_training_set
+from dagster_project.intake.training_set.build import gather_images, load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
 from dagster_project.label_quality.label_errors.out_of_fold import ENCODERS
-from dagster_project.label_quality.review.cards import CARDS, PICTURES
+from dagster_project.label_quality.review.cards import CARDS, IMAGES
 from dagster_project.label_quality.review.reader_assignment import readings, wanting
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 
 log = logging.getLogger("raytruth")
 _NEIGHBOURS = 3
-_BESIDE = 4  # most pictures shown of a study, or of copies
+_BESIDE = 4  # most images shown of a study, or of copies
 _SIDE = 256
 _RULES = {
     "code": "by its SNOMED CT code",
@@ -51,7 +51,7 @@ class WorklistSummary:
 
 
 def build_worklist(root: Root) -> WorklistSummary:
-    """Write `data/reports/worklist/`: cards of the most suspicious labels not reviewed yet, and their pictures.
+    """Write `data/reports/worklist/`: cards of the most suspicious labels not reviewed yet, and their images.
 
     What a second or third reader is still asked for stays in the list, at its end, as the first reader saw it.
     """
@@ -67,10 +67,10 @@ def build_worklist(root: Root) -> WorklistSummary:
 
 
 def write_cards(layout: Layout, into: Path, table: pd.DataFrame, cards: list[dict[str, Any]], **more: str) -> None:
-    """Make the folder `into` of cards, what they come from, `more` to be known of them, and all their pictures."""
+    """Make the folder `into` of cards, what they come from, `more` to be known of them, and all their images."""
     shown = {"model": judges_hash(layout), "data_version": content_hash(layout.training_set), **more, "cards": cards}
     with replacing_dir(into) as folder:
-        _save_pictures(layout, folder / PICTURES, table, cards)
+        _save_images(layout, folder / IMAGES, table, cards)
         write_json(folder / CARDS, shown)
 
 
@@ -101,7 +101,7 @@ def cards_of(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray
     cards = []
     for suspect in suspects.to_dict("records"):
         row = int(place[suspect["image_id"]])
-        picture = table.iloc[row]
+        image = table.iloc[row]
         given, proposed = suspect["given_region"] or "", suspect["suggested_region"]
         near = {
             f"nearest labelled {_words(region)}": nearest(table, embeddings, row, region)
@@ -109,19 +109,19 @@ def cards_of(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray
             if region
         }
         others = table.index != row
-        same_study = table[(table["study"] == picture["study"]) & others]
-        copies = table[(table["near_duplicate_group"] == picture["near_duplicate_group"]) & others]
-        beside = {**near, "other pictures of the study": same_study, "copies": copies}
+        same_study = table[(table["study"] == image["study"]) & others]
+        copies = table[(table["near_duplicate_group"] == image["near_duplicate_group"]) & others]
+        beside = {**near, "other images of the study": same_study, "copies": copies}
         cards.append(
             {
                 **{name: suspect[name] for name in ("image_id", "kind", "rank")},
                 **{name: round(float(suspect[name]), 4) for name in ("score", "confidence", "agreement", "unusual")},
-                "batch": picture["batch"],
+                "batch": image["batch"],
                 "given": given,
                 "proposed": proposed,
-                "provenance": provenance(picture),
+                "provenance": provenance(image),
                 "beside": [
-                    {"title": title, "pictures": _labelled(rows.head(_BESIDE))}
+                    {"title": title, "images": _labelled(rows.head(_BESIDE))}
                     for title, rows in beside.items()
                     if len(rows)
                 ],
@@ -138,22 +138,22 @@ def _words(region: str) -> str:
     return region.replace("_", " ")
 
 
-def provenance(picture: pd.Series) -> str:
-    """Where a picture's given label comes from, in words: attribute, rule, matched word, conflict."""
-    if not picture["label_attribute"]:
-        return {"absent": "no attribute names a region"}.get(picture["label_status"], "")
+def provenance(image: pd.Series) -> str:
+    """Where an image's given label comes from, in words: attribute, rule, matched word, conflict."""
+    if not image["label_attribute"]:
+        return {"absent": "no attribute names a region"}.get(image["label_status"], "")
     rule = _RULES.get(
-        picture["label_rule"], "no known word" if picture["label_status"] == "unmapped" else "several regions"
+        image["label_rule"], "no known word" if image["label_status"] == "unmapped" else "several regions"
     )
-    said = f"{picture['label_attribute']}, {rule} {picture['label_matched']}".strip()
-    if picture["label_conflict"]:
-        other = picture["label_conflict_region"]
-        said += f"; {picture['label_conflict']} says {other if isinstance(other, str) else 'a region of no class'}"
+    said = f"{image['label_attribute']}, {rule} {image['label_matched']}".strip()
+    if image["label_conflict"]:
+        other = image["label_conflict_region"]
+        said += f"; {image['label_conflict']} says {other if isinstance(other, str) else 'a region of no class'}"
     return said
 
 
 def nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) -> pd.DataFrame:
-    """The nearest pictures of other patients that bear `region`'s label (cosine), nearest first."""
+    """The nearest images of other patients that bear `region`'s label (cosine), nearest first."""
     bears, group = table["region"].to_numpy(object) == region, table["group"].to_numpy(object)
     bear = np.flatnonzero(bears & (group != group[row]))
     if not len(bear):
@@ -162,11 +162,11 @@ def nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) 
     return table.iloc[bear[search.kneighbors(embeddings[row : row + 1], return_distance=False)[0]]]
 
 
-def _save_pictures(layout: Layout, folder: Path, table: pd.DataFrame, cards: list[dict[str, Any]]) -> None:
+def _save_images(layout: Layout, folder: Path, table: pd.DataFrame, cards: list[dict[str, Any]]) -> None:
     folder.mkdir()
     wanted = {card["image_id"] for card in cards}
-    wanted |= {other["image_id"] for card in cards for group in card["beside"] for other in group["pictures"]}
+    wanted |= {other["image_id"] for card in cards for group in card["beside"] for other in group["images"]}
     rows = table[table["image_id"].isin(wanted)]
-    pictures = gather_pictures(layout, rows, _SIDE) if wanted else np.empty((0, _SIDE, _SIDE), np.uint8)
-    for image_id, picture in track(zip(rows["image_id"], pictures, strict=True), len(rows), "writing pictures"):
-        Image.fromarray(picture).save(folder / f"{image_id}.jpg", quality=88)
+    images = gather_images(layout, rows, _SIDE) if wanted else np.empty((0, _SIDE, _SIDE), np.uint8)
+    for image_id, image in track(zip(rows["image_id"], images, strict=True), len(rows), "writing images"):
+        Image.fromarray(image).save(folder / f"{image_id}.jpg", quality=88)

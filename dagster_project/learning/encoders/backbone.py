@@ -79,6 +79,6 @@ def count_parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
-def as_input(pictures: torch.Tensor) -> torch.Tensor:
+def as_input(images: torch.Tensor) -> torch.Tensor:
     """uint8 (B, px, px) to float32 (B, 1, px, px), 0..255 mapped to -1..1."""
-    return pictures[:, None].float().mul_(2 / 255).sub_(1)
+    return images[:, None].float().mul_(2 / 255).sub_(1)

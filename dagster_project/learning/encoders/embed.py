@@ -1,4 +1,4 @@
-"""Embeddings of pictures under an encoder."""
+"""Embeddings of images under an encoder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dagster_project.learning.encoders.test_time_augmentation import embed_views
 _BATCH = 256
 
 
-def embed(backbone: nn.Module, pictures: np.ndarray, profile: Profile) -> np.ndarray:
-    """Embeddings float32 (N, D) of uint8 (N, s, s): the mean over two sizes of each picture and their mirror images."""
+def embed(backbone: nn.Module, images: np.ndarray, profile: Profile) -> np.ndarray:
+    """Embeddings float32 (N, D) of uint8 (N, s, s): the mean over two sizes of each image and their mirror images."""
     device = device_of(profile)
     backbone = backbone.to(device).eval()
     found = []
     with torch.inference_mode(), few_threads(device):
-        for start in range(0, len(pictures), _BATCH):
-            small = torch.from_numpy(reduced(pictures[start : start + _BATCH], viewed_px(profile))).to(device)
+        for start in range(0, len(images), _BATCH):
+            small = torch.from_numpy(reduced(images[start : start + _BATCH], viewed_px(profile))).to(device)
             found.append(embed_views(backbone, as_input(small), profile).float().cpu().numpy())
     return np.concatenate(found)

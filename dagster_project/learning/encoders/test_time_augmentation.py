@@ -1,6 +1,6 @@
-"""The views over which a picture's embedding is averaged: two sizes, and the mirror image of each.
+"""The views over which an image's embedding is averaged: two sizes, and the mirror image of each.
 
-Training crops show a region larger than a whole picture does, so that an encoder reads enlarged pictures at least as
+Training crops show a region larger than a whole image does, so that an encoder reads enlarged images at least as
 well (Touvron et al. 2019, arXiv 1906.06423), and errs on others than at its own size.
 """
 
@@ -20,10 +20,10 @@ def viewed_px(profile: Profile) -> int:
     return round(_LARGER * profile.px)
 
 
-def embed_views(backbone: nn.Module, pictures: torch.Tensor, profile: Profile) -> torch.Tensor:
-    """Embeddings (B, D) of pictures (B, 1, s, s) in -1..1, best with s = `viewed_px`: the mean over four views."""
+def embed_views(backbone: nn.Module, images: torch.Tensor, profile: Profile) -> torch.Tensor:
+    """Embeddings (B, D) of images (B, 1, s, s) in -1..1, best with s = `viewed_px`: the mean over four views."""
     found = []
     for px in (viewed_px(profile), profile.px):
-        view = F.interpolate(pictures, size=(px, px), mode="bilinear", align_corners=False)
+        view = F.interpolate(images, size=(px, px), mode="bilinear", align_corners=False)
         found += [backbone(x.contiguous(memory_format=torch.channels_last)) for x in (view, view.flip(-1))]
     return torch.stack(found).mean(dim=0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import LEARNERS, as_counts, as_numbers, as_picture, as_table
+from dagster_project.core.dagster_helpers import LEARNERS, as_counts, as_image, as_numbers, as_table
 from dagster_project.core.paths import ENCODERS
 from dagster_project.intake.resources import RootResource
 
@@ -47,10 +47,10 @@ def ensemble(root: RootResource) -> dg.MaterializeResult:
             "accuracy where it is surest": as_table(_surest(summary)),
             "labelling without a look": as_table(_auto_label(summary)),
             "plain means": as_table(pd.DataFrame(means)),
-            "confusion": as_picture(plots / "confusion_ensemble.png"),
-            "accuracy by share of labels": as_picture(plots / "label_fractions.png"),
-            "accuracy by coverage": as_picture(plots / "risk_coverage.png"),
-            "reliability": as_picture(plots / "reliability.png"),
+            "confusion": as_image(plots / "confusion_ensemble.png"),
+            "accuracy by share of labels": as_image(plots / "label_fractions.png"),
+            "accuracy by coverage": as_image(plots / "risk_coverage.png"),
+            "reliability": as_image(plots / "reliability.png"),
             "model card": dg.MetadataValue.md((layout.ensemble / "README.md").read_text(encoding="utf-8")),
         },
     )
@@ -100,7 +100,7 @@ def _classes(gate: "Gate") -> pd.DataFrame:
         [
             {
                 "region": c.region,
-                "test pictures": c.pictures,
+                "test images": c.images,
                 "recall of challenger": c.challenger,
                 "recall of champion": c.champion,
                 "low": c.difference.low,
@@ -126,7 +126,7 @@ def _auto_label(summary: "EnsembleSummary") -> pd.DataFrame:
             {
                 "wanted accuracy": a.wanted,
                 "confidence at least": a.confidence,
-                "share of test pictures": a.coverage,
+                "share of test images": a.coverage,
                 "their accuracy": a.accuracy and a.accuracy.value,
                 "low": a.accuracy and a.accuracy.low,
                 "high": a.accuracy and a.accuracy.high,

@@ -15,7 +15,7 @@ from dagster_project.learning.evaluation.linear_head import LinearHead, choose_l
 
 @dataclass(frozen=True)
 class Candidate:
-    """A fitted probe, its temperature, and its logits (N, K) of every picture of the training set."""
+    """A fitted probe, its temperature, and its logits (N, K) of every image of the training set."""
 
     head: LinearHead
     temperature: float

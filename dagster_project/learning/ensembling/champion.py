@@ -13,7 +13,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import Params
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import gather_pictures
+from dagster_project.intake.training_set.build import gather_images
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
 from dagster_project.learning.ensembling.model import Model, load_model, refuse_other_regions
@@ -28,7 +28,7 @@ class ClassComparison:
     """Recall of both models in one class, and the interval of challenger minus champion."""
 
     region: str
-    pictures: int
+    images: int
     challenger: float
     champion: float
     difference: Interval
@@ -54,7 +54,7 @@ class Gate:
 def promote(root: Root) -> Gate:
     """Compare `models/ensemble/` with the champion on the test split; make it the champion if it does not lose.
 
-    It loses if its accuracy is lower, if a class of at least `min_class_pictures` falls by more than `class_tolerance`
+    It loses if its accuracy is lower, if a class of at least `min_class_images` falls by more than `class_tolerance`
     in recall, or if the 95 % interval of a class's fall excludes zero. `models/champion.json` names the champion by
     content hash; its files are under `models/champions/<hash>/`.
 
@@ -77,7 +77,7 @@ def promote(root: Root) -> Gate:
         raise RayTruthError(
             f"No model can become the first champion: {'; '.join(gate.against)} (accuracy {gate.accuracy:.3f})",
             where="models/metrics/champion.json",
-            do="ingest more pictures or pretrain longer (`profiles` in params.yaml), then run this again",
+            do="ingest more images or pretrain longer (`profiles` in params.yaml), then run this again",
         )
     if gate.passed and name != current:
         with replacing_dir(root.layout.champions_dir / name) as folder:
@@ -108,9 +108,9 @@ def refuse_champion_of_other_regions(root: Root) -> None:
 
 
 def _right(layout: Layout, model: Model, data: LabelledSet) -> np.ndarray:
-    """1 where the model names the given region of a test picture, else 0; (T,)."""
-    pictures = gather_pictures(layout, data.table.iloc[data.test], viewed_px(model.profile))
-    predicted = model.predict(pictures).probabilities.argmax(axis=1)
+    """1 where the model names the given region of a test image, else 0; (T,)."""
+    images = gather_images(layout, data.table.iloc[data.test], viewed_px(model.profile))
+    predicted = model.predict(images).probabilities.argmax(axis=1)
     return (predicted == data.labels[data.test]).astype(float)
 
 
@@ -128,7 +128,7 @@ def _decide(name: str, current: str, right: np.ndarray, before: np.ndarray, data
     if current and difference.value < 0:
         against.append(f"accuracy {right.mean():.4f} against {before.mean():.4f}")
     for c in classes if current else []:
-        if c.pictures >= settings.min_class_pictures and (
+        if c.images >= settings.min_class_images and (
             c.difference.value < -settings.class_tolerance or c.difference.high < 0
         ):
             against.append(f"{c.region}: recall {c.challenger:.3f} against {c.champion:.3f}")

@@ -1,4 +1,4 @@
-"""Held-out pictures as a model sees them, kept with it: what later batches are compared with for drift."""
+"""Held-out images as a model sees them, kept with it: what later batches are compared with for drift."""
 
 from __future__ import annotations
 

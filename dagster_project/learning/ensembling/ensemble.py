@@ -50,7 +50,7 @@ def build_ensemble(root: Root) -> EnsembleSummary:
     with replacing_dir(root.layout.ensemble) as folder:
         card = {
             "training_set": content_hash(root.layout.training_set),
-            "training_pictures": len(data.train),
+            "training_images": len(data.train),
             "test": summary.test,
             "code_version": version("raytruth"),
         }

@@ -26,9 +26,9 @@ _TOLERANCE = 1e-4  # of a probability; float32 sums in another order differ by l
 
 @dataclass(frozen=True)
 class Agreement:
-    """The largest differences between torch and ONNX over `pictures` real pictures."""
+    """The largest differences between torch and ONNX over `images` real images."""
 
-    pictures: int
+    images: int
     probabilities: float
     unusual: float
     embeddings: float
@@ -37,13 +37,13 @@ class Agreement:
 def export_champion(root: Root, folder: Path) -> Agreement:
     """Write `model.onnx`, `card.json` and `README.md` of the champion to `folder`, which appears when all is checked.
 
-    Raises RayTruthError if the folder holds anything but an earlier export, there is no champion, no picture to check
+    Raises RayTruthError if the folder holds anything but an earlier export, there is no champion, no image to check
     with, or ONNX and torch differ by more than 0.0001 in a probability.
     """
     folder = folder.resolve()
     _refuse_strange_folder(folder)
     model = load_champion(root)
-    pictures = _real_pictures(root.layout)
+    images = _real_images(root.layout)
     source = champion_folder(root.layout)
     if not (source / README).exists():
         raise RayTruthError(
@@ -51,22 +51,22 @@ def export_champion(root: Root, folder: Path) -> Agreement:
         )
     with replacing_dir(folder) as made:
         write_onnx(made / ONNX, model, {"model": champion_hash(root.layout)})
-        agreement = check_onnx(made / ONNX, model, pictures)
+        agreement = check_onnx(made / ONNX, model, images)
         card = read_json(source / CARD) | {"model": champion_hash(root.layout), "onnx_against_torch": vars(agreement)}
         write_json(made / CARD, card)
         write_text(made / README, (source / README).read_text(encoding="utf-8") + _how_to_use(model, agreement))
     return agreement
 
 
-def check_onnx(path: Path, model: Model, pictures: np.ndarray) -> Agreement:
-    """Predict uint8 pictures (N, s, s) with both. Raises RayTruthError if they differ too much."""
+def check_onnx(path: Path, model: Model, images: np.ndarray) -> Agreement:
+    """Predict uint8 images (N, s, s) with both. Raises RayTruthError if they differ too much."""
     on_cpu = replace(model, profile=model.profile.model_copy(update={"device": "cpu"}))
-    ours, theirs = on_cpu.predict(pictures), load_onnx_model(path).predict(pictures)
+    ours, theirs = on_cpu.predict(images), load_onnx_model(path).predict(images)
     differences = {
         name: float(np.abs(getattr(ours, name) - getattr(theirs, name)).max())
         for name in ("probabilities", "unusual", "embeddings")
     }
-    agreement = Agreement(len(pictures), **differences)
+    agreement = Agreement(len(images), **differences)
     if not agreement.probabilities <= _TOLERANCE:  # NaN too
         raise RayTruthError(
             f"The ONNX model's probabilities differ from torch's by {agreement.probabilities:.2g}",
@@ -76,11 +76,11 @@ def check_onnx(path: Path, model: Model, pictures: np.ndarray) -> Agreement:
     return agreement
 
 
-def _real_pictures(layout: Layout) -> np.ndarray:
+def _real_images(layout: Layout) -> np.ndarray:
     shards = [open_pixels(layout, batch) for batch in ingested_batches(layout)]
     if not shards:
         raise RayTruthError(
-            "There is no picture to check the ONNX model with", where="data/pixels/", do="ingest a batch first"
+            "There is no image to check the ONNX model with", where="data/pixels/", do="ingest a batch first"
         )
     each = -(-_MOST_CHECKED // len(shards))
     chosen = np.concatenate([shard[evenly(len(shard), each)] for shard in shards])
@@ -102,13 +102,13 @@ The whole model in one file: backbones with the mean over two sizes and mirror i
 
 | | name | type and shape |
 |---|---|---|
-| input | `pictures` | uint8 (N, {px}, {px}), any N, 0 to 255; larger pictures reduced by area averaging |
+| input | `images` | uint8 (N, {px}, {px}), any N, 0 to 255; larger images reduced by area averaging |
 | output | `probabilities` | float32 (N, {regions}), in the order of the regions above |
-| output | `unusual` | float32 (N,), 0 to 1, 1 = least like the training pictures; `out_of_domain` of `raytruth score` |
+| output | `unusual` | float32 (N,), 0 to 1, 1 = least like the training images; `out_of_domain` of `raytruth score` |
 | output | `agreement` | float32 (N,), 0 to 1, share of members whose first choice is the ensemble's |
 | output | `embeddings` | float32 (N, {size}), of the first member |
 
-Checked before it was written: over {agreement.pictures} real pictures the largest difference to torch is \
+Checked before it was written: over {agreement.images} real images the largest difference to torch is \
 {agreement.probabilities:.1e} in a probability, {agreement.embeddings:.1e} in an embedding.
 
     raytruth score FOLDER_OF_DICOM --out predictions.parquet --model model.onnx

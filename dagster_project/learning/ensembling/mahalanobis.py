@@ -1,4 +1,4 @@
-"""How unlike the training pictures an embedding is: the Mahalanobis distance to the nearest class.
+"""How unlike the training images an embedding is: the Mahalanobis distance to the nearest class.
 
 Lee et al. 2018, arXiv 1807.03888; the shared covariance is shrunk as Ledoit & Wolf 2004 propose.
 """
@@ -15,14 +15,14 @@ _QUANTILES = 201
 
 @dataclass(frozen=True)
 class Usual:
-    """What usual pictures look like: class means (K, D), a whitening matrix (D, D), quantiles of distance (Q,)."""
+    """What usual images look like: class means (K, D), a whitening matrix (D, D), quantiles of distance (Q,)."""
 
     means: np.ndarray
     whiten: np.ndarray
     quantiles: np.ndarray
 
     def unusualness(self, embeddings: np.ndarray) -> np.ndarray:
-        """(N, D) -> (N,) in 0..1: the share of held-out usual pictures that lie nearer to a class; 1 = most unusual."""
+        """(N, D) -> (N,) in 0..1: the share of held-out usual images that lie nearer to a class; 1 = most unusual."""
         found = _distance(embeddings, self.means, self.whiten)
         return np.searchsorted(self.quantiles, found) / len(self.quantiles)
 

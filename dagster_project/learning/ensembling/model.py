@@ -1,4 +1,4 @@
-"""A model complete in one folder: encoders, calibrated heads, weights, and what usual pictures look like."""
+"""A model complete in one folder: encoders, calibrated heads, weights, and what usual images look like."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Predictions:
-    """`probabilities` (N, K), rows sum to 1; `unusual` (N,) in 0..1, 1 = least like the training pictures.
+    """`probabilities` (N, K), rows sum to 1; `unusual` (N,) in 0..1, 1 = least like the training images.
 
     `agreement` (N,): share of members, by weight, whose own first choice is the ensemble's. `embeddings` (N, D) are of
     the member with the largest share, as `side_by_side` makes them.
@@ -55,14 +55,14 @@ class Predictions:
 
 
 class Predictor(Protocol):
-    """What predicts pictures, whatever runs it. `regions` names its K classes."""
+    """What predicts images, whatever runs it. `regions` names its K classes."""
 
     @property
     def regions(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities' columns."""
 
-    def predict(self, pictures: np.ndarray) -> Predictions:
-        """Predict uint8 pictures (N, s, s), letterboxed and stretched as the ingestion leaves them."""
+    def predict(self, images: np.ndarray) -> Predictions:
+        """Predict uint8 images (N, s, s), letterboxed and stretched as the ingestion leaves them."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class Model:
     members: tuple[Member, ...]
     usual: Usual
 
-    def predict(self, pictures: np.ndarray) -> Predictions:
-        """Predict uint8 pictures (N, s, s), letterboxed and stretched as the ingestion leaves them."""
-        by_encoder = {name: embed(backbone, pictures, self.profile) for name, backbone in self.backbones.items()}
+    def predict(self, images: np.ndarray) -> Predictions:
+        """Predict uint8 images (N, s, s), letterboxed and stretched as the ingestion leaves them."""
+        by_encoder = {name: embed(backbone, images, self.profile) for name, backbone in self.backbones.items()}
         embeddings = [side_by_side(by_encoder, m.encoders) for m in self.members]
         each = [
             calibrated(m.head.logits(x), m.temperature) for m, x in zip(self.members, embeddings, strict=True)

@@ -36,26 +36,26 @@ _REFUSED = (
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """A model read from an ONNX file. `px` is the side of the pictures that it takes."""
+    """A model read from an ONNX file. `px` is the side of the images that it takes."""
 
     regions: tuple[str, ...]
     px: int
     session: onnxruntime.InferenceSession
 
-    def predict(self, pictures: np.ndarray) -> Predictions:
-        """Predict uint8 pictures (N, s, s), letterboxed and stretched as the ingestion leaves them."""
+    def predict(self, images: np.ndarray) -> Predictions:
+        """Predict uint8 images (N, s, s), letterboxed and stretched as the ingestion leaves them."""
         found = []
-        for start in range(0, len(pictures), _BATCH):
-            small = reduced(pictures[start : start + _BATCH], self.px)
-            found.append(self.session.run(list(OUTPUTS), {"pictures": small}))
+        for start in range(0, len(images), _BATCH):
+            small = reduced(images[start : start + _BATCH], self.px)
+            found.append(self.session.run(list(OUTPUTS), {"images": small}))
         return Predictions(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
-    """Write the model as ONNX: `pictures` uint8 (N, s, s) to OUTPUTS, any N and s. `card` goes along as JSON.
+    """Write the model as ONNX: `images` uint8 (N, s, s) to OUTPUTS, any N and s. `card` goes along as JSON.
 
     In the file are the backbones, averaged over two sizes and mirror images, each member's probe and temperature, the
-    mixture of their shares, and the unusualness; to predict takes nothing else but pictures reduced to the card's `px`.
+    mixture of their shares, and the unusualness; to predict takes nothing else but images reduced to the card's `px`.
     """
     network = _Network(model).eval()
     px = viewed_px(model.profile)
@@ -68,9 +68,9 @@ def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
             str(path),
             dynamo=False,
             opset_version=_OPSET,
-            input_names=["pictures"],
+            input_names=["images"],
             output_names=list(OUTPUTS),
-            dynamic_axes={"pictures": {0: "n", 1: "px", 2: "px"}} | {name: {0: "n"} for name in OUTPUTS},
+            dynamic_axes={"images": {0: "n", 1: "px", 2: "px"}} | {name: {0: "n"} for name in OUTPUTS},
         )
     written = onnx.load(path)
     onnx.helper.set_model_props(
@@ -107,8 +107,8 @@ class _Network(nn.Module):
         self.whiten = nn.Buffer(torch.from_numpy(model.usual.whiten))
         self.quantiles = nn.Buffer(torch.from_numpy(model.usual.quantiles))
 
-    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        x = as_input(pictures)
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        x = as_input(images)
         by_encoder = {name: embed_views(backbone, x, self.profile) for name, backbone in self.backbones.items()}
         pairs = [member(by_encoder) for member in self.members]
         each = torch.stack([probabilities for probabilities, _ in pairs])  # (M, N, K)

@@ -1,4 +1,4 @@
-"""The risk-coverage curve and the reliability diagram, each as a picture for people and as CSV."""
+"""The risk-coverage curve and the reliability diagram, each as an image for people and as CSV."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draw_risk_coverage(stem: Path, test: Answers, auto_label: Sequence[AutoLabel
             if chosen.accuracy:
                 label = f"{chosen.wanted:.1%} wanted: confidence {chosen.confidence:.3f}"
                 axes.plot(chosen.coverage, chosen.accuracy.value, "o", label=label)
-        axes.set(xlabel="coverage: share of pictures answered, the surest first", ylabel="accuracy of those answered")
+        axes.set(xlabel="coverage: share of images answered, the surest first", ylabel="accuracy of those answered")
         axes.legend(fontsize=8)
         axes.grid(alpha=0.3)
 
@@ -36,7 +36,7 @@ def draw_risk_coverage(stem: Path, test: Answers, auto_label: Sequence[AutoLabel
 def draw_reliability(stem: Path, models: Mapping[str, Answers]) -> None:
     """Write `<stem>.png` and `<stem>.csv`: accuracy over confidence in 15 equal bins, one line a model.
 
-    A dot's area is its share of the pictures. On the diagonal a model is as often right as it says. DeGroot & Fienberg
+    A dot's area is its share of the images. On the diagonal a model is as often right as it says. DeGroot & Fienberg
     1983; Guo et al. 2017, arXiv 1706.04599.
     """
     table = pd.concat([_bins(found).assign(model=name) for name, found in models.items()], ignore_index=True)
@@ -45,7 +45,7 @@ def draw_reliability(stem: Path, models: Mapping[str, Answers]) -> None:
         axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as right as it says")
         for name, line in table.groupby("model", sort=False):
             axes.plot(line["confidence"], line["accuracy"], label=name)
-            share = line["pictures"] / line["pictures"].sum()
+            share = line["images"] / line["images"].sum()
             axes.scatter(line["confidence"], line["accuracy"], s=10 + 200 * share)
         axes.set(xlabel="confidence", ylabel="accuracy, test split", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(fontsize=8)
@@ -53,10 +53,10 @@ def draw_reliability(stem: Path, models: Mapping[str, Answers]) -> None:
 
 
 def _bins(found: Answers) -> pd.DataFrame:
-    """Pictures, mean confidence and accuracy of each bin that holds a picture."""
+    """Images, mean confidence and accuracy of each bin that holds an image."""
     bin_of = np.minimum((found.confidence * _BINS).astype(int), _BINS - 1)
     table = pd.DataFrame({"bin": bin_of, "confidence": found.confidence, "accuracy": found.right})
     means = table.groupby("bin").agg(
-        pictures=("accuracy", "size"), confidence=("confidence", "mean"), accuracy=("accuracy", "mean")
+        images=("accuracy", "size"), confidence=("confidence", "mean"), accuracy=("accuracy", "mean")
     )
     return means.reset_index(drop=True)

@@ -1,6 +1,6 @@
 """Selective classification: how right a model is where it is sure, and how sure it must be to be left alone.
 
-El-Yaniv & Wiener 2010, JMLR 11: coverage is the share of pictures answered, risk the share of those answered wrongly.
+El-Yaniv & Wiener 2010, JMLR 11: coverage is the share of images answered, risk the share of those answered wrongly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COVERAGES = (0.90, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model said of some pictures: `confidence` (N,) in 0..1, `right` (N,) 1 or 0, `patients` (N,)."""
+    """What a model said of some images: `confidence` (N,) in 0..1, `right` (N,) 1 or 0, `patients` (N,)."""
 
     confidence: np.ndarray
     right: np.ndarray
@@ -26,9 +26,9 @@ class Answers:
 
 @dataclass(frozen=True)
 class AutoLabel:
-    """A threshold for labelling without a look. On test, `coverage` of the pictures have at least `confidence`.
+    """A threshold for labelling without a look. On test, `coverage` of the images have at least `confidence`.
 
-    `confidence` is None if no threshold reaches `wanted` on validation, and `accuracy` if no test picture is so sure.
+    `confidence` is None if no threshold reaches `wanted` on validation, and `accuracy` if no test image is so sure.
     """
 
     wanted: float
@@ -39,7 +39,7 @@ class AutoLabel:
 
 @dataclass(frozen=True)
 class Selective:
-    """Accuracy on test of the surest share of pictures, by that share; and thresholds chosen on validation."""
+    """Accuracy on test of the surest share of images, by that share; and thresholds chosen on validation."""
 
     accuracy: dict[float, Interval]
     auto_label: list[AutoLabel]
@@ -61,10 +61,10 @@ def evaluate_selective(validation: Answers, test: Answers, params: Params) -> Se
 
 
 def threshold_for(wanted: float, confidence: np.ndarray, right: np.ndarray) -> float | None:
-    """The lowest confidence such that the pictures with at least it are right in a share of `wanted`; None if none is.
+    """The lowest confidence such that the images with at least it are right in a share of `wanted`; None if none is.
 
     Both arrays are (N,); `wanted` is in 0..1, ends excluded. Only confidences that occur are tried, and only where so
-    many pictures have them that one error among these would be allowed: fewer tell nothing of such an accuracy.
+    many images have them that one error among these would be allowed: fewer tell nothing of such an accuracy.
     """
     levels, risk, coverage = risk_coverage(confidence, right)
     allowed = 1 - wanted + 1e-12  # 1 - 0.98 is a little more than 0.02

@@ -1,4 +1,4 @@
-"""The ensemble's scores on the test split, and the files and pictures that tell them."""
+"""The ensemble's scores on the test split, and the files and images that tell them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from dagster_project.learning.evaluation.plots import draw_confusion, draw_label
 
 @dataclass(frozen=True)
 class ClassRecall:
-    """Recall of one class on its test pictures."""
+    """Recall of one class on its test images."""
 
     region: str
-    pictures: int
+    images: int
     recall: Interval
 
 
@@ -85,7 +85,7 @@ def score(
 def report(
     layout: Layout, summary: EnsembleSummary, data: LabelledSet, scored: Scored, predictions: pd.DataFrame
 ) -> None:
-    """Write the metrics, the pictures and the test predictions; `predictions` are those of what was tried together."""
+    """Write the metrics, the images and the test predictions; `predictions` are those of what was tried together."""
     write_json(
         layout.metrics("ensemble"),
         {

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import LEARNERS, as_picture, as_table
+from dagster_project.core.dagster_helpers import LEARNERS, as_image, as_table
 from dagster_project.core.paths import ENCODERS
 from dagster_project.intake.resources import RootResource
 
@@ -37,9 +37,9 @@ def linear_evaluation(root: RootResource) -> dg.MaterializeResult:
             "recall": as_table(
                 pd.DataFrame({r.encoder: r.full["recall"] for r in results}).reset_index(names="region")
             ),
-            "accuracy by share of labels": as_picture(plots / "label_fractions.png"),
-            "confusion": as_picture(*(plots / f"confusion_{r.encoder}.png" for r in results)),
-            "embedding map": as_picture(*(plots / f"embedding_map_{r.encoder}.png" for r in results)),
+            "accuracy by share of labels": as_image(plots / "label_fractions.png"),
+            "confusion": as_image(*(plots / f"confusion_{r.encoder}.png" for r in results)),
+            "embedding map": as_image(*(plots / f"embedding_map_{r.encoder}.png" for r in results)),
         },
     )
 

@@ -1,4 +1,4 @@
-"""The labelled pictures of each split, as arrays."""
+"""The labelled images of each split, as arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LabelledSet:
     """The training set with its labels as class numbers.
 
     `labels` is int64 (N,), -1 for none, in the order of `table`; `regions` names the classes. `train`, `validation` and
-    `test` are the row numbers of the labelled, not excluded pictures of each split.
+    `test` are the row numbers of the labelled, not excluded images of each split.
     """
 
     table: pd.DataFrame
@@ -39,7 +39,7 @@ class LabelledSet:
 def load_labelled_set(root: Root) -> LabelledSet:
     """Load the training set with class numbers.
 
-    Raises RayTruthError if a split has no labelled picture, or the training split has one class only.
+    Raises RayTruthError if a split has no labelled image, or the training split has one class only.
     """
     table = load_training_set(root.layout)
     labels = class_numbers(root, table)
@@ -49,9 +49,9 @@ def load_labelled_set(root: Root) -> LabelledSet:
     for name, found in rows.items():
         if len(np.unique(labels[found])) < (2 if name == "train" else 1):
             raise RayTruthError(
-                f"The {name} split has too few labelled pictures ({len(found)})",
+                f"The {name} split has too few labelled images ({len(found)})",
                 where="data/training_set.parquet",
-                do="ingest more patients; see the table of pictures a class and split",
+                do="ingest more patients; see the table of images a class and split",
             )
     regions = root.taxonomy.regions
     return LabelledSet(table, labels, regions, rows["train"], rows["validation"], rows["test"])

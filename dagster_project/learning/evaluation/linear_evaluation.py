@@ -25,7 +25,7 @@ log = logging.getLogger("raytruth")
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one probe, trained on one share of the labels, says of the test pictures: probabilities (T, K)."""
+    """What one probe, trained on one share of the labels, says of the test images: probabilities (T, K)."""
 
     fraction: float
     repeat: int
@@ -126,7 +126,7 @@ def _score(
 
 
 def nearest_neighbours(embeddings: np.ndarray, data: LabelledSet, settings: Evaluation) -> np.ndarray:
-    """Class of each test picture by a distance-weighted vote of its nearest training pictures (cosine); int (T,)."""
+    """Class of each test image by a distance-weighted vote of its nearest training images (cosine); int (T,)."""
     count = min(settings.neighbours, len(data.train))
     # Among vectors of unit length the square of the distance is twice the cosine distance, and found faster.
     model = KNeighborsClassifier(count, algorithm="brute", weights=lambda distance: 1 / (distance**2).clip(1e-12))
@@ -137,7 +137,7 @@ def nearest_neighbours(embeddings: np.ndarray, data: LabelledSet, settings: Eval
 def prediction_table(
     model: str, data: LabelledSet, fraction: float, repeat: int, probabilities: np.ndarray
 ) -> pd.DataFrame:
-    """One row a test picture: what `model` (given a share of the labels, drawn the `repeat`-th time) says of it."""
+    """One row a test image: what `model` (given a share of the labels, drawn the `repeat`-th time) says of it."""
     return pd.DataFrame(
         {
             "image_id": data.image_ids(data.test),

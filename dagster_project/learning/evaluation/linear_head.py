@@ -1,6 +1,6 @@
 """The linear probe: multinomial logistic regression on frozen embeddings, scaled to length 1 and standardised.
 
-Directions are what contrastive losses train. The embeddings themselves keep their lengths, which tell unusual pictures.
+Directions are what contrastive losses train. The embeddings themselves keep their lengths, which tell unusual images.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dagster_project.learning.evaluation.softmax_regression import fit_softmax, 
 class LinearHead:
     """A fitted probe: probabilities = softmax((x / |x| - mean) / scale @ weight + bias).
 
-    `mean` and `scale` are (D,), `weight` (D, K), `bias` (K,), for K classes; a class without training pictures has a
+    `mean` and `scale` are (D,), `weight` (D, K), `bias` (K,), for K classes; a class without training images has a
     bias of minus infinity's stand-in, hence probability 0.
     """
 

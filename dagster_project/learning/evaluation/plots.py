@@ -1,4 +1,4 @@
-"""Confusion matrices, curves and maps, each as a picture for people and, where it is a table, as CSV for DVC."""
+"""Confusion matrices, curves and maps, each as an image for people and, where it is a table, as CSV for DVC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression with an L2 penalty, preconditioned so that few passes over the pictures suffice.
+"""Multinomial logistic regression with an L2 penalty, preconditioned so that few passes over the images suffice.
 
 Rotating the embeddings to their principal axes leaves an L2 penalty as it is and makes the loss's curvature nearly
 diagonal: about (variance along an axis) x (mean p (1 - p) of a class) + penalty. L-BFGS (Liu & Nocedal 1989) runs in
@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 _ALONE = 4_000_000  # values below which threads wait for one another longer than they compute
-_TOLERANCE = 3e-5  # of the scaled gradient; log loss on held-out pictures is then within 1e-3 of the optimum's
+_TOLERANCE = 3e-5  # of the scaled gradient; log loss on held-out images is then within 1e-3 of the optimum's
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Rotated:
 
 
 def rotated(standardised: np.ndarray) -> Rotated:
-    """Rotate float32 (N, D) to its principal axes. Fewer pictures than dimensions span no more axes than pictures."""
+    """Rotate float32 (N, D) to its principal axes. Fewer images than dimensions span no more axes than images."""
     count, size = standardised.shape
     if count < size:
         left, singular, axes = np.linalg.svd(standardised, full_matrices=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import GPU, LEARNERS, as_picture, as_table
+from dagster_project.core.dagster_helpers import GPU, LEARNERS, as_image, as_table
 from dagster_project.core.paths import CROSSFIT
 from dagster_project.core.plotting import drawing
 from dagster_project.intake.resources import RootResource
@@ -21,7 +21,7 @@ _METHOD_OF = {
     CROSSFIT: "crossfit",
 }
 _ABOUT = {
-    "simclr": "Encoder pretrained without labels: two views of a picture attract (Chen et al. 2020).",
+    "simclr": "Encoder pretrained without labels: two views of an image attract (Chen et al. 2020).",
     "byol": "Encoder pretrained without labels: one view predicts the other (Grill et al. 2020).",
     "supcon": "Encoder pretrained with the training labels, wrong ones included (Khosla et al. 2020).",
     "crossfit": "One SupCon encoder a fold, trained on the other folds: the only ones with labels that may judge any.",
@@ -62,13 +62,13 @@ def _result(root: RootResource, name: str, summaries: "list[EncoderSummary]") ->
     layout = root.layout
     versions = root.commit(name)
     curves = pd.DataFrame({s.name.split("/")[-1]: s.curve for s in summaries})
-    picture = layout.private / f"{name}.png"
-    with drawing(picture, width=6, height=3.2) as axes:
+    image = layout.private / f"{name}.png"
+    with drawing(image, width=6, height=3.2) as axes:
         curves.plot(ax=axes, xlabel="epoch", ylabel="loss", grid=True)
-    shown = as_picture(picture)
-    picture.unlink()
-    rows = [(s.name, s.pictures, s.labels, s.curve[0], s.curve[-1]) for s in summaries]
-    columns = ["encoder", "pictures", "labels seen", "first loss", "last loss"]
+    shown = as_image(image)
+    image.unlink()
+    rows = [(s.name, s.images, s.labels, s.curve[0], s.curve[-1]) for s in summaries]
+    columns = ["encoder", "images", "labels seen", "first loss", "last loss"]
     return dg.MaterializeResult(
         asset_key=name,
         data_version=versions.of(layout.encoder(name)),

@@ -1,7 +1,7 @@
 """Random views of a whole batch at once, on the device that holds it: one fused affine warp, then intensities.
 
 What stays the same between two views is what the encoder learns, so views differ in what does not make a region: place,
-size, turn and side in the picture, collimation, exposure, processing, inversion, noise, and what is no anatomy:
+size, turn and side in the image, collimation, exposure, processing, inversion, noise, and what is no anatomy:
 markers, rulers, text, borders.
 """
 
@@ -18,9 +18,9 @@ from dagster_project.learning.pretraining.cues import paste_cues
 
 @dataclass(frozen=True)
 class Strength:
-    """Ranges from which each picture's view is drawn; probabilities are a picture's."""
+    """Ranges from which each image's view is drawn; probabilities are an image's."""
 
-    area: tuple[float, float] = (0.3, 1.0)  # share of the picture's area that the crop shows
+    area: tuple[float, float] = (0.3, 1.0)  # share of the image's area that the crop shows
     aspect: float = 0.25  # natural logarithm of the greatest stretch of one axis
     degrees: float = 25.0
     flip: float = 0.5
@@ -34,21 +34,21 @@ class Strength:
     collimate: float = 0.3
     collimator_degrees: float = 12.0
     bright_border: float = 0.25  # of the collimated: unexposed film, not a blackened shutter
-    marker: float = 0.2  # of the batch, as text and ruler; a picture gets at most one of the three
+    marker: float = 0.2  # of the batch, as text and ruler; an image gets at most one of the three
     text: float = 0.1
     ruler: float = 0.1
 
 
 def random_view(
-    pictures: torch.Tensor, px: int, generator: torch.Generator, strength: Strength = Strength()
+    images: torch.Tensor, px: int, generator: torch.Generator, strength: Strength = Strength()
 ) -> torch.Tensor:
-    """One random view of each picture.
+    """One random view of each image.
 
-    `pictures` is uint8 (B, s, s); returns float32 (B, 1, px, px) in -1..1. Draws only from `generator`, which lives on
-    the pictures' device.
+    `images` is uint8 (B, s, s); returns float32 (B, 1, px, px) in -1..1. Draws only from `generator`, which lives on
+    the images' device.
     """
-    draw = _Draw(generator, len(pictures), pictures.device)
-    x = pictures[:, None].float().div_(255)  # (B, 1, s, s)
+    draw = _Draw(generator, len(images), images.device)
+    x = images[:, None].float().div_(255)  # (B, 1, s, s)
     grid = F.affine_grid(_affine(draw, strength), [len(x), 1, px, px], align_corners=False)
     x = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)  # (B, 1, px, px)
     x = _collimated(x, draw, strength)
@@ -100,7 +100,7 @@ def _exposed(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
 
 def _blurred(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
     """A 3 x 3 binomial filter, mixed in by a random share."""
-    soft = F.pad(x, (1, 1, 1, 1), mode="replicate")  # sums of shifted pictures: a fraction of a convolution's time
+    soft = F.pad(x, (1, 1, 1, 1), mode="replicate")  # sums of shifted images: a fraction of a convolution's time
     soft = (soft[..., :-2] + 2 * soft[..., 1:-1] + soft[..., 2:]) / 4
     soft = (soft[..., :-2, :] + 2 * soft[..., 1:-1, :] + soft[..., 2:, :]) / 4
     share = draw.between(0, 1) * draw.happens(strength.blur)

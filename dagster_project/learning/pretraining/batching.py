@@ -1,4 +1,4 @@
-"""How the pictures of a step are dealt: a batch over the processes, a process's share over forward passes."""
+"""How the images of a step are dealt: a batch over the processes, a process's share over forward passes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dagster_project.core.settings.settings import Profile
 
 @dataclass(frozen=True)
 class Batches:
-    """`size` pictures a step over all `processes`; each process takes its share in `passes` forward passes."""
+    """`size` images a step over all `processes`; each process takes its share in `passes` forward passes."""
 
     size: int
     processes: int
@@ -21,7 +21,7 @@ class Batches:
 
     @property
     def chunk(self) -> int:
-        """The most pictures of one forward pass."""
+        """The most images of one forward pass."""
         return math.ceil(self.size / self.processes / self.passes)
 
     def chunks(self, rows: torch.Tensor, rank: int) -> list[tuple[int, torch.Tensor]]:
@@ -37,17 +37,17 @@ class Batches:
         return parts
 
 
-def deal(profile: Profile, pictures: int, processes: int) -> Batches:
-    """Batches for `pictures` pictures; smaller ones than the profile's where there are too few pictures.
+def deal(profile: Profile, images: int, processes: int) -> Batches:
+    """Batches for `images` images; smaller ones than the profile's where there are too few images.
 
     Raises RayTruthError if the profile's batch cannot be dealt evenly.
     """
-    if profile.batch % processes or pictures < processes:
+    if profile.batch % processes or images < processes:
         raise RayTruthError(
-            f"A batch of {min(profile.batch, pictures)} pictures cannot be dealt evenly to {processes} processes",
+            f"A batch of {min(profile.batch, images)} images cannot be dealt evenly to {processes} processes",
             where="params.yaml: profile",
             do="start as many processes as divide the profile's batch",
         )
-    share = min(profile.batch, pictures) // processes
+    share = min(profile.batch, images) // processes
     chunk = profile.batch if profile.chunk == "batch" else profile.chunk
     return Batches(share * processes, processes, math.ceil(share / chunk))

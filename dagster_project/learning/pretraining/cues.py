@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 KINDS = ("marker", "text", "ruler")
 _CELL = 64  # px a patch is drawn at
-_SIZES = {"marker": (0.10, 0.24), "text": (0.25, 0.6), "ruler": (0.5, 1.3)}  # of a picture's side
+_SIZES = {"marker": (0.10, 0.24), "text": (0.25, 0.6), "ruler": (0.5, 1.3)}  # of an image's side
 _LETTERS = ("L", "R", "LI", "RE", "LT", "RT")
 _WORDS = (
     "PORTABLE",
@@ -36,10 +36,10 @@ _WORDS = (
 def paste_cues(
     x: torch.Tensor, generator: torch.Generator, *, marker: float = 0, text: float = 0, ruler: float = 0
 ) -> torch.Tensor:
-    """Paste one cue onto some pictures (B, 1, px, px) in 0..1, at any place and turn, more often near a margin.
+    """Paste one cue onto some images (B, 1, px, px) in 0..1, at any place and turn, more often near a margin.
 
     `marker`, `text` and `ruler` are the shares of the batch that get one of this kind, together at most 1; which
-    pictures that are, and everything else, is drawn from `generator` on the pictures' device. Returns a new tensor.
+    images that are, and everything else, is drawn from `generator` on the images' device. Returns a new tensor.
     """
     shares = torch.tensor([marker, text, ruler], device=x.device)
     count = min(math.ceil((marker + text + ruler) * len(x) - 1e-6), len(x))
@@ -69,7 +69,7 @@ def _near_a_margin(draw: Callable[[float, float], torch.Tensor]) -> torch.Tensor
 
 
 def _placed(size: torch.Tensor, angle: torch.Tensor, at_x: torch.Tensor, at_y: torch.Tensor) -> torch.Tensor:
-    """(C, 2, 3): a picture's coordinates to a patch's, which has `size` (share of the side), turned, centred."""
+    """(C, 2, 3): an image's coordinates to a patch's, which has `size` (share of the side), turned, centred."""
     cos, sin = angle.cos() / size, angle.sin() / size
     rows = [
         torch.stack([cos, -sin, sin * at_y - cos * at_x], -1),
@@ -82,7 +82,7 @@ def _placed(size: torch.Tensor, angle: torch.Tensor, at_x: torch.Tensor, at_y: t
 def _atlas(device: torch.device, cell: int) -> tuple[torch.Tensor, ...]:
     """Every patch as (alpha, alpha times grey), float32 (M, 2, cell, cell) in 0..1, in the order of KINDS.
 
-    Then, a kind: its first patch, how many it has, its smallest and its largest size as share of a picture's side.
+    Then, a kind: its first patch, how many it has, its smallest and its largest size as share of an image's side.
     """
     drawn = [_markers(), _texts(), _rulers()]
     patches = torch.from_numpy(np.stack([patch for kind in drawn for patch in kind]))

@@ -1,4 +1,4 @@
-"""One encoder of a root: which pictures and labels it may see, and what is kept of it."""
+"""One encoder of a root: which images and labels it may see, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import CROSSFIT, Layout
 from dagster_project.core.settings.settings import Params
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import class_numbers, gather_pictures, load_training_set
+from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
 from dagster_project.learning.encoders.backbone import count_parameters, embedding_size, load_backbone, save_backbone
 from dagster_project.learning.encoders.device import processes
 from dagster_project.learning.encoders.embed import embed
@@ -34,10 +34,10 @@ _TAUGHT = ("supcon", "crossfit")  # methods that learn from labels
 
 @dataclass(frozen=True)
 class EncoderSummary:
-    """What was trained: pictures seen, how many of their labels, and the loss of every epoch."""
+    """What was trained: images seen, how many of their labels, and the loss of every epoch."""
 
     name: str
-    pictures: int
+    images: int
     labels: int
     curve: list[float]
 
@@ -60,34 +60,34 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     """Pretrain one encoder and write `models/<name>/`.
 
     `encoder_<method>` learns from the training split: `simclr` and `byol` see no label, `supcon` sees those of that
-    split, wrong ones too. The encoder of a fold (SupCon and a classifier) learns from all pictures of the other folds,
-    for `label_errors` alone: an encoder trained with labels may judge only pictures whose labels it never saw.
+    split, wrong ones too. The encoder of a fold (SupCon and a classifier) learns from all images of the other folds,
+    for `label_errors` alone: an encoder trained with labels may judge only images whose labels it never saw.
 
-    Where fewer than half of the pictures have a label, an encoder that learns from them begins from `encoder_simclr`,
+    Where fewer than half of the images have a label, an encoder that learns from them begins from `encoder_simclr`,
     which must be there, and learns from the surest answers of a probe on it too (see `self_training`).
 
-    A stopped run resumes; an encoder that is of these very pictures, labels and settings is kept. Under torchrun all
+    A stopped run resumes; an encoder that is of these very images, labels and settings is kept. Under torchrun all
     processes train, and the first one writes.
     """
     lesson, profile, folder = _lesson(root, name), root.params.learning, root.layout.encoder(name)
     rows, labels = lesson.rows, lesson.labels
     seed = (root.params.seed + zlib.crc32(name.encode())) % 2**31
-    pictures = gather_pictures(root.layout, rows, round(profile.px * SOURCE_MARGIN))
+    images = gather_images(root.layout, rows, round(profile.px * SOURCE_MARGIN))
     own = "supcon" if lesson.method == "crossfit" else lesson.method
     settings = profile.model_dump(exclude={*METHODS, "crossfit_epochs"} - {own})
     settings |= {"epochs": lesson.epochs, "seed": seed} | ({"classified": True} if lesson.method == "crossfit" else {})
     begun_from = content_hash(_simclr(root.layout)) if lesson.self_training and _simclr(root.layout).exists() else ""
-    made_from = _fingerprint(pictures, labels, settings | {"begun_from": begun_from})
+    made_from = _fingerprint(images, labels, settings | {"begun_from": begun_from})
     known = read_json(folder / "card.json") if (folder / "card.json").exists() else {}
     seen = learned_from(rows, labels)
     same = (known.get("made_from"), known.get("learned_from")) == (made_from, seen)
     if same and known["weights"] == content_hash(folder / "weights.safetensors"):
         log.info("%s is up to date", name)
         curve = pd.read_csv(folder / "loss.csv")["loss"].tolist()
-        return EncoderSummary(name, known["pictures"], known["labels_seen"], curve)
+        return EncoderSummary(name, known["images"], known["labels_seen"], curve)
     labelled = int((labels >= 0).sum())
-    log.info("%s: %d pictures, %d labels, %d epochs", name, len(rows), labelled, lesson.epochs)
-    run = Run(name, lesson.method, lesson.epochs, seed, pictures, labels)
+    log.info("%s: %d images, %d labels, %d epochs", name, len(rows), labelled, lesson.epochs)
+    run = Run(name, lesson.method, lesson.epochs, seed, images, labels)
     if lesson.self_training:
         run = _self_training(root, run, rows)
     backbone, curve = train_encoder(run, profile, checkpoint_folder(root.layout.checkpoints(name), made_from))
@@ -103,12 +103,12 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
             "method": lesson.method,
             "profile": root.params.profile,
             "settings": settings,
-            "batch": batches.size,  # fewer than the settings ask for where there were too few pictures
+            "batch": batches.size,  # fewer than the settings ask for where there were too few images
             "chunk": batches.chunk,
             "processes": batches.processes,
             "embedding_size": embedding_size(profile),
             "parameters": count_parameters(backbone),
-            "pictures": len(rows),
+            "images": len(rows),
             "labels_seen": labelled,
             "answers_seen": int((run.labels >= 0).sum()) - labelled,  # of self-training, where labels are few
             "begun_from": begun_from,
@@ -158,11 +158,9 @@ def _lesson(root: Root, name: str) -> _Lesson:
 
 
 def _self_training(root: Root, run: Run, rows: pd.DataFrame) -> Run:
-    """The run with answers for pictures without a label, from SimCLR's weights on."""
+    """The run with answers for images without a label, from SimCLR's weights on."""
     simclr = load_backbone(_simclr(root.layout), root.params.learning)
-    embeddings = embed(
-        simclr, gather_pictures(root.layout, rows, viewed_px(root.params.learning)), root.params.learning
-    )
+    embeddings = embed(simclr, gather_images(root.layout, rows, viewed_px(root.params.learning)), root.params.learning)
     labels = with_answers(embeddings, run.labels)
     answers = int((labels >= 0).sum() - (run.labels >= 0).sum())
     log.info("%s: labels are few; %d answers stand in for missing ones", run.name, answers)
@@ -174,15 +172,15 @@ def _simclr(layout: Layout) -> Path:
 
 
 def learned_from(rows: pd.DataFrame, labels: np.ndarray) -> str:
-    """Hash of the pictures and labels that an encoder saw, as its card names it; from the training set's rows alone."""
-    digest = hashlib.sha256("\n".join(rows["picture_hash"]).encode())
+    """Hash of the images and labels that an encoder saw, as its card names it; from the training set's rows alone."""
+    digest = hashlib.sha256("\n".join(rows["image_hash"]).encode())
     digest.update(np.ascontiguousarray(labels).data)
     return digest.hexdigest()[:16]
 
 
-def _fingerprint(pictures: np.ndarray, labels: np.ndarray, settings: dict[str, Any]) -> str:
-    """Hash of all that decides the weights: pictures, labels, settings, the code's version."""
+def _fingerprint(images: np.ndarray, labels: np.ndarray, settings: dict[str, Any]) -> str:
+    """Hash of all that decides the weights: images, labels, settings, the code's version."""
     digest = hashlib.sha256(json.dumps([settings, version("raytruth")], sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(pictures).data)
+    digest.update(np.ascontiguousarray(images).data)
     digest.update(np.ascontiguousarray(labels).data)
     return digest.hexdigest()[:16]

@@ -25,20 +25,20 @@ _SPREAD = 0x9E3779B1  # 2**32 over the golden ratio: multiples of it lie far apa
 
 
 class Pretraining(pl.LightningModule):
-    """Trains a method's network on pictures that lie on the device whole; a batch is a tensor of row numbers.
+    """Trains a method's network on images that lie on the device whole; a batch is a tensor of row numbers.
 
     Row order and views are drawn from generators seeded by (seed, epoch) and (seed, step, place in the batch), so that
     a run resumed from a checkpoint goes on as if it had never stopped, and processes that share a batch draw its views
     as one would. Every process takes the loss of the whole batch.
     """
 
-    pictures: torch.Tensor
+    images: torch.Tensor
     labels: torch.Tensor
 
     def __init__(
         self,
         method: SimCLR | BYOL | SupCon,
-        pictures: torch.Tensor,
+        images: torch.Tensor,
         labels: torch.Tensor,
         profile: Profile,
         batches: Batches,
@@ -46,21 +46,21 @@ class Pretraining(pl.LightningModule):
         seed: int,
         name: str,
     ) -> None:
-        """`pictures` is uint8 (N, s, s), `labels` int64 (N,), -1 for none; `name` is for people."""
+        """`images` is uint8 (N, s, s), `labels` int64 (N,), -1 for none; `name` is for people."""
         super().__init__()
         self.name = name
         self.method = method
         self.profile, self.batches, self.epochs, self.seed = profile, batches, epochs, seed
-        self.register_buffer("pictures", pictures, persistent=False)
+        self.register_buffer("images", images, persistent=False)
         self.register_buffer("labels", labels, persistent=False)
-        self.steps = epochs * (len(pictures) // batches.size)
+        self.steps = epochs * (len(images) // batches.size)
         self._losses: list[torch.Tensor] = []
         self.curve: list[float] = []
 
     def train_dataloader(self) -> DataLoader:
         """Batches of row numbers for the current epoch; the last, incomplete one is left out."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.current_epoch)
-        order = torch.randperm(len(self.pictures), generator=generator)
+        order = torch.randperm(len(self.images), generator=generator)
         size = self.batches.size
         rows = order[: len(order) // size * size].view(-1, size)
         return DataLoader(rows, batch_size=None)  # type: ignore[arg-type]
@@ -76,11 +76,11 @@ class Pretraining(pl.LightningModule):
         return loss
 
     def _embed(self, start: int, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """What the method makes of two views of the pictures `rows`, which stand at `start` in the batch."""
+        """What the method makes of two views of the images `rows`, which stand at `start` in the batch."""
         seed = self.seed * 1_000_003 + self.global_step + start * _SPREAD
         generator = torch.Generator(self.device).manual_seed(seed)
-        pictures = self.pictures[rows]
-        views = [random_view(pictures, self.profile.px, generator) for _ in range(2)]
+        images = self.images[rows]
+        views = [random_view(images, self.profile.px, generator) for _ in range(2)]
         first, second = (view.contiguous(memory_format=torch.channels_last) for view in views)
         return self.method(first, second)
 

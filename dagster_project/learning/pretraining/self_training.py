@@ -1,4 +1,4 @@
-"""Self-training where few pictures have a label: an encoder that saw none answers for the others, the surest first.
+"""Self-training where few images have a label: an encoder that saw none answers for the others, the surest first.
 
 A probe on SimCLR's embeddings learns from the labels that there are; its surest answers become labels too, and SupCon
 goes on from SimCLR's weights with both. Lee 2013 (ICML workshop on challenges in representation learning); Chen et al.
@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-_FEW = 0.5  # share of the pictures with a label below which answers stand in for the missing ones
-_SUREST = 0.8  # share of the pictures without a label that get an answer
+_FEW = 0.5  # share of the images with a label below which answers stand in for the missing ones
+_SUREST = 0.8  # share of the images without a label that get an answer
 _STRENGTH = 0.03  # C of the probe
 
 

@@ -1,4 +1,4 @@
-"""SimCLR: two views of one picture attract, all other pictures of the batch repel.
+"""SimCLR: two views of one image attract, all other images of the batch repel.
 
 Chen et al. 2020, arXiv 2002.05709.
 """
@@ -38,7 +38,7 @@ class SimCLR(nn.Module):
 def nt_xent(first: torch.Tensor, second: torch.Tensor, *, temperature: float) -> torch.Tensor:
     """Normalised temperature-scaled cross entropy (the paper's equation 1), averaged over both views; a scalar.
 
-    `first` and `second` are (B, P), row i of each a view of picture i; they need not be normalised.
+    `first` and `second` are (B, P), row i of each a view of image i; they need not be normalised.
     """
     z = F.normalize(torch.cat([first, second]), dim=1)  # (2B, P)
     similarity = z @ z.T / temperature  # (2B, 2B)

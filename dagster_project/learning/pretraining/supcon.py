@@ -26,7 +26,7 @@ class SupCon(nn.Module):
         return a, b
 
     def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
-        """The loss of what `forward` gave; labels (B,), -1 for a picture without one."""
+        """The loss of what `forward` gave; labels (B,), -1 for an image without one."""
         first, second = embedded
         with torch.autocast(first.device.type, enabled=False):  # similarities need all their digits
             return supcon(first, second, labels, temperature=self.temperature)
@@ -35,7 +35,7 @@ class SupCon(nn.Module):
 def supcon(first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor, *, temperature: float) -> torch.Tensor:
     """The paper's L_out (equation 2), averaged over both views; a scalar.
 
-    `first` and `second` are (B, P), row i of each a view of picture i; `labels` is (B,). A picture labelled -1 has its
+    `first` and `second` are (B, P), row i of each a view of image i; `labels` is (B,). An image labelled -1 has its
     own other view as its only positive, as in SimCLR.
     """
     z = F.normalize(torch.cat([first, second]), dim=1)  # (2B, P)

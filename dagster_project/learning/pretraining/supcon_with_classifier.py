@@ -32,7 +32,7 @@ class ClassifiedSupCon(SupCon):
         return a, b, p, q
 
     def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
-        """The sum of both losses; labels (B,), -1 for a picture without one."""
+        """The sum of both losses; labels (B,), -1 for an image without one."""
         *projected, first, second = embedded
         return super().loss(tuple(projected), labels) + cross_entropy(torch.cat([first, second]), labels.repeat(2))
 

@@ -1,4 +1,4 @@
-"""One pretraining run: pictures and labels to a backbone, with checkpoints from which a stopped run goes on."""
+"""One pretraining run: images and labels to a backbone, with checkpoints from which a stopped run goes on."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from dagster_project.learning.pretraining.supcon_with_classifier import Classifi
 
 log = logging.getLogger("raytruth")
 METHODS = ("simclr", "byol", "supcon")
-SOURCE_MARGIN = 1.25  # pictures are held this much larger than a view, so that crops stay sharp
-_LEAST_PICTURES = 8
+SOURCE_MARGIN = 1.25  # images are held this much larger than a view, so that crops stay sharp
+_LEAST_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Run:
     method: str
     epochs: int
     seed: int
-    pictures: np.ndarray
+    images: np.ndarray
     labels: np.ndarray
     start: nn.Module | None = None
 
@@ -55,32 +55,32 @@ class Run:
 def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Module, list[float]]:
     """Train one encoder; return its backbone (on the CPU, in evaluation mode) and the loss of every epoch.
 
-    `run.pictures` is uint8 (N, s, s). After each epoch a checkpoint is written to `checkpoints`, and a run that finds
+    `run.images` is uint8 (N, s, s). After each epoch a checkpoint is written to `checkpoints`, and a run that finds
     one there goes on from it; it must be of this very run (see `checkpoint_folder`), and is removed at the end.
     Processes that torchrun started train it together, each calling this with the same run.
-    Raises RayTruthError if there are too few pictures, no GPU where the profile wants one, a batch that the processes
+    Raises RayTruthError if there are too few images, no GPU where the profile wants one, a batch that the processes
     cannot share, or a loss that is no number.
     """
-    if len(run.pictures) < _LEAST_PICTURES:
+    if len(run.images) < _LEAST_IMAGES:
         raise RayTruthError(
-            f"{len(run.pictures)} pictures are too few to pretrain on; it takes {_LEAST_PICTURES}",
+            f"{len(run.images)} images are too few to pretrain on; it takes {_LEAST_IMAGES}",
             where=run.name,
             do="ingest more batches",
         )
     device, team = device_of(profile), processes()
-    batches = deal(profile, len(run.pictures), team.count)
+    batches = deal(profile, len(run.images), team.count)
     if batches.size < profile.batch:
         log.warning(
-            "%s: %d pictures are too few for the profile's batch of %d; it learns in batches of %d",
+            "%s: %d images are too few for the profile's batch of %d; it learns in batches of %d",
             run.name,
-            len(run.pictures),
+            len(run.images),
             profile.batch,
             batches.size,
         )
     torch.manual_seed(run.seed)
     module = Pretraining(
         make_method(run, profile).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-        torch.from_numpy(run.pictures),
+        torch.from_numpy(run.images),
         torch.from_numpy(run.labels.astype(np.int64)),
         profile,
         batches,
@@ -142,7 +142,7 @@ def make_method(run: Run, profile: Profile) -> SimCLR | BYOL | SupCon:
 def _strategy(count: int) -> DDPStrategy | Literal["auto"]:
     """All processes start from the same seed and the same checkpoint, so there is nothing to send but gradients.
 
-    Buffers above all are not sent: the pictures are among them. Batch norm's running statistics are rank 0's.
+    Buffers above all are not sent: the images are among them. Batch norm's running statistics are rank 0's.
     """
     return DDPStrategy(init_sync=False, forward_sync_buffers=False) if count > 1 else "auto"
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import LEARNERS, as_picture, as_table
+from dagster_project.core.dagster_helpers import LEARNERS, as_image, as_table
 from dagster_project.intake.resources import RootResource
 
 
@@ -13,7 +13,7 @@ from dagster_project.intake.resources import RootResource
     kinds={"scikitlearn", "pytorch"},
 )
 def shortcut_audit(root: RootResource) -> dg.MaterializeResult:
-    """Predictions and accuracy on test pictures with one cue hidden or added, and what the embedding tells of scanner
+    """Predictions and accuracy on test images with one cue hidden or added, and what the embedding tells of scanner
     and room.
 
     The hidden centre is the positive control. Intervals (95 %) resample patients.
@@ -28,12 +28,12 @@ def shortcut_audit(root: RootResource) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         data_version=versions.of(layout.metrics("shortcut_audit")),
         metadata={
-            "pictures": audit.pictures,
+            "images": audit.images,
             "accuracy, untouched": audit.accuracy.value,
             "effects": as_table(effects_table(audit.effects)),
             "traces": as_table(traces_table(audit.traces)),
-            "effects, drawn": as_picture(plots / "effects.png"),
-            "traces, drawn": as_picture(plots / "traces.png"),
-            "examples": as_picture(plots / "examples.png"),
+            "effects, drawn": as_image(plots / "effects.png"),
+            "traces, drawn": as_image(plots / "traces.png"),
+            "examples": as_image(plots / "examples.png"),
         },
     )

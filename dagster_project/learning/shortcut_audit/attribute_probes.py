@@ -23,13 +23,13 @@ class Trace:
     """How well a linear probe reads an attribute from the embedding: balanced accuracy in 0..1, patients held out.
 
     `chance` is that of always saying one value, 1 / `values`. `permuted` and `permuted_high` are mean and greatest of
-    probes of values exchanged among pictures of one region: what is above them is not told by the region alone.
+    probes of values exchanged among images of one region: what is above them is not told by the region alone.
     `note` says why there is no figure.
     """
 
     attribute: str
     values: int
-    pictures: int
+    images: int
     balanced_accuracy: float | None = None
     chance: float | None = None
     permuted: float | None = None
@@ -38,7 +38,7 @@ class Trace:
 
 
 def find_traces(embeddings: np.ndarray, table: pd.DataFrame, regions: np.ndarray, seed: int) -> list[Trace]:
-    """Probe embeddings (N, D) for every attribute of `table` (N rows: ATTRIBUTES, and `group`, whom a picture is of).
+    """Probe embeddings (N, D) for every attribute of `table` (N rows: ATTRIBUTES, and `group`, whom an image is of).
 
     `regions` (N,) are class numbers, within which values are permuted.
     """

@@ -1,4 +1,4 @@
-"""Does the ensemble look at the patient? Cues hidden and added on test pictures, and scanner and room read back."""
+"""Does the ensemble look at the patient? Cues hidden and added on test images, and scanner and room read back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dagster_project.core.atomic_io import write_json
 from dagster_project.core.plotting import draw_montage, evenly
 from dagster_project.core.progress import track
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import gather_pictures
+from dagster_project.intake.training_set.build import gather_images
 from dagster_project.learning.ensembling.drift_reference import reference_rows, with_metadata
 from dagster_project.learning.ensembling.model import Model, load_model
 from dagster_project.learning.evaluation.labelled import LabelledSet, load_labelled_set
@@ -28,9 +28,9 @@ _BLOCK = 256
 
 @dataclass(frozen=True)
 class Audit:
-    """`accuracy` is that of the untouched pictures, at most 2,000 of the test split."""
+    """`accuracy` is that of the untouched images, at most 2,000 of the test split."""
 
-    pictures: int
+    images: int
     accuracy: Interval
     effects: list[Effect]
     traces: list[Trace]
@@ -61,21 +61,21 @@ def audit_shortcuts(root: Root) -> Audit:
 
 
 def _predict_treated(root: Root, model: Model, data: LabelledSet, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Class numbers (N,) of the pictures under each treatment, and under '' as they are."""
+    """Class numbers (N,) of the images under each treatment, and under '' as they are."""
     said: dict[str, list[np.ndarray]] = {}
     for start in track(range(0, len(rows), _BLOCK), -(-len(rows) // _BLOCK), "auditing"):
-        block = gather_pictures(root.layout, data.table.iloc[rows[start : start + _BLOCK]], root.params.ingestion.side)
+        block = gather_images(root.layout, data.table.iloc[rows[start : start + _BLOCK]], root.params.ingestion.side)
         treated = {"": block} | {name: treat(block) for name, treat in treatments(root.params.seed + start).items()}
-        for name, pictures in treated.items():
-            said.setdefault(name, []).append(model.predict(pictures).probabilities.argmax(axis=1))
+        for name, images in treated.items():
+            said.setdefault(name, []).append(model.predict(images).probabilities.argmax(axis=1))
     return {name: np.concatenate(parts) for name, parts in said.items()}
 
 
 def _traces(root: Root, model: Model, data: LabelledSet) -> list[Trace]:
-    """Traces in the embeddings of pictures that no encoder and no probe was trained on."""
+    """Traces in the embeddings of images that no encoder and no probe was trained on."""
     rows = reference_rows(data)
     table = data.table.iloc[rows]
-    found = model.predict(gather_pictures(root.layout, table, root.params.ingestion.side))
+    found = model.predict(gather_images(root.layout, table, root.params.ingestion.side))
     about = with_metadata(root.layout, table[["image_id", "batch", "group"]])
     return find_traces(found.embeddings, about, found.probabilities.argmax(axis=1), root.params.seed)
 
@@ -85,12 +85,12 @@ def _report(root: Root, audit: Audit, data: LabelledSet, rows: np.ndarray) -> No
     draw_effects(root.layout.plot("shortcut_audit", "effects"), audit.effects)
     draw_traces(root.layout.plot("shortcut_audit", "traces"), audit.traces)
     _, first = np.unique(data.labels[rows], return_index=True)  # an example of each of some regions
-    examples = gather_pictures(root.layout, data.table.iloc[rows[first[:4]]], root.params.ingestion.side)
+    examples = gather_images(root.layout, data.table.iloc[rows[first[:4]]], root.params.ingestion.side)
     shown = {"untouched": examples} | {n: treat(examples) for n, treat in treatments(root.params.seed).items()}
-    pictures = np.stack(list(shown.values()), axis=1)  # (examples, treatments, s, s)
+    images = np.stack(list(shown.values()), axis=1)  # (examples, treatments, s, s)
     draw_montage(
         root.layout.plot("shortcut_audit", "examples.png"),
-        pictures.reshape(-1, *pictures.shape[2:]),
+        images.reshape(-1, *images.shape[2:]),
         [name.replace(" parts", "\nparts") for name in shown] * len(examples),
         columns=len(shown),
     )

@@ -1,4 +1,4 @@
-"""Pictures with one cue hidden or added, whole batches at once."""
+"""Images with one cue hidden or added, whole batches at once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _CORNER = 0.22  # of the side
 _CENTRE = 0.5  # of the side
 _CONTENT = 12.0  # grey levels: a line of the exposed field has at least this standard deviation
 _STANDS_OUT, _BRIGHT = 150, 230  # grey levels: of all of a marker or text, and of its brightest pixel, at least
-_SMALL = 0.01  # of the picture: no larger component counts as one
+_SMALL = 0.01  # of the image: no larger component counts as one
 
 Treatment = Callable[[np.ndarray], np.ndarray]
 
 
 def treatments(seed: int) -> dict[str, Treatment]:
-    """Functions by name: uint8 (N, s, s) to the same, the picture's mean grey where something is hidden."""
+    """Functions by name: uint8 (N, s, s) to the same, the image's mean grey where something is hidden."""
     hiding: dict[str, Treatment] = {
         "borders hidden": _without_borders,
         "margin hidden": lambda x: _greyed(x, ~_square(x.shape[1], 1 - 2 * _BAND)),
@@ -36,19 +36,19 @@ def treatments(seed: int) -> dict[str, Treatment]:
 
 
 def _adding(kind: str, seed: int) -> Treatment:
-    def treat(pictures: np.ndarray) -> np.ndarray:
+    def treat(images: np.ndarray) -> np.ndarray:
         generator = torch.Generator().manual_seed(seed)
-        x = torch.from_numpy(pictures)[:, None].float() / 255
+        x = torch.from_numpy(images)[:, None].float() / 255
         found = paste_cues(x, generator, **{kind: 1.0})[:, 0]
         return (found * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
     return treat
 
 
-def _greyed(pictures: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """The pictures (N, s, s) with their mean grey at `hidden`, bool (s, s) or (N, s, s)."""
-    grey = pictures.mean(axis=(1, 2), keepdims=True).round().astype(np.uint8)
-    return np.where(hidden, grey, pictures)
+def _greyed(images: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """The images (N, s, s) with their mean grey at `hidden`, bool (s, s) or (N, s, s)."""
+    grey = images.mean(axis=(1, 2), keepdims=True).round().astype(np.uint8)
+    return np.where(hidden, grey, images)
 
 
 def _square(side: int, share: float) -> np.ndarray:
@@ -62,11 +62,11 @@ def _corners(side: int) -> np.ndarray:
     return outer[:, None] & outer
 
 
-def _without_borders(pictures: np.ndarray) -> np.ndarray:
+def _without_borders(images: np.ndarray) -> np.ndarray:
     """Everything outside the first and last row and column that show anything."""
-    x = pictures.astype(np.float32)
+    x = images.astype(np.float32)
     rows, columns = (_from_first_to_last(x.std(axis=axis) >= _CONTENT) for axis in (2, 1))
-    return _greyed(pictures, ~(rows[:, :, None] & columns[:, None, :]))
+    return _greyed(images, ~(rows[:, :, None] & columns[:, None, :]))
 
 
 def _from_first_to_last(lines: np.ndarray) -> np.ndarray:
@@ -74,14 +74,14 @@ def _from_first_to_last(lines: np.ndarray) -> np.ndarray:
     return np.logical_or.accumulate(lines, axis=1) & np.logical_or.accumulate(lines[:, ::-1], axis=1)[:, ::-1]
 
 
-def _without_small_bright_parts(pictures: np.ndarray) -> np.ndarray:
+def _without_small_bright_parts(images: np.ndarray) -> np.ndarray:
     """Small parts that stand out, near white somewhere, as markers and text do; bone is part of something larger."""
-    within_a_picture = np.zeros((3, 3, 3), dtype=bool)
-    within_a_picture[1] = True
-    labels, count = ndimage.label(pictures >= _STANDS_OUT, within_a_picture)
+    within_a_image = np.zeros((3, 3, 3), dtype=bool)
+    within_a_image[1] = True
+    labels, count = ndimage.label(images >= _STANDS_OUT, within_a_image)
     area = np.bincount(labels.ravel(), minlength=count + 1)
-    bright = np.bincount(labels[pictures >= _BRIGHT], minlength=count + 1) > 0
-    small = bright & (area <= _SMALL * pictures[0].size)
-    reach = max(pictures.shape[1] // 64, 1)
+    bright = np.bincount(labels[images >= _BRIGHT], minlength=count + 1) > 0
+    small = bright & (area <= _SMALL * images[0].size)
+    reach = max(images.shape[1] // 64, 1)
     hidden = ndimage.maximum_filter(small[labels].view(np.uint8), (1, 2 * reach + 1, 2 * reach + 1))
-    return _greyed(pictures, hidden.view(bool))
+    return _greyed(images, hidden.view(bool))

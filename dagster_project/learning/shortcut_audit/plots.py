@@ -40,7 +40,7 @@ def draw_effects(stem: Path, effects: Sequence[Effect]) -> None:
         axes.set_yticks(at, table["treatment"])
         axes.invert_yaxis()
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set(xlabel="share of the test pictures, 95 % interval", title="What hiding or adding a cue changes")
+        axes.set(xlabel="share of the test images, 95 % interval", title="What hiding or adding a cue changes")
         axes.legend(fontsize=8)
         axes.grid(axis="x", alpha=0.3)
 

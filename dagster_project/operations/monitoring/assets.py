@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, as_counts, as_picture, as_table
+from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, as_counts, as_image, as_table
 from dagster_project.core.plotting import draw_montage
 from dagster_project.intake.ingestion.batch.store import open_pixels
 from dagster_project.intake.resources import RootResource
@@ -22,25 +22,25 @@ _SHOWN = 16
     kinds={"pytorch", "parquet"},
 )
 def batch_predictions(context: dg.AssetExecutionContext, root: RootResource) -> dg.MaterializeResult:
-    """What the champion says of every picture of the batch."""
+    """What the champion says of every image of the batch."""
     from dagster_project.operations.monitoring.predict import predict_batch  # torch takes seconds to import
 
     layout, batch = root.layout, context.partition_key
     table = predict_batch(root.open(), batch)
     versions = root.commit("batch_predictions")
     unsure = np.argsort(table["confidence"].to_numpy())[:_SHOWN]
-    picture = layout.private / f"unsure-{batch}.png"
+    image = layout.private / f"unsure-{batch}.png"
     captions = [
         f"{r}\n{c:.2f}" for r, c in zip(table["region"].iloc[unsure], table["confidence"].iloc[unsure], strict=True)
     ]
-    draw_montage(picture, open_pixels(layout, batch)[np.sort(unsure)][np.argsort(np.argsort(unsure))], captions)
-    shown = as_picture(picture)
-    picture.unlink()
+    draw_montage(image, open_pixels(layout, batch)[np.sort(unsure)][np.argsort(np.argsort(unsure))], captions)
+    shown = as_image(image)
+    image.unlink()
     return dg.MaterializeResult(
         data_version=versions.of(layout.predictions(batch)),
         metadata={
             "dagster/row_count": len(table),
-            "predicted regions": as_counts(table["region"].value_counts().to_dict(), "region", "pictures"),
+            "predicted regions": as_counts(table["region"].value_counts().to_dict(), "region", "images"),
             "mean confidence": float(table["confidence"].mean()),
             "least confident": shown,
         },
@@ -68,7 +68,7 @@ def drift_report(context: dg.AssetExecutionContext, root: RootResource) -> dg.Ma
             "drifted": bool(drift.causes),
             "causes": ", ".join(drift.causes) or "none",
             "note": drift.note,
-            "pictures compared": drift.pictures,
+            "images compared": drift.images,
             "tests": as_table(pd.DataFrame([{**asdict(test), "drifted": test.drifted} for test in drift.tests])),
             **({"page": dg.MetadataValue.path(page)} if page.exists() else {}),
         },

@@ -59,8 +59,8 @@ class Drift:
 
     batch: str
     model: str
-    pictures: int
-    reference_pictures: int
+    images: int
+    reference_images: int
     tests: list[DriftTest]
     note: str
 
@@ -74,7 +74,7 @@ def measure_drift(root: Root, batch: str) -> Drift:
     """Compare a batch with the champion's reference; write `data/drift/<batch>.json` and Evidently's page.
 
     The champion's predictions are taken from `data/predictions/` if they are the present champion's, else made anew.
-    Pictures that the champion learned from are left out of the batch, and the batch's own out of the reference: a model
+    Images that the champion learned from are left out of the batch, and the batch's own out of the reference: a model
     is surer of what it has learned, which would look like drift. Patients whom headers link count as one.
     """
     settings = root.params.monitoring
@@ -106,13 +106,11 @@ def with_persons(layout: Layout, table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(patient=table["patient"].map(person).fillna(table["patient"]))
 
 
-def _why_not(pictures: int, reference: int, settings: Monitoring) -> str:
-    if reference < settings.min_pictures:
-        return f"the champion's reference has {reference} pictures of other batches; it takes {settings.min_pictures}"
-    if pictures < settings.min_pictures:
-        return (
-            f"the batch has {pictures} pictures that the champion did not learn from; it takes {settings.min_pictures}"
-        )
+def _why_not(images: int, reference: int, settings: Monitoring) -> str:
+    if reference < settings.min_images:
+        return f"the champion's reference has {reference} images of other batches; it takes {settings.min_images}"
+    if images < settings.min_images:
+        return f"the batch has {images} images that the champion did not learn from; it takes {settings.min_images}"
     return ""
 
 
@@ -129,7 +127,7 @@ def _column_tests(table: pd.DataFrame, reference: pd.DataFrame, settings: Monito
 
 
 def _floor(reference: pd.DataFrame, column: str, method: str, count: int, rng: np.random.Generator) -> float:
-    """The 99th percentile of the distance between the reference and patients drawn from it, about `count` pictures.
+    """The 99th percentile of the distance between the reference and patients drawn from it, about `count` images.
 
     Distances are Evidently's: Jensen-Shannon with natural logarithms, at most 0.83; Wasserstein in standard deviations.
     """

@@ -26,7 +26,7 @@ def predict_batch(root: Root, batch: str) -> pd.DataFrame:
     """Predict an ingested batch with the champion; write `data/predictions/<batch>.parquet` and its embeddings.
 
     Columns: image_id, patient, region, confidence, agreement, unusual (all but the first three in 0..1), model,
-    trained_on (whether the champion's encoders or probes learned from the picture), and one probability a class.
+    trained_on (whether the champion's encoders or probes learned from the image), and one probability a class.
     Raises RayTruthError if there is no such batch, no champion, or one that knows other region classes than the root.
     """
     if not root.layout.headers(batch).exists():
@@ -58,10 +58,10 @@ def load_predictions(root: Root, batch: str) -> pd.DataFrame:
     return predict_batch(root, batch)
 
 
-def _in_blocks(model: Model, count: int, pictures: Callable[[int, int], np.ndarray]) -> Predictions:
+def _in_blocks(model: Model, count: int, images: Callable[[int, int], np.ndarray]) -> Predictions:
     starts = range(0, count, _BLOCK)
     found = [
-        model.predict(np.ascontiguousarray(pictures(start, min(start + _BLOCK, count))))
+        model.predict(np.ascontiguousarray(images(start, min(start + _BLOCK, count))))
         for start in track(starts, len(starts), "predicting")
     ]
     fields = ("probabilities", "unusual", "agreement", "embeddings")

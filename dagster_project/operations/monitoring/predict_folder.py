@@ -1,4 +1,4 @@
-"""Predicting any folder of DICOM files for the site's own use, a block of pictures at a time."""
+"""Predicting any folder of DICOM files for the site's own use, a block of images at a time."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class ScoreSummary:
-    """Pictures predicted, by region, and files left out, by reason."""
+    """Images predicted, by region, and files left out, by reason."""
 
     regions: dict[str, int]
     left_out: dict[str, int]
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         """How many were predicted."""
         return sum(self.regions.values())
 
@@ -41,7 +41,7 @@ def score(root: Root, source: Path, out: Path, model_file: Path | None = None) -
     """Predict every usable radiograph under `source` and write a table to `out`, which appears when it is complete.
 
     The champion predicts, or the ONNX model in `model_file`. Columns: sop_instance_uid, region, confidence,
-    out_of_domain (0..1, 1 = least like the training pictures), and one probability a class under its name, in the order
+    out_of_domain (0..1, 1 = least like the training images), and one probability a class under its name, in the order
     of the image ids. The table holds original UIDs: it is for the site's own use. Memory does not grow with the folder.
     Raises RayTruthError if `out` cannot be written, there is no such model or one of other region classes than the
     root's, or nothing under `source` is usable.
@@ -76,7 +76,7 @@ def _load(root: Root, model_file: Path | None) -> Predictor:
 
 
 def _predict(model: Predictor, block: list[Scorable]) -> pa.Table:
-    found = model.predict(np.stack([scorable.picture for scorable in block]))
+    found = model.predict(np.stack([scorable.image for scorable in block]))
     columns = {
         "sop_instance_uid": [scorable.sop_instance_uid for scorable in block],
         **first_choice(model, found),

@@ -9,12 +9,12 @@ from dagster_project.learning.ensembling.champion_store import champion_hash
 
 
 def predictions_stand(layout: Layout, batch: str) -> bool:
-    """True if `data/predictions/<batch>.parquet` is of the present champion and of just the pictures in the headers."""
+    """True if `data/predictions/<batch>.parquet` is of the present champion and of just the images in the headers."""
     if not layout.predictions(batch).exists():
         return False
     table = read_table(layout.predictions(batch), ["image_id", "model"])
-    same_pictures = table["image_id"].tolist() == load_headers(layout, batch)["image_id"].tolist()
-    return same_pictures and bool((table["model"] == champion_hash(layout)).all())
+    same_images = table["image_id"].tolist() == load_headers(layout, batch)["image_id"].tolist()
+    return same_images and bool((table["model"] == champion_hash(layout)).all())
 
 
 def needs_monitoring(layout: Layout, batch: str) -> bool:

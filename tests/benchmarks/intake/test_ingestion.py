@@ -1,4 +1,4 @@
-"""The ingestion's benchmarks: their pictures, their pairing, their high-water marks."""
+"""The ingestion's benchmarks: their images, their pairing, their high-water marks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from benchmarks.intake.ingestion import (
     NOT_PLAIN,
     UNCLEAN,
     header_ways,
+    image_ways,
     not_plain,
-    picture_ways,
     whole_batches,
 )
 from benchmarks.intake.ingestion_memory import one_batch
@@ -39,18 +39,18 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_full_size(tmp_path_factory.mktemp("full") / "source", 3, shape=SHAPE)
 
 
-def test_full_size_pictures_are_raw_different_and_the_same_again(files: list[Path], tmp_path: Path) -> None:
+def test_full_size_images_are_raw_different_and_the_same_again(files: list[Path], tmp_path: Path) -> None:
     again = write_full_size(tmp_path, 3, shape=SHAPE)
-    pictures = [dcmread(path) for path in files]
-    for ds, same in zip(pictures, again, strict=True):
+    images = [dcmread(path) for path in files]
+    for ds, same in zip(images, again, strict=True):
         assert ds.pixel_array.shape == SHAPE
         assert (ds.BitsAllocated, ds.file_meta.TransferSyntaxUID.is_compressed) == (16, False)
         np.testing.assert_array_equal(ds.pixel_array, dcmread(same).pixel_array)
-    assert len({ds.SOPInstanceUID for ds in pictures}) == len({ds.PixelData for ds in pictures}) == 3
+    assert len({ds.SOPInstanceUID for ds in images}) == len({ds.PixelData for ds in images}) == 3
 
 
 @pytest.mark.parametrize("name", SYNTAXES)
-def test_compressed_pictures_are_the_raw_ones_by_every_way(name: str, files: list[Path], tmp_path: Path) -> None:
+def test_compressed_images_are_the_raw_ones_by_every_way(name: str, files: list[Path], tmp_path: Path) -> None:
     path = compressed(files[0], tmp_path / "a.dcm", SYNTAXES[name])
     assert dcmread(path).file_meta.TransferSyntaxUID == SYNTAXES[name]
     for way, decode in ways_of(SYNTAXES[name], shipped_params().ingestion).items():
@@ -58,7 +58,7 @@ def test_compressed_pictures_are_the_raw_ones_by_every_way(name: str, files: lis
             np.testing.assert_array_equal(decode(path), dcmread(files[0]).pixel_array)
 
 
-def test_a_reduced_picture_is_smaller_and_almost_the_same(files: list[Path], tmp_path: Path) -> None:
+def test_a_reduced_image_is_smaller_and_almost_the_same(files: list[Path], tmp_path: Path) -> None:
     path = compressed(files[0], tmp_path / "a.dcm", SYNTAXES["JPEG 2000"])
     np.testing.assert_array_equal(reduced(path, 0), dcmread(files[0]).pixel_array)
     half = reduced(path, 1)
@@ -88,7 +88,7 @@ def test_ours_and_the_peers_all_read_the_files(files: list[Path], tmp_path: Path
     assert not plain_header(tmp_path / files[0].name, ("ProtocolName",))
     for way in (OURS, NOT_PLAIN):
         assert ways[way](files[0]).row  # type: ignore[attr-defined]
-    table = compare(picture_ways(settings, tmp_path), files, 1)
+    table = compare(image_ways(settings, tmp_path), files, 1)
     assert {OURS, UNCLEAN, MONAI, DECODE} <= set(table["way"])
     assert (table["cpu_ms_median"] > 0).all()
 
@@ -111,7 +111,7 @@ def test_the_marks_are_of_this_process_and_of_its_children_apart() -> None:
 @pytest.mark.slow
 def test_a_batch_of_small_files_is_ingested_whole() -> None:
     found = one_batch(70)
-    assert found["pictures"] == 70
+    assert found["images"] == 70
     assert found["parent_mb"] > 50 < found["worker_mb"]
 
 

@@ -34,7 +34,7 @@ def test_a_row_names_the_change_and_has_scores_with_intervals(trained: Trained) 
         assert 0 <= row[f"low_{share}"] <= row[f"accuracy_{share}"] <= row[f"high_{share}"] <= 1
 
 
-def test_test_pictures_have_no_say(trained: Trained) -> None:
+def test_test_images_have_no_say(trained: Trained) -> None:
     data = load_labelled_set(Root(trained.layout, trained.params))
     embeddings = np.eye(len(data.regions))[data.labels] + 0.01 * np.random.default_rng(0).normal(
         size=(len(data.labels), len(data.regions))

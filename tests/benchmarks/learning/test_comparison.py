@@ -92,7 +92,7 @@ def test_mcnemar_is_statsmodels_own(counts: tuple[int, int]) -> None:
     assert mcnemar(*counts) == pytest.approx(want)
 
 
-def test_discordant_pictures_are_counted_one_by_one_and_the_best_single_is_validation_s() -> None:
+def test_discordant_images_are_counted_one_by_one_and_the_best_single_is_validation_s() -> None:
     one, other = pd.Series([True, True, False, True]), pd.Series([True, False, True, False])
     assert mcnemar_counts(one, other) == (2, 1)
     right = {"encoder_simclr": [1, 1, 1, 0], "encoder_byol": [1, 0, 0, 0], "ensemble": [1, 1, 0, 1]}

@@ -22,7 +22,7 @@ def test_every_part_is_timed_and_the_peer_agrees() -> None:
     assert table.loc["scikit-learn: probes at 100% of the labels", "log_loss_apart"] < 5e-3  # at its defaults
 
 
-def test_the_split_takes_every_picture_once() -> None:
+def test_the_split_takes_every_image_once() -> None:
     embeddings, data = drawn(1000, 16, 0, shipped_params())
     assert sorted([*data.train, *data.validation, *data.test]) == list(range(1000))
     assert embeddings.shape == (1000, 16)

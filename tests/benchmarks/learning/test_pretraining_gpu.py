@@ -16,7 +16,7 @@ def test_it_runs_from_the_command_line_on_a_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pretraining_gpu, "lacking", lambda: ["lightly (none)"])
-    settings = {"px": 32, "width": 8, "batch": 8, "pictures": 24, "warmup": 1, "steps": 3, "rounds": 2, "out": tmp_path}
+    settings = {"px": 32, "width": 8, "batch": 8, "images": 24, "warmup": 1, "steps": 3, "rounds": 2, "out": tmp_path}
     size = [f"--{name}={value}" for name, value in settings.items()]
     monkeypatch.setattr(sys, "argv", ["pretraining_gpu", "--device=cpu", *size])
     main()
@@ -25,7 +25,7 @@ def test_it_runs_from_the_command_line_on_a_cpu(
     assert set(zip(table["network"], table["method"], strict=True)) == {
         (network, method) for network in ("resnet18", "resnet50") for method in METHODS
     }
-    assert (table[["pictures_per_second_min", "ceiling_median", "of_ceiling_min"]] > 0).all(axis=None)
+    assert (table[["images_per_second_min", "ceiling_median", "of_ceiling_min"]] > 0).all(axis=None)
     assert "lightly's loop is left out: lightly (none)" in capsys.readouterr().out
 
 

@@ -12,7 +12,7 @@ from benchmarks.learning.simclr_cpu import OURS, compare
 from benchmarks.results import shipped_params
 from dagster_project.core.settings.settings import Profile
 
-PICTURES = np.stack([pattern(k % 5, np.random.default_rng(k), 40) for k in range(8)])
+IMAGES = np.stack([pattern(k % 5, np.random.default_rng(k), 40) for k in range(8)])
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def profile() -> Profile:
 @pytest.mark.parametrize("make", [monai_view, pillow_view])
 def test_views_are_of_our_size_and_range_and_never_alike(make: object) -> None:
     torch.manual_seed(0)
-    for first, second in TwoViews(PICTURES, make(32)):
+    for first, second in TwoViews(IMAGES, make(32)):
         for view in (first, second):
             assert view.shape == (1, 32, 32)
             assert view.dtype == torch.float32
@@ -36,7 +36,7 @@ def test_views_are_of_our_size_and_range_and_never_alike(make: object) -> None:
 def test_a_plain_pipeline_changes_the_weights_it_starts_from(profile: Profile, kind: str) -> None:
     slow = profile.simclr.model_copy(update={"learning_rate": 1e-30})
     still = profile.model_copy(update={"simclr": slow, "weight_decay": 0.0})
-    trained, before = (pretrain_plainly(PICTURES, p, 1, 0, kind).conv1.weight for p in (profile, still))
+    trained, before = (pretrain_plainly(IMAGES, p, 1, 0, kind).conv1.weight for p in (profile, still))
     assert not torch.allclose(trained, before, atol=1e-6)
     assert torch.isfinite(trained).all()
 
@@ -44,6 +44,6 @@ def test_a_plain_pipeline_changes_the_weights_it_starts_from(profile: Profile, k
 def test_each_pipeline_has_its_speed_and_our_ratio_to_it(profile: Profile) -> None:
     table = compare(profile, 16, 2, 0).set_index("pipeline")
     assert {OURS, "monai", "pillow"} <= set(table.index)
-    assert (table.filter(like="pictures_per_second") > 0).all(axis=None)
+    assert (table.filter(like="images_per_second") > 0).all(axis=None)
     assert table.loc[OURS, ["ratio_min", "ratio_median", "ratio_max"]].tolist() == [1, 1, 1]
     assert (table["ratio_min"] <= table["ratio_median"]).all()

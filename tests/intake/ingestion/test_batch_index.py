@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from dagster_project.intake.ingestion.batch.batch_index import BatchIndex, batch_index
-from dagster_project.intake.ingestion.batch.staged_pixels import StagedPicture
+from dagster_project.intake.ingestion.batch.staged_pixels import StagedImage
 from dagster_project.intake.ingestion.headers.header_reader import HeaderRead, Identity
 
 WHO = Identity("1.2", "3.4", "5.6", "patient")
@@ -30,20 +30,20 @@ except OSError as error:
 """
 
 
-def header(image: str, reasons: list[str] | None = None) -> HeaderRead:
-    row = {"image_id": image, "kvp": float("nan"), "patient": "p"}
+def header(named: str, reasons: list[str] | None = None) -> HeaderRead:
+    row = {"image_id": named, "kvp": float("nan"), "patient": "p"}
     return HeaderRead(reasons or [], row, WHO, {"StudyDescription": "kn\udce9e"}, [("name", "A"), ("name", "A")])
 
 
-def staged(place: int | None, pixels: str, file: str, masked: float = 0.0) -> StagedPicture:
-    return StagedPicture(["rescaled"] if place is not None else ["pixels_short"], place, pixels, file, masked=masked)
+def staged(place: int | None, pixels: str, file: str, masked: float = 0.0) -> StagedImage:
+    return StagedImage(["rescaled"] if place is not None else ["pixels_short"], place, pixels, file, masked=masked)
 
 
-def filled(index: BatchIndex, files: list[tuple[str, StagedPicture]]) -> None:
-    for number, (image, _) in enumerate(files):
-        index.add_header(number, f"id{number:04d}", f"/x/{number}", header(image))
-    for number, (_, picture) in enumerate(files):
-        index.add_picture(number, picture)
+def filled(index: BatchIndex, files: list[tuple[str, StagedImage]]) -> None:
+    for number, (named, _) in enumerate(files):
+        index.add_header(number, f"id{number:04d}", f"/x/{number}", header(named))
+    for number, (_, image) in enumerate(files):
+        index.add_image(number, image)
     index.settle()
 
 
@@ -65,13 +65,13 @@ def test_of_one_instance_the_first_by_content_counts_and_the_others_are_the_same
         used = [file.pixels.place for file in index.used()]
         assert index.places().tolist() == used
     by_image, by_pixels, expected = defaultdict(list), defaultdict(list), {}
-    for number, (image, picture) in enumerate(files):
-        expected[number] = set(picture.reasons)
-        if picture.place is not None:
-            by_image[image].append(number)
+    for number, (named, image) in enumerate(files):
+        expected[number] = set(image.reasons)
+        if image.place is not None:
+            by_image[named].append(number)
     firsts = []
-    for image in sorted(by_image):
-        first, *others = sorted(by_image[image], key=lambda n: files[n][1].file_digest)
+    for named in sorted(by_image):
+        first, *others = sorted(by_image[named], key=lambda n: files[n][1].file_digest)
         firsts.append(first)
         by_pixels[files[first][1].pixel_digest].append(first)
         for other in others:
@@ -90,7 +90,7 @@ def test_what_was_found_comes_back_as_it_was(tmp_path: Path) -> None:
         index.add_header(0, "b", path, header("image", ["charset"]))
         index.add_header(1, "a", "/x/refused", HeaderRead(["not_dicom"]))
         assert index.with_header() == [0]
-        index.add_picture(0, staged(7, "pixels", "file", masked=0.25))
+        index.add_image(0, staged(7, "pixels", "file", masked=0.25))
         index.settle()
         (used,) = index.used()
         assert (used.path, used.identity, used.row["patient"]) == (path, WHO, "p")

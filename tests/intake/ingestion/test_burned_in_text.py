@@ -1,4 +1,4 @@
-"""Names, dates and numbers burned into a picture are painted over; anatomy and side markers stay."""
+"""Names, dates and numbers burned into an image are painted over; anatomy and side markers stay."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def limb(rows: int = 1200, columns: int = 900) -> np.ndarray:
 
 
 def written(
-    picture: np.ndarray, text: str, at: tuple[int, int], size: int = 34, level: int = 255
+    image: np.ndarray, text: str, at: tuple[int, int], size: int = 34, level: int = 255
 ) -> tuple[np.ndarray, Box]:
-    """The picture with a text, and the text's bounding box."""
-    page = Image.fromarray(picture)
+    """The image with a text, and the text's bounding box."""
+    page = Image.fromarray(image)
     font = ImageFont.load_default(size)
     ImageDraw.Draw(page).text(at, text, fill=level, font=font)
     left, top, right, bottom = map(round, ImageDraw.Draw(page).textbbox(at, text, font=font))
@@ -48,23 +48,23 @@ def covered(box: Box, by: list[Box], shape: tuple[int, ...]) -> float:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
-    """Pictures of the synthetic hospital, enlarged as a detector's are; no text of their own."""
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
+    """Images of the synthetic hospital, enlarged as a detector's are; no text of their own."""
     out = tmp_path_factory.mktemp("hospital") / "north"
     write_hospital(out, patients=3, seed=3, out_of_domain=0, workers=1)
     shown = [255 * displayed(path) for path in sorted(out.rglob("*.dcm"))[:9]]
-    large = [fitted(picture.astype(np.float32), 1200) for picture in shown]
-    return [picture for picture in large if not text_boxes(picture)]
+    large = [fitted(image.astype(np.float32), 1200) for image in shown]
+    return [image for image in large if not text_boxes(image)]
 
 
 @pytest.mark.parametrize("at", [(12, 10), (420, 12), (300, 600), (520, 1140)], ids=["corner", "edge", "limb", "bottom"])
 @pytest.mark.parametrize("text", ["MUELLER^HANS", "12.04.1960", "ID: 4711082", "Kowalski, Ewa 1960-04-12"])
 def test_a_line_of_text_is_covered_wherever_it_stands(text: str, at: tuple[int, int]) -> None:
-    picture, box = written(limb(), text, at)
-    assert covered(box, text_boxes(picture), picture.shape) > 0.8
+    image, box = written(limb(), text, at)
+    assert covered(box, text_boxes(image), image.shape) > 0.8
 
 
-def test_black_text_upright_text_and_text_in_a_small_picture_are_covered() -> None:
+def test_black_text_upright_text_and_text_in_a_small_image_are_covered() -> None:
     dark, box = written(255 - limb(), "GARCIA, Maria", (20, 20), level=0)
     assert covered(box, text_boxes(dark), dark.shape) > 0.8
     turned, (top, bottom, left, right) = written(np.rot90(limb()).copy(), "GARCIA, Maria", (20, 20))
@@ -78,27 +78,27 @@ def test_black_text_upright_text_and_text_in_a_small_picture_are_covered() -> No
 @pytest.mark.parametrize("share", [0.09, 0.12])
 def test_a_name_in_large_letters_is_covered(share: float) -> None:
     """Better too much painted over than a name left."""
-    picture, box = written(np.full((800, 800), 60.0), "MEIER", (70, 270), size=round(share * 800))
-    assert covered(box, text_boxes(picture), picture.shape) > 0.8
+    image, box = written(np.full((800, 800), 60.0), "MEIER", (70, 270), size=round(share * 800))
+    assert covered(box, text_boxes(image), image.shape) > 0.8
 
 
 def test_what_is_painted_over_can_no_longer_be_read_and_the_rest_is_untouched() -> None:
-    picture, (top, bottom, left, right) = written(limb(), "NGUYEN THI 19600412", (12, 10))
-    masked, share = without_text(picture)
+    image, (top, bottom, left, right) = written(limb(), "NGUYEN THI 19600412", (12, 10))
+    masked, share = without_text(image)
     painted = masked[:]
     assert text_boxes(masked) == text_boxes(painted) == []
     assert np.ptp(painted[top:bottom, left:right]) == 0
-    assert share == pytest.approx((painted != picture).mean(), abs=0.01)
+    assert share == pytest.approx((painted != image).mean(), abs=0.01)
     assert 0 < share < 0.05
-    np.testing.assert_array_equal(painted[80:], picture[80:])
+    np.testing.assert_array_equal(painted[80:], image[80:])
 
 
-def test_pictures_of_the_synthetic_hospital_stay_as_they_are_and_text_planted_in_them_goes(
-    pictures: list[np.ndarray],
+def test_images_of_the_synthetic_hospital_stay_as_they_are_and_text_planted_in_them_goes(
+    images: list[np.ndarray],
 ) -> None:
-    assert len(pictures) > 5
+    assert len(images) > 5
     rng = np.random.default_rng(5)
-    lines = [plant(picture, rng) for picture in pictures for _ in range(2)]
+    lines = [plant(image, rng) for image in images for _ in range(2)]
     found = [without_text(planted)[0][:] for planted, _ in lines]
     gone = [
         float((painted != planted)[line.ink].mean()) > 0.8
@@ -113,8 +113,8 @@ def test_pictures_of_the_synthetic_hospital_stay_as_they_are_and_text_planted_in
 
 @pytest.mark.parametrize("letter", ["R", "L"])
 def test_a_side_marker_is_no_text(letter: str) -> None:
-    picture, _ = written(limb(), letter, (40, 40), size=80)
-    assert text_boxes(picture) == []
+    image, _ = written(limb(), letter, (40, 40), size=80)
+    assert text_boxes(image) == []
 
 
 def test_text_in_a_border_holds_neither_the_border_nor_itself() -> None:
@@ -128,8 +128,8 @@ def test_an_ingested_file_tells_that_text_was_masked_and_the_cache_no_longer_sho
     plain = limb(600, 450)
     marked, _ = written(plain, "MUELLER, HANS", (30, 120), size=40)
     files = [
-        save(radiograph(pixels=(picture * 16).astype(np.uint16)), tmp_path / f"{name}.dcm")
-        for name, picture in (("plain", plain), ("marked", marked))
+        save(radiograph(pixels=(image * 16).astype(np.uint16)), tmp_path / f"{name}.dcm")
+        for name, image in (("plain", plain), ("marked", marked))
     ]
     kept, masked = (PixelReader(480, (0.5, 99.5), clean=how) for how in (False, True))
     nothing, found = (masked(source_file(file)) for file in files)
@@ -137,12 +137,12 @@ def test_an_ingested_file_tells_that_text_was_masked_and_the_cache_no_longer_sho
     assert 0 < found.masked < 0.1
     assert "text_masked" in found.reasons
     for read, legible in ((kept(source_file(files[1])), True), (found, False)):
-        assert read.picture is not None
-        assert bool(text_boxes(read.picture.astype(np.float32))) == legible
+        assert read.image is not None
+        assert bool(text_boxes(read.image.astype(np.float32))) == legible
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4000), (3000, 2), (40, 40)])
-def test_a_picture_of_any_shape_is_searched(shape: tuple[int, int]) -> None:
+def test_a_image_of_any_shape_is_searched(shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).choice([0, 255], shape).astype(np.float32)
     painted, share = without_text(noise)
     assert painted.shape == shape
@@ -167,7 +167,7 @@ def test_the_search_loads_no_opencv_and_needs_no_network(tmp_path: Path) -> None
 
 
 def sign(text: str, ground: int, ink: int, *, frame: str = "") -> np.ndarray:
-    """A uint8 picture of 100 px a side with large letters, on a plate or in a ring that is cut off at the corners."""
+    """A uint8 image of 100 px a side with large letters, on a plate or in a ring that is cut off at the corners."""
     page = Image.new("L", (100, 100), 40)
     draw = ImageDraw.Draw(page)
     if frame == "plate":

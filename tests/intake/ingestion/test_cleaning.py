@@ -1,4 +1,4 @@
-"""Borders and burned-in marks go; anatomy, and pictures without either, stay bit by bit."""
+"""Borders and burned-in marks go; anatomy, and images without either, stay bit by bit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
-from support.archive import smooth_picture
+from support.archive import smooth_image
 from support.dicoms import radiograph, save
 from support.readers import read_pixels
 
@@ -28,7 +28,7 @@ SLOWLY_AT_FIRST = settings(deadline=None)  # the networks that find text are loa
 
 
 def limb(seed: int = 0, rows: int = 300, columns: int = 240) -> np.ndarray:
-    """A bright, textured limb across a dark, even ground, as float32 in 0..255; it leaves the picture at both ends."""
+    """A bright, textured limb across a dark, even ground, as float32 in 0..255; it leaves the image at both ends."""
     y, x = np.mgrid[0:rows, 0:columns]
     rng = np.random.default_rng(seed)
     axis = columns * (0.5 + 0.06 * np.sin(y / rows * 6 + rng.uniform(0, 6)))
@@ -38,29 +38,29 @@ def limb(seed: int = 0, rows: int = 300, columns: int = 240) -> np.ndarray:
     return drawn.clip(0, 255).astype(np.float32)
 
 
-def with_letter(picture: np.ndarray, at: tuple[int, int], size: int = 24, level: int = 255) -> np.ndarray:
-    page = Image.fromarray(picture)
+def with_letter(image: np.ndarray, at: tuple[int, int], size: int = 24, level: int = 255) -> np.ndarray:
+    page = Image.fromarray(image)
     ImageDraw.Draw(page).text(at, "R", fill=level, font=ImageFont.load_default(size), stroke_width=1)
     return np.asarray(page)
 
 
-def cleaned(picture: np.ndarray) -> Cleaned:
-    return clean(picture, None, SIDE)
+def cleaned(image: np.ndarray) -> Cleaned:
+    return clean(image, None, SIDE)
 
 
 @SLOWLY_AT_FIRST
 @given(seed=st.integers(0, 10_000), side=st.integers(40, 200), low=st.integers(0, 120), high=st.integers(140, 255))
-def test_a_picture_without_margins_or_marks_stays_bit_by_bit(seed: int, side: int, low: int, high: int) -> None:
-    values = smooth_picture(seed, side).astype(np.float32)
-    picture = low + values * ((high - low) / 255)
-    found = cleaned(picture.astype(np.float32))
-    np.testing.assert_array_equal(found.picture, fitted(picture.astype(np.float32), SIDE))
+def test_a_image_without_margins_or_marks_stays_bit_by_bit(seed: int, side: int, low: int, high: int) -> None:
+    values = smooth_image(seed, side).astype(np.float32)
+    image = low + values * ((high - low) / 255)
+    found = cleaned(image.astype(np.float32))
+    np.testing.assert_array_equal(found.image, fitted(image.astype(np.float32), SIDE))
     assert (found.cropped, found.blanked) == (0, 0)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_limb_on_a_dark_ground_stays_bit_by_bit(seed: int) -> None:
-    np.testing.assert_array_equal(cleaned(limb(seed)).picture, fitted(limb(seed), SIDE))
+    np.testing.assert_array_equal(cleaned(limb(seed)).image, fitted(limb(seed), SIDE))
 
 
 @given(
@@ -83,21 +83,21 @@ def test_a_border_in_a_frame_goes_too_and_the_anatomy_fills_the_square() -> None
     framed += np.random.default_rng(0).uniform(0, 3, framed.shape).astype(np.float32)
     found = cleaned(framed.clip(0, 255))
     assert found.cropped == pytest.approx(1 - limb().size / framed.size, abs=0.05)
-    assert found.picture[3].max() > 100  # cut to the pixel of the reduced picture
-    assert found.picture[-4].max() > 100
+    assert found.image[3].max() > 100  # cut to the pixel of the reduced image
+    assert found.image[-4].max() > 100
 
 
 @SLOWLY_AT_FIRST
 @given(rows=st.integers(1, 60), columns=st.integers(1, 400), seed=st.integers(0, 99))
-def test_a_picture_of_any_shape_is_cleaned(rows: int, columns: int, seed: int) -> None:
-    picture = np.random.default_rng(seed).choice([0, 255], (rows, columns)).astype(np.float32)
-    found = cleaned(picture)
-    assert max(found.picture.shape) == SIDE
+def test_a_image_of_any_shape_is_cleaned(rows: int, columns: int, seed: int) -> None:
+    image = np.random.default_rng(seed).choice([0, 255], (rows, columns)).astype(np.float32)
+    found = cleaned(image)
+    assert max(found.image.shape) == SIDE
     assert 0 <= found.cropped < 1
     assert 0 <= found.blanked <= 0.04
 
 
-def test_a_picture_that_is_nearly_all_margin_is_not_cut() -> None:
+def test_a_image_that_is_nearly_all_margin_is_not_cut() -> None:
     small = np.zeros((200, 200), np.float32)
     small[90:110, 90:110] = 200
     assert cleaned(small).cropped == 0
@@ -109,27 +109,27 @@ def test_a_letter_that_stands_alone_near_a_margin_goes(at: tuple[int, int]) -> N
     marked = with_letter(limb(), at)
     found = cleaned(marked)
     assert 0 < found.blanked < 0.02
-    assert np.abs(found.picture - fitted(limb(), SIDE)).max() < 15
+    assert np.abs(found.image - fitted(limb(), SIDE)).max() < 15
 
 
 def test_a_dark_letter_on_a_white_ground_goes() -> None:
     marked = with_letter(255 - limb(), (8, 8), level=0)
     assert cleaned(marked).blanked > 0
-    assert np.abs(cleaned(marked).picture - fitted(255 - limb(), SIDE)).max() < 15
+    assert np.abs(cleaned(marked).image - fitted(255 - limb(), SIDE)).max() < 15
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         with_letter(limb(), (110, 140)),  # on the limb
         with_letter(limb(), (8, 8), level=180),  # not saturated
         with_letter(limb(), (8, 8), size=120),  # large
-        with_letter(limb().clip(0, 100) * 0 + smooth_picture(3, 300)[:, :240].astype(np.float32), (8, 8)),  # no ground
+        with_letter(limb().clip(0, 100) * 0 + smooth_image(3, 300)[:, :240].astype(np.float32), (8, 8)),  # no ground
     ],
     ids=["on anatomy", "grey", "large", "on uneven ground"],
 )
-def test_what_may_be_anatomy_stays(picture: np.ndarray) -> None:
-    assert cleaned(picture).blanked == 0
+def test_what_may_be_anatomy_stays(image: np.ndarray) -> None:
+    assert cleaned(image).blanked == 0
 
 
 def test_where_much_would_be_blanked_nothing_is() -> None:
@@ -150,7 +150,7 @@ def test_the_letter_in_the_border_does_not_hold_the_border() -> None:
 def test_cleaning_is_deterministic_and_leaves_what_it_is_given() -> None:
     marked = with_letter(np.pad(limb(), 40, constant_values=0), (10, 10))
     before = marked.copy()
-    np.testing.assert_array_equal(cleaned(marked).picture, cleaned(marked).picture)
+    np.testing.assert_array_equal(cleaned(marked).image, cleaned(marked).image)
     np.testing.assert_array_equal(marked, before)
 
 
@@ -185,5 +185,5 @@ def test_an_ingested_file_tells_its_shares(tmp_path: Path) -> None:
     found = read_pixels(save(radiograph(pixels=pixels), tmp_path / "a.dcm"))
     assert found.cropped > 1 - limb().size / pixels.size - 0.05
     assert found.blanked == 0
-    assert found.picture is not None
-    assert found.picture[[0, -1]].max(axis=1).min() > 150, "the limb reaches from edge to edge"
+    assert found.image is not None
+    assert found.image[[0, -1]].max(axis=1).min() > 150, "the limb reaches from edge to edge"

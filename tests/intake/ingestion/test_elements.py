@@ -84,7 +84,7 @@ def test_with_names_given_only_these_are_read_and_no_pixels(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("cut", ["preamble", "meta"])
-def test_a_picture_without_preamble_or_meta_opens_with_a_warning(cut: str, tmp_path: Path) -> None:
+def test_a_image_without_preamble_or_meta_opens_with_a_warning(cut: str, tmp_path: Path) -> None:
     path = save(radiograph(), tmp_path / "a.dcm")
     raw = path.read_bytes()
     path.write_bytes(raw[132:] if cut == "preamble" else without_meta(raw))

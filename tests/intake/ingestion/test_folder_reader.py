@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 from support.exports import BATCH
 from support.readers import PSEUDONYMS
 from support.roots import params_of
@@ -27,7 +27,7 @@ from dagster_project.intake.ingestion.headers.sources import SourceFile
 from dagster_project.intake.root import Root
 
 
-def test_pictures_and_instances_are_those_of_an_ingestion_and_the_root_stays_as_it_was(
+def test_images_and_instances_are_those_of_an_ingestion_and_the_root_stays_as_it_was(
     ingested: Layout, export: Path
 ) -> None:
     before, left_out = content_hash(ingested.root), Counter[str]()
@@ -35,7 +35,7 @@ def test_pictures_and_instances_are_those_of_an_ingestion_and_the_root_stays_as_
     assert content_hash(ingested.root) == before
     expected = read_table(ingested.identities)
     assert [f.sop_instance_uid for f in found] == expected["sop_instance_uid"].tolist()
-    np.testing.assert_array_equal(np.stack([f.picture for f in found]), open_pixels(ingested, BATCH))
+    np.testing.assert_array_equal(np.stack([f.image for f in found]), open_pixels(ingested, BATCH))
     assert left_out == {
         "duplicate_file": 1,
         "uid_conflict": 1,
@@ -60,22 +60,22 @@ def test_of_one_instance_the_same_file_counts_as_in_an_ingestion_whatever_comes_
     contents = [5, 5, 6, 7, 7, 7]
     for turn in range(len(contents)):
         for number, seed in enumerate(contents[turn:] + contents[:turn]):
-            save(radiograph(1, pixels=picture(seed)), tmp_path / f"{turn}" / f"{number}.dcm")
+            save(radiograph(1, pixels=image(seed)), tmp_path / f"{turn}" / f"{number}.dcm")
         save(radiograph(2), tmp_path / f"{turn}" / "9.dcm")
     summary = ingest(Root(empty_root, params_of(empty_root)), tmp_path / "0", "batch")
     known = read_table(empty_root.identities)["sop_instance_uid"]
     for turn in range(len(contents)):
         left_out = Counter[str]()
         found = list(read_for_scoring(Root(empty_root, params_of(empty_root)), tmp_path / f"{turn}", left_out))
-        assert summary.pictures == len(found) == 2
-        pictures = {f.sop_instance_uid: f.picture for f in found}
+        assert summary.images == len(found) == 2
+        images = {f.sop_instance_uid: f.image for f in found}
         for uid, kept in zip(known, open_pixels(empty_root, "batch"), strict=True):
-            np.testing.assert_array_equal(pictures[uid], kept)
+            np.testing.assert_array_equal(images[uid], kept)
         assert left_out == {r: n for r, n in summary.reasons.items() if r in ("duplicate_file", "uid_conflict")}
 
 
 @pytest.mark.usefixtures("here")
-def test_no_more_files_are_read_than_pictures_are_asked_for(
+def test_no_more_files_are_read_than_images_are_asked_for(
     empty_root: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for seed in range(8):
@@ -88,20 +88,20 @@ def test_no_more_files_are_read_than_pictures_are_asked_for(
         return original(self, file)
 
     monkeypatch.setattr(PixelReader, "__call__", counted)
-    pictures = read_for_scoring(Root(empty_root, params_of(empty_root)), tmp_path / "source", Counter())
+    images = read_for_scoring(Root(empty_root, params_of(empty_root)), tmp_path / "source", Counter())
     for asked in range(1, 5):
-        next(pictures)
+        next(images)
         assert len(read) <= asked + 1
-    pictures.close()
+    images.close()
 
 
 def test_who_stops_listening_leaves_nothing_behind(empty_root: Layout, export: Path) -> None:
     before = sorted(empty_root.private.iterdir())
-    pictures = read_for_scoring(Root(empty_root, params_of(empty_root)), export, Counter())
-    next(pictures)
+    images = read_for_scoring(Root(empty_root, params_of(empty_root)), export, Counter())
+    next(images)
     (staging,) = set(empty_root.private.iterdir()) - set(before)
     assert staging.stat().st_mode & 0o077 == 0, "it holds identities"
-    pictures.close()
+    images.close()
     assert sorted(empty_root.private.iterdir()) == before
     assert multiprocessing.active_children() == []
 
@@ -121,8 +121,8 @@ def test_a_source_without_radiographs_is_an_error_that_counts_reasons(empty_root
         list(read_for_scoring(Root(empty_root, params_of(empty_root)), source, Counter()))
     with pytest.raises(RayTruthError, match="not a folder"):
         list(read_for_scoring(Root(empty_root, params_of(empty_root)), source / "nowhere", Counter()))
-    (source / "a.dcm").write_text("no picture")
-    (source / "b.txt").write_text("no picture")
+    (source / "a.dcm").write_text("no image")
+    (source / "b.txt").write_text("no image")
     with pytest.raises(RayTruthError, match="no usable radiograph") as error:
         list(read_for_scoring(Root(empty_root, params_of(empty_root)), source, Counter()))
     assert "1 not_dicom_content" in str(error.value)

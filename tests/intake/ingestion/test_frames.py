@@ -54,7 +54,7 @@ def test_all_fragments_are_the_one_frame_whatever_the_table_says(syntax: str, ta
     parts = [frame[:size], frame[size : 2 * size], frame[2 * size :]]
     ds.PixelData = fragments(parts, TABLES[table](parts))
     found = read_pixels(save(ds, path))
-    np.testing.assert_array_equal(found.picture, whole.picture)
+    np.testing.assert_array_equal(found.image, whole.image)
     assert (found.pixel_digest, found.reasons) == (whole.pixel_digest, [])
 
 
@@ -64,7 +64,7 @@ def test_an_extended_offset_table_that_is_off_does_no_harm(tmp_path: Path) -> No
     whole, ds = read_pixels(path), open_dataset(path, [])
     ds.PixelData = encapsulate([frame_of(ds)], has_bot=False)
     ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = struct.pack("<Q", 40), struct.pack("<Q", 100)
-    np.testing.assert_array_equal(read_pixels(save(ds, path)).picture, whole.picture)
+    np.testing.assert_array_equal(read_pixels(save(ds, path)).image, whole.image)
 
 
 @pytest.mark.parametrize("syntax", COMPRESSED)

@@ -37,7 +37,7 @@ FOUND = {
         Recipe("jpeg", 0, (Mutation("insert", 0.6769258911869556, 2478899119),)),
         ["decoder_error"],
     ),
-    "gdcm aborts over a JPEG with other bytes, of which a picture can be made": (
+    "gdcm aborts over a JPEG with other bytes, of which an image can be made": (
         Recipe(
             "jpeg",
             1,
@@ -53,7 +53,7 @@ def test_before_any_damage_every_file_is_used(syntax: str, tmp_path: Path) -> No
     (tmp_path / "a.dcm").write_bytes(valid(syntax, 0))
     found = outcome(source_file(tmp_path / "a.dcm"))
     assert found.reasons <= {"implicit_vr"}
-    assert found.picture is not None
+    assert found.image is not None
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -77,7 +77,7 @@ def test_every_damaged_file_gets_a_proper_verdict_in_time(recipes: list[Recipe])
             assert found.reasons != ["too_slow"], recipe
 
 
-def test_a_batch_of_damaged_files_has_one_verdict_a_file_and_one_picture_a_row(
+def test_a_batch_of_damaged_files_has_one_verdict_a_file_and_one_image_a_row(
     empty_root: Layout, tmp_path: Path
 ) -> None:
     random, source = Random(3), tmp_path / "source"
@@ -93,5 +93,5 @@ def test_a_batch_of_damaged_files_has_one_verdict_a_file_and_one_picture_a_row(
         assert row.verdict == verdict_of(reasons)
     headers = load_headers(empty_root, BATCH)
     assert headers["image_id"].is_unique
-    assert summary.pictures == len(headers) == len(open_pixels(empty_root, BATCH))
-    assert summary.verdicts["accept"] + summary.verdicts["accept_warn"] >= summary.pictures > 0
+    assert summary.images == len(headers) == len(open_pixels(empty_root, BATCH))
+    assert summary.verdicts["accept"] + summary.verdicts["accept_warn"] >= summary.images > 0

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 from support.levels import on_levels
 
 from dagster_project.intake.ingestion.headers.elements import open_dataset
 from dagster_project.intake.ingestion.pixels.grayscale import rescaled, windowed
 
-STORED = picture(3)  # 200..3800
+STORED = image(3)  # 200..3800
 EMPTY = Dataset()
 CURVE = np.round(65535 * (np.arange(4096) / 4095) ** 3).astype("<u2")
 WINDOW = {"WindowCenter": "2000", "WindowWidth": "2001"}
@@ -96,7 +96,7 @@ def test_an_intercept_without_a_slope_is_applied() -> None:
 
 @pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.parametrize("slope", ["0", "1e38"])
-def test_a_rescale_that_would_blank_the_picture_is_left_out(slope: str) -> None:
+def test_a_rescale_that_would_blank_the_image_is_left_out(slope: str) -> None:
     found, warned = after_rescale(RescaleSlope=slope, RescaleIntercept="0")
     np.testing.assert_array_equal(found, STORED)
     assert warned == ["rescale_ignored"]
@@ -212,7 +212,7 @@ def test_no_window_and_half_a_window_change_nothing() -> None:
         {"WindowCenter": "2000", "WindowWidth": "4000", "VOILUTFunction": "CUBIC"},
     ],
 )
-def test_a_window_that_is_unusable_or_would_blank_the_picture_is_left_out(elements: dict[str, str]) -> None:
+def test_a_window_that_is_unusable_or_would_blank_the_image_is_left_out(elements: dict[str, str]) -> None:
     values = STORED.astype(np.float32)
     found, warned = after_window(values, **elements)
     np.testing.assert_array_equal(found, values)

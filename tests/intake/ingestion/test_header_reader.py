@@ -207,7 +207,7 @@ def test_laterality_of_the_series_serves_where_the_image_has_none(tmp_path: Path
     assert row_of(tmp_path, ImageLaterality=None, Laterality="R")["laterality"] == "R"
 
 
-def test_the_picture_format_is_recorded(tmp_path: Path) -> None:
+def test_the_image_format_is_recorded(tmp_path: Path) -> None:
     row = row_of(tmp_path, RescaleSlope="2")
     found = [row[c] for c in ("rows", "columns", "bits_allocated", "bits_stored", "signed", "rescaled", "sop_class")]
     assert found == [80, 60, 16, 12, False, True, "DX"]

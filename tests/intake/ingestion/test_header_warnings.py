@@ -10,7 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless, generate_uid
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 from support.hostile import deflated, with_value
 
 from dagster_project.intake.ingestion.headers.elements import open_dataset
@@ -24,7 +24,7 @@ def header(folder: Path, **elements: Any) -> list[str]:
 
 def content(path: Path, stored: np.ndarray | None = None) -> list[str]:
     ds = open_dataset(path, [])
-    return odd_content(ds, picture(0) if stored is None else stored, path.stat().st_size)
+    return odd_content(ds, image(0) if stored is None else stored, path.stat().st_size)
 
 
 def nested_items(depth: int) -> Sequence:
@@ -98,7 +98,7 @@ def test_a_usual_deflated_or_compressed_file_has_nothing_odd(tmp_path: Path) -> 
 
 
 def test_bits_above_the_stored_ones_are_named_in_native_data_only(tmp_path: Path) -> None:
-    pixels = picture(0)
+    pixels = image(0)
     pixels[0, 0] |= 0x8000
     assert content(save(radiograph(pixels=pixels), tmp_path / "a.dcm")) == ["high_bits"]
 

@@ -85,7 +85,7 @@ def test_files_of_any_name_are_read_each_once_and_a_rerun_finds_them_done(
     for seed, name in enumerate(NAMES):
         save(radiograph(seed), source / "a.dcm").rename(source / os.fsdecode(name))
     summary = ingest(Root(empty_root, params_of(empty_root)), source, "names")
-    assert (summary.pictures, summary.verdicts) == (len(NAMES), {"accept": len(NAMES)})
+    assert (summary.images, summary.verdicts) == (len(NAMES), {"accept": len(NAMES)})
     files = read_table(empty_root.files)
     assert files["path"].is_unique
     assert files["file_id"].is_unique

@@ -60,7 +60,7 @@ REFUSED = {  # reason -> what makes it so
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    """A root with one batch: a used picture and one for each reason to refuse."""
+    """A root with one batch: a used image and one for each reason to refuse."""
     source = tmp_path_factory.mktemp("export")
     save(person(0), source / "0.dcm")
     for number, elements in enumerate(REFUSED.values(), 1):

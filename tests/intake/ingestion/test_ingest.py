@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from support.dicoms import radiograph, save, write_export
-from support.exports import BATCH, GOOD, ODD_FILES, PICTURES
+from support.exports import BATCH, GOOD, IMAGES, ODD_FILES
 from support.readers import PIXELS, source_file
 from support.roots import params_of, where_found
 
@@ -26,7 +26,7 @@ from dagster_project.intake.ingestion.batch.ingest import BatchSummary, ingest
 from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
 from dagster_project.intake.root import Root
 
-SMALLEST_FILE = 20_000  # bytes that no file may pass on a full disk; the staged pictures take more
+SMALLEST_FILE = 20_000  # bytes that no file may pass on a full disk; the staged images take more
 RAYTRUTH = "from dagster_project.cli.main import main; main()"
 PLAIN = """
 import sys
@@ -86,20 +86,20 @@ def test_the_quarantine_table_lists_what_was_not_plainly_accepted_and_no_path(in
     assert refused["reason"].to_dict() == listed["reason"].to_dict()
 
 
-def test_rows_pictures_and_identities_stand_in_one_order(ingested: Layout) -> None:
+def test_rows_images_and_identities_stand_in_one_order(ingested: Layout) -> None:
     headers, shard = load_headers(ingested, BATCH), open_pixels(ingested, BATCH)
     identities = read_table(ingested.identities)
-    assert len(headers) == len(shard) == PICTURES
+    assert len(headers) == len(shard) == IMAGES
     assert headers["image_id"].tolist() == sorted(headers["image_id"]) == identities["image_id"].tolist()
-    for path, picture in zip(identities["path"], shard, strict=True):
-        np.testing.assert_array_equal(picture, PIXELS(source_file(Path(path))).picture)
+    for path, image in zip(identities["path"], shard, strict=True):
+        np.testing.assert_array_equal(image, PIXELS(source_file(Path(path))).image)
 
 
 def test_one_instance_stands_there_once_and_twins_share_a_digest(ingested: Layout) -> None:
     headers = load_headers(ingested, BATCH)
     assert headers["image_id"].is_unique
     twins = headers[headers["warnings"].str.contains("same_pixels")]
-    assert (len(twins), twins["pixel_digest"].nunique(), headers["pixel_digest"].nunique()) == (2, 1, PICTURES - 1)
+    assert (len(twins), twins["pixel_digest"].nunique(), headers["pixel_digest"].nunique()) == (2, 1, IMAGES - 1)
 
 
 def test_the_pixel_digest_is_keyed(ingested: Layout, export: Path) -> None:
@@ -122,7 +122,7 @@ def test_private_files_are_their_owners_alone(ingested: Layout) -> None:
 def test_a_second_run_finds_everything_done(root: Layout, export: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (root.headers(BATCH), root.pixels(BATCH), root.files)}
     summary = run(root, export)
-    assert (summary.pictures, sum(summary.verdicts.values())) == (PICTURES, GOOD + len(ODD_FILES))
+    assert (summary.images, sum(summary.verdicts.values())) == (IMAGES, GOOD + len(ODD_FILES))
     assert summary.reasons["same_pixels"] == 2
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert not root.staging(BATCH).exists()
@@ -142,8 +142,8 @@ def test_a_changed_source_is_ingested_again(root: Layout, export: Path, tmp_path
     save(radiograph(70, BodyPartExamined="HAND"), source / "new.dcm")
     save(radiograph(71), source / "newer.dcm")
     second = run(root, source, "april")
-    assert (first.pictures, second.pictures) == (PICTURES, PICTURES + 1)
-    assert len(open_pixels(root, "april")) == PICTURES + 1
+    assert (first.images, second.images) == (IMAGES, IMAGES + 1)
+    assert len(open_pixels(root, "april")) == IMAGES + 1
     assert read_table(root.files)["batch"].value_counts().to_dict() == {
         BATCH: GOOD + len(ODD_FILES),
         "april": GOOD + len(ODD_FILES) + 1,
@@ -160,7 +160,7 @@ def test_without_a_usable_radiograph_verdicts_are_kept_and_what_stood_published_
     path = save(radiograph(70), source / "a.dcm")
     run(root, source, "april")
     before = content_hash(root.headers("april")), content_hash(root.pixels("april"))
-    path.write_text("no picture any more")
+    path.write_text("no image any more")
     with pytest.raises(RayTruthError, match="no usable radiograph: 1 not_dicom_content") as error:
         run(root, source, "april")
     assert "CANARY" not in str(error.value)
@@ -201,7 +201,7 @@ def test_a_batch_that_another_process_ingests_is_left_alone(root: Layout, export
     with FileLock(lock), pytest.raises(RayTruthError, match="Another process is ingesting"):
         run(root, export)
     assert tables(root) == before
-    assert run(root, export).pictures == PICTURES
+    assert run(root, export).images == IMAGES
 
 
 def test_two_processes_on_one_batch_leave_the_tables_of_one(ingested: Layout, empty_root: Layout, export: Path) -> None:
@@ -234,7 +234,7 @@ def test_killed_at_any_moment_a_rerun_ends_with_the_same_tables(
     process.communicate()
     assert reached.exists()
     if BATCH in ingested_batches(empty_root):  # then it is whole
-        assert len(load_headers(empty_root, BATCH)) == len(open_pixels(empty_root, BATCH)) == PICTURES
+        assert len(load_headers(empty_root, BATCH)) == len(open_pixels(empty_root, BATCH)) == IMAGES
     run(empty_root, export)
     assert tables(empty_root) == tables(ingested)
     assert not staging.exists()
@@ -251,4 +251,4 @@ def test_on_a_full_disk_the_last_good_state_stays(root: Layout, export: Path, tm
     assert process.communicate(timeout=120)[1].strip() == "File too large"
     assert process.returncode == 1
     assert {path: content_hash(path) for path in before} == before
-    assert run(root, source).pictures == PICTURES + 1
+    assert run(root, source).images == IMAGES + 1

@@ -1,4 +1,4 @@
-"""Real kills, real full disks, two at once: no picture is lost, none is there twice, and a rerun completes."""
+"""Real kills, real full disks, two at once: no image is lost, none is there twice, and a rerun completes."""
 
 from __future__ import annotations
 

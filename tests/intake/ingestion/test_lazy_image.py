@@ -1,4 +1,4 @@
-"""Pictures that are made as they are asked for."""
+"""Images that are made as they are asked for."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def test_every_part_shows_what_the_table_says(kind: type[np.integer], place: Pla
 
 
 @pytest.mark.parametrize("place", PLACES, ids=str)
-def test_boxes_cover_every_part_the_later_the_earlier_and_not_the_picture_itself(place: Place) -> None:
-    picture = np.random.default_rng(1).random((40, 50), np.float32)
-    covered, whole = Covered(picture, [((2, 12, 4, 20), 7.0), ((10, 38, 6, 47), 8.0)]), picture.copy()
+def test_boxes_cover_every_part_the_later_the_earlier_and_not_the_image_itself(place: Place) -> None:
+    image = np.random.default_rng(1).random((40, 50), np.float32)
+    covered, whole = Covered(image, [((2, 12, 4, 20), 7.0), ((10, 38, 6, 47), 8.0)]), image.copy()
     whole[2:12, 4:20], whole[10:38, 6:47] = 7, 8
     np.testing.assert_array_equal(covered[place], whole[place])
-    assert picture.max() < 1
+    assert image.max() < 1

@@ -1,4 +1,4 @@
-"""The original for people: the same picture as the second pass read, whole, its burned-in text painted over."""
+"""The original for people: the same image as the second pass read, whole, its burned-in text painted over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import FileDataset
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 
 from dagster_project.intake.ingestion.batch.original_image import Original, OriginalReader, Wanted
 from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader
@@ -28,7 +28,7 @@ def ingested(ds: FileDataset, path: Path) -> Wanted:
     """The file as the second pass read it."""
     save(ds, path)
     read = PixelReader(64, READER.percentiles, clean=False)(SourceFile(str(path), "", path.stat().st_size))
-    assert read.picture is not None, read.reasons
+    assert read.image is not None, read.reasons
     image_id = PSEUDONYMS.of("image", ds.SOPInstanceUID)
     return Wanted(image_id, PSEUDONYMS.of("pixels", read.pixel_digest), str(path))
 
@@ -39,19 +39,19 @@ def shown(original: Original | RefusedFile) -> np.ndarray:
 
 
 def with_text(shape: tuple[int, int] = (1000, 800)) -> np.ndarray:
-    """A 12-bit picture with a patient's name and number burned in."""
-    page = Image.fromarray((picture(3, shape) / 4).astype(np.float32))
+    """A 12-bit image with a patient's name and number burned in."""
+    page = Image.fromarray((image(3, shape) / 4).astype(np.float32))
     for line, text in enumerate(("MUELLER ANNA 12.03.1961", "ID 4711-2209-55")):
         ImageDraw.Draw(page).text((40, 40 + 60 * line), text, fill=4000.0, font=ImageFont.load_default(36))
     return np.asarray(page).astype(np.uint16)
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
-def test_it_is_the_whole_picture_as_the_second_pass_shows_it(tmp_path: Path, photometric: str) -> None:
-    ds = radiograph(1, pixels=picture(1, (400, 300)), PhotometricInterpretation=photometric)
+def test_it_is_the_whole_image_as_the_second_pass_shows_it(tmp_path: Path, photometric: str) -> None:
+    ds = radiograph(1, pixels=image(1, (400, 300)), PhotometricInterpretation=photometric)
     original = READER(ingested(ds, tmp_path / "a.dcm"))
     assert (original.rows, original.columns, original.masked) == (400, 300, None)
-    small = PixelReader(300, READER.percentiles, clean=False)(SourceFile(str(tmp_path / "a.dcm"), "", 1)).picture
+    small = PixelReader(300, READER.percentiles, clean=False)(SourceFile(str(tmp_path / "a.dcm"), "", 1)).image
     reduced = np.asarray(Image.fromarray(shown(original)).resize((225, 300), Image.Resampling.BOX))
     left = (300 - 225) // 2
     assert np.abs(reduced - small[:, left : left + 225]).mean() < 2
@@ -65,16 +65,16 @@ def test_burned_in_text_is_painted_over_in_it_too(tmp_path: Path) -> None:
     assert text_boxes(shown(original)) == []
 
 
-def test_a_picture_without_text_says_that_none_was_found(tmp_path: Path) -> None:
-    wanted = ingested(radiograph(2, pixels=picture(1, (300, 300))), tmp_path / "a.dcm")
+def test_a_image_without_text_says_that_none_was_found(tmp_path: Path) -> None:
+    wanted = ingested(radiograph(2, pixels=image(1, (300, 300))), tmp_path / "a.dcm")
     assert replace(READER, clean=True)(wanted).masked == 0
 
 
 def test_a_file_that_is_no_longer_the_one_ingested_is_not_shown(tmp_path: Path) -> None:
     wanted = ingested(radiograph(1), tmp_path / "a.dcm")
-    save(radiograph(1, pixels=picture(9)), tmp_path / "a.dcm")
+    save(radiograph(1, pixels=image(9)), tmp_path / "a.dcm")
     assert READER(wanted).reason == "changed"
-    save(radiograph(2, pixels=picture(1)), tmp_path / "a.dcm")
+    save(radiograph(2, pixels=image(1)), tmp_path / "a.dcm")
     assert READER(wanted).reason == "changed", "the same pixels of another patient"
 
 
@@ -87,14 +87,14 @@ def test_what_cannot_be_read_is_refused_with_its_reason(tmp_path: Path) -> None:
     assert READER(wanted).reason == "unreadable"
 
 
-def test_a_very_large_picture_is_shown_smaller_and_its_true_size_told(tmp_path: Path) -> None:
+def test_a_very_large_image_is_shown_smaller_and_its_true_size_told(tmp_path: Path) -> None:
     wide = np.tile(np.arange(5000, dtype=np.uint16) % 4000, (40, 1))
     original = READER(ingested(radiograph(1, pixels=wide), tmp_path / "a.dcm"))
     assert (original.rows, original.columns) == (40, 5000)
     assert shown(original).shape == (33, 4096)
 
 
-def test_the_jpeg_holds_nothing_but_the_picture(tmp_path: Path) -> None:
+def test_the_jpeg_holds_nothing_but_the_image(tmp_path: Path) -> None:
     wanted = ingested(radiograph(7), tmp_path / "a.dcm")
     jpeg = READER(wanted).jpeg
     assert b"CANARY" not in jpeg

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import FileDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 from support.levels import stretched
 
 from dagster_project.intake.ingestion.batch.pixel_reader import displayed
@@ -18,7 +18,7 @@ from dagster_project.intake.ingestion.pixels.decoding import decode
 
 ROWS, COLUMNS = np.mgrid[0:80, 0:60]
 CORNER = (ROWS + COLUMNS < 12) | (ROWS + COLUMNS > 126)  # 3 %, as after a rotation
-ANATOMY = 2400 + picture(4).astype(int) // 4
+ANATOMY = 2400 + image(4).astype(int) // 4
 PERCENTILES = (0.5, 99.5)
 
 

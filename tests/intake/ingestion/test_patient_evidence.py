@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 from support.readers import PSEUDONYMS, read_header
 from support.roots import params_of, small_root, where_found
 
@@ -133,7 +133,7 @@ def test_two_patients_of_one_instance_in_one_batch_are_one_whichever_file_counts
 ) -> None:
     """Under one SOP Instance UID: other pixels under another patient ID; one of the two is a conflict."""
     save(radiograph(1), tmp_path / "in" / "a.dcm")
-    save(radiograph(1, PatientID="MERGED77", pixels=picture(9)), tmp_path / "in" / "b.dcm")
+    save(radiograph(1, PatientID="MERGED77", pixels=image(9)), tmp_path / "in" / "b.dcm")
     summary = ingest(Root(layout, params_of(layout)), tmp_path / "in", "march")
     assert summary.reasons == {"uid_conflict": 1}
     table = read_table(layout.patient_evidence("march"))

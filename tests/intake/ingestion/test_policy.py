@@ -23,7 +23,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
-from support.dicoms import CR, DX, code, picture, radiograph, save
+from support.dicoms import CR, DX, code, image, radiograph, save
 from support.hostile import (
     ITEM,
     OPEN_ITEM,
@@ -55,8 +55,8 @@ ABOVE_BITS = 0x8000
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 CUT_STREAMS = {JPEG2000Lossless: "decoder_error", JPEGLSLossless: "pixels_short", RLELossless: "decoder_error"}
 EMPTY_ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
-SIZE_OF_PICTURE = struct.pack(">II", 60, 80)
-ENORMOUS = SIZE_OF_PICTURE, struct.pack(">II", 2**31 - 1, 2**31 - 1)
+SIZE_OF_IMAGE = struct.pack(">II", 60, 80)
+ENORMOUS = SIZE_OF_IMAGE, struct.pack(">II", 2**31 - 1, 2**31 - 1)
 
 
 def plain(**elements: Any) -> Make:
@@ -65,7 +65,7 @@ def plain(**elements: Any) -> Make:
 
 def with_text(text: str) -> Make:
     page = Image.new("F", (450, 600), 400)
-    page.paste(Image.fromarray(picture(1, (300, 450)).astype(np.float32)), (0, 300))
+    page.paste(Image.fromarray(image(1, (300, 450)).astype(np.float32)), (0, 300))
     ImageDraw.Draw(page).text((20, 20), text, fill=4000, font=ImageFont.load_default(34))
     return plain(pixels=np.asarray(page).astype(np.uint16))
 
@@ -145,7 +145,7 @@ def implicit(path: Path) -> None:
 def big_endian(path: Path) -> None:
     ds = radiograph()
     ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.2"
-    ds.PixelData = picture(0).astype(">u2").tobytes()
+    ds.PixelData = image(0).astype(">u2").tobytes()
     dcmwrite(path, ds, enforce_file_format=True)
 
 
@@ -197,7 +197,7 @@ def tile_missing(path: Path) -> None:
 
 
 def cut_stream(syntax: str, keep: float) -> Make:
-    """A compressed picture whose last bytes are missing, in a file that is whole otherwise."""
+    """A compressed image whose last bytes are missing, in a file that is whole otherwise."""
 
     def cut(ds: Dataset) -> None:
         frame = next(generate_frames(ds.PixelData, number_of_frames=1))
@@ -207,7 +207,7 @@ def cut_stream(syntax: str, keep: float) -> Make:
 
 
 def high_bits(path: Path) -> None:
-    pixels = picture(0)
+    pixels = image(0)
     pixels[10:20, 10:20] |= ABOVE_BITS
     save(radiograph(pixels=pixels), path)
 
@@ -254,7 +254,7 @@ def with_icon(**elements: Any) -> Make:
 
 
 def of_floats(path: Path) -> None:
-    save(radiograph(PixelData=None, FloatPixelData=picture(0).astype("<f4").tobytes(), BitsAllocated=32), path)
+    save(radiograph(PixelData=None, FloatPixelData=image(0).astype("<f4").tobytes(), BitsAllocated=32), path)
 
 
 def odd_length(more: int) -> Make:
@@ -262,7 +262,7 @@ def odd_length(more: int) -> Make:
 
     def make(path: Path) -> None:
         content = bytearray(save(radiograph(), path).read_bytes())
-        at, size = content.rindex(b"\xe0\x7f\x10\0OW") + 8, picture(0).nbytes
+        at, size = content.rindex(b"\xe0\x7f\x10\0OW") + 8, image(0).nbytes
         struct.pack_into("<I", content, at, size + more)
         path.write_bytes((content + b"\7")[: at + 4 + size + more])
 
@@ -336,7 +336,7 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "no modality": (plain(Modality=None), "accept", ""),
     "processing by class": (plain(SOPClassUID=DX + ".1"), "skip", "for_processing"),
     "processing by intent": (plain(PresentationIntentType="FOR PROCESSING"), "skip", "for_processing"),
-    "multi-frame": (plain(NumberOfFrames=2, PixelData=picture(0).tobytes() * 2), "skip", "multi_frame"),
+    "multi-frame": (plain(NumberOfFrames=2, PixelData=image(0).tobytes() * 2), "skip", "multi_frame"),
     "one frame said": (plain(NumberOfFrames=1), "accept", ""),
     "RGB": (plain(SamplesPerPixel=3, PhotometricInterpretation="RGB"), "skip", "colour"),
     "palette": (plain(PhotometricInterpretation="PALETTE COLOR"), "skip", "colour"),
@@ -461,8 +461,8 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "pixel data of no length": (plain(PixelData=b""), "quarantine", "no_pixels"),
     "cut in the pixel data": (cut(6000), "quarantine", "pixels_short"),
     "pixel data two bytes short": (plain(PixelData=b"\1\2" * 4799), "quarantine", "pixels_short"),
-    "pixel data thrice": (plain(PixelData=picture(0).tobytes() * 3), "quarantine", "pixels_long"),
-    "pixel data two bytes long": (plain(PixelData=picture(0).tobytes() + b"\0\0"), "quarantine", "pixels_long"),
+    "pixel data thrice": (plain(PixelData=image(0).tobytes() * 3), "quarantine", "pixels_long"),
+    "pixel data two bytes long": (plain(PixelData=image(0).tobytes() + b"\0\0"), "quarantine", "pixels_long"),
     "of floats": (of_floats, "quarantine", "inconsistent_bits"),
     "an icon only": (with_icon(PixelData=None), "quarantine", "no_pixels"),
     "an icon beside": (with_icon(), "accept", ""),
@@ -524,7 +524,7 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "no meta": (without_meta, "accept_warn", "no_preamble"),
     "TIFF as well": (polyglot, "accept_warn", "odd_preamble"),
     "MONOCHROME1": (plain(PhotometricInterpretation="MONOCHROME1"), "accept_warn", "monochrome1"),
-    "signed": (plain(PixelRepresentation=1, pixels=picture(0) - 2000), "accept_warn", "signed"),
+    "signed": (plain(PixelRepresentation=1, pixels=image(0) - 2000), "accept_warn", "signed"),
     "overlay in the high bits": (high_bits, "accept_warn", "high_bits"),
     "bytes after the pixels": (appended(b"\0" * 100), "accept_warn", "pixel_padding"),
     "an element after the pixels": (
@@ -547,7 +547,7 @@ CASES: dict[str, tuple[Make, str, str]] = {
     ),
     "window": (plain(WindowCenter="2000", WindowWidth="4000"), "accept", ""),
     "window of width zero": (plain(WindowCenter="2000", WindowWidth="0"), "accept_warn", "voi_ignored"),
-    "window beside the picture": (plain(WindowCenter="60000", WindowWidth="10"), "accept_warn", "voi_ignored"),
+    "window beside the image": (plain(WindowCenter="60000", WindowWidth="10"), "accept_warn", "voi_ignored"),
     "VOI LUT": (plain(VOILUTSequence=lut(0, list(range(4096)))), "accept", ""),
     "VOI LUT of one entry": (plain(VOILUTSequence=lut(0, [7])), "accept_warn", "voi_ignored"),
     "private attributes": (private, "accept_warn", "private_tags"),
@@ -628,7 +628,7 @@ def test_a_file_gets_its_verdict_for_just_the_reasons_expected(name: str, tmp_pa
     _, verdict, reasons = CASES[name]
     found = read(name, tmp_path)
     assert (found.verdict, found.reasons) == (verdict, set(reasons.split(";")) - {""})
-    assert (found.picture is not None) == verdict.startswith("accept")
+    assert (found.image is not None) == verdict.startswith("accept")
 
 
 @pytest.mark.parametrize("name", [name for name, (_, verdict, _) in CASES.items() if verdict.startswith("accept")])

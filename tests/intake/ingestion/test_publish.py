@@ -28,9 +28,9 @@ class Full(OSError):
     """The disk is full."""
 
 
-def tables_of(batch: str, images: list[str]) -> dict[str, pd.DataFrame]:
-    ids = pd.array([f"{batch}-{image}" for image in images], "string")
-    own = pd.array([batch] * len(images), "string")
+def tables_of(batch: str, stored: list[str]) -> dict[str, pd.DataFrame]:
+    ids = pd.array([f"{batch}-{image}" for image in stored], "string")
+    own = pd.array([batch] * len(stored), "string")
     return {
         "headers": pd.DataFrame({"image_id": ids, "batch": own}),
         "identities": pd.DataFrame({"image_id": ids, "batch": own}),
@@ -46,12 +46,12 @@ def blocks_of(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
     return (table[row : row + 2] for row in range(0, len(table) or 1, 2))
 
 
-def put(layout: Layout, batch: str, images: list[str], work: str = "work") -> None:
-    """Stage a batch of pictures that are filled with their number, each table in blocks of two rows."""
+def put(layout: Layout, batch: str, stored: list[str], work: str = "work") -> None:
+    """Stage a batch of images that are filled with their number, each table in blocks of two rows."""
     start_staging(layout, batch, work)
-    tables = {name: blocks_of(table) for name, table in tables_of(batch, images).items()}
-    pictures = np.array([int(image) for image in images], np.uint8)[:, None, None] * np.ones((4, 4), np.uint8)
-    stage(layout, batch, work, tables, {"batch": batch}, partial(np.save, arr=pictures))
+    tables = {name: blocks_of(table) for name, table in tables_of(batch, stored).items()}
+    images = np.array([int(image) for image in stored], np.uint8)[:, None, None] * np.ones((4, 4), np.uint8)
+    stage(layout, batch, work, tables, {"batch": batch}, partial(np.save, arr=images))
 
 
 @pytest.fixture
@@ -157,8 +157,8 @@ def test_killed_before_any_move_the_batch_is_whole_or_absent_and_can_be_publishe
     ended = in_a_child(dying_at(move, lambda: publish(layout, batch)))
     assert ended in (0, -signal.SIGKILL)
     for name in ingested_batches(layout):
-        pictures = open_pixels(layout, name)[:, 0, 0]
-        assert load_headers(layout, name)["image_id"].tolist() == [f"{name}-{number}" for number in pictures]
+        images = open_pixels(layout, name)[:, 0, 0]
+        assert load_headers(layout, name)["image_id"].tolist() == [f"{name}-{number}" for number in images]
     publish(layout, batch)
     assert len(load_headers(layout, batch)) == len(open_pixels(layout, batch)) == {NEW: 2, OLD: 3}[batch]
     assert is_published(layout, batch, {NEW: "work", OLD: "more work"}[batch])
@@ -201,7 +201,7 @@ def test_a_disk_that_fills_up_while_publishing_leaves_the_batch_as_it_was(
     assert len(load_headers(layout, OLD)) == len(open_pixels(layout, OLD)) == 3
 
 
-def test_a_batch_without_pictures_publishes_its_verdicts_and_leaves_the_rest(layout: Layout) -> None:
+def test_a_batch_without_images_publishes_its_verdicts_and_leaves_the_rest(layout: Layout) -> None:
     before = content_hash(layout.headers(OLD)), content_hash(layout.identities)
     start_staging(layout, OLD, "nothing")
     tables = tables_of(OLD, []) | {name: tables_of(OLD, ["9"])[name] for name in ("files", "quarantine")}

@@ -130,7 +130,7 @@ def test_a_deflate_bomb_and_a_decoders_panic_are_refused_and_their_neighbours_re
     tag = tag_of("StudyComments")
     panicking = radiograph(0)
     panicking.compress("1.2.840.10008.1.2.5")
-    panicking.Rows = 40  # a run of this picture crosses the end of row 40
+    panicking.Rows = 40  # a run of this image crosses the end of row 40
     paths = [
         save(radiograph(2), tmp_path / "a.dcm"),
         deflated(radiograph(3), tmp_path / "bomb.dcm", element(tag, "UT", bytes(BOMB))),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 from support.hostile import deflated, element, tag_of
 from support.readers import HEADERS, read_header, source_file
 
@@ -27,8 +27,8 @@ def test_a_file_may_be_large_to_a_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("shape", "reasons"), [((316, 316), []), ((316, 317), ["too_large"])])
-def test_a_picture_may_have_pixels_to_a_limit(shape: tuple[int, int], reasons: list[str], tmp_path: Path) -> None:
-    path = save(radiograph(pixels=picture(0, shape)), tmp_path / "a.dcm")
+def test_a_image_may_have_pixels_to_a_limit(shape: tuple[int, int], reasons: list[str], tmp_path: Path) -> None:
+    path = save(radiograph(pixels=image(0, shape)), tmp_path / "a.dcm")
     assert SMALL(source_file(path)).reasons == reasons
 
 

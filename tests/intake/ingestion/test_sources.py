@@ -51,7 +51,7 @@ def test_a_file_is_listed_with_path_and_size(source: Path) -> None:
     assert (file.path, file.relative, file.size, file.refused) == (str(source / "a.dcm"), "a.dcm", 3, "")
 
 
-def test_an_empty_file_and_a_folder_named_as_a_picture_are_no_special_files(source: Path) -> None:
+def test_an_empty_file_and_a_folder_named_as_a_image_are_no_special_files(source: Path) -> None:
     put(source / "empty.dcm")
     (source / "folder.dcm").mkdir()
     assert listed(source) == {"a.dcm": "", "empty.dcm": ""}

@@ -1,4 +1,4 @@
-"""The second pass in staging: pictures at their places, and blocks that are done are not done again."""
+"""The second pass in staging: images at their places, and blocks that are done are not done again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from support.readers import PIXELS, SIDE, source_file
 
 from dagster_project.intake.ingestion.batch import staged_pixels
 from dagster_project.intake.ingestion.batch.staged_pixels import (
-    StagedPicture,
-    copy_pictures,
+    StagedImage,
+    copy_images,
     read_pixels,
-    staged_pictures,
+    staged_images,
 )
 from dagster_project.intake.ingestion.headers.sandbox import Limits
 from dagster_project.intake.ingestion.headers.sources import SourceFile
@@ -32,23 +32,23 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[SourceFile]:
     return [source_file(path) for path in paths]
 
 
-def read(files: list[SourceFile], staging: Path) -> list[StagedPicture]:
+def read(files: list[SourceFile], staging: Path) -> list[StagedImage]:
     staging.mkdir(exist_ok=True)
     return list(read_pixels(files, PIXELS, LIMITS, staging))
 
 
-def test_every_picture_stands_at_its_place_and_a_refused_one_leaves_its_place_dark(
+def test_every_image_stands_at_its_place_and_a_refused_one_leaves_its_place_dark(
     files: list[SourceFile], tmp_path: Path
 ) -> None:
     staged = read(files, tmp_path / "staging")
-    pictures = staged_pictures(tmp_path / "staging")
+    images = staged_images(tmp_path / "staging")
     assert [p.place for p in staged] == [0, 1, None, 3, 4, 5, 6]
-    assert (pictures.shape, pictures.dtype) == ((7, SIDE, SIDE), np.uint8)
+    assert (images.shape, images.dtype) == ((7, SIDE, SIDE), np.uint8)
     assert staged[2].reasons == ["pixels_short"]
     for i, file in enumerate(files):
         found = PIXELS(file)
-        expected = np.zeros((SIDE, SIDE)) if found.picture is None else found.picture
-        np.testing.assert_array_equal(pictures[i], expected)
+        expected = np.zeros((SIDE, SIDE)) if found.image is None else found.image
+        np.testing.assert_array_equal(images[i], expected)
         assert (staged[i].pixel_digest, staged[i].file_digest) == (found.pixel_digest, found.file_digest)
 
 
@@ -77,17 +77,17 @@ def test_an_interrupted_run_does_the_missing_blocks_only_and_ends_with_the_same(
             read(files, tmp_path / "broken")
     Path(files[0].path).unlink()  # of the first block, which is done
     assert read(files, tmp_path / "broken") == whole
-    np.testing.assert_array_equal(staged_pictures(tmp_path / "broken"), staged_pictures(tmp_path / "whole"))
+    np.testing.assert_array_equal(staged_images(tmp_path / "broken"), staged_images(tmp_path / "whole"))
 
 
-def test_no_files_give_no_pictures(tmp_path: Path) -> None:
+def test_no_files_give_no_images(tmp_path: Path) -> None:
     assert read([], tmp_path / "staging") == []
-    assert staged_pictures(tmp_path / "staging").shape == (0, SIDE, SIDE)
+    assert staged_images(tmp_path / "staging").shape == (0, SIDE, SIDE)
 
 
-def test_a_shard_is_some_of_the_pictures_in_the_order_asked_for(files: list[SourceFile], tmp_path: Path) -> None:
+def test_a_shard_is_some_of_the_images_in_the_order_asked_for(files: list[SourceFile], tmp_path: Path) -> None:
     read(files, tmp_path / "staging")
     places = np.array([5, 0, 6])
     with (tmp_path / "shard.npy").open("wb") as shard:
-        copy_pictures(tmp_path / "staging", places, shard)
-    np.testing.assert_array_equal(np.load(tmp_path / "shard.npy"), staged_pictures(tmp_path / "staging")[places])
+        copy_images(tmp_path / "staging", places, shard)
+    np.testing.assert_array_equal(np.load(tmp_path / "shard.npy"), staged_images(tmp_path / "staging")[places])

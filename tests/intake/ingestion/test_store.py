@@ -16,9 +16,9 @@ from dagster_project.intake.ingestion.batch.store import ingested_batches, load_
 def test_a_batch_counts_as_ingested_when_it_has_headers_and_pixels(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     assert ingested_batches(layout) == []
-    rows, pictures = patients_of([0, 1], seed=1)
+    rows, images = patients_of([0, 1], seed=1)
     for batch in ("b", "a", "c", "d"):
-        put_batch(layout, batch, rows, pictures)
+        put_batch(layout, batch, rows, images)
     layout.pixels("c").unlink()
     layout.headers("d").unlink()
     assert ingested_batches(layout) == ["a", "b"]
@@ -26,8 +26,8 @@ def test_a_batch_counts_as_ingested_when_it_has_headers_and_pixels(tmp_path: Pat
 
 def test_headers_come_with_plain_text_and_none(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    rows, pictures = patients_of([0, 5], seed=1, pictures=1)
-    table = put_batch(layout, "a", rows, pictures)
+    rows, images = patients_of([0, 5], seed=1, images=1)
+    table = put_batch(layout, "a", rows, images)
     found = load_headers(layout, "a")
     assert found["image_id"].tolist() == table["image_id"].tolist()
     assert {type(value) for value in found["label_region"]} == {str, type(None)}
@@ -44,7 +44,7 @@ def test_a_shard_is_mapped_and_cannot_be_changed(tmp_path: Path) -> None:
 
 def test_a_half_written_table_beside_the_real_ones_is_no_batch(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    rows, pictures = patients_of([0], seed=1)
-    put_batch(layout, "a", rows, pictures)
+    rows, images = patients_of([0], seed=1)
+    put_batch(layout, "a", rows, images)
     write_table(layout.headers_dir / ".b.1.tmp.parquet", rows)
     assert ingested_batches(layout) == ["a"]

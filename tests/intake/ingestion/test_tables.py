@@ -16,7 +16,7 @@ from dagster_project.core.paths import Layout
 from dagster_project.intake.ingestion.batch import tables
 from dagster_project.intake.ingestion.batch.batch_index import batch_index
 from dagster_project.intake.ingestion.batch.ingest import ingest
-from dagster_project.intake.ingestion.batch.staged_pixels import StagedPicture
+from dagster_project.intake.ingestion.batch.staged_pixels import StagedImage
 from dagster_project.intake.ingestion.batch.tables import (
     EVIDENCE_COLUMNS,
     FILE_COLUMNS,
@@ -44,18 +44,18 @@ def files(tmp_path: Path) -> list[SourceFile]:
     """Three usable files, one of them with a warning, and a refused one."""
     paths = [save(radiograph(i), tmp_path / f"{i}.dcm") for i in range(2)]
     paths.append(save(radiograph(2, StudyDate=None, PatientBirthDate=None), tmp_path / "2.dcm"))
-    (tmp_path / "3.dcm").write_text("no picture")
+    (tmp_path / "3.dcm").write_text("no image")
     return [source_file(path) for path in (*paths, tmp_path / "3.dcm")]
 
 
 def tables_of(files: list[SourceFile], folder: Path) -> dict[str, pd.DataFrame]:
-    """The tables of some files, whose pictures are not read."""
+    """The tables of some files, whose images are not read."""
     with batch_index(folder / "index.sqlite") as index:
         for number, file in enumerate(files):
             index.add_header(number, PSEUDONYMS.of("file", file.relative), file.path, HEADERS(file))
         for number in index.with_header():
             name = ascii(files[number].relative)
-            index.add_picture(number, StagedPicture([], number, f"pixels {name}", f"file {name}"))
+            index.add_image(number, StagedImage([], number, f"pixels {name}", f"file {name}"))
         index.settle()
         return {name: pd.concat(list(blocks)) for name, blocks in batch_tables(index, "march", PSEUDONYMS).items()}
 
@@ -119,7 +119,7 @@ def test_a_path_that_is_no_text_can_be_stored(files: list[SourceFile], tmp_path:
         assert found[name]["path"].tolist() == [str(tmp_path / "caf\\xe9.dcm")]
 
 
-def test_the_same_pictures_in_another_batch_have_the_same_names_and_other_file_ids(root: Layout, export: Path) -> None:
+def test_the_same_images_in_another_batch_have_the_same_names_and_other_file_ids(root: Layout, export: Path) -> None:
     other = Path(root.root / "data" / "inbox" / "april")
     for seed in (3, 4):
         save(radiograph(seed), other / f"{seed}.dcm")

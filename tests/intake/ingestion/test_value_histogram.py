@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydicom.dataset import FileDataset
-from support.dicoms import picture, radiograph
+from support.dicoms import image, radiograph
 
 from dagster_project.intake.ingestion.batch.pixel_reader import presented
 from dagster_project.intake.ingestion.pixels.contrast import stretch
@@ -19,7 +19,7 @@ BLANKING = {"WindowCenter": "2000", "WindowWidth": "3"}
 
 
 def pixel_by_pixel(ds: FileDataset, stored: np.ndarray) -> np.ndarray:
-    """Rescale, linear window, inversion and stretch of whole pictures, as they stand in the standard and in NumPy."""
+    """Rescale, linear window, inversion and stretch of whole images, as they stand in the standard and in NumPy."""
     values = stored.astype(np.float32)
     if "RescaleSlope" in ds:
         values = values * np.float32(ds.RescaleSlope) + np.float32(ds.RescaleIntercept)
@@ -45,10 +45,10 @@ def on_its_levels(ds: FileDataset, stored: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     "elements", [{}, {"RescaleSlope": "-0.3", "RescaleIntercept": "7.7"}, WINDOW, BLANKING], ids=str
 )
-def test_the_picture_is_the_one_made_pixel_by_pixel(
+def test_the_image_is_the_one_made_pixel_by_pixel(
     elements: dict[str, str], photometric: str, kind: type[np.integer]
 ) -> None:
-    stored = np.pad(picture(3, (161, 130)), 30, constant_values=4095)
+    stored = np.pad(image(3, (161, 130)), 30, constant_values=4095)
     stored = (stored >> 5).astype(kind) if kind(0).itemsize == 1 else stored.astype(kind)
     stored -= kind(100 * (np.iinfo(kind).min < 0))
     if kind(0).itemsize == 1 and elements in (WINDOW, BLANKING):
@@ -57,13 +57,13 @@ def test_the_picture_is_the_one_made_pixel_by_pixel(
     np.testing.assert_array_equal(on_its_levels(ds, stored), pixel_by_pixel(ds, stored))
 
 
-def test_a_picture_that_is_no_block_of_memory_is_read_in_its_own_order() -> None:
-    stored = picture(3, (300, 200))[::2, ::-1].T
+def test_a_image_that_is_no_block_of_memory_is_read_in_its_own_order() -> None:
+    stored = image(3, (300, 200))[::2, ::-1].T
     np.testing.assert_array_equal(painted(levels_of(stored), levels_of(stored).values, stored)[:], stored)
 
 
 def test_levels_count_all_pixels() -> None:
-    stored = picture(1, (81, 62))
+    stored = image(1, (81, 62))
     levels = levels_of(stored)
     for value, count in zip(levels.values, levels.counts, strict=True):
         assert count == (stored == value).sum() > 0

@@ -1,4 +1,4 @@
-"""One Orthanc for all tests of a process, pictures of the synthetic hospital, roots that know where it is."""
+"""One Orthanc for all tests of a process, images of the synthetic hospital, roots that know where it is."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pacs(server: Orthanc) -> Orthanc:
 
 
 @pytest.fixture(scope="session")
-def pictures(made_once: Callable[[str, Callable[[Path], object]], Path]) -> list[Path]:
+def images(made_once: Callable[[str, Callable[[Path], object]], Path]) -> list[Path]:
     """Radiographs of four patients of the synthetic hospital, all taken today, in several studies."""
 
     def make(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Compressed pictures come as they are stored, by every way, and are ingested like their originals."""
+"""Compressed images come as they are stored, by every way, and are ingested like their originals."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def assert_all_came(folder: Path, sent: dict[str, Path]) -> None:
         assert ds.PixelData == dcmread(original).PixelData
         used, expected = outcome(source_file(path)), outcome(source_file(original))
         assert (used.verdict, used.reasons) == (expected.verdict, expected.reasons) == ("accept", set())
-        assert used.picture is not None
-        np.testing.assert_array_equal(used.picture, expected.picture)
+        assert used.image is not None
+        np.testing.assert_array_equal(used.image, expected.image)
 
 
 def test_pulled(source: Layout, pacs: Orthanc, compressed: dict[str, Path]) -> None:

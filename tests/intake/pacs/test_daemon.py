@@ -26,20 +26,20 @@ HEADERS = dg.AssetKey("radiograph_headers")
 
 
 def test_what_a_pacs_holds_and_what_a_sender_sends_is_ingested_once_and_shown(
-    pacs: Orthanc, pictures: list[Path], tmp_path: Path, credentials: None
+    pacs: Orthanc, images: list[Path], tmp_path: Path, credentials: None
 ) -> None:
     layout, log = small_root(tmp_path / "root"), tmp_path / "ui.log"
     configure(layout, sources={"main": described("dicomweb", pacs)})
     blank = tmp_path / "blank.dcm"
-    shutil.copy(pictures[6], blank)
+    shutil.copy(images[6], blank)
     change(blank, PixelData=bytes(len(pydicom.dcmread(blank).PixelData)))
-    pacs.add(*pictures[:4])
+    pacs.add(*images[:4])
     pull(
         Root(layout, params_of(layout)), "main"
     )  # an earlier poll, so that the daemon's first one finds settled studies
     with receiving(layout, quiet_seconds=5), dagster_on(layout, log) as served:
         wait_for("the pulled batch", lambda: shown_by(served, "main"))
-        assert storescu(layout, *pictures[:6], blank) == "", "four that the pull brought, and others"
+        assert storescu(layout, *images[:6], blank) == "", "four that the pull brought, and others"
         wait_for("two ingestions", lambda: sum(run.is_success for run in served.runs("ingest_batch")) == 2)
         wait_for("what was received", lambda: counts(served) == {"arrived": 3, "known already": 4})
         assert not [run.job_name for run in served.instance.get_runs() if run.is_failure_or_canceled], log.read_text()
@@ -52,7 +52,7 @@ def test_what_a_pacs_holds_and_what_a_sender_sends_is_ingested_once_and_shown(
         assert table(of_batch(served, second)["files by verdict"], "verdict")["quarantine"] == 1
         assert table(of_batch(served, second)["files by reason"], "reason")["constant"] == 1
         assert [stale_status(served, batch) for batch in (first, second)] == ["FRESH", "FRESH"]
-    assert sorted(read_table(layout.identities)["sop_instance_uid"]) == sorted(map(uid_of, pictures[:6]))
+    assert sorted(read_table(layout.identities)["sop_instance_uid"]) == sorted(map(uid_of, images[:6]))
     searched = scan(layout, [first, second], [log])
     assert searched.identities > 20
     assert (searched.finds, searched.unread) == ([], [])

@@ -73,11 +73,11 @@ def resources(root: Layout) -> dict[str, object]:
 
 @pytest.mark.pacs
 def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_ingested(
-    pacs: Orthanc, pictures: list[Path], tmp_path: Path, credentials: None
+    pacs: Orthanc, images: list[Path], tmp_path: Path, credentials: None
 ) -> None:
     root = small_root(tmp_path / "whole")
     configure(root, sources={"main": {"protocol": "dicomweb", "url": pacs.url, "ca": None}})
-    pacs.add(*pictures[:6])
+    pacs.add(*images[:6])
     graph = graph_of(root)
     poll, job = graph.resolve_sensor_def("poll_main"), graph.resolve_job_def("pull_main")
     with dg.instance_for_test() as instance:
@@ -100,7 +100,7 @@ def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_inges
         batch = shown["batch"].value
         told = str(instance.all_logs(instance.get_runs()[0].run_id))
         assert "CANARY" not in told
-        assert not [f for f in pictures if uid_of(f) in told]
+        assert not [f for f in images if uid_of(f) in told]
 
         first = inbox(dg.build_sensor_context(instance, resources={"root": RootResource(path=str(root.root))}))
         context = dg.build_sensor_context(
@@ -110,7 +110,7 @@ def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_inges
         assert request.partition_key == batch
         instance.add_dynamic_partitions(BATCHES.name or "", [str(batch)])
     summary = ingest(Root(root, params_of(root)), root.inbox / str(batch), str(batch))
-    assert summary.pictures == 6
+    assert summary.images == 6
     assert sorted(read_table(root.identities)["sop_instance_uid"]) == pacs.uids()
 
 
@@ -126,7 +126,7 @@ def test_while_a_pull_is_under_way_no_other_is_asked_for(root: Layout) -> None:
     assert "under way" in (tick.skip_message or "")
 
 
-def test_what_is_received_is_observed_once_when_it_changed(root: Layout, pictures: list[Path]) -> None:
+def test_what_is_received_is_observed_once_when_it_changed(root: Layout, images: list[Path]) -> None:
     configure(root, receive={"allowed": {"CR1": ["10.0.0.0/8"]}})
     (watch,) = pacs_sensors(pacs_params(root))
     with dg.instance_for_test() as instance:
@@ -138,7 +138,7 @@ def test_what_is_received_is_observed_once_when_it_changed(root: Layout, picture
         assert "nothing new" in (look().skip_message or "")
         make_private(root.pacs)
         state = State(root.pacs_state)
-        Arrivals(root, "received", state, 0).keep_bytes(pictures[0].read_bytes(), uid_of(pictures[0]))
+        Arrivals(root, "received", state, 0).keep_bytes(images[0].read_bytes(), uid_of(images[0]))
         state.close()
         tick = look()
         (seen,) = tick.asset_events

@@ -34,10 +34,10 @@ OBJECT = Instance("1.2", "1.2.3", "1.2.3.4")
 
 @pytest.mark.pacs
 def test_a_certificate_counts_only_if_its_authority_is_named(
-    root: Layout, pacs: Orthanc, pictures: list[Path], tmp_path: Path, credentials: None
+    root: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path, credentials: None
 ) -> None:
     certificate, other = make_certificate(tmp_path / "ours"), make_certificate(tmp_path / "other")
-    pacs.add(pictures[0])
+    pacs.add(images[0])
     with tls_relay(pacs.http, certificate) as port:
         url = f"https://127.0.0.1:{port}/dicom-web"
         for ca in (None, str(other)):
@@ -47,7 +47,7 @@ def test_a_certificate_counts_only_if_its_authority_is_named(
         configure(root, sources={"main": {"protocol": "dicomweb", "url": url, "ca": str(certificate)}})
         pull(Root(root, params_of(root)), "main")
         pull(Root(root, params_of(root)), "main")
-    assert uids_in(root.inbox) == [uid_of(pictures[0])]
+    assert uids_in(root.inbox) == [uid_of(images[0])]
 
 
 Answer = tuple[int, dict[str, str], bytes]

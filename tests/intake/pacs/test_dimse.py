@@ -20,13 +20,13 @@ pytestmark = pytest.mark.pacs
 
 
 def test_over_tls_both_sides_must_know_each_other(
-    root: Layout, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Layout, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need_orthanc()
     monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
     ours, theirs, other = (make_certificate(tmp_path / name) for name in ("ours", "theirs", "other"))
     with orthanc(tmp_path / "store", dicom_tls=(theirs, ours)) as pacs:
-        pacs.add(pictures[0])
+        pacs.add(images[0])
         for certificate, ca in ((ours, other), (other, theirs), (None, None)):
             tls = {"certificate": str(certificate), "key": str(certificate), "ca": str(ca)} if certificate else None
             configure(root, sources={"main": described("dimse", pacs) | {"tls": tls}})
@@ -36,7 +36,7 @@ def test_over_tls_both_sides_must_know_each_other(
         configure(root, sources={"main": described("dimse", pacs) | {"tls": tls}})
         pull(Root(root, params_of(root)), "main")
         pull(Root(root, params_of(root)), "main")
-    assert uids_in(root.inbox) == [uid_of(pictures[0])]
+    assert uids_in(root.inbox) == [uid_of(images[0])]
 
 
 def test_a_certificate_that_cannot_be_read_is_said(root: Layout, tmp_path: Path) -> None:

@@ -36,35 +36,35 @@ def pull_main(root: Layout) -> Pulled:
     return pull(Root(root, params_of(root)), "main")
 
 
-def test_pictures_come_once_as_one_batch_when_their_study_has_settled(
-    source: Layout, pacs: Orthanc, pictures: list[Path]
+def test_images_come_once_as_one_batch_when_their_study_has_settled(
+    source: Layout, pacs: Orthanc, images: list[Path]
 ) -> None:
-    pacs.add(*pictures)
+    pacs.add(*images)
     first = pull_main(source)
     assert (first.batch, first.outcomes, first.swept) == (None, {}, True)
     assert first.waiting == first.studies > 1, "nothing has stood still yet"
     second = pull_main(source)
-    assert (second.outcomes, second.waiting, second.swept) == ({"arrived": len(pictures)}, 0, False)
-    assert uids_in(source.inbox / str(second.batch)) == sorted(map(uid_of, pictures)) == pacs.uids()
+    assert (second.outcomes, second.waiting, second.swept) == ({"arrived": len(images)}, 0, False)
+    assert uids_in(source.inbox / str(second.batch)) == sorted(map(uid_of, images)) == pacs.uids()
     third = pull_main(source)
     assert (third.batch, third.outcomes) == (None, {})
     assert uids_in(source.inbox) == pacs.uids()
 
 
-def test_pixels_and_header_come_as_they_were_stored(source: Layout, pacs: Orthanc, pictures: list[Path]) -> None:
-    pacs.add(pictures[0])
+def test_pixels_and_header_come_as_they_were_stored(source: Layout, pacs: Orthanc, images: list[Path]) -> None:
+    pacs.add(images[0])
     pull_main(source)
     pull_main(source)
     (came,) = (path for path in source.inbox.rglob("*") if path.is_file())
-    assert dcmread(came) == dcmread(pictures[0])
+    assert dcmread(came) == dcmread(images[0])
     assert oct(came.stat().st_mode & 0o777) == "0o600"
     assert oct(came.parent.stat().st_mode & 0o777) == oct(source.inbox.stat().st_mode & 0o777) == "0o700"
 
 
-def test_a_study_that_grows_waits_and_only_its_new_pictures_come(
-    web: Layout, pacs: Orthanc, pictures: list[Path], tmp_path: Path
+def test_a_study_that_grows_waits_and_only_its_new_images_come(
+    web: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path
 ) -> None:
-    one, other, late = one_study(pictures[:3], tmp_path)
+    one, other, late = one_study(images[:3], tmp_path)
     pacs.add(one)
     pull_main(web)
     pacs.add(other)
@@ -77,13 +77,13 @@ def test_a_study_that_grows_waits_and_only_its_new_pictures_come(
 
 
 def test_a_prior_that_arrives_late_is_found_by_the_next_full_sweep(
-    web: Layout, pacs: Orthanc, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    web: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pacs.add(pictures[0])
+    pacs.add(images[0])
     pull_main(web)
     pull_main(web)
     prior = tmp_path / "prior.dcm"
-    redated(pictures[1], date(date.today().year - 1, 3, 1)).save_as(prior)
+    redated(images[1], date(date.today().year - 1, 3, 1)).save_as(prior)
     change(prior, StudyInstanceUID=generate_uid())
     pacs.add(prior)
     assert (pull_main(web).outcomes, pull_main(web).outcomes) == ({}, {}), "too old for a poll"
@@ -95,9 +95,9 @@ def test_a_prior_that_arrives_late_is_found_by_the_next_full_sweep(
 
 
 def test_other_modalities_and_classes_are_left_at_the_pacs(
-    source: Layout, pacs: Orthanc, pictures: list[Path], tmp_path: Path
+    source: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path
 ) -> None:
-    good, foreign, captured = one_study(pictures[:3], tmp_path)
+    good, foreign, captured = one_study(images[:3], tmp_path)
     change(foreign, Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2", SeriesInstanceUID=generate_uid())
     change(captured, SOPClassUID="1.2.840.10008.5.1.4.1.1.7", SeriesInstanceUID=generate_uid())
     pacs.add(good, foreign, captured)
@@ -106,11 +106,9 @@ def test_other_modalities_and_classes_are_left_at_the_pacs(
     assert uids_in(source.inbox) == [uid_of(good)]
 
 
-def test_a_full_batch_is_handed_over_and_the_next_pull_goes_on(
-    web: Layout, pacs: Orthanc, pictures: list[Path]
-) -> None:
-    configure(web, batch_pictures=5)
-    pacs.add(*pictures[:12])
+def test_a_full_batch_is_handed_over_and_the_next_pull_goes_on(web: Layout, pacs: Orthanc, images: list[Path]) -> None:
+    configure(web, batch_images=5)
+    pacs.add(*images[:12])
     pull_main(web)
     assert [pull_main(web).outcomes.get("arrived", 0) for _ in range(4)] == [5, 5, 2, 0]
     assert sorted(len(uids_in(batch)) for batch in web.inbox.iterdir()) == [2, 5, 5]
@@ -118,10 +116,10 @@ def test_a_full_batch_is_handed_over_and_the_next_pull_goes_on(
 
 
 def test_an_object_that_is_too_large_is_counted_and_comes_when_the_limit_is_raised(
-    source: Layout, pacs: Orthanc, pictures: list[Path], tmp_path: Path
+    source: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path
 ) -> None:
     configure(source, max_megabytes=1)
-    large, small = one_study(pictures[:2], tmp_path)
+    large, small = one_study(images[:2], tmp_path)
     change(large, ImageComments="x" * 10_000, Rows=1000, Columns=1000, PixelData=b"\1\2" * 1_000_000)
     pacs.add(large, small)
     pull_main(source)
@@ -133,10 +131,10 @@ def test_an_object_that_is_too_large_is_counted_and_comes_when_the_limit_is_rais
 
 
 def test_nothing_is_fetched_when_the_disk_is_nearly_full_and_all_of_it_later(
-    web: Layout, pacs: Orthanc, pictures: list[Path]
+    web: Layout, pacs: Orthanc, images: list[Path]
 ) -> None:
     configure(web, min_free_gb=1e9)
-    pacs.add(*pictures[:2])
+    pacs.add(*images[:2])
     pull_main(web)
     with pytest.raises(RayTruthError, match="Too little disk"):
         pull_main(web)
@@ -148,9 +146,9 @@ def test_nothing_is_fetched_when_the_disk_is_nearly_full_and_all_of_it_later(
 
 @pytest.mark.slow
 def test_killed_before_any_of_its_steps_it_loses_nothing_and_brings_nothing_twice(
-    web: Layout, pacs: Orthanc, pictures: list[Path], tmp_path: Path
+    web: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path
 ) -> None:
-    pacs.add(*pictures[:2])
+    pacs.add(*images[:2])
     pull_main(web)
     for step in range(1, 200):
         root = Layout(tmp_path / "killed" / str(step))
@@ -165,7 +163,7 @@ def test_killed_before_any_of_its_steps_it_loses_nothing_and_brings_nothing_twic
         assert uids_in(root.inbox) == pacs.uids(), f"killed before step {step}"
         assert not any(root.spool("main").iterdir())
         assert not any(root.arriving("main").iterdir())
-    assert step > 2 * 6, "each picture is opened, written, hashed, linked, ..."
+    assert step > 2 * 6, "each image is opened, written, hashed, linked, ..."
     assert uids_in(root.inbox) == pacs.uids()
 
 
@@ -186,10 +184,10 @@ def pull_and_die(root: Layout, step: int) -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_a_rerun_completes_it_and_brings_every_picture_once(
-    source: Layout, pacs: Orthanc, pictures: list[Path], tmp_path: Path
+def test_killed_at_any_moment_a_rerun_completes_it_and_brings_every_image_once(
+    source: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path
 ) -> None:
-    pacs.add(*pictures)
+    pacs.add(*images)
     pull_main(source)
     chance, kills, longest = random.Random(1), 0, seconds_of(pulling(copied(source, tmp_path / "undisturbed")))
     for number in range(6):
@@ -234,16 +232,16 @@ def test_two_pulls_at_once_are_one_and_a_clear_refusal(web: Layout) -> None:
 
 
 def test_a_pacs_that_is_away_is_said_and_what_a_kill_left_is_handed_over_and_comes_no_second_time(
-    source: Layout, pacs: Orthanc, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+    source: Layout, pacs: Orthanc, images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
-    pacs.add(pictures[0])
+    pacs.add(images[0])
     there = params_of(source).pacs.sources["main"].model_dump(mode="json")
     away = there | ({"url": "http://127.0.0.1:1/dicom-web"} if "url" in there else {"port": 1})
     configure(source, sources={"main": away})
     source.arriving("main").mkdir(parents=True)
-    picture = load_pseudonyms(source.key).of("arrival", uid_of(pictures[0]))
-    shutil.copy(pictures[0], source.arriving("main") / f"{picture}.dcm")
+    image = load_pseudonyms(source.key).of("arrival", uid_of(images[0]))
+    shutil.copy(images[0], source.arriving("main") / f"{image}.dcm")
     with pytest.raises(Unanswered, match="does not answer"):
         pull_main(source)
     assert uids_in(source.inbox) == pacs.uids()
@@ -271,16 +269,16 @@ def test_whom_the_pacs_does_not_know_is_told_what_to_do(
 
 
 def test_what_is_shown_names_no_identity(
-    source: Layout, pacs: Orthanc, pictures: list[Path], capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
+    source: Layout, pacs: Orthanc, images: list[Path], capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pacs.add(*pictures[:2])
+    pacs.add(*images[:2])
     with caplog.at_level("DEBUG", logger="raytruth"):
         pull_main(source)
         done = pull_main(source)
     shown = capfd.readouterr()
     text = shown.out + shown.err + caplog.text + repr(done) + "".join(str(p) for p in source.root.rglob("*"))
     assert PASSWORD not in text
-    for file in pictures[:2]:
+    for file in images[:2]:
         assert uid_of(file) not in text
     assert "CANARY" not in text
 

@@ -50,9 +50,9 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def test_what_a_pacs_sends_becomes_one_batch_after_a_quiet_time(
-    root: Layout, pacs: Orthanc, pictures: list[Path], receiver_port: int
+    root: Layout, pacs: Orthanc, images: list[Path], receiver_port: int
 ) -> None:
-    pacs.add(*pictures[:8])
+    pacs.add(*images[:8])
     with receiving(root, allowed={"ORTHANC": HERE}, port=receiver_port, quiet_seconds=6):
         pacs.send("raytruth")
         assert uids_in(root.arriving("received")) == pacs.uids()
@@ -67,64 +67,64 @@ def test_what_a_pacs_sends_becomes_one_batch_after_a_quiet_time(
 
 
 def test_a_full_batch_is_closed_without_a_quiet_time_and_files_are_named_by_no_uid(
-    root: Layout, pictures: list[Path]
+    root: Layout, images: list[Path]
 ) -> None:
-    configure(root, batch_pictures=3)
+    configure(root, batch_images=3)
     settings = {"allowed": {"STORESCU": HERE}, "port": free_port(), "quiet_seconds": 3600}
-    configure(root, batch_pictures=3, receive=settings)
+    configure(root, batch_images=3, receive=settings)
     process = start(root)
     try:
-        assert storescu(root, *pictures[:3]) == ""
+        assert storescu(root, *images[:3]) == ""
         wait_for(lambda: files_in(root.inbox))
     finally:
         process.send_signal(signal.SIGTERM)
         shown = "".join(process.communicate(timeout=120))
-    assert "3 pictures received" in shown
+    assert "3 images received" in shown
     assert process.returncode == 0
-    for file in pictures[:3]:
+    for file in images[:3]:
         assert uid_of(file) not in shown + "".join(map(str, root.root.rglob("*")))
 
 
-def test_only_allowed_senders_from_their_own_networks_get_in(root: Layout, pictures: list[Path]) -> None:
+def test_only_allowed_senders_from_their_own_networks_get_in(root: Layout, images: list[Path]) -> None:
     allowed = {"STORESCU": HERE, "ELSEWHERE": ["192.0.2.0/24"]}
     with receiving(root, allowed=allowed):
-        assert "Reject" in storescu(root, pictures[0], calling="STRANGER")
-        assert "Reject" in storescu(root, pictures[0], calling="ELSEWHERE"), "the title of another machine"
-        assert "Reject" in storescu(root, pictures[0], called="OTHER")
+        assert "Reject" in storescu(root, images[0], calling="STRANGER")
+        assert "Reject" in storescu(root, images[0], calling="ELSEWHERE"), "the title of another machine"
+        assert "Reject" in storescu(root, images[0], called="OTHER")
         assert files_in(root.arriving("received")) == []
-        assert storescu(root, pictures[0]) == ""
-    assert uids_in(root.arriving("received")) == [uid_of(pictures[0])]
+        assert storescu(root, images[0]) == ""
+    assert uids_in(root.arriving("received")) == [uid_of(images[0])]
     assert counted(root) == {"arrived": 1, "refused: sender not allowed": 2}
 
 
-def test_a_machine_of_no_allowed_network_cannot_even_ask(root: Layout, pictures: list[Path]) -> None:
+def test_a_machine_of_no_allowed_network_cannot_even_ask(root: Layout, images: list[Path]) -> None:
     with receiving(root, allowed={"STORESCU": ["192.0.2.0/24"]}):
-        assert storescu(root, pictures[0]) != ""
+        assert storescu(root, images[0]) != ""
     assert files_in(root.arriving("received")) == []
     assert counted(root) == {}, "it did not come so far as to give a title"
 
 
 def test_sent_again_it_counts_once_and_another_content_is_set_aside(
-    root: Layout, pictures: list[Path], tmp_path: Path
+    root: Layout, images: list[Path], tmp_path: Path
 ) -> None:
     other = tmp_path / "other.dcm"
-    shutil.copy(pictures[0], other)
+    shutil.copy(images[0], other)
     change(other, BodyPartExamined="SKULL")
     with receiving(root):
-        for file in (pictures[0], pictures[0], other, other):
+        for file in (images[0], images[0], other, other):
             assert storescu(root, file) == "", "the sender may forget it"
-    assert [uid_of(pictures[0])] == uids_in(root.arriving("received"))
+    assert [uid_of(images[0])] == uids_in(root.arriving("received"))
     (kept,) = files_in(root.arriving("received"))
-    assert pydicom.dcmread(kept).get("BodyPartExamined") == pydicom.dcmread(pictures[0]).get("BodyPartExamined")
+    assert pydicom.dcmread(kept).get("BodyPartExamined") == pydicom.dcmread(images[0]).get("BodyPartExamined")
     (aside,) = files_in(root.set_aside("received"))
     assert pydicom.dcmread(aside).BodyPartExamined == "SKULL"
     assert counted(root) == {"arrived": 1, "known already": 1, "same UID, other content": 2}
     assert files_in(root.spool("received")) == []
 
 
-def test_odd_values_of_what_is_sent_are_said_nowhere(root: Layout, pictures: list[Path], tmp_path: Path) -> None:
+def test_odd_values_of_what_is_sent_are_said_nowhere(root: Layout, images: list[Path], tmp_path: Path) -> None:
     odd = tmp_path / "odd.dcm"
-    shutil.copy(pictures[0], odd)
+    shutil.copy(images[0], odd)
     with pytest.warns(UserWarning, match="CANARY"):
         change(odd, SeriesInstanceUID="1.2.CANARY")
     configure(root, receive={"allowed": {"STORESCU": HERE}, "port": free_port()})
@@ -138,13 +138,13 @@ def test_odd_values_of_what_is_sent_are_said_nowhere(root: Layout, pictures: lis
     assert len(files_in(root.arriving("received"))) == 1
 
 
-def test_a_full_disk_is_told_to_the_sender_who_keeps_the_picture(root: Layout, pictures: list[Path]) -> None:
+def test_a_full_disk_is_told_to_the_sender_who_keeps_the_image(root: Layout, images: list[Path]) -> None:
     configure(root, min_free_gb=1e9)
     settings = {"allowed": {"STORESCU": HERE}, "port": free_port()}
     configure(root, min_free_gb=1e9, receive=settings)
     process = start(root)
     try:
-        assert send(root, pictures[0]) == 0xA700
+        assert send(root, images[0]) == 0xA700
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=120)
@@ -152,18 +152,18 @@ def test_a_full_disk_is_told_to_the_sender_who_keeps_the_picture(root: Layout, p
     assert counted(root) == {"refused: disk nearly full": 1}
 
 
-def test_a_uid_that_is_a_path_is_refused(root: Layout, pictures: list[Path]) -> None:
-    ds = pydicom.dcmread(pictures[0])
+def test_a_uid_that_is_a_path_is_refused(root: Layout, images: list[Path]) -> None:
+    ds = pydicom.dcmread(images[0])
     ds.SOPInstanceUID = "../../../etc/passwd"
     with receiving(root):
         assert send(root, ds) == 0xA900
     assert files_in(root.arriving("received")) == files_in(root.spool("received")) == []
 
 
-def test_killed_while_being_sent_to_it_goes_on_where_it_was(root: Layout, pictures: list[Path]) -> None:
+def test_killed_while_being_sent_to_it_goes_on_where_it_was(root: Layout, images: list[Path]) -> None:
     with receiving(root) as process:
         sender = subprocess.Popen(
-            [STORESCU or "storescu", "-aec", "RAYTRUTH", "127.0.0.1", str(port_of(root)), *map(str, pictures)],
+            [STORESCU or "storescu", "-aec", "RAYTRUTH", "127.0.0.1", str(port_of(root)), *map(str, images)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -172,24 +172,22 @@ def test_killed_while_being_sent_to_it_goes_on_where_it_was(root: Layout, pictur
         process.wait()
         sender.wait(30)
     kept = uids_in(root.arriving("received"))
-    assert 4 <= len(kept) < len(pictures)
+    assert 4 <= len(kept) < len(images)
     with receiving(root):
-        assert storescu(root, *pictures) == ""
+        assert storescu(root, *images) == ""
         assert files_in(root.spool("received")) == []
-    assert uids_in(root.arriving("received")) == sorted(map(uid_of, pictures))
-    assert len(files_in(root.arriving("received"))) == len(pictures)
+    assert uids_in(root.arriving("received")) == sorted(map(uid_of, images))
+    assert len(files_in(root.arriving("received"))) == len(images)
 
 
-def test_over_tls_a_sender_without_a_certificate_is_left_out(
-    root: Layout, pictures: list[Path], tmp_path: Path
-) -> None:
+def test_over_tls_a_sender_without_a_certificate_is_left_out(root: Layout, images: list[Path], tmp_path: Path) -> None:
     ours, theirs, strange = (make_certificate(tmp_path / name) for name in ("ours", "theirs", "strange"))
     files = {"certificate": str(ours), "key": str(ours), "ca": str(theirs)}
     with receiving(root, tls=files):
-        assert storescu(root, pictures[0]) != ""
-        assert send(root, pictures[0], tls=client_context(strange, ours)) is None
-        assert send(root, pictures[0], tls=client_context(theirs, ours)) == 0x0000
-    assert uids_in(root.arriving("received")) == [uid_of(pictures[0])]
+        assert storescu(root, images[0]) != ""
+        assert send(root, images[0], tls=client_context(strange, ours)) is None
+        assert send(root, images[0], tls=client_context(theirs, ours)) == 0x0000
+    assert uids_in(root.arriving("received")) == [uid_of(images[0])]
 
 
 def client_context(certificate: Path, authority: Path) -> ssl.SSLContext:

@@ -42,15 +42,15 @@ def files_in(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def study(pictures: list[Path], tmp_path: Path) -> list[Path]:
-    """Three pictures of one study."""
-    files = one_study(pictures[:3], tmp_path)
+def study(images: list[Path], tmp_path: Path) -> list[Path]:
+    """Three images of one study."""
+    files = one_study(images[:3], tmp_path)
     for file in files:
         change(file, BodyPartExamined="KNEE")
     return files
 
 
-def test_a_picture_in_anothers_place_comes_at_the_next_sweep_though_the_number_is_the_same(
+def test_a_image_in_anothers_place_comes_at_the_next_sweep_though_the_number_is_the_same(
     web: Layout, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pacs.add(*study[:2])
@@ -66,7 +66,7 @@ def test_a_picture_in_anothers_place_comes_at_the_next_sweep_though_the_number_i
     assert uids_in(web.inbox) == sorted(map(uid_of, study))
 
 
-def test_a_replaced_picture_takes_the_old_ones_place_when_its_study_is_taken_in_anew(
+def test_a_replaced_image_takes_the_old_ones_place_when_its_study_is_taken_in_anew(
     source: Layout, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pacs.add(*study[:2])

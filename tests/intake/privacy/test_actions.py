@@ -168,7 +168,7 @@ def test_tags_inside_sequences_are_listed_by_their_path_without_values(tmp_path:
     [
         ("AnatomicRegionSequence.CodeValue", "AnatomicRegionSequence.CodeValue", "region", ""),
         ("AnatomicRegionSequence.MappingResource", "AnatomicRegionSequence.MappingResource", "removed", ""),
-        ("ModalityLUTSequence.LUTData", "ModalityLUTSequence.LUTData", "picture", ""),
+        ("ModalityLUTSequence.LUTData", "ModalityLUTSequence.LUTData", "image", ""),
         ("RequestAttributesSequence.RequestingPhysician", None, "removed", "X"),
         ("RequestAttributesSequence.BodyPartExamined", None, "removed", "X"),
         ("OtherPatientIDsSequence.PatientID", None, "pseudonym", "Z"),
@@ -194,7 +194,7 @@ def test_a_private_attribute_inside_a_sequence_and_a_known_one_inside_a_private_
     assert asked_by_standard("00400275.00291001") == "X"
 
 
-def test_nothing_of_other_sequences_reaches_a_row_or_the_picture(tmp_path: Path) -> None:
+def test_nothing_of_other_sequences_reaches_a_row_or_the_image(tmp_path: Path) -> None:
     secret = dict.fromkeys(("PatientID", "BodyPartExamined", "CodeValue", "CodeMeaning", "StationName"), "ZZSECRET")
     header = read_header(save(nested(**secret), tmp_path / "a.dcm"))
     assert "secret" not in repr(header.row).casefold()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 from support.roots import params_of, small_root
 
 from dagster_project.core.atomic_io import read_table
@@ -26,7 +26,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     odd = radiograph(0)
     odd.private_block(0x0029, "CANARY MAKER", create=True).add_new(1, "LO", "CANARY")
     save(odd, source / "CANARYDIR" / "a.dcm")
-    page = Image.fromarray(picture(1, (600, 450)).astype(np.float32) / 40)
+    page = Image.fromarray(image(1, (600, 450)).astype(np.float32) / 40)
     ImageDraw.Draw(page).text((20, 20), "CANARY^JANE", fill=255, font=ImageFont.load_default(34))
     save(radiograph(1, pixels=(np.asarray(page) * 16).astype(np.uint16)), source / "b.dcm")
     save(radiograph(2, AccessionNumber=None), source / "c.dcm")
@@ -47,14 +47,14 @@ def test_every_attribute_of_the_used_files_is_listed_with_its_action_and_the_sta
     assert listed["Rows"] == ("kept", "", 3)
     assert listed["(0029,1001)"] == ("removed", "X", 1)
     assert "PatientAddress" not in listed, "of a file that is not used nothing is taken"
-    assert proof["pictures"] == 3
+    assert proof["images"] == 3
     assert proof["unknown_attributes"] == 2
     assert sum(proof["attributes_by_action"].values()) == len(listed)
     assert any(option.startswith("113107") for option in proof["options"])
 
 
 def test_masked_text_is_counted_and_no_value_is_told(layout: Layout) -> None:
-    assert load_proof(layout, "march")["pictures_with_text_masked"] == 1
+    assert load_proof(layout, "march")["images_with_text_masked"] == 1
     assert (read_table(layout.headers("march"))["text_masked"] > 0).sum() == 1
     assert "CANARY" not in json.dumps(load_proof(layout, "march"))
 

@@ -189,7 +189,7 @@ def test_a_number_in_a_column_of_numbers_is_found(layout: Layout) -> None:
     table.unlink()
 
 
-def test_pictures_that_read_as_digits_are_no_leak(layout: Layout) -> None:
+def test_images_that_read_as_digits_are_no_leak(layout: Layout) -> None:
     shard = layout.root / "data" / "dark.npy"
     np.save(shard, np.frombuffer(ID.encode() + b" qwertzmann " + bytes(4), np.uint8).repeat(1))
     assert scan(layout, ["march"]).clean

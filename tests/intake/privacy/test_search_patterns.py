@@ -35,9 +35,9 @@ def test_a_part_of_a_longer_word_or_a_common_name_alone_is_no_hit(text: str) -> 
 
 
 def test_a_name_that_is_a_word_of_our_own_counts_only_as_a_whole() -> None:
-    assert kinds("the label of a picture", (NAME, "Label^Picture")) == set()
-    assert kinds("the patient Label, Picture", (NAME, "Label^Picture")) == {NAME}
-    assert needles_of([Identity(NAME, "Label^Picture", "b")]).left_out.total() == 2
+    assert kinds("the label of an image", (NAME, "Label^Image")) == set()
+    assert kinds("the patient Label, Image", (NAME, "Label^Image")) == {NAME}
+    assert needles_of([Identity(NAME, "Label^Image", "b")]).left_out.total() == 2
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
@@ -102,7 +102,7 @@ def test_a_path_is_found_whole_and_by_a_rare_file_name() -> None:
     assert kinds("as in p3/IM00001.dcm", *alike) == {PATH}
 
 
-def test_short_patterns_do_not_count_among_numbers_of_pictures_or_in_binary_files() -> None:
+def test_short_patterns_do_not_count_among_numbers_of_images_or_in_binary_files() -> None:
     identities = [(NAME, "Qwertz^Jane"), (NUMBER, "47110825"), (UID, "1.2.276.0.7230010.3")]
     text = b"\0qwertz\0" + b"47110825" + b"\0 1.2.276.0.7230010.3 "
     assert kinds(text, *identities, least=TEXT) == {NAME, NUMBER, UID}

@@ -20,7 +20,7 @@ from dagster_project.intake.training_set.build import (
     TrainingSetSummary,
     build_training_set,
     class_numbers,
-    gather_pictures,
+    gather_images,
     load_training_set,
 )
 
@@ -43,18 +43,18 @@ def sides(table: pd.DataFrame) -> dict[str, str]:
     return dict(zip(table["patient"], table["split"], strict=True))
 
 
-def brighter(picture: np.ndarray) -> np.ndarray:
-    return (0.8 * picture.astype(float) + 30).astype(np.uint8)
+def brighter(image: np.ndarray) -> np.ndarray:
+    return (0.8 * image.astype(float) + 30).astype(np.uint8)
 
 
 def with_copies(first: Batch, second: Batch) -> Batch:
-    """The second batch with reprocessed copies of the first one's pictures in the place of its own."""
-    rows, pictures = second
-    return rows, np.stack([brighter(first[1][i]) for i in range(len(pictures))])
+    """The second batch with reprocessed copies of the first one's images in the place of its own."""
+    rows, images = second
+    return rows, np.stack([brighter(first[1][i]) for i in range(len(images))])
 
 
 def test_no_patient_stands_on_two_sides_or_in_two_folds_and_every_class_is_on_each(layout: Layout) -> None:
-    put_batch(layout, "a", *patients_of(KINDS, 1, pictures=3))
+    put_batch(layout, "a", *patients_of(KINDS, 1, images=3))
     table, summary = build(layout)
     assert list(table) == COLUMNS
     for column in ("split", "fold", "group"):
@@ -63,8 +63,8 @@ def test_no_patient_stands_on_two_sides_or_in_two_folds_and_every_class_is_on_ea
     by_region = pd.crosstab(table["region"], table["split"], normalize="index")
     assert by_region["test"].tolist() == pytest.approx([0.2] * 3)
     assert by_region["validation"].tolist() == pytest.approx([0.2] * 3)  # 1.5 of 10 patients, rounded to even
-    assert (summary.pictures, summary.patients, summary.near_duplicates) == (90, 30, 0)
-    assert read_json(layout.metrics("training_set"))["pictures_by_split"] == table["split"].value_counts().to_dict()
+    assert (summary.images, summary.patients, summary.near_duplicates) == (90, 30, 0)
+    assert read_json(layout.metrics("training_set"))["images_by_split"] == table["split"].value_counts().to_dict()
 
 
 def test_new_batches_leave_everybody_where_they_are(layout: Layout) -> None:
@@ -91,7 +91,7 @@ def test_a_batch_taken_away_and_brought_back_changes_nobody_s_side(layout: Layou
     assert sides(build(layout)[0]) == before
 
 
-def test_the_same_pictures_give_the_same_bytes(layout: Layout) -> None:
+def test_the_same_images_give_the_same_bytes(layout: Layout) -> None:
     put_batch(layout, "a", *patients_of(KINDS, 1))
     build(layout)
     before = [path.read_bytes() for path in (layout.training_set, layout.splits)]
@@ -100,10 +100,10 @@ def test_the_same_pictures_give_the_same_bytes(layout: Layout) -> None:
 
 
 def test_other_pseudonyms_which_is_another_key_give_another_split(layout: Layout, tmp_path: Path) -> None:
-    rows, pictures = patients_of(KINDS, 1)
-    put_batch(layout, "a", rows, pictures)
+    rows, images = patients_of(KINDS, 1)
+    put_batch(layout, "a", rows, images)
     other = small_root(tmp_path / "other", layout.root / "regions.yaml")
-    put_batch(other, "a", rows.assign(patient="x" + rows["patient"]), pictures)
+    put_batch(other, "a", rows.assign(patient="x" + rows["patient"]), images)
     one, two = sides(build(layout)[0]), sides(build(other)[0])
     assert [one[p] for p in sorted(one)] != [two["x" + p] for p in sorted(one)]
 
@@ -132,11 +132,11 @@ def test_copies_of_settled_patients_come_to_their_side(layout: Layout) -> None:
 
 
 def test_a_copy_that_links_patients_of_two_sides_leaves_the_less_protected_one(layout: Layout) -> None:
-    rows, pictures = patients_of(KINDS, 1)
-    put_batch(layout, "a", rows, pictures)
+    rows, images = patients_of(KINDS, 1)
+    put_batch(layout, "a", rows, images)
     before = sides(build(layout)[0])
     one = {side: next(p for p in sorted(before) if before[p] == side) for side in ("train", "validation", "test")}
-    extra, drawn = patients_of([0, 0, 0], 9, pictures=1)
+    extra, drawn = patients_of([0, 0, 0], 9, images=1)
     extra["patient"] = list(one.values())
     put_batch(layout, "b", extra, np.stack([brighter(drawn[0]), drawn[0], brighter(brighter(drawn[0]))]))
     table, _ = build(layout)
@@ -151,32 +151,32 @@ def test_a_copy_that_links_patients_of_two_sides_leaves_the_less_protected_one(l
 
 
 def test_a_newcomer_with_copies_of_two_sides_joins_the_more_protected_one(layout: Layout) -> None:
-    rows, pictures = patients_of(KINDS, 1)
-    put_batch(layout, "a", rows, pictures)
+    rows, images = patients_of(KINDS, 1)
+    put_batch(layout, "a", rows, images)
     before = sides(build(layout)[0])
     number = {side: next(i for i, p in enumerate(rows["patient"]) if before[p] == side) for side in ("train", "test")}
     newcomer, _ = patients_of([0], 9)
-    put_batch(layout, "b", newcomer, np.stack([brighter(pictures[i]) for i in number.values()]))
+    put_batch(layout, "b", newcomer, np.stack([brighter(images[i]) for i in number.values()]))
     table, _ = build(layout)
     assert sides(table) == before | {newcomer["patient"][0]: "test"}
     excluded = table[table["excluded"] != ""]
     assert excluded["image_id"].tolist() == [rows["image_id"][number["train"]]]
 
 
-def test_equal_pixels_link_patients_even_where_the_picture_is_flat(layout: Layout) -> None:
-    rows, pictures = patients_of(KINDS, 1)
-    pictures[[0, 5]] = 7
-    put_batch(layout, "a", rows, pictures)
+def test_equal_pixels_link_patients_even_where_the_image_is_flat(layout: Layout) -> None:
+    rows, images = patients_of(KINDS, 1)
+    images[[0, 5]] = 7
+    put_batch(layout, "a", rows, images)
     table = build(layout)[0].set_index("image_id")
     one, two = (table.loc[rows["image_id"][i]] for i in (0, 5))
     assert one["near_duplicate_group"] == two["near_duplicate_group"]
     assert (one["split"], one["fold"]) == (two["split"], two["fold"])
 
 
-def test_a_picture_that_comes_again_in_a_later_batch_counts_once(layout: Layout) -> None:
-    rows, pictures = patients_of(KINDS, 1)
-    put_batch(layout, "a", rows, pictures)
-    put_batch(layout, "b", rows.iloc[:6], pictures[:6])
+def test_a_image_that_comes_again_in_a_later_batch_counts_once(layout: Layout) -> None:
+    rows, images = patients_of(KINDS, 1)
+    put_batch(layout, "a", rows, images)
+    put_batch(layout, "b", rows.iloc[:6], images[:6])
     table, _ = build(layout)
     assert len(table) == len(rows)
     assert set(table["batch"]) == {"a"}
@@ -229,7 +229,7 @@ def test_one_class_or_one_patient_is_a_clear_error(layout: Layout, kinds: list[i
     assert not layout.splits.exists()
 
 
-def test_a_small_class_keeps_its_pictures_without_a_label(layout: Layout) -> None:
+def test_a_small_class_keeps_its_images_without_a_label(layout: Layout) -> None:
     put_batch(layout, "a", *patients_of([*KINDS, 4, 4], 1))
     table, summary = build(layout)
     assert summary.small_classes == {"foot": 2}
@@ -253,19 +253,19 @@ def test_what_reviewers_said_overrides_the_header_and_moves_nobody(layout: Layou
     assert sides(after) == before
 
 
-def test_gathered_pictures_are_the_shards_rows_area_averaged(layout: Layout) -> None:
+def test_gathered_images_are_the_shards_rows_area_averaged(layout: Layout) -> None:
     put_batch(layout, "b", *patients_of(KINDS, 1))
     put_batch(layout, "a", *patients_of(KINDS, 2))
     table, _ = build(layout)
     rows = table.sample(frac=0.3, random_state=0)
     shards = {batch: np.load(layout.pixels(batch)) for batch in ("a", "b")}
     whole = np.stack([shards[row.batch][row.row] for row in rows.itertuples()])
-    np.testing.assert_array_equal(gather_pictures(layout, rows, 64), whole)
-    np.testing.assert_array_equal(gather_pictures(layout, rows, 999), whole)
+    np.testing.assert_array_equal(gather_images(layout, rows, 64), whole)
+    np.testing.assert_array_equal(gather_images(layout, rows, 999), whole)
     halved = whole.reshape(len(rows), 32, 2, 32, 2).mean(axis=(2, 4))
-    np.testing.assert_allclose(gather_pictures(layout, rows, 32), halved, atol=0.5)
-    with pytest.raises(RayTruthError, match="No picture"):
-        gather_pictures(layout, rows.iloc[:0], 32)
+    np.testing.assert_allclose(gather_images(layout, rows, 32), halved, atol=0.5)
+    with pytest.raises(RayTruthError, match="No image"):
+        gather_images(layout, rows.iloc[:0], 32)
 
 
 def test_class_numbers_follow_the_regions_file(layout: Layout) -> None:

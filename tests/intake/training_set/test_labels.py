@@ -12,7 +12,7 @@ from dagster_project.intake.training_set.labels import apply_corrections, drop_s
 
 
 def table(**regions: str | None) -> pd.DataFrame:
-    """One picture a patient: image id -> given region."""
+    """One image a patient: image id -> given region."""
     return pd.DataFrame(
         {
             "image_id": list(regions),
@@ -55,10 +55,10 @@ def test_out_of_domain_takes_the_label_off() -> None:
     assert out.loc[0, ["label_status", "given_region", "reviewed"]].tolist() == ["out_of_domain", "hand", True]
 
 
-def test_verdicts_on_pictures_that_are_gone_do_no_harm_and_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_verdicts_on_images_that_are_gone_do_no_harm_and_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     out = apply_corrections(table(a="hand", b="hand"), said(z=("wrong_label", "knee"), b=("given_is_right", "hand")))
     assert out["region"].tolist() == ["hand", "hand"]
-    assert "1 verdicts are about pictures that are in no batch" in caplog.text
+    assert "1 verdicts are about images that are in no batch" in caplog.text
 
 
 def labelled(**counts: int) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def test_a_class_with_too_few_patients_is_left_out_and_named(caplog: pytest.LogC
     assert out.loc[~elbow, "region"].notna().all()
 
 
-def test_patients_count_and_not_pictures() -> None:
+def test_patients_count_and_not_images() -> None:
     many = pd.concat([labelled(hand=3, knee=3), pd.DataFrame({"region": ["elbow"] * 9, "group": "one"})])
     assert drop_small_classes(many.reset_index(drop=True), 3)[1] == {"elbow": 1}
 

@@ -1,4 +1,4 @@
-"""Copies are found, other pictures of the same region are not."""
+"""Copies are found, other images of the same region are not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from skimage.transform import resize
-from support.archive import pattern, smooth_picture
+from support.archive import pattern, smooth_image
 
 from dagster_project.intake.training_set.near_duplicates import linked_groups, near_duplicate_pairs, thumbnails
 
@@ -23,8 +23,8 @@ COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def pairs(pictures: list[np.ndarray], threshold: float = THRESHOLD) -> set[tuple[int, int]]:
-    found = near_duplicate_pairs(thumbnails(np.stack(pictures)), threshold)
+def pairs(images: list[np.ndarray], threshold: float = THRESHOLD) -> set[tuple[int, int]]:
+    found = near_duplicate_pairs(thumbnails(np.stack(images)), threshold)
     assert found.shape == (len(found), 2)
     return {(int(a), int(b)) for a, b in found}
 
@@ -32,23 +32,23 @@ def pairs(pictures: list[np.ndarray], threshold: float = THRESHOLD) -> set[tuple
 @pytest.mark.parametrize("name", COPIES)
 def test_a_copy_is_found(name: str) -> None:
     for seed in range(10):
-        picture = smooth_picture(seed)
-        copy = COPIES[name](picture.astype(float)).clip(0, 255).astype(np.uint8)
-        assert pairs([picture, smooth_picture(100), copy]) == {(0, 2)}
+        image = smooth_image(seed)
+        copy = COPIES[name](image.astype(float)).clip(0, 255).astype(np.uint8)
+        assert pairs([image, smooth_image(100), copy]) == {(0, 2)}
 
 
 @pytest.mark.parametrize("kind", range(6))
-def test_different_pictures_of_one_class_are_no_copies(kind: int) -> None:
+def test_different_images_of_one_class_are_no_copies(kind: int) -> None:
     generator = np.random.default_rng(kind)
     assert pairs([pattern(kind, generator) for _ in range(60)]) == set()
 
 
-def test_flat_pictures_pair_with_nothing() -> None:
+def test_flat_images_pair_with_nothing() -> None:
     assert pairs([np.full((64, 64), grey, np.uint8) for grey in (0, 0, 120)]) == set()
 
 
 def test_a_negative_is_no_copy() -> None:
-    assert pairs([smooth_picture(1), 255 - smooth_picture(1)]) == set()
+    assert pairs([smooth_image(1), 255 - smooth_image(1)]) == set()
 
 
 def test_pairs_are_those_of_a_plain_search_also_beyond_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,11 +64,11 @@ def test_pairs_are_those_of_a_plain_search_also_beyond_one_block(monkeypatch: py
     assert {(2, 19), (13, 29)} <= want
 
 
-def test_no_picture_at_all_gives_no_pair() -> None:
+def test_no_image_at_all_gives_no_pair() -> None:
     assert near_duplicate_pairs(np.empty((0, 32, 32), np.uint8), THRESHOLD).shape == (0, 2)
 
 
-def test_groups_follow_links_through_third_pictures() -> None:
+def test_groups_follow_links_through_third_images() -> None:
     found = linked_groups(6, np.array([[0, 3], [3, 5], [1, 2]]))
     assert found[0] == found[3] == found[5]
     assert found[1] == found[2]
@@ -77,6 +77,6 @@ def test_groups_follow_links_through_third_pictures() -> None:
 
 
 def test_a_thumbnail_averages_areas() -> None:
-    picture = np.zeros((64, 64), np.uint8)
-    picture[0, 0], picture[0, 1] = 100, 60
-    assert thumbnails(picture[None])[0, 0, 0] == 40
+    image = np.zeros((64, 64), np.uint8)
+    image[0, 0], image[0, 1] = 100, 60
+    assert thumbnails(image[None])[0, 0, 0] == 40

@@ -49,8 +49,8 @@ def side_of_pairs(table: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.mark.parametrize("kind", [STUDY, SERIES, PATIENT_ID])
 def test_patients_who_share_something_stand_on_one_side_and_in_one_fold(kind: str, layout: Layout) -> None:
-    rows, pictures = patients_of(KINDS, 1)
-    put_batch(layout, "a", rows, pictures, evidence=in_pairs(rows["patient"], kind))
+    rows, images = patients_of(KINDS, 1)
+    put_batch(layout, "a", rows, images, evidence=in_pairs(rows["patient"], kind))
     table, summary = build(layout)
     assert (side_of_pairs(table) == 1).all(axis=None)
     assert table["patient"].nunique() == 30, "pseudonyms stay apart"
@@ -73,11 +73,11 @@ def test_evidence_comes_from_all_batches_and_from_a_patient_without_an_image(lay
 
 def test_an_image_that_comes_again_under_another_patient_links_both(layout: Layout) -> None:
     """A's image comes again in a later batch under B, as after a merge; the second is not used, but says who B is."""
-    rows, pictures = patients_of(KINDS, 1)
-    put_batch(layout, "a", rows, pictures)
+    rows, images = patients_of(KINDS, 1)
+    put_batch(layout, "a", rows, images)
     new, drawn = patients_of(KINDS, 2)
     again = rows.drop_duplicates("patient").assign(patient=sorted(set(new["patient"])))
-    other = pictures[again.index]
+    other = images[again.index]
     put_batch(layout, "b", pd.concat([new, again], ignore_index=True), np.concatenate([drawn, other]))
     table, summary = build(layout)
     assert len(table) == 120
@@ -151,7 +151,7 @@ def test_of_a_person_found_on_several_sides_only_the_most_protected_is_used(layo
 def test_equal_pixels_make_one_person_also_of_settled_patients(layout: Layout) -> None:
     put_batch(layout, "a", *patients_of(KINDS, 1))
     one = one_a_side(build(layout)[0])
-    extra, drawn = patients_of([0, 0], 9, pictures=1)
+    extra, drawn = patients_of([0, 0], 9, images=1)
     extra["patient"] = [one["train"], one["test"]]
     put_batch(layout, "b", extra, np.stack([drawn[0], drawn[0]]))
     table, summary = build(layout)
@@ -162,11 +162,11 @@ def test_equal_pixels_make_one_person_also_of_settled_patients(layout: Layout) -
 
 
 def test_a_newcomer_joins_the_own_person_before_whom_a_near_duplicate_links(layout: Layout) -> None:
-    rows, pictures = patients_of(KINDS, 1)
-    put_batch(layout, "a", rows, pictures)
+    rows, images = patients_of(KINDS, 1)
+    put_batch(layout, "a", rows, images)
     one = one_a_side(build(layout)[0])
-    copied = pictures[rows.index[rows["patient"] == one["test"]][0]]
-    newcomer = patients_of([0], 9, pictures=1)[0]
+    copied = images[rows.index[rows["patient"] == one["test"]][0]]
+    newcomer = patients_of([0], 9, images=1)[0]
     copy = (0.8 * copied.astype(float) + 30).astype(np.uint8)[None]
     put_batch(layout, "b", newcomer, copy, evidence=[has(p, STUDY, "s") for p in ("p9-000", one["train"])])
     table, summary = build(layout)
@@ -176,18 +176,18 @@ def test_a_newcomer_joins_the_own_person_before_whom_a_near_duplicate_links(layo
 
 def test_a_class_of_one_person_is_left_out_by_name(layout: Layout) -> None:
     """Five patient IDs with one identical image."""
-    rows, pictures = patients_of([*KINDS, *[3] * 5], 1, pictures=1)
-    pictures[rows["truth"] == "knee"] = pattern(3, np.random.default_rng(5))
-    put_batch(layout, "a", rows, pictures)
+    rows, images = patients_of([*KINDS, *[3] * 5], 1, images=1)
+    images[rows["truth"] == "knee"] = pattern(3, np.random.default_rng(5))
+    put_batch(layout, "a", rows, images)
     table, summary = build(layout)
     assert summary.small_classes == {"knee": 1}
     assert set(table["region"].dropna()) == {"shoulder", "elbow", "hand"}
 
 
 def test_a_class_of_five_patients_of_one_study_is_left_out_by_name(layout: Layout) -> None:
-    rows, pictures = patients_of([*KINDS, *[3] * 5], 1)
+    rows, images = patients_of([*KINDS, *[3] * 5], 1)
     knees = sorted(set(rows.loc[rows["truth"] == "knee", "patient"]))
-    put_batch(layout, "a", rows, pictures, evidence=[has(patient, STUDY, "s") for patient in knees])
+    put_batch(layout, "a", rows, images, evidence=[has(patient, STUDY, "s") for patient in knees])
     assert build(layout)[1].small_classes == {"knee": 1}
 
 

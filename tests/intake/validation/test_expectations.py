@@ -65,7 +65,7 @@ BREAKS: dict[str, Break] = {
     "station_holds_no_identity": Break("one", "station", [NAME, UID, NAME]),
     "label_matched_holds_no_identity": Break("one", "label_matched", [f"knee {NAME}"]),
     "image_id_is_unique": Break("two", "image_id", ["0" * 32, "0" * 32]),
-    "pictures_mostly_differ": Break("two", "pixel_digest", ["1" * 32] * 5),
+    "images_mostly_differ": Break("two", "pixel_digest", ["1" * 32] * 5),
     "bits_allocated_are_8_or_16": Break("two", "bits_allocated", [32, 12, 24], {"bits_stored": 12}),
     "labels_are_present": Break("two", "label_status", ["absent"] * 13),
     "several_regions": Break("two", "label_region", ["knee"] * ROWS),

@@ -89,7 +89,7 @@ def test_the_training_set_takes_a_batch_only_while_its_latest_blocking_checks_pa
     assert run(root).blocked_by == ["patient_is_a_pseudonym"]
     summary = build_training_set(Root(root, params_of(root)))
     assert summary.refused == {BATCH: "blocking checks failed: patient_is_a_pseudonym"}
-    assert (summary.pictures, set(load_training_set(root)["batch"])) == (ROWS, {"april"})
+    assert (summary.images, set(load_training_set(root)["batch"])) == (ROWS, {"april"})
 
     set_first(root, "kvp", 900.0, "april")
     run(root, "april")  # fails a check that does not block

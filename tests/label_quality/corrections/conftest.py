@@ -1,5 +1,5 @@
-"""The Orthanc and the pictures of the PACS's tests."""
+"""The Orthanc and the images of the PACS's tests."""
 
-from intake.pacs.conftest import credentials, pacs, pictures, receiver_port, root, server, web
+from intake.pacs.conftest import credentials, images, pacs, receiver_port, root, server, web
 
-__all__ = ["credentials", "pacs", "pictures", "receiver_port", "root", "server", "web"]
+__all__ = ["credentials", "images", "pacs", "receiver_port", "root", "server", "web"]

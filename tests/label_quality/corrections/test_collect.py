@@ -21,7 +21,7 @@ def known(root: Layout, tmp_path: Path) -> Layout:
     return root
 
 
-def test_the_latest_verdict_counts_with_the_picture_s_identity_and_model(known: Layout) -> None:
+def test_the_latest_verdict_counts_with_the_image_s_identity_and_model(known: Layout) -> None:
     say(known, said_of(0), said_of(1, "given_is_right"), said_of(0, region="hand", again=1), said_of(2, "two_regions"))
     (only,) = gather(Root(known, params_of(known))).corrections
     assert (only.image_id, only.region, only.verdict_id, only.model) == ("image0", "hand", "v0-1", "model7")
@@ -29,11 +29,11 @@ def test_the_latest_verdict_counts_with_the_picture_s_identity_and_model(known: 
     assert only.sop not in repr(only)
 
 
-def test_a_picture_that_is_gone_is_counted(known: Layout) -> None:
+def test_a_image_that_is_gone_is_counted(known: Layout) -> None:
     say(known, said_of(0), said_of(9))
     found = gather(Root(known, params_of(known)))
     assert [c.image_id for c in found.corrections] == ["image0"]
-    assert dict(found.left_out) == {"the picture is gone: in no batch any more": 1}
+    assert dict(found.left_out) == {"the image is gone: in no batch any more": 1}
 
 
 def test_a_class_that_is_no_more_stops_it_until_the_map_says_what_became_of_it(known: Layout) -> None:

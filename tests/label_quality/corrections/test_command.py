@@ -19,7 +19,7 @@ pytestmark = pytest.mark.pacs
 
 @pytest.fixture
 def reviewed(web: Layout, pacs: Orthanc, tmp_path: Path) -> Layout:
-    """Three pictures in the PACS, two of which reviewers corrected; a fourth verdict is of a picture that is gone."""
+    """Three images in the PACS, two of which reviewers corrected; a fourth verdict is of an image that is gone."""
     files = [save(radiograph(seed), tmp_path / "export" / f"{seed}.dcm") for seed in range(3)]
     pacs.add(*files)
     put_identities(web, files)
@@ -37,7 +37,7 @@ def test_dry_run_push_and_rerun(reviewed: Layout, pacs: Orthanc) -> None:
     status, said = push(reviewed)
     assert (status, len(pacs.uids())) == (0, 3)
     assert "would be sent" in said
-    assert "the picture is gone: in no batch any more" in said
+    assert "the image is gone: in no batch any more" in said
     status, said = push(reviewed, "--instances", "--really")
     assert (status, len(pacs.uids())) == (0, 7)
     assert "would be sent" not in said

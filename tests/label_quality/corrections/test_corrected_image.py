@@ -1,4 +1,4 @@
-"""A corrected instance is the same picture with another region, and says what it replaced."""
+"""A corrected instance is the same image with another region, and says what it replaced."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def test_a_side_goes_where_the_region_has_none_and_is_never_invented(tmp_path: P
 
 
 @pytest.mark.slow
-def test_it_conforms_as_far_as_the_original_does(pictures: list[Path], tmp_path: Path) -> None:
-    for number, source in enumerate(pictures[:4]):
+def test_it_conforms_as_far_as_the_original_does(images: list[Path], tmp_path: Path) -> None:
+    for number, source in enumerate(images[:4]):
         path = tmp_path / f"{number}.dcm"
         path.write_bytes(made(source, "pelvis"))
         assert errors_of(path) == errors_of(source)

@@ -111,7 +111,7 @@ def test_originals_that_are_only_in_the_pacs_are_fetched_and_those_nowhere_are_n
     pacs.add(files[0])
     put_identities(web, files, reachable=False)
     say(web, said_of(0), said_of(1))
-    gone = "the picture is gone: neither its file nor the PACS has it"
+    gone = "the image is gone: neither its file nor the PACS has it"
     assert push(web, instances=False).outcomes == {("report", STORED): 1, ("report", gone): 1}
 
 
@@ -150,7 +150,7 @@ def test_identities_stay_in_the_private_folder(web: Layout, pacs: Orthanc, files
 
 
 class Half:
-    """A PACS that has every picture and keeps what it is sent, but refuses what `refuses(count)` says."""
+    """A PACS that has every image and keeps what it is sent, but refuses what `refuses(count)` says."""
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}

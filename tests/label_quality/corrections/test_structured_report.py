@@ -1,4 +1,4 @@
-"""The structured report says what the reviewer said, of that picture, and can be stored anywhere."""
+"""The structured report says what the reviewer said, of that image, and can be stored anywhere."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def items(ds: Dataset) -> dict[str, Dataset]:
     return found
 
 
-def test_it_says_region_picture_reviewer_and_model(tmp_path: Path) -> None:
+def test_it_says_region_image_reviewer_and_model(tmp_path: Path) -> None:
     _, ds = made(tmp_path, "elbow", **KNOWN)
     said, original = items(ds), radiograph(1)
     for name in ("Finding Site", "Target Region"):
@@ -55,7 +55,7 @@ def test_it_says_region_picture_reviewer_and_model(tmp_path: Path) -> None:
     assert str(verified.VerificationDateTime).startswith("20260301100000")
 
 
-def test_it_belongs_to_the_picture_s_patient_and_study(tmp_path: Path) -> None:
+def test_it_belongs_to_the_image_s_patient_and_study(tmp_path: Path) -> None:
     _, ds = made(tmp_path, "elbow", **KNOWN)
     original = radiograph(1, **KNOWN)
     for keyword in (

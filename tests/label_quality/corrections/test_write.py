@@ -59,10 +59,10 @@ def test_a_rerun_writes_what_is_missing_and_overwrites_nothing(root: Layout, fil
     assert not write(root, tmp_path / "out").complete
 
 
-def test_a_picture_whose_file_is_gone_is_named(root: Layout, files: list[Path], tmp_path: Path) -> None:
+def test_a_image_whose_file_is_gone_is_named(root: Layout, files: list[Path], tmp_path: Path) -> None:
     files[0].unlink()
     outcomes = write(root, tmp_path / "out", instances=False).outcomes
-    gone = "the picture's file is gone; name a PACS that has it"
+    gone = "the image's file is gone; name a PACS that has it"
     assert outcomes == {("report", WRITTEN): 1, ("report", gone): 1}
 
 

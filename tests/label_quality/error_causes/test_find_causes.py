@@ -31,7 +31,7 @@ def say(layout: Layout, image_ids: list[str], verdict: str, region: str = "") ->
     append_verdicts(layout, [Verdict(i, verdict, region, "shoulder", "elbow", "Dr A") for i in image_ids], regions)
 
 
-def test_the_planted_cause_is_said_in_a_sentence_with_the_pictures_behind_it(root: Root) -> None:
+def test_the_planted_cause_is_said_in_a_sentence_with_the_images_behind_it(root: Root) -> None:
     layout, rows = root
     assert find_causes(layout).tested > 5
     (cause,) = load_causes(layout).to_dict("records")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dagster_project.label_quality.error_causes.enrichment_test import p_value
-from dagster_project.label_quality.error_causes.groups import Group, Pictures
+from dagster_project.label_quality.error_causes.groups import Group, Images
 from dagster_project.label_quality.error_causes.mining import mine, rates
 from raytruth_phantom.plan import plan_hospital
 from raytruth_phantom.sites import SITES
@@ -20,9 +20,9 @@ PAIRS = (("station", "given_region"), ("device", "given_region"))
 
 
 def hospital(seed: int, *, patients: int, noise: float) -> pd.DataFrame:
-    """The labels of the synthetic hospital `north`, where ROOM3 keeps its last protocol, as Pictures takes them."""
+    """The labels of the synthetic hospital `north`, where ROOM3 keeps its last protocol, as Images takes them."""
     plan = plan_hospital(SITES["north"], patients=patients, seed=seed, label_noise=noise, missing=0, out_of_domain=0)
-    shots = [shot for shot in plan if shot.variant == "picture"]
+    shots = [shot for shot in plan if shot.variant == "image"]
     table = pd.DataFrame(
         {
             "patient": [str(shot.patient) for shot in shots],
@@ -42,8 +42,8 @@ def judged(wrong: pd.Series, seed: int) -> np.ndarray:
 
 
 def found(table: pd.DataFrame) -> list[Group]:
-    pictures = Pictures(table, FACTORS)
-    return mine(pictures, pictures.groups(FACTORS, PAIRS))
+    images = Images(table, FACTORS)
+    return mine(images, images.groups(FACTORS, PAIRS))
 
 
 def test_the_synthetic_hospital_s_bad_room_is_found_its_device_named_with_it_and_no_other_room() -> None:
@@ -96,8 +96,8 @@ def confused(station: str, share: float, seed: int = 4) -> pd.DataFrame:
 def test_a_station_that_makes_shoulders_of_elbows_is_named_so_and_no_part_of_it_again() -> None:
     (only,) = found(confused("ROOM2", 0.4))
     assert only.levels == ("ROOM2", "shoulder", "elbow")
-    pictures = Pictures(confused("ROOM2", 0.4), FACTORS)
-    inner, outer = rates(pictures, only)
+    images = Images(confused("ROOM2", 0.4), FACTORS)
+    inner, outer = rates(images, only)
     assert inner > 5 * outer
 
 

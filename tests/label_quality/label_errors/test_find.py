@@ -48,7 +48,7 @@ def test_copies_with_two_labels_are_all_listed(found: pd.DataFrame) -> None:
     assert (found.loc[found["planted"] == "copy", "kind"] != "none").all()
 
 
-def test_the_table_has_one_row_a_picture_and_the_columns_others_rely_on(trained: Trained, found: pd.DataFrame) -> None:
+def test_the_table_has_one_row_a_image_and_the_columns_others_rely_on(trained: Trained, found: pd.DataFrame) -> None:
     assert set(COLUMNS) <= set(found)
     assert sorted(found["image_id"]) == sorted(trained.truth["image_id"])
     assert sorted(found["rank"]) == list(range(1, len(found) + 1))

@@ -11,7 +11,7 @@ def test_neighbours_of_the_same_patient_say_nothing() -> None:
     rng = np.random.default_rng(0)
     embeddings = np.concatenate([rng.normal((5, 0), 0.1, (10, 2)), rng.normal((0, 5), 0.1, (10, 2))])
     labels, groups = np.repeat([0, 1], 10), np.array([f"p{i // 2}" for i in range(20)])
-    labels[0:2] = 1  # a patient whose two pictures lie among class 0 and bear label 1
+    labels[0:2] = 1  # a patient whose two images lie among class 0 and bear label 1
     agreement = find_neighbours(embeddings, labels >= 0, groups, 3).agreement(labels)
     np.testing.assert_array_equal(agreement[:2], [0, 0])
     assert agreement[10:].tolist() == [1.0] * 10
@@ -52,7 +52,7 @@ def test_votes_are_probabilities_and_many_equal_ones_count_more_than_few() -> No
     assert (many > 0).all(), "a class that no neighbour bears is unlikely, not impossible"
 
 
-def test_beyond_the_neighbours_lie_theirs_but_none_of_the_picture_s_own_patient() -> None:
+def test_beyond_the_neighbours_lie_theirs_but_none_of_the_image_s_own_patient() -> None:
     rng = np.random.default_rng(3)
     embeddings, groups = rng.normal(size=(30, 4)), np.array([f"p{i // 2}" for i in range(30)])
     found = find_neighbours(embeddings, np.ones(30, bool), groups, 5)
@@ -76,12 +76,12 @@ def test_without_neighbours_nothing_is_known() -> None:
     assert np.isnan(found.agreement(np.zeros(3, int))).all()
 
 
-def test_the_more_wrong_labels_around_the_likelier_a_picture_is_of_no_class() -> None:
+def test_the_more_wrong_labels_around_the_likelier_a_image_is_of_no_class() -> None:
     found = no_class_probability(np.linspace(0, 1, 11))
     assert (np.diff(found) > 0).all()
     assert found[0] < 0.001 < 0.999 < found[-1]
 
 
-def test_where_every_label_is_doubted_no_picture_is_of_no_class_for_it() -> None:
+def test_where_every_label_is_doubted_no_image_is_of_no_class_for_it() -> None:
     doubted = np.random.default_rng(0).normal(0.85, 0.03, 500)
     assert np.quantile(no_class_probability(doubted), 0.95) < 0.5

@@ -53,7 +53,7 @@ def test_a_known_mistake_raises_the_doubt_of_a_label_that_it_gives() -> None:
     assert as_mistaken > otherwise
 
 
-def test_pictures_that_do_not_count_change_nothing() -> None:
+def test_images_that_do_not_count_change_nothing() -> None:
     _, labels, mean = case(0.1)
     weights = (np.arange(COUNT) < 3000).astype(float)
     changed = np.where(weights > 0, labels, 0)

@@ -37,7 +37,7 @@ def with_one_epoch(root: Trained) -> Trained:
 
 
 def judged(root: Trained, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (J, N, K), and those around the pictures of each fold (F, N, K)."""
+    """Probabilities (J, N, K), and those around the images of each fold (F, N, K)."""
     found = judge(root.open(), table, class_numbers(root.open(), table), CLASSES)
     return found.probabilities, found.around
 
@@ -80,9 +80,7 @@ def test_the_labels_of_a_fold_change_nothing_in_how_that_fold_is_judged(
         assert (after[j, ~mine] != before[j, ~mine]).any(), "else the test would prove nothing"
 
 
-def test_flipping_one_label_leaves_the_probabilities_of_its_patient_s_pictures(
-    trained: Trained, tmp_path: Path
-) -> None:
+def test_flipping_one_label_leaves_the_probabilities_of_its_patient_s_images(trained: Trained, tmp_path: Path) -> None:
     table = load_training_set(trained.layout)
     one = int(np.flatnonzero((table["fold"] == 1) & table["region"].notna())[3])
     patient = (table["patient"] == table["patient"][one]).to_numpy()
@@ -93,16 +91,16 @@ def test_flipping_one_label_leaves_the_probabilities_of_its_patient_s_pictures(
     assert (after != before).any()
 
 
-def test_the_encoders_of_a_fold_saw_no_picture_of_its_patients(trained: Trained) -> None:
+def test_the_encoders_of_a_fold_saw_no_image_of_its_patients(trained: Trained) -> None:
     table = load_training_set(trained.layout)
     assert (table.groupby("group")["fold"].nunique() == 1).all()
     for fold in range(3):
         others = table[(table["fold"] != fold) & (table["excluded"] == "")]
         card = pd.read_json(weights(trained, fold).with_name("card.json"), typ="series")
-        assert (card["pictures"], card["labels_seen"]) == (len(others), others["region"].notna().sum())
+        assert (card["images"], card["labels_seen"]) == (len(others), others["region"].notna().sum())
 
 
-def test_every_picture_gets_probabilities_also_without_a_label(trained: Trained) -> None:
+def test_every_image_gets_probabilities_also_without_a_label(trained: Trained) -> None:
     table = load_training_set(trained.layout)
     assert table["region"].isna().any()
     probabilities, around = judged(trained, table)

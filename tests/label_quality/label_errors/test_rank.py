@@ -39,13 +39,13 @@ def says(truth: np.ndarray, sure: float = SURE) -> Judged:
 
 
 def near(place: np.ndarray, known: np.ndarray, count: int = 10) -> Neighbours:
-    """Pictures of one `place` (N,) lie together, each of another patient; the `known` ones count."""
+    """Images of one `place` (N,) lie together, each of another patient; the `known` ones count."""
     spots = np.eye(place.max() + 1)[place] + np.random.default_rng(0).normal(0, 0.01, (len(place), place.max() + 1))
     return find_neighbours(spots, known, np.arange(len(place)).astype(str), count)
 
 
 def ranked(table: pd.DataFrame, labels: np.ndarray, judged: Judged, place: np.ndarray | None = None) -> pd.DataFrame:
-    """The list; `place` (N,) says which pictures look alike, without it those of which the judges say the same."""
+    """The list; `place` (N,) says which images look alike, without it those of which the judges say the same."""
     place = judged.mean.argmax(axis=1) if place is None else place
     known = (labels >= 0) | table["label_status"].isin(OF_NO_CLASS).to_numpy(bool)
     return rank_labels(table, labels, judged, REGIONS, near(place, known))
@@ -144,7 +144,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
     pd.testing.assert_frame_equal(again, rank_labels(table, labels, judged, REGIONS, neighbours))
 
 
-def test_pictures_among_wrong_labels_are_out_of_domain_and_no_region_is_proposed() -> None:
+def test_images_among_wrong_labels_are_out_of_domain_and_no_region_is_proposed() -> None:
     truth = np.tile([0, 1, 2], 40)
     judged, labels, place = says(truth), truth.copy(), truth.copy()
     strange = np.arange(90, 120)  # they look alike, and bear labels in which the judges find nothing
@@ -167,7 +167,7 @@ def test_one_wrong_label_among_right_ones_is_no_stranger() -> None:
     assert found.loc[f"{7:032x}", ["kind", "rank"]].tolist() == ["wrong_label", 1]
 
 
-def test_a_picture_of_two_regions_is_named_so() -> None:
+def test_a_image_of_two_regions_is_named_so() -> None:
     truth = np.tile([0, 1, 2], 40)
     labels, judged, place = truth.copy(), says(truth), truth.copy()
     both = np.arange(100, 112)  # half say hand, half say knee, and the judges see both
@@ -178,7 +178,7 @@ def test_a_picture_of_two_regions_is_named_so() -> None:
     assert (kinds == "two_regions").sum() == len(both)
 
 
-def test_where_judges_see_a_second_region_in_every_picture_none_is_named_for_it() -> None:
+def test_where_judges_see_a_second_region_in_every_image_none_is_named_for_it() -> None:
     rng = np.random.default_rng(0)
     truth = np.tile([0, 1, 2], 60)
     logits = rng.normal(0, 0.4, (len(truth), 3))
@@ -207,7 +207,7 @@ def test_a_missing_label_gets_a_proposal_and_the_surest_comes_first() -> None:
     assert missing["score"].max() < 0.001
 
 
-def test_a_label_that_names_another_part_of_the_body_is_the_likelier_wrong_the_more_usual_the_picture() -> None:
+def test_a_label_that_names_another_part_of_the_body_is_the_likelier_wrong_the_more_usual_the_image() -> None:
     truth = np.tile([0, 1, 2], 40)
     labels, place, judged = truth.copy(), truth.copy(), says(truth)
     strange = np.arange(90, 110)

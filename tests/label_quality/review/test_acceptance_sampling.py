@@ -58,7 +58,7 @@ def sampled(*said: tuple[str, str], mark: str = DRAW.mark) -> pd.DataFrame:
     return pd.DataFrame([vars(row) for row in rows], columns=VERDICT_COLUMNS)
 
 
-def test_drawn_are_labelled_pictures_that_nobody_read_or_listed_each_as_likely(layout: Layout) -> None:
+def test_drawn_are_labelled_images_that_nobody_read_or_listed_each_as_likely(layout: Layout) -> None:
     listed = set(load_worklist(layout).cards)
     ranked = read_table(layout.label_errors)
     ranked.loc[ranked["image_id"] == ranked["image_id"].iloc[-1], "given_region"] = None
@@ -67,7 +67,7 @@ def test_drawn_are_labelled_pictures_that_nobody_read_or_listed_each_as_likely(l
     append_verdicts(layout, [Verdict(read, "cannot_tell", "", "hand", "knee", "Dr A")], REGIONS)
     drawn = Counter(image for seed in range(12) for image in draw_sample(layout, 30, seed).cards)
     assert set(drawn) == set(ranked["image_id"]) - listed - {read, unlabelled}
-    assert max(drawn.values()) < 12, "30 of 58 pictures, 12 times: none is drawn every time"
+    assert max(drawn.values()) < 12, "30 of 58 images, 12 times: none is drawn every time"
 
 
 def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(layout: Layout) -> None:
@@ -83,9 +83,9 @@ def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(layou
         assert card["proposed"] == ""
         nearest = [group["title"] for group in card["beside"] if "nearest" in group["title"]]
         assert nearest == [f"nearest labelled {card['given'].replace('_', ' ')}"]
-        assert set(drawn.pictures) >= {
+        assert set(drawn.images) >= {
             card["image_id"],
-            *(p["image_id"] for g in card["beside"] for p in g["pictures"]),
+            *(p["image_id"] for g in card["beside"] for p in g["images"]),
         }
     again = load_sample(layout, 8, 5)
     assert again is not None
@@ -171,7 +171,7 @@ def test_what_nobody_could_tell_counts_as_right_at_one_end_and_as_wrong_at_the_o
     assert open_.left_low <= open_.left <= open_.left_high
 
 
-def test_each_draw_has_an_estimate_of_its_own_by_the_latest_word_on_each_picture() -> None:
+def test_each_draw_has_an_estimate_of_its_own_by_the_latest_word_on_each_image() -> None:
     first = sampled(("a", "wrong_label"), ("b", "given_is_right"), ("a", "given_is_right"))
     second = sampled(("c", "wrong_label"), ("d", "cannot_tell"), mark=Draw(2, 5, 50, "x").mark)
     doubts = sampled(("e", "cannot_tell"), mark=Draw(3, 5, 50, "x").mark)

@@ -31,7 +31,7 @@ def test_causes_budget_and_reviewed_accuracy_are_told_in_dagster(tmp_path: Path)
     assert f"Station {STATION} makes shoulder of elbow" in row.data["cause"]
     assert len(row.data["image_ids"].split()) >= 5
     assert told["review_budget"]["low (95 %)"].value <= told["review_budget"]["high (95 %)"].value
-    assert told["review_budget"]["yield"].value.startswith("![picture](data:image/png")
+    assert told["review_budget"]["yield"].value.startswith("![image](data:image/png")
     assert told["review_budget"]["enough read"].value is False
     both = pd.DataFrame([record.data for record in told["reviewed_accuracy"]["accuracy"].records])
     assert both["labels"].tolist() == ["as labelled", "as reviewed"]

@@ -29,7 +29,7 @@ Root = tuple[Layout, str]
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
-    """A root with causes, embeddings and judgements, and its most suspicious picture."""
+    """A root with causes, embeddings and judgements, and its most suspicious image."""
     layout, _ = suspicious_root(tmp_path_factory.mktemp("explain") / "root")
     table, draw = load_training_set(layout), np.random.default_rng(1)
     write_array(layout.embeddings("encoder_simclr"), draw.normal(size=(len(table), 8)).astype(np.float32))
@@ -54,15 +54,15 @@ def test_a_flag_is_explained_by_its_label_proposal_judges_neighbours_causes_and_
     assert all(sum(said.values()) == pytest.approx(1, abs=1e-3) for said in known["judges"].values())
     near = known["beside"]["nearest labelled elbow"]
     assert len(near) == 3
-    assert {picture["region"] for picture in near} == {"elbow"}
-    assert len(known["beside"]["other pictures of the study"]) == 1
+    assert {image["region"] for image in near} == {"elbow"}
+    assert len(known["beside"]["other images of the study"]) == 1
     assert (known["header"]["station"], known["header"]["verdict"]) == (STATION, "accept_warn")
     assert known["header"]["oddities"]["monochrome1"] == "stored inverted; inverted once"
     assert any(cause.startswith(f"Station {STATION} makes shoulder of elbow") for cause in known["causes"])
     assert all(known["versions"][name] for name in ("training_set", "label_errors", "judges"))
 
 
-def test_the_judges_words_are_those_of_the_picture(root: Root) -> None:
+def test_the_judges_words_are_those_of_the_image(root: Root) -> None:
     layout, image_id = root
     row = load_training_set(layout)["image_id"].tolist().index(image_id)
     kept = pd.read_parquet(layout.judgements)
@@ -95,11 +95,11 @@ def test_the_page_and_the_json_say_it_and_name_nobody(root: Root) -> None:
         assert "2026-03" not in shown
 
 
-def test_an_unknown_picture_is_a_clear_error(root: Root) -> None:
+def test_an_unknown_image_is_a_clear_error(root: Root) -> None:
     layout, _ = root
     shown = CliRunner().invoke(app, ["--root", str(layout.root), "explain", "0" * 32])
     assert shown.exit_code == 1
-    with pytest.raises(RayTruthError, match="no such picture in the training set") as error:
+    with pytest.raises(RayTruthError, match="no such image in the training set") as error:
         explain(layout, "0" * 32)
     assert "label_errors.parquet" in error.value.do
 

@@ -58,10 +58,10 @@ def recorded(root: Pair) -> list[tuple[str, ...]]:
     return [tuple(row) for row in load_verdicts(root[0])[columns].to_numpy(str).tolist()]
 
 
-def test_a_spreadsheet_goes_out_with_its_pictures_and_comes_back_answered(root: Pair) -> None:
+def test_a_spreadsheet_goes_out_with_its_images_and_comes_back_answered(root: Pair) -> None:
     folder = exported(root, "csv")
     cards = load_worklist(root[0]).cards
-    assert {path.stem for path in (folder / "pictures").iterdir()} >= set(cards)
+    assert {path.stem for path in (folder / "images").iterdir()} >= set(cards)
     with (folder / "worklist.csv").open(newline="") as f:
         rows = list(csv.DictReader(f))
     assert [(row["image_id"], row["given"], row["proposed"]) for row in rows] == [
@@ -104,7 +104,7 @@ def tasks(root: Pair) -> list[dict[str, Any]]:
     return json.loads((exported(root, "label-studio") / "tasks.json").read_text())
 
 
-def test_a_task_shows_the_picture_and_marks_the_proposal(root: Pair) -> None:
+def test_a_task_shows_the_image_and_marks_the_proposal(root: Pair) -> None:
     worklist = load_worklist(root[0])
     view = ElementTree.parse(exported(root, "label-studio") / "config.xml").getroot()
     named = {element.get("name"): element for element in view.iter() if element.get("name")}
@@ -113,10 +113,10 @@ def test_a_task_shows_the_picture_and_marks_the_proposal(root: Pair) -> None:
         worklist.cards.values(),
         strict=True,
     ):
-        picture = task["data"][named["picture"].get("value", "").removeprefix("$")]
+        image = task["data"][named["image"].get("value", "").removeprefix("$")]
         assert (
-            base64.b64decode(picture.removeprefix("data:image/jpeg;base64,"))
-            == worklist.pictures[card["image_id"]].read_bytes()
+            base64.b64decode(image.removeprefix("data:image/jpeg;base64,"))
+            == worklist.images[card["image_id"]].read_bytes()
         )
         marked = {part["from_name"]: part["value"]["choices"] for part in task["predictions"][0]["result"]}
         assert set(marked) <= set(named)
@@ -149,7 +149,7 @@ def annotated(
     """The task as Label Studio exports it after one annotation."""
     said = {"verdict": verdict} | ({"region": region} if region else {})
     result = [
-        {"from_name": name, "to_name": "picture", "type": "choices", "origin": "manual", "value": {"choices": [choice]}}
+        {"from_name": name, "to_name": "image", "type": "choices", "origin": "manual", "value": {"choices": [choice]}}
         for name, choice in said.items()
     ]
     times = {"created_at": "2026-03-01T10:00:00Z", "updated_at": at}

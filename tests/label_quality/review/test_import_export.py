@@ -136,7 +136,7 @@ def test_corrections_go_out_with_the_original_uids_where_the_label_changes(
     out = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert out[["sop_instance_uid", "region"]].to_numpy().tolist() == [["1.2.3", right], ["1.2.5", ""]]
     assert "image_id" not in out
-    assert "1 corrections are left out: their pictures are in no batch any more" in caplog.text
+    assert "1 corrections are left out: their images are in no batch any more" in caplog.text
 
 
 def test_with_nothing_corrected_there_is_nothing_to_export(root: Trained, tmp_path: Path) -> None:

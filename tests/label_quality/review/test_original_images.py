@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.dicoms import picture, radiograph, save
+from support.dicoms import image, radiograph, save
 from support.reviewing import ranked_root
 
 from dagster_project.core.paths import Layout
@@ -48,7 +48,7 @@ def test_an_original_is_the_file_as_it_is_and_what_cannot_be_had_is_said_without
     first, second, third, fourth, unknown, _ = load_worklist(layout).cards
     export = layout.root.parent / "export"
     (export / "IM1.dcm").unlink()
-    save(radiograph(2, pixels=picture(9, (500, 400))), export / "IM2.dcm")
+    save(radiograph(2, pixels=image(9, (500, 400))), export / "IM2.dcm")
     (export / "IM3.dcm").write_bytes(b"DICM")
     found = originals(first)
     assert isinstance(found, Original)

@@ -112,12 +112,12 @@ def opened(browser, address: str):
 
 
 def shown(page) -> None:
-    """Wait until the next picture is there to be answered, or none is left."""
+    """Wait until the next image is there to be answered, or none is left."""
     page.wait_for_selector("#desk[aria-busy=false]")
 
 
 def press(page, *keys: str) -> None:
-    """Press keys one after the other, each when the next picture is there and the page says that all is recorded."""
+    """Press keys one after the other, each when the next image is there and the page says that all is recorded."""
     for key in keys:
         page.keyboard.press(key)
         shown(page)
@@ -134,15 +134,15 @@ def test_nobody_is_answered_without_the_token(layout: Layout, served: Served) ->
     answer = {"image_id": image, "verdict": "out_of_domain", "region": "", "verdict_id": "a" * 32}
     for wrong in (None, "", "wrong", token[:-1], token + "x"):
         assert served.ask("api/state", wrong) == 401
-        assert served.ask(f"api/pictures/{image}", wrong) == 401
+        assert served.ask(f"api/images/{image}", wrong) == 401
         assert served.ask(f"api/originals/{image}", wrong) == 401
         assert served.ask("api/verdicts", wrong, answer) == 401
     assert len(load_verdicts(layout)) == 0
     for path in (
-        "api/pictures/..%2Fcards.json",
-        "api/pictures/cards",
+        "api/images/..%2Fcards.json",
+        "api/images/cards",
         "api/originals/..%2fx",
-        "picture.css",
+        "image.css",
         "server.py",
     ):
         assert served.ask(path, token) == 404
@@ -200,7 +200,7 @@ def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
     assert page.evaluate("document.activeElement.id") == "view", "chosen by mouse: keys answer at once"
     assert "missing label" in page.locator("#title").inner_text()
     press(page, "+", "[", ".")
-    assert "scale(1.25)" in page.locator("#picture").get_attribute("style")
+    assert "scale(1.25)" in page.locator("#image").get_attribute("style")
     page.uncheck("#keys")
     before = len(load_verdicts(layout))
     page.keyboard.press("o")
@@ -271,13 +271,11 @@ def test_the_original_is_shown_where_it_can_be_reached_and_the_page_says_what_it
     (tmp_path / "export" / "IM1.dcm").unlink()
     page = opened(browser, served.address)
     says(page, "#shown", "Shown: the original file, 400 × 500 px; no burned-in text was found.")
-    assert page.evaluate("document.querySelector('#picture').naturalHeight") == 500
+    assert page.evaluate("document.querySelector('#image').naturalHeight") == 500
     page.screenshot(path=tmp_path / "original.png")
     press(page, "o")
-    says(
-        page, "#shown", "Shown: the small picture that the models saw; not the original: its file is not where it was."
-    )
-    assert page.evaluate("document.querySelector('#picture').naturalHeight") == SIDE
+    says(page, "#shown", "Shown: the small image that the models saw; not the original: its file is not where it was.")
+    assert page.evaluate("document.querySelector('#image').naturalHeight") == SIDE
     press(page, "o")
     says(page, "#shown", "the original file, 400 × 500 px")
     assert page.errors == []
@@ -323,8 +321,8 @@ def test_a_random_sample_is_read_without_a_word_of_the_models_and_says_what_is_l
     layout: Layout, serve, browser, tmp_path: Path
 ) -> None:
     page = opened(browser, serve(layout, "--reviewer", "Dr A", "--sample", "3").address)
-    assert page.locator("#title").inner_text() == "Picture 1: random sample"
-    assert page.locator("#sample").inner_text() == "no picture decided yet"
+    assert page.locator("#title").inner_text() == "Image 1: random sample"
+    assert page.locator("#sample").inner_text() == "no image decided yet"
     for hidden in ("#proposed-label", "#unusual", "#cause", "#yield", "#run", "#left", "nav", "#stop"):
         assert not page.locator(hidden).is_visible(), hidden
     assert "proposed" not in page.locator("#desk").inner_text()
@@ -354,7 +352,7 @@ def test_the_page_can_be_used_by_screen_reader_and_without_colour(served: Served
     title = page.locator("#now").inner_text()
     assert title.startswith("Rank 1, wrong label: Radiograph, given as")
     press(page, "o")
-    assert page.locator("#now").inner_text().startswith("Rank 2,"), "the next picture is announced"
+    assert page.locator("#now").inner_text().startswith("Rank 2,"), "the next image is announced"
     assert page.locator("#said").inner_text() == "✓ recorded rank 1: out of domain"
     page.locator("#answers button", has_text="cannot tell").focus()
     page.keyboard.press("Enter")
@@ -364,7 +362,7 @@ def test_the_page_can_be_used_by_screen_reader_and_without_colour(served: Served
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{width} px: nothing is cut off"
         if width > 800:
             bottom = page.evaluate("document.querySelector('#radiograph').getBoundingClientRect().bottom")
-            assert bottom <= height, "the whole picture is in sight"
+            assert bottom <= height, "the whole image is in sight"
         page.screenshot(path=tmp_path / f"{width}.png")
         assert page.evaluate(BARRIERS) == []
     assert page.errors == []
@@ -381,6 +379,6 @@ def test_a_hundred_verdicts_by_keyboard(served: Served, layout: Layout, browser,
     page.locator("#said", has_not_text="recording").wait_for(state="attached")
     waits = page.evaluate("window.waits")
     with capsys.disabled():
-        print(f"\n100 verdicts by keyboard, without a pause: {sorted(waits)[50]:.0f} ms to the next picture (median)")
+        print(f"\n100 verdicts by keyboard, without a pause: {sorted(waits)[50]:.0f} ms to the next image (median)")
     assert len(waits) == len(load_verdicts(layout)) == 100
     assert page.errors == []

@@ -1,4 +1,4 @@
-"""Whose reading a picture wants, what counts as found, and how agreement is told."""
+"""Whose reading an image wants, what counts as found, and how agreement is told."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def test_the_sample_for_second_reading_is_the_same_at_every_start_and_of_the_sha
     assert wanting(read, ids, "B", 1.0) == ids
 
 
-def test_yield_counts_the_latest_word_on_each_picture_and_no_doubts(tmp_path: Path) -> None:
+def test_yield_counts_the_latest_word_on_each_image_and_no_doubts(tmp_path: Path) -> None:
     said = [("a", "A", "given_is_right", ""), ("a", "B", "out_of_domain", ""), ("b", "A", "wrong_label", "knee")]
     said += [("c", "A", "cannot_tell", ""), ("d", "A", "two_regions", "knee"), ("z", "A", "wrong_label", "knee")]
     assert found(read_by(tmp_path, *said), ["a", "b", "c", "d", "e"]) == (3, 2)
 
 
 def test_kappa_is_that_of_a_hand_count(tmp_path: Path) -> None:
-    """Of ten pictures both say hand four times and knee three times; by chance they agree on 0.5, so 0.7 makes 0.4."""
+    """Of ten images both say hand four times and knee three times; by chance they agree on 0.5, so 0.7 makes 0.4."""
     pairs = [("hand", "hand")] * 4 + [("knee", "knee")] * 3 + [("hand", "knee")] * 1 + [("knee", "hand")] * 2
     said = [
         (f"{i}", who, "given_is_right" if region == "hand" else "wrong_label", "" if region == "hand" else region)
@@ -68,12 +68,12 @@ def test_kappa_is_that_of_a_hand_count(tmp_path: Path) -> None:
         for who, region in zip("AB", pair, strict=True)
     ]
     (told,) = agreement(read_by(tmp_path, *said))
-    assert (told["reviewers"], told["pictures"]) == (["A", "B"], 10)
+    assert (told["reviewers"], told["images"]) == (["A", "B"], 10)
     chance = 0.5 * 0.6 + 0.5 * 0.4
     assert told["kappa"] == pytest.approx((0.7 - chance) / (1 - chance), abs=1e-3)
 
 
-def test_agreement_without_variety_is_not_defined_and_without_common_pictures_not_told(tmp_path: Path) -> None:
+def test_agreement_without_variety_is_not_defined_and_without_common_images_not_told(tmp_path: Path) -> None:
     assert agreement(read_by(tmp_path, ("a", "A", "given_is_right", ""), ("b", "B", "given_is_right", ""))) == []
     (told,) = agreement(read_by(tmp_path, ("a", "B", "given_is_right", "")))
     assert told["kappa"] is None

@@ -49,11 +49,11 @@ def test_before_anything_is_read_the_list_says_what_is_to_come_and_what_it_costs
     assert (result.read, result.found, result.check, result.unread) == (0, 0, None, len(expected))
     assert result.to_come.value == pytest.approx(expected.sum())
     assert result.per_hundred == pytest.approx([expected[i : i + 100].sum() for i in range(0, 320, 100)], abs=0.01)
-    n = result.pictures_to_90
+    n = result.images_to_90
     assert expected[: n - 1].sum() < 0.9 * expected.sum() <= expected[:n].sum() + 1e-9
 
 
-def test_what_was_found_is_counted_against_what_was_expected_of_the_same_pictures(
+def test_what_was_found_is_counted_against_what_was_expected_of_the_same_images(
     root: tuple[Layout, pd.DataFrame],
 ) -> None:
     layout, rows = root
@@ -65,13 +65,13 @@ def test_what_was_found_is_counted_against_what_was_expected_of_the_same_picture
     assert after.check is not None
     assert (after.check.read, after.check.found) == (30, after.found)
     assert after.check.expected.value + after.to_come.value == pytest.approx(before.to_come.value)
-    assert after.pictures_to_90 < before.pictures_to_90
+    assert after.images_to_90 < before.images_to_90
     stored = read_json(layout.metrics("review_budget"))
     assert stored["found"] == after.found
     assert layout.plot("review_budget", "yield.png").stat().st_size > 10_000
 
 
-def test_pictures_read_before_the_list_was_made_are_counted_but_not_judged_by_it(
+def test_images_read_before_the_list_was_made_are_counted_but_not_judged_by_it(
     root: tuple[Layout, pd.DataFrame],
 ) -> None:
     layout, rows = root

@@ -24,7 +24,7 @@ from dagster_project.label_quality.review.reviewed_accuracy import AsReviewed, a
 
 @pytest.fixture
 def root(tmp_path: Path) -> Layout:
-    """A model that says of the test pictures what their labels say, but for the first four, of which it says foot."""
+    """A model that says of the test images what their labels say, but for the first four, of which it says foot."""
     layout, _ = suspicious_root(tmp_path / "root", patients=160)
     test = known_test(layout)
     said = test["given_region"].to_numpy(object).copy()
@@ -38,15 +38,15 @@ def root(tmp_path: Path) -> Layout:
 
 
 def known_test(layout: Layout) -> pd.DataFrame:
-    """The test pictures that are no feet, those first of whose label is not foot."""
+    """The test images that are no feet, those first of whose label is not foot."""
     table = load_training_set(layout)
     return table[(table["split"] == "test") & (table["given_region"] != "foot")].reset_index(drop=True)
 
 
 def say(layout: Layout, number: int, verdict: str, region: str = "") -> None:
-    picture = known_test(layout).iloc[number]
+    image = known_test(layout).iloc[number]
     regions = load_taxonomy(layout.root / params_of(layout).regions).regions
-    said = Verdict(picture["image_id"], verdict, region, picture["given_region"], "", "Dr A")
+    said = Verdict(image["image_id"], verdict, region, image["given_region"], "", "Dr A")
     append_verdicts(layout, [said], regions)
 
 
@@ -59,7 +59,7 @@ def test_without_verdicts_both_are_the_same_and_that_is_said(root: Layout) -> No
     result, count = measured(root), len(known_test(root))
     assert result.as_labelled.value == result.as_reviewed.value == pytest.approx((count - 4) / count)
     assert result.as_labelled.low < result.as_labelled.value < result.as_labelled.high
-    assert "No test picture was read" in result.limit
+    assert "No test image was read" in result.limit
 
 
 def test_what_reviewers_say_of_the_errors_counts_as_in_the_paper(root: Layout) -> None:
@@ -104,7 +104,7 @@ def test_as_labelled_stays_what_the_archive_says_after_the_labels_were_corrected
 def test_when_all_were_read_it_says_so(root: Layout) -> None:
     for number in range(len(known_test(root))):
         say(root, number, "given_is_right")
-    assert measured(root).limit == "Every test picture was read."
+    assert measured(root).limit == "Every test image was read."
 
 
 def test_a_class_that_is_no_more_needs_the_map(root: Layout) -> None:

@@ -34,7 +34,7 @@ def ledger(*said: tuple[str, str]) -> pd.DataFrame:
         ([("a", WRONG), ("b", RIGHT), ("a", RIGHT)], 2),
     ],
 )
-def test_the_run_counts_pictures_in_the_order_they_were_first_decided(said: list, run: int) -> None:
+def test_the_run_counts_images_in_the_order_they_were_first_decided(said: list, run: int) -> None:
     assert run_without_error(ledger(*said)) == run
 
 

@@ -35,7 +35,7 @@ def built(root: Pair) -> list[dict]:
     return list(load_worklist(root[0]).cards.values())
 
 
-def test_every_suspicious_picture_has_a_card_in_the_order_of_ranks(root: Pair) -> None:
+def test_every_suspicious_image_has_a_card_in_the_order_of_ranks(root: Pair) -> None:
     summary = build_worklist(Root(*root))
     ranked = load_label_errors(root[0])
     suspects = ranked[ranked["kind"] != "none"]
@@ -54,32 +54,32 @@ def test_the_list_is_no_longer_than_asked_for(root: Pair) -> None:
     assert [card["rank"] for card in load_worklist(layout).cards.values()] == [1, 2, 3, 4]
 
 
-def test_all_pictures_of_the_cards_are_there_and_no_other(root: Pair) -> None:
+def test_all_images_of_the_cards_are_there_and_no_other(root: Pair) -> None:
     cards = built(root)
     wanted = {card["image_id"] for card in cards}
-    wanted |= {other["image_id"] for card in cards for group in card["beside"] for other in group["pictures"]}
-    pictures = load_worklist(root[0]).pictures
-    assert set(pictures) == wanted
-    assert all(max(Image.open(path).size) <= 256 for path in pictures.values())
+    wanted |= {other["image_id"] for card in cards for group in card["beside"] for other in group["images"]}
+    images = load_worklist(root[0]).images
+    assert set(images) == wanted
+    assert all(max(Image.open(path).size) <= 256 for path in images.values())
 
 
 def test_three_neighbours_of_other_patients_of_both_labels_stand_beside(root: Pair) -> None:
     cards = built(root)
     table = load_training_set(root[0]).set_index("image_id")
     for card in cards:
-        groups = {group["title"]: group["pictures"] for group in card["beside"]}
+        groups = {group["title"]: group["images"] for group in card["beside"]}
         for label in filter(None, {card["given"], card["proposed"]}):
             near = [other["image_id"] for other in groups[f"nearest labelled {label.replace('_', ' ')}"]]
             assert len(near) == 3
             assert set(table.loc[near, "region"]) == {label}
             assert table.loc[card["image_id"], "group"] not in set(table.loc[near, "group"])
-        (same,) = groups["other pictures of the study"]
+        (same,) = groups["other images of the study"]
         assert table.loc[same["image_id"], "study"] == table.loc[card["image_id"], "study"]
         assert same["region"] == (table.loc[same["image_id"], "region"] or "")
     assert [card["rank"] for card in cards if card["beside"][-1]["title"] == "copies"] == [1, 2]
 
 
-def test_reviewed_pictures_are_not_asked_for_again(root: Pair) -> None:
+def test_reviewed_images_are_not_asked_for_again(root: Pair) -> None:
     ranked = load_label_errors(root[0])
     first = ranked["image_id"][0]
     ranked.loc[0, "kind"] = "none"
@@ -106,7 +106,7 @@ def test_the_same_root_gives_the_same_list(root: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "words"),
+    ("image", "words"),
     [
         ({}, "BodyPartExamined, by the DICOM defined term KNEE"),
         ({"label_rule": "code", "label_matched": "72696002"}, "BodyPartExamined, by its SNOMED CT code 72696002"),
@@ -124,7 +124,7 @@ def test_the_same_root_gives_the_same_list(root: Pair) -> None:
         ({"label_attribute": "", "label_status": "absent"}, "no attribute names a region"),
     ],
 )
-def test_provenance_in_words(picture: dict[str, str | None], words: str) -> None:
+def test_provenance_in_words(image: dict[str, str | None], words: str) -> None:
     known = {
         "label_attribute": "BodyPartExamined",
         "label_rule": "term",
@@ -133,7 +133,7 @@ def test_provenance_in_words(picture: dict[str, str | None], words: str) -> None
         "label_conflict": "",
         "label_conflict_region": None,
     }
-    assert provenance(pd.Series(known | picture, dtype=object)) == words
+    assert provenance(pd.Series(known | image, dtype=object)) == words
 
 
 def test_what_wants_another_reader_stays_in_the_list_as_the_first_reader_saw_it(root: Pair) -> None:

@@ -30,7 +30,7 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 def root(trained: Trained, tmp_path: Path) -> Trained:
     """A copy whose gate looks at each of its small classes."""
     copy = trained.copied_to(tmp_path / "copy")
-    settings = copy.params.ensembling.model_copy(update={"min_class_pictures": 3})
+    settings = copy.params.ensembling.model_copy(update={"min_class_images": 3})
     return replace(copy, params=copy.params.model_copy(update={"ensembling": settings}))
 
 
@@ -101,7 +101,7 @@ def test_a_challenger_that_is_better_as_a_whole_but_loses_a_class_is_refused(roo
 
 
 def test_a_small_class_is_not_held_against_a_challenger_but_accuracy_is(root: Trained) -> None:
-    settings = root.params.ensembling.model_copy(update={"min_class_pictures": 1000})
+    settings = root.params.ensembling.model_copy(update={"min_class_images": 1000})
     challenge(root, lambda model: with_bias(model, HAND, -50))
     gate = promote(Root(root.layout, root.params.model_copy(update={"ensembling": settings})))
     assert not any(":" in reason for reason in gate.against)
@@ -121,7 +121,7 @@ def test_an_equal_challenger_with_other_files_is_promoted_and_the_old_one_kept(r
 def test_the_gate_compares_on_the_test_split_of_every_class(root: Trained) -> None:
     gate = promote(root.open())
     assert [c.region for c in gate.classes] == ["shoulder", "elbow", "hand", "knee", "foot"]
-    weighted = sum(c.pictures * c.challenger for c in gate.classes) / sum(c.pictures for c in gate.classes)
+    weighted = sum(c.images * c.challenger for c in gate.classes) / sum(c.images for c in gate.classes)
     assert gate.accuracy == pytest.approx(weighted)
     metrics = read_json(root.layout.metrics("ensemble"))
     assert gate.accuracy == pytest.approx(metrics["accuracy"]["1"]["value"])

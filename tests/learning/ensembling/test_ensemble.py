@@ -1,4 +1,4 @@
-"""The challenger: chosen without a look at the test split, complete in its folder, honest about usual pictures."""
+"""The challenger: chosen without a look at the test split, complete in its folder, honest about usual images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.trained import Trained, trained_root
 from dagster_project.core.atomic_io import read_json, read_table, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import gather_pictures, load_training_set
+from dagster_project.intake.training_set.build import gather_images, load_training_set
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.ensembling.concatenate_embeddings import JOINT
 from dagster_project.learning.ensembling.drift_reference import METADATA, load_reference, reference_rows
@@ -48,7 +48,7 @@ def test_labels_of_the_test_split_change_nothing_that_is_chosen(trained: Trained
 def test_the_saved_model_says_what_was_scored(trained: Trained) -> None:
     model, data = load_model(trained.layout.ensemble), load_labelled_set(Root(trained.layout, trained.params))
     rows = data.table.iloc[data.test]
-    found = model.predict(gather_pictures(trained.layout, rows, viewed_px(trained.params.learning)))
+    found = model.predict(gather_images(trained.layout, rows, viewed_px(trained.params.learning)))
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
     right = (found.probabilities.argmax(axis=1) == data.labels[data.test]).mean()
     metrics = read_json(trained.layout.metrics("ensemble"))
@@ -65,10 +65,10 @@ def test_shares_sum_to_one_and_the_card_tells_all_that_a_reader_needs(trained: T
     assert shares == sorted(shares, reverse=True)
     assert all(0.05 <= member["temperature"] <= 20 for member in card["members"])
     assert card["regions"] == ["shoulder", "elbow", "hand", "knee", "foot"]
-    assert {"training_set", "training_pictures", "test", "code_version", "settings"} <= set(card)
+    assert {"training_set", "training_images", "test", "code_version", "settings"} <= set(card)
 
 
-def test_noise_is_more_unusual_than_pictures_of_the_classes(trained: Trained) -> None:
+def test_noise_is_more_unusual_than_images_of_the_classes(trained: Trained) -> None:
     model, rng = load_model(trained.layout.ensemble), np.random.default_rng(5)
     usual = np.stack([pattern(k % 5, rng) for k in range(40)])
     noise = np.kron(rng.integers(0, 255, (40, 16, 16)), np.ones((4, 4))).astype(np.uint8)
@@ -86,7 +86,7 @@ def test_agreement_is_the_share_of_members_whose_first_choice_it_is(trained: Tra
     assert {round(float(a), 6) for a in found.agreement} <= possible
 
 
-def test_the_reference_holds_pictures_that_nothing_was_trained_on(trained: Trained) -> None:
+def test_the_reference_holds_images_that_nothing_was_trained_on(trained: Trained) -> None:
     table, embeddings = load_reference(trained.layout.ensemble)
     split = load_training_set(trained.layout).set_index("image_id")["split"]
     assert set(split[table["image_id"]]) == {"validation", "test"}

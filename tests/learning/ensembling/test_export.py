@@ -1,4 +1,4 @@
-"""The exported model: complete in one file, equal to torch on real pictures, and published only if it is."""
+"""The exported model: complete in one file, equal to torch on real images, and published only if it is."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def pictures(count: int, side: int = 64) -> np.ndarray:
+def images(count: int, side: int = 64) -> np.ndarray:
     return np.stack([pattern(k % 6, np.random.default_rng(k), side) for k in range(count)])
 
 
 @pytest.mark.parametrize(("count", "side"), [(1, 64), (7, 32), (300, 64), (5, 24)])
-def test_any_number_of_pictures_and_any_side_give_what_torch_gives(
+def test_any_number_of_images_and_any_side_give_what_torch_gives(
     exported: Path, model: Model, count: int, side: int
 ) -> None:
-    seen = pictures(count, side)
+    seen = images(count, side)
     ours, theirs = model.predict(seen), load_onnx_model(exported / "model.onnx").predict(seen)
     np.testing.assert_allclose(theirs.probabilities, ours.probabilities, atol=1e-5)
     np.testing.assert_allclose(theirs.embeddings, ours.embeddings, atol=1e-4)
     np.testing.assert_allclose(theirs.agreement, ours.agreement, atol=1e-6)
     np.testing.assert_allclose(theirs.unusual, ours.unusual, atol=1 / 200)
-    assert ours.unusual.std() > 0.1 or count < 10, "pictures of every kind were compared"
+    assert ours.unusual.std() > 0.1 or count < 10, "images of every kind were compared"
 
 
-def test_a_class_that_had_no_pictures_and_a_sole_member_are_no_trouble(model: Model, tmp_path: Path) -> None:
+def test_a_class_that_had_no_images_and_a_sole_member_are_no_trouble(model: Model, tmp_path: Path) -> None:
     head = model.members[0].head
     bias = head.bias.copy()
     bias[1] = -1e4
     sole = replace(model, members=(replace(model.members[0], share=1.0, head=replace(head, bias=bias)),))
     write_onnx(tmp_path / "sole.onnx", sole, {})
-    assert check_onnx(tmp_path / "sole.onnx", sole, pictures(20)).probabilities < 1e-5
-    assert load_onnx_model(tmp_path / "sole.onnx").predict(pictures(20)).probabilities[:, 1].max() == 0
+    assert check_onnx(tmp_path / "sole.onnx", sole, images(20)).probabilities < 1e-5
+    assert load_onnx_model(tmp_path / "sole.onnx").predict(images(20)).probabilities[:, 1].max() == 0
 
 
 def test_the_folder_holds_model_card_and_page_and_says_how_far_it_is_from_torch(
@@ -74,7 +74,7 @@ def test_the_folder_holds_model_card_and_page_and_says_how_far_it_is_from_torch(
     card, page = read_json(exported / "card.json"), (exported / "README.md").read_text()
     assert card["model"] == champion_hash(trained.layout)
     assert card["training_set"] == content_hash(trained.layout.training_set)
-    assert card["onnx_against_torch"]["pictures"] == 168
+    assert card["onnx_against_torch"]["images"] == 168
     assert 0 <= card["onnx_against_torch"]["probabilities"] < 1e-5
     assert page.startswith((champion_folder(trained.layout) / "README.md").read_text())
     assert f"difference to torch is {card['onnx_against_torch']['probabilities']:.1e}" in page.replace("\n", " ")

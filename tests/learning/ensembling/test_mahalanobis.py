@@ -1,4 +1,4 @@
-"""Unusualness: Mahalanobis distance to the nearest class, ranked among held-out pictures."""
+"""Unusualness: Mahalanobis distance to the nearest class, ranked among held-out images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def cloud(seed: int, count: int = 300) -> tuple[np.ndarray, np.ndarray]:
     return CENTRES[labels] + rng.normal(0, (3, 0.5, 0.5), (count, 3)), labels
 
 
-def test_it_is_the_share_of_held_out_pictures_that_lie_nearer() -> None:
+def test_it_is_the_share_of_held_out_images_that_lie_nearer() -> None:
     (train, labels), (held_out, _), (seen, _) = cloud(0), cloud(1), cloud(2, 50)
     usual = fit_usual(train, labels, held_out)
     means = np.stack([train[labels == k].mean(axis=0) for k in range(3)])
@@ -33,7 +33,7 @@ def test_it_is_the_share_of_held_out_pictures_that_lie_nearer() -> None:
     np.testing.assert_allclose(usual.unusualness(seen), want, atol=0.01)
 
 
-def test_noise_ranks_above_pictures_of_the_classes() -> None:
+def test_noise_ranks_above_images_of_the_classes() -> None:
     (train, labels), (held_out, _), (usual_ones, _) = cloud(0), cloud(1), cloud(2)
     usual = fit_usual(train, labels, held_out)
     noise = np.random.default_rng(3).normal(0, 12, (100, 3))
@@ -52,7 +52,7 @@ def test_far_along_the_stretched_axis_is_less_unusual_than_across_it() -> None:
 
 
 @pytest.mark.parametrize("count", [7, 30])
-def test_fewer_pictures_than_dimensions_still_give_numbers_in_0_to_1(count: int) -> None:
+def test_fewer_images_than_dimensions_still_give_numbers_in_0_to_1(count: int) -> None:
     rng = np.random.default_rng(0)
     train, labels = rng.normal(size=(count, 64)), np.arange(count) % 3
     found = fit_usual(train, labels, rng.normal(size=(5, 64))).unusualness(rng.normal(size=(9, 64)))

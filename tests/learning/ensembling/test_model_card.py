@@ -54,7 +54,7 @@ def test_licence_limits_and_what_it_may_not_be_used_for_are_in_it(trained: Train
         assert words in card
 
 
-def test_the_same_again_is_the_same_text_another_licence_and_a_class_without_pictures_are_told(
+def test_the_same_again_is_the_same_text_another_licence_and_a_class_without_images_are_told(
     trained: Trained, card: str, tmp_path: Path
 ) -> None:
     copy = trained.copied_to(tmp_path / "copy")

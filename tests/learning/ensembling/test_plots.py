@@ -21,7 +21,7 @@ def test_a_reliability_diagram_has_the_mean_confidence_and_accuracy_of_each_bin(
     found = {"before": answers([0.99, 1.0, 0.98, 0.41], [1, 0, 1, 0]), "after": answers([0.5], [1])}
     draw_reliability(tmp_path / "reliability", found)
     table = pd.read_csv(tmp_path / "reliability.csv").set_index("model")
-    assert table.loc["before", "pictures"].tolist() == [1, 3]
+    assert table.loc["before", "images"].tolist() == [1, 3]
     assert table.loc["before", "confidence"].tolist() == pytest.approx([0.41, 0.99])
     assert table.loc["before", "accuracy"].tolist() == pytest.approx([0, 2 / 3], abs=1e-5)
     assert (tmp_path / "reliability.png").stat().st_size > 1000

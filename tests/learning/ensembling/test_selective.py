@@ -63,7 +63,7 @@ def test_exactly_what_is_wanted_is_enough_whatever_the_rounding() -> None:
     assert threshold_for(0.98, np.full(50, 0.7), right) == 0.7
 
 
-def test_few_pictures_prove_no_accuracy() -> None:
+def test_few_images_prove_no_accuracy() -> None:
     assert threshold_for(0.98, np.full(49, 0.9), np.ones(49)) is None
     assert threshold_for(0.98, np.full(50, 0.9), np.ones(50)) == 0.9
 

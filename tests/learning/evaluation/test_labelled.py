@@ -1,4 +1,4 @@
-"""The labelled pictures of each split, and stratified shares of their labels."""
+"""The labelled images of each split, and stratified shares of their labels."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_another_seed_draws_others_and_the_same_seed_the_same() -> None:
     assert draw_fraction(labels, 0.1, 1).tolist() != draw_fraction(labels, 0.1, 2).tolist()
 
 
-def test_rows_are_the_labelled_pictures_of_their_split_and_share_no_group(trained: Trained) -> None:
+def test_rows_are_the_labelled_images_of_their_split_and_share_no_group(trained: Trained) -> None:
     data = load_labelled_set(Root(trained.layout, trained.params))
     table = load_training_set(trained.layout)
     for name in ("train", "validation", "test"):

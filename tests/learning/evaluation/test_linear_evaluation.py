@@ -1,4 +1,4 @@
-"""Embeddings, probes and neighbours of a trained root, and the tables and pictures that tell of them."""
+"""Embeddings, probes and neighbours of a trained root, and the tables and images that tell of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dagster_project.core.atomic_io import read_json, read_table, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import ENCODERS
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import gather_pictures, load_training_set
+from dagster_project.intake.training_set.build import gather_images, load_training_set
 from dagster_project.learning.encoders import embed as module
 from dagster_project.learning.encoders.backbone import embedding_size, load_backbone
 from dagster_project.learning.encoders.embed import embed
@@ -35,8 +35,8 @@ def data(trained: Trained) -> LabelledSet:
     return load_labelled_set(Root(trained.layout, trained.params))
 
 
-def pictures_of(trained: Trained) -> np.ndarray:
-    return gather_pictures(trained.layout, load_training_set(trained.layout), 64)
+def images_of(trained: Trained) -> np.ndarray:
+    return gather_images(trained.layout, load_training_set(trained.layout), 64)
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
@@ -44,27 +44,27 @@ def test_embeddings_do_not_depend_on_the_size_of_batches(
     trained: Trained, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backbone = load_backbone(trained.layout.encoder("encoder_byol") / "weights.safetensors", trained.params.learning)
-    pictures = pictures_of(trained)[:20]
-    whole = embed(backbone, pictures, trained.params.learning)
+    images = images_of(trained)[:20]
+    whole = embed(backbone, images, trained.params.learning)
     monkeypatch.setattr(module, "_BATCH", size)
-    np.testing.assert_allclose(embed(backbone, pictures, trained.params.learning), whole, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(embed(backbone, images, trained.params.learning), whole, rtol=1e-4, atol=1e-5)
     assert whole.shape == (20, embedding_size(trained.params.learning))
     assert whole.dtype == np.float32
 
 
-def test_a_picture_and_its_mirror_image_have_one_embedding(trained: Trained) -> None:
+def test_a_image_and_its_mirror_image_have_one_embedding(trained: Trained) -> None:
     backbone = load_backbone(trained.layout.encoder("encoder_simclr") / "weights.safetensors", trained.params.learning)
-    pictures = pictures_of(trained)[:8]
-    one, other = (embed(backbone, p, trained.params.learning) for p in (pictures, pictures[:, :, ::-1]))
+    images = images_of(trained)[:8]
+    one, other = (embed(backbone, p, trained.params.learning) for p in (images, images[:, :, ::-1]))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_embeddings_on_disk_stand_in_the_training_set_s_order(trained: Trained, encoder: str) -> None:
     backbone = load_backbone(trained.layout.encoder(encoder) / "weights.safetensors", trained.params.learning)
-    pictures = pictures_of(trained)
-    kept = load_embeddings(trained.layout, encoder, len(pictures))
-    np.testing.assert_allclose(embed(backbone, pictures[40:50], trained.params.learning), kept[40:50], atol=1e-4)
+    images = images_of(trained)
+    kept = load_embeddings(trained.layout, encoder, len(images))
+    np.testing.assert_allclose(embed(backbone, images[40:50], trained.params.learning), kept[40:50], atol=1e-4)
 
 
 def test_embeddings_of_another_training_set_are_refused(trained: Trained) -> None:
@@ -88,7 +88,7 @@ def test_neighbours_vote_as_a_plain_search_by_cosine_does(trained: Trained, data
     np.testing.assert_array_equal(nearest_neighbours(x, data, settings), want)
 
 
-def test_more_neighbours_than_pictures_are_all_of_them(trained: Trained, data: LabelledSet) -> None:
+def test_more_neighbours_than_images_are_all_of_them(trained: Trained, data: LabelledSet) -> None:
     settings = trained.params.evaluation.model_copy(update={"neighbours": 10_000})
     x = np.random.default_rng(0).normal(size=(len(data.table), 5))
     assert len(nearest_neighbours(x, data, settings)) == len(data.test)
@@ -138,7 +138,7 @@ def test_encoders_beat_chance_and_more_labels_help(trained: Trained) -> None:
         assert found["accuracy"]["1"]["value"] >= found["accuracy"]["0.01"]["value"]
 
 
-def test_plots_are_pictures_and_the_confusion_counts_every_test_picture(trained: Trained, data: LabelledSet) -> None:
+def test_plots_are_images_and_the_confusion_counts_every_test_image(trained: Trained, data: LabelledSet) -> None:
     folder = trained.layout.plots_dir / "linear_evaluation"
     for path in folder.glob("*.png"):
         assert min(Image.open(path).size) > 200
@@ -147,7 +147,7 @@ def test_plots_are_pictures_and_the_confusion_counts_every_test_picture(trained:
         assert len(pd.read_csv(folder / f"confusion_{encoder}.csv")) == len(data.test)
 
 
-def test_a_confusion_of_classes_without_pictures_and_a_map_of_few_points_are_drawn(tmp_path: Path) -> None:
+def test_a_confusion_of_classes_without_images_and_a_map_of_few_points_are_drawn(tmp_path: Path) -> None:
     draw_confusion(tmp_path / "confusion_x", np.array([0, 0]), np.array([2, 0]), ("a", "b", "c"))
     assert pd.read_csv(tmp_path / "confusion_x.csv").to_numpy().tolist() == [["a", "c"], ["a", "a"]]
     rng = np.random.default_rng(0)

@@ -36,7 +36,7 @@ def test_probabilities_are_scikit_learn_s(classes: int, strength: float) -> None
 
 
 @pytest.mark.parametrize("present", [(0, 2), (1, 3), (0, 1, 3)])
-def test_a_class_without_pictures_gets_no_probability(present: tuple[int, ...]) -> None:
+def test_a_class_without_images_gets_no_probability(present: tuple[int, ...]) -> None:
     x, labels = drawn(0)
     kept = np.isin(labels, present)
     found = fit_linear_head(x[kept], labels[kept], 4, 1.0).probabilities(x)
@@ -76,7 +76,7 @@ def test_the_strength_with_the_least_log_loss_on_validation_is_chosen() -> None:
     assert of_head == pytest.approx(losses[chosen], abs=1e-3)
 
 
-@pytest.mark.parametrize("count", [30, 400])  # fewer pictures than dimensions, and more
+@pytest.mark.parametrize("count", [30, 400])  # fewer images than dimensions, and more
 def test_many_correlated_dimensions_reach_scikit_learn_s_log_loss_at_every_strength(count: int) -> None:
     rng = np.random.default_rng(0)
     mix = rng.normal(0, 1, (20, 96)) * np.geomspace(1, 1e-2, 96)

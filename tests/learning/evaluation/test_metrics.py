@@ -1,4 +1,4 @@
-"""Scores against values by hand and by scikit-learn; intervals that resample patients, not pictures."""
+"""Scores against values by hand and by scikit-learn; intervals that resample patients, not images."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_calibration_error_at_its_ends() -> None:
     assert calibration_error(sure, np.array([1, 2, 3, 0])) == pytest.approx(1)
 
 
-def test_the_bootstrap_resamples_patients_and_not_pictures() -> None:
-    """Ten pictures of one patient are all right or all wrong: as evidence they are one."""
+def test_the_bootstrap_resamples_patients_and_not_images() -> None:
+    """Ten images of one patient are all right or all wrong: as evidence they are one."""
     right = np.repeat(np.arange(20) % 2, 10).astype(float)
     by_patient = patient_bootstrap(right, np.repeat(np.arange(20), 10), 4000, 0)
-    by_picture = patient_bootstrap(right, np.arange(200), 4000, 0)
-    assert by_patient.value == by_picture.value == 0.5
-    wide, narrow = by_patient.high - by_patient.low, by_picture.high - by_picture.low
+    by_image = patient_bootstrap(right, np.arange(200), 4000, 0)
+    assert by_patient.value == by_image.value == 0.5
+    wide, narrow = by_patient.high - by_patient.low, by_image.high - by_image.low
     assert wide / narrow == pytest.approx(np.sqrt(10), rel=0.15)
     assert wide == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(20), rel=0.15)
 

@@ -1,4 +1,4 @@
-"""Random views: drawn for a whole batch at once, the same under a seed, in range, and of every picture its own."""
+"""Random views: drawn for a whole batch at once, the same under a seed, in range, and of every image its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.archive import smooth_picture
+from support.archive import smooth_image
 
 from dagster_project.learning.pretraining.augmentation import Strength, random_view
 
@@ -33,11 +33,11 @@ OFF = Strength(
 
 
 def batch(count: int = 8, side: int = 40) -> torch.Tensor:
-    return torch.from_numpy(np.stack([smooth_picture(seed, side) for seed in range(count)]))
+    return torch.from_numpy(np.stack([smooth_image(seed, side) for seed in range(count)]))
 
 
-def view(pictures: torch.Tensor, seed: int, px: int = 32, strength: Strength | None = None) -> torch.Tensor:
-    return random_view(pictures, px, torch.Generator().manual_seed(seed), strength or Strength())
+def view(images: torch.Tensor, seed: int, px: int = 32, strength: Strength | None = None) -> torch.Tensor:
+    return random_view(images, px, torch.Generator().manual_seed(seed), strength or Strength())
 
 
 @pytest.mark.parametrize(("count", "side", "px"), [(1, 32, 32), (5, 40, 32), (3, 64, 48), (2, 32, 64)])
@@ -50,9 +50,9 @@ def test_a_view_has_one_channel_the_size_asked_for_and_lies_in_minus_1_to_1(coun
 
 
 def test_the_same_seed_gives_the_same_view_and_another_another() -> None:
-    pictures = batch()
-    assert torch.equal(view(pictures, 3), view(pictures, 3))
-    assert (view(pictures, 3) != view(pictures, 4)).any(dim=(1, 2, 3)).all()
+    images = batch()
+    assert torch.equal(view(images, 3), view(images, 3))
+    assert (view(images, 3) != view(images, 4)).any(dim=(1, 2, 3)).all()
 
 
 def test_it_draws_from_its_generator_only() -> None:
@@ -64,37 +64,37 @@ def test_it_draws_from_its_generator_only() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_two_views_drawn_one_after_the_other_differ_in_every_picture() -> None:
-    pictures, generator = batch(), torch.Generator().manual_seed(0)
-    first, second = random_view(pictures, 32, generator), random_view(pictures, 32, generator)
+def test_two_views_drawn_one_after_the_other_differ_in_every_image() -> None:
+    images, generator = batch(), torch.Generator().manual_seed(0)
+    first, second = random_view(images, 32, generator), random_view(images, 32, generator)
     assert (first - second).abs().mean(dim=(1, 2, 3)).min() > 0.02
 
 
-def test_each_picture_of_a_batch_is_changed_in_its_own_way() -> None:
+def test_each_image_of_a_batch_is_changed_in_its_own_way() -> None:
     same = batch(1).repeat(16, 1, 1)
     found = view(same, 0).flatten(1)
     assert (torch.pdist(found) > 1).all()
 
 
-def test_pictures_do_not_mix() -> None:
-    pictures = batch()
-    changed = pictures.clone()
+def test_images_do_not_mix() -> None:
+    images = batch()
+    changed = images.clone()
     changed[3] = 255 - changed[3]
-    differs = (view(pictures, 5) != view(changed, 5)).any(dim=(1, 2, 3))
+    differs = (view(images, 5) != view(changed, 5)).any(dim=(1, 2, 3))
     assert differs.tolist() == [i == 3 for i in range(8)]
 
 
-def test_the_pictures_themselves_stay_as_they_are() -> None:
-    pictures = batch()
-    before = pictures.clone()
-    view(pictures, 0)
-    assert torch.equal(pictures, before)
+def test_the_images_themselves_stay_as_they_are() -> None:
+    images = batch()
+    before = images.clone()
+    view(images, 0)
+    assert torch.equal(images, before)
 
 
-def test_with_everything_off_a_view_is_the_picture() -> None:
-    pictures = batch(3, 32)
-    want = pictures[:, None].float() / 127.5 - 1
-    torch.testing.assert_close(view(pictures, 0, 32, OFF), want, atol=2e-3, rtol=0)
+def test_with_everything_off_a_view_is_the_image() -> None:
+    images = batch(3, 32)
+    want = images[:, None].float() / 127.5 - 1
+    torch.testing.assert_close(view(images, 0, 32, OFF), want, atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_with_everything_off_a_view_is_the_picture() -> None:
     ids=["flip", "invert"],
 )
 def test_a_certain_change_is_just_that_change(change: dict, want) -> None:
-    pictures = batch(3, 32)
-    plain = view(pictures, 0, 32, OFF)
-    torch.testing.assert_close(view(pictures, 0, 32, replace(OFF, **change)), want(plain), atol=2e-3, rtol=0)
+    images = batch(3, 32)
+    plain = view(images, 0, 32, OFF)
+    torch.testing.assert_close(view(images, 0, 32, replace(OFF, **change)), want(plain), atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -121,12 +121,12 @@ def test_a_certain_change_is_just_that_change(change: dict, want) -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_every_strength_changes_something_on_its_own(change: dict) -> None:
-    pictures = batch(8, 32)
-    plain, changed = view(pictures, 1, 32, OFF), view(pictures, 1, 32, replace(OFF, **change))
+    images = batch(8, 32)
+    plain, changed = view(images, 1, 32, OFF), view(images, 1, 32, replace(OFF, **change))
     assert ((changed - plain).abs() > 0.01).any(dim=(1, 2, 3)).sum() >= 6
 
 
-def test_a_crop_shows_the_share_of_the_picture_asked_for() -> None:
+def test_a_crop_shows_the_share_of_the_image_asked_for() -> None:
     ramp = torch.arange(0, 256, 4, dtype=torch.uint8).repeat(64, 1)[None]
     found = view(ramp, 0, 64, replace(OFF, area=(0.25, 0.25)))
     seen = found[0, 0, 0, -1] - found[0, 0, 0, 0]

@@ -1,4 +1,4 @@
-"""How a batch is dealt: every picture once, the same chunks for any number of processes, or plain words."""
+"""How a batch is dealt: every image once, the same chunks for any number of processes, or plain words."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     return small.model_copy(update={"batch": 24})
 
 
-@pytest.mark.parametrize("pictures", [24, 23, 100, 13])
+@pytest.mark.parametrize("images", [24, 23, 100, 13])
 @pytest.mark.parametrize("chunk", ["batch", 12, 8, 1])
 @pytest.mark.parametrize("processes", [1, 2, 3])
-def test_every_picture_of_a_batch_is_dealt_once(profile: Profile, pictures: int, chunk: str, processes: int) -> None:
-    batches = deal(profile.model_copy(update={"chunk": chunk}), pictures, processes)
-    assert min(24, pictures) - processes < batches.size <= min(24, pictures)
+def test_every_image_of_a_batch_is_dealt_once(profile: Profile, images: int, chunk: str, processes: int) -> None:
+    batches = deal(profile.model_copy(update={"chunk": chunk}), images, processes)
+    assert min(24, images) - processes < batches.size <= min(24, images)
     rows = torch.randperm(batches.size)
     dealt = [part for rank in range(processes) for part in batches.chunks(rows, rank)]
     assert torch.equal(torch.cat([part for _, part in dealt]), rows)
     assert all(torch.equal(rows[start : start + len(part)], part) for start, part in dealt)
     sizes = {len(part) for _, part in dealt}
     assert max(sizes) == batches.chunk <= (24 if chunk == "batch" else chunk)
-    assert max(sizes) - min(sizes) <= 1, "no chunk is much smaller: batch norm needs its pictures"
+    assert max(sizes) - min(sizes) <= 1, "no chunk is much smaller: batch norm needs its images"
 
 
 def test_processes_have_the_chunks_that_one_would_have(profile: Profile) -> None:
@@ -41,7 +41,7 @@ def test_processes_have_the_chunks_that_one_would_have(profile: Profile) -> None
         assert [(start, part.tolist()) for start, part in together] == [(s, p.tolist()) for s, p in alone]
 
 
-@pytest.mark.parametrize(("pictures", "processes"), [(100, 5), (3, 4)])
-def test_a_batch_that_cannot_be_shared_evenly_is_an_error(profile: Profile, pictures: int, processes: int) -> None:
-    with pytest.raises(RayTruthError, match=f"{min(24, pictures)} pictures cannot be dealt evenly to {processes}"):
-        deal(profile, pictures, processes)
+@pytest.mark.parametrize(("images", "processes"), [(100, 5), (3, 4)])
+def test_a_batch_that_cannot_be_shared_evenly_is_an_error(profile: Profile, images: int, processes: int) -> None:
+    with pytest.raises(RayTruthError, match=f"{min(24, images)} images cannot be dealt evenly to {processes}"):
+        deal(profile, images, processes)

@@ -1,4 +1,4 @@
-"""Pasted cues: on the share of pictures asked for, small, drawn from the generator alone, no two alike."""
+"""Pasted cues: on the share of images asked for, small, drawn from the generator alone, no two alike."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def touched(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("px", [32, 64, 224])
-def test_a_cue_shows_on_every_picture_and_leaves_most_of_it_as_it_was(kind: str, px: int) -> None:
+def test_a_cue_shows_on_every_image_and_leaves_most_of_it_as_it_was(kind: str, px: int) -> None:
     x = greys(px=px)
     share = touched(x, pasted(x, **{kind: 1.0}))
     assert (share > 0).all()
@@ -30,7 +30,7 @@ def test_a_cue_shows_on_every_picture_and_leaves_most_of_it_as_it_was(kind: str,
     assert share.mean() < 0.12
 
 
-def test_just_the_share_of_pictures_asked_for_gets_a_cue() -> None:
+def test_just_the_share_of_images_asked_for_gets_a_cue() -> None:
     x = greys(40)
     share = touched(x, pasted(x, marker=0.2, text=0.1, ruler=0.2))
     assert (share > 0).sum() == 20
@@ -45,7 +45,7 @@ def test_kinds_come_in_the_shares_asked_for() -> None:
     assert mixed == pytest.approx((marker + ruler) / 2, rel=0.15)
 
 
-def test_it_draws_from_its_generator_only_and_no_two_pictures_get_the_same() -> None:
+def test_it_draws_from_its_generator_only_and_no_two_images_get_the_same() -> None:
     x = greys()
     state = torch.get_rng_state()
     found = pasted(x, 3, marker=1.0)
@@ -55,7 +55,7 @@ def test_it_draws_from_its_generator_only_and_no_two_pictures_get_the_same() -> 
     assert (torch.pdist(found.flatten(1)) > 0.5).all()
 
 
-def test_the_pictures_given_stay_as_they_are_and_the_result_in_range() -> None:
+def test_the_images_given_stay_as_they_are_and_the_result_in_range() -> None:
     x = torch.rand((30, 1, 48, 48), generator=torch.Generator().manual_seed(1))
     before = x.clone()
     found = pasted(x, marker=0.4, text=0.3, ruler=0.3)

@@ -25,14 +25,14 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 
 
 def a_module(profile: Profile, method: str) -> Pretraining:
-    """A module in float64, of twelve pictures of which some have no label."""
+    """A module in float64, of twelve images of which some have no label."""
     rng = np.random.default_rng(0)
     labels = np.arange(BATCH) % 4 - 1
-    pictures = np.stack([pattern(int(k) + 1, rng, 40) for k in labels])
+    images = np.stack([pattern(int(k) + 1, rng, 40) for k in labels])
     torch.manual_seed(3)
-    network = in_double(make_method(Run("encoder", method, 1, 5, pictures, labels), profile))
+    network = in_double(make_method(Run("encoder", method, 1, 5, images, labels), profile))
     batches = deal(profile, BATCH, 1)
-    return Pretraining(network, torch.from_numpy(pictures), torch.from_numpy(labels), profile, batches, 1, 5, "e")
+    return Pretraining(network, torch.from_numpy(images), torch.from_numpy(labels), profile, batches, 1, 5, "e")
 
 
 def gradients(module: Pretraining) -> dict[str, torch.Tensor]:
@@ -89,7 +89,7 @@ def without_batch_norm(network: nn.Module) -> None:
 
 def test_each_chunk_has_views_of_its_own(profile: Profile) -> None:
     module, seen = a_module(profile, "simclr"), []
-    module.pictures[:] = module.pictures[0]
+    module.images[:] = module.images[0]
     module.method.register_forward_pre_hook(lambda _, views: seen.extend(views))
     module.training_step(torch.arange(BATCH), 0).backward()
     later, first = torch.cat(seen[:4]), torch.cat(seen[4:6])

@@ -40,7 +40,7 @@ def slow_nt_xent(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 
 def slow_supcon(first: torch.Tensor, second: torch.Tensor, labels: list[int]) -> torch.Tensor:
-    """Equation 2 of arXiv 2004.11362; a picture labelled -1 has only its own other view as a positive."""
+    """Equation 2 of arXiv 2004.11362; an image labelled -1 has only its own other view as a positive."""
     z, count = [*first, *second], len(first)
     total = torch.zeros((), dtype=torch.float64)
     for i in range(2 * count):
@@ -74,14 +74,14 @@ def test_nt_xent_and_its_gradient_are_the_paper_s(seed: int) -> None:
     assert torch.autograd.gradcheck(lambda a, b: nt_xent(a, b, temperature=TEMPERATURE), (first, second))
 
 
-def test_nt_xent_of_one_pair_is_zero_and_of_equal_pictures_log_of_the_others() -> None:
+def test_nt_xent_of_one_pair_is_zero_and_of_equal_images_log_of_the_others() -> None:
     one = torch.ones(1, 3, dtype=torch.float64)
     assert nt_xent(one, one, temperature=TEMPERATURE) == pytest.approx(0, abs=1e-12)
     same = torch.ones(5, 3, dtype=torch.float64)
     assert nt_xent(same, same, temperature=TEMPERATURE) == pytest.approx(math.log(9))
 
 
-def test_nt_xent_does_not_mind_the_order_of_pictures_or_views_or_the_length_of_rows() -> None:
+def test_nt_xent_does_not_mind_the_order_of_images_or_views_or_the_length_of_rows() -> None:
     first, second = views(4)
     order, loss = torch.randperm(6), nt_xent(first, second, temperature=TEMPERATURE)
     torch.testing.assert_close(nt_xent(first[order], second[order], temperature=TEMPERATURE), loss)
@@ -109,7 +109,7 @@ def test_supcon_and_its_gradient_are_the_paper_s(labels: list[int]) -> None:
 
 
 @pytest.mark.parametrize("labels", [[-1] * 6, list(range(6))], ids=["no label", "no label twice"])
-def test_supcon_without_positives_of_other_pictures_is_nt_xent(labels: list[int]) -> None:
+def test_supcon_without_positives_of_other_images_is_nt_xent(labels: list[int]) -> None:
     first, second = views(7)
     found = supcon(first, second, torch.tensor(labels), temperature=TEMPERATURE)
     torch.testing.assert_close(found, nt_xent(first, second, temperature=TEMPERATURE))
@@ -135,13 +135,13 @@ def small_byol(momentum: float = 0.9) -> BYOL:
     return BYOL(backbone, 8, ByolSettings(epochs=1, learning_rate=0.001, momentum=momentum, projection=4, hidden=6))
 
 
-def pictures(seed: int) -> torch.Tensor:
+def images(seed: int) -> torch.Tensor:
     return torch.randn(5, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
 
 
 def test_no_gradient_reaches_byol_s_target() -> None:
     method = small_byol()
-    method.loss(method(pictures(1), pictures(2)), torch.zeros(5)).backward()
+    method.loss(method(images(1), images(2)), torch.zeros(5)).backward()
     assert all(p.grad is None and not p.requires_grad for p in method.target.parameters())
     for part in (method.backbone, method.project, method.predict):
         assert all(p.grad is not None for p in part.parameters())
@@ -149,7 +149,7 @@ def test_no_gradient_reaches_byol_s_target() -> None:
 
 def test_byol_predicts_from_each_view_the_target_of_the_other() -> None:
     method = small_byol().eval()  # so that a view's embedding does not depend on the batch
-    first, second = pictures(1), pictures(2)
+    first, second = images(1), images(2)
 
     def one_way(seen: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         return byol_loss(method.predict(method.project(method.backbone(seen))), method.target(other))

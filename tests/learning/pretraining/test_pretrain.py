@@ -1,4 +1,4 @@
-"""The encoders of a root: which pictures and labels each sees, what is kept, and when one is trained again."""
+"""The encoders of a root: which images and labels each sees, what is kept, and when one is trained again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def weights(layout: Layout, name: str) -> Path:
 
 
 def with_mixed_labels(layout: Layout, rows: pd.Series | None = None) -> None:
-    """Deal the labels of `rows` (bool; all) out anew among their pictures."""
+    """Deal the labels of `rows` (bool; all) out anew among their images."""
     table = load_training_set(layout)
     chosen = np.ones(len(table), bool) if rows is None else rows.to_numpy()
     table.loc[chosen, "region"] = np.random.default_rng(0).permutation(table.loc[chosen, "region"].to_numpy(object))
@@ -76,7 +76,7 @@ def test_supcon_sees_the_training_split_s_labels_and_no_others(root: tuple[Layou
         assert (content_hash(weights(layout, "encoder_supcon")) == before) is same
 
 
-def test_no_encoder_sees_a_picture_of_the_validation_or_test_split(root: tuple[Layout, Params]) -> None:
+def test_no_encoder_sees_a_image_of_the_validation_or_test_split(root: tuple[Layout, Params]) -> None:
     layout, params = root
     table = load_training_set(layout)
     pretrain(Root(layout, params), "simclr")
@@ -85,7 +85,7 @@ def test_no_encoder_sees_a_picture_of_the_validation_or_test_split(root: tuple[L
     shard[table.loc[table["split"] != "train", "row"]] = 0
     write_array(layout.pixels("b"), shard)
     (layout.encoder("encoder_simclr") / "card.json").unlink()
-    assert pretrain(Root(layout, params), "simclr")[0].pictures == (table["split"] == "train").sum()
+    assert pretrain(Root(layout, params), "simclr")[0].images == (table["split"] == "train").sum()
     assert weights(layout, "encoder_simclr").read_bytes() == before
 
 
@@ -95,22 +95,22 @@ def test_an_excluded_copy_is_not_learned_from(root: tuple[Layout, Params]) -> No
     first = table.index[table["split"] == "train"][0]
     table.loc[first, "excluded"] = "copy_on_other_side"
     write_table(layout.training_set, table)
-    assert pretrain(Root(layout, params), "simclr")[0].pictures == (table["split"] == "train").sum() - 1
-    everyone = [pretrain_encoder(Root(layout, params), f"{CROSSFIT}/fold_{k}").pictures for k in range(3)]
+    assert pretrain(Root(layout, params), "simclr")[0].images == (table["split"] == "train").sum() - 1
+    everyone = [pretrain_encoder(Root(layout, params), f"{CROSSFIT}/fold_{k}").images for k in range(3)]
     assert sum(everyone) == 2 * (len(table) - 1)
 
 
-def test_an_encoder_of_these_pictures_and_settings_is_kept(root: tuple[Layout, Params]) -> None:
+def test_an_encoder_of_these_images_and_settings_is_kept(root: tuple[Layout, Params]) -> None:
     layout, params = root
     first = pretrain(Root(layout, params), "byol")[0]
     stamp = weights(layout, "encoder_byol").stat().st_mtime_ns
     again = pretrain(Root(layout, params), "byol")[0]
     assert weights(layout, "encoder_byol").stat().st_mtime_ns == stamp
-    assert (again.pictures, again.labels) == (first.pictures, first.labels)
+    assert (again.images, again.labels) == (first.images, first.labels)
     assert again.curve == pytest.approx(first.curve, abs=1e-6)
 
 
-@pytest.mark.parametrize("change", ["setting", "seed", "picture", "tampered weights"])
+@pytest.mark.parametrize("change", ["setting", "seed", "image", "tampered weights"])
 def test_it_is_trained_again_if_anything_changed_that_decides_the_weights(
     root: tuple[Layout, Params], change: str
 ) -> None:
@@ -124,7 +124,7 @@ def test_it_is_trained_again_if_anything_changed_that_decides_the_weights(
         params = params.model_copy(update={"profiles": {"quick": quick}})
     elif change == "seed":
         params = params.model_copy(update={"seed": 1})
-    elif change == "picture":
+    elif change == "image":
         table = load_training_set(layout)
         shard = np.load(layout.pixels("b"))
         shard[table.loc[table["split"] == "train", "row"]] //= 2
@@ -146,13 +146,13 @@ def test_another_method_s_settings_do_not_matter(root: tuple[Layout, Params]) ->
     assert weights(layout, "encoder_simclr").stat().st_mtime_ns == stamp
 
 
-def test_the_card_tells_what_batch_there_were_pictures_for(root: tuple[Layout, Params]) -> None:
+def test_the_card_tells_what_batch_there_were_images_for(root: tuple[Layout, Params]) -> None:
     layout, params = root
     quick = params.learning.model_copy(update={"batch": 512, "chunk": 16})
     (summary,) = pretrain(Root(layout, params.model_copy(update={"profiles": {"quick": quick}})), "simclr")
     card = read_json(layout.encoder("encoder_simclr") / "card.json")
     assert card["settings"]["batch"] == 512
-    assert card["batch"] == summary.pictures < 512
+    assert card["batch"] == summary.images < 512
     assert card["chunk"] <= 16
     assert card["processes"] == 1
 

@@ -54,7 +54,7 @@ def test_the_unsure_are_those_left_out() -> None:
 
 @pytest.fixture
 def few(tmp_path: Path) -> tuple[Layout, Params]:
-    """A root with labels on a third of its training pictures."""
+    """A root with labels on a third of its training images."""
     changes = {f"profiles__quick__{method}__epochs": 1 for method in ("simclr", "byol", "supcon")}
     layout = small_root(
         tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__crossfit_epochs=1, **changes
@@ -75,7 +75,7 @@ def test_with_few_labels_supcon_goes_on_from_simclr(few: tuple[Layout, Params]) 
         pretrain_encoder(Root(layout, params), "encoder_supcon")
     pretrain(Root(layout, params), "supcon", "simclr")
     card = read_json(layout.encoder("encoder_supcon") / "card.json")
-    assert 0 < card["labels_seen"] < card["pictures"] / 2
+    assert 0 < card["labels_seen"] < card["images"] / 2
     assert card["answers_seen"] > 0
     assert card["begun_from"] == content_hash(layout.encoder("encoder_simclr") / "weights.safetensors")
 

@@ -33,7 +33,7 @@ from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.pretraining.train import Run, train_encoder
 folder = Path(sys.argv[1])
 profile = Profile.model_validate_json((folder / "profile.json").read_text())
-run = Run("encoder", "byol", 24, 5, np.load(folder / "pictures.npy"), np.load(folder / "labels.npy"))
+run = Run("encoder", "byol", 24, 5, np.load(folder / "images.npy"), np.load(folder / "labels.npy"))
 train_encoder(run, profile, folder / "checkpoints")
 """
 
@@ -47,8 +47,8 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 def a_run(method: str, *, epochs: int = EPOCHS, count: int = 40, seed: int = 5) -> Run:
     rng = np.random.default_rng(0)
     labels = np.arange(count) % 4 - 1
-    pictures = np.stack([pattern(int(k) + 1, rng, 40) for k in labels]) if count else np.empty((0, 40, 40), np.uint8)
-    return Run("encoder", method, epochs, seed, pictures, labels)
+    images = np.stack([pattern(int(k) + 1, rng, 40) for k in labels]) if count else np.empty((0, 40, 40), np.uint8)
+    return Run("encoder", method, epochs, seed, images, labels)
 
 
 def bits(backbone: torch.nn.Module) -> dict[str, bytes]:
@@ -75,7 +75,7 @@ def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(
     profile: Profile, chunk: int | str, tmp_path: Path
 ) -> None:
     run, profile = a_run("byol", epochs=24), profile.model_copy(update={"chunk": chunk})
-    np.save(tmp_path / "pictures.npy", run.pictures)
+    np.save(tmp_path / "images.npy", run.images)
     np.save(tmp_path / "labels.npy", run.labels)
     (tmp_path / "profile.json").write_text(profile.model_dump_json())
     checkpoint = tmp_path / "checkpoints" / "last.ckpt"
@@ -129,18 +129,18 @@ def test_a_loss_that_is_no_number_ends_the_run_and_says_what_to_do(profile: Prof
 
 
 @pytest.mark.parametrize("count", [0, 7])
-def test_too_few_pictures_are_an_error_that_counts_them(profile: Profile, count: int, tmp_path: Path) -> None:
-    with pytest.raises(RayTruthError, match=f"^{count} pictures are too few"):
+def test_too_few_images_are_an_error_that_counts_them(profile: Profile, count: int, tmp_path: Path) -> None:
+    with pytest.raises(RayTruthError, match=f"^{count} images are too few"):
         train_encoder(a_run("simclr", count=count), profile, tmp_path)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_fewer_pictures_than_a_batch_make_one_batch_of_all_and_it_says_so(
+def test_fewer_images_than_a_batch_make_one_batch_of_all_and_it_says_so(
     profile: Profile, method: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     logging.getLogger("raytruth").propagate = True
     _, curve = train_encoder(a_run(method, count=9, epochs=2), profile, tmp_path)
-    assert "encoder: 9 pictures are too few for the profile's batch of 16; it learns in batches of 9" in caplog.text
+    assert "encoder: 9 images are too few for the profile's batch of 16; it learns in batches of 9" in caplog.text
     assert len(curve) == 2
     assert np.isfinite(curve).all()
 

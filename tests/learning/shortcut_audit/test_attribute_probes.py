@@ -60,7 +60,7 @@ def test_values_of_few_patients_and_missing_ones_are_left_out_and_one_value_is_s
     values = named(SCANNER)
     values[:6], values[6:12], values[12] = "rare", "", None
     found = traces(embedding(), values)
-    assert (found.values, found.pictures) == (2, N - 13)
+    assert (found.values, found.images) == (2, N - 13)
     lonely = traces(embedding(), np.full(N, "one", dtype=object))
     assert lonely.balanced_accuracy is None
     assert "fewer than two" in lonely.note

@@ -40,7 +40,7 @@ def test_every_treatment_has_its_effect_and_the_control_shows(audit: Audit) -> N
 
 
 def test_the_figures_hold_together(audit: Audit, trained: Trained) -> None:
-    assert audit.pictures == len(load_labelled_set(Root(trained.layout, trained.params)).test)
+    assert audit.images == len(load_labelled_set(Root(trained.layout, trained.params)).test)
     ensemble = read_json(trained.layout.metrics("ensemble"))["accuracy"]["1"]["value"]
     assert audit.accuracy.value == pytest.approx(ensemble)
     for effect in audit.effects:
@@ -63,7 +63,7 @@ def test_a_room_of_one_region_is_told_by_the_region_alone(audit: Audit) -> None:
 
 def test_it_is_written_where_people_look_and_again_to_the_byte(audit: Audit, trained: Trained) -> None:
     written = read_json(trained.layout.metrics("shortcut_audit"))
-    assert written["pictures"] == audit.pictures
+    assert written["images"] == audit.images
     folder = trained.layout.plots_dir / "shortcut_audit"
     names = {path.name for path in folder.iterdir()}
     assert names == {"effects.png", "effects.csv", "traces.png", "traces.csv", "examples.png"}

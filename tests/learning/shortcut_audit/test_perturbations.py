@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.archive import smooth_picture
+from support.archive import smooth_image
 
 from dagster_project.learning.shortcut_audit.perturbations import POSITIVE_CONTROL, treatments
 
 SIDE = 64
-PICTURES = np.stack([smooth_picture(seed, SIDE) for seed in range(6)])
+IMAGES = np.stack([smooth_image(seed, SIDE) for seed in range(6)])
 
 NAMES = sorted(treatments(0))
 
 
-def changed(name: str, pictures: np.ndarray = PICTURES) -> np.ndarray:
-    return treatments(0)[name](pictures) != pictures
+def changed(name: str, images: np.ndarray = IMAGES) -> np.ndarray:
+    return treatments(0)[name](images) != images
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_treatment_keeps_shape_and_type_repeats_itself_and_leaves_what_it_is_given(name: str) -> None:
-    before = PICTURES.copy()
-    found = treatments(0)[name](PICTURES)
-    assert (found.shape, found.dtype) == (PICTURES.shape, np.uint8)
-    np.testing.assert_array_equal(found, treatments(0)[name](PICTURES))
-    np.testing.assert_array_equal(PICTURES, before)
+    before = IMAGES.copy()
+    found = treatments(0)[name](IMAGES)
+    assert (found.shape, found.dtype) == (IMAGES.shape, np.uint8)
+    np.testing.assert_array_equal(found, treatments(0)[name](IMAGES))
+    np.testing.assert_array_equal(IMAGES, before)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pictures_are_treated_one_by_one(name: str) -> None:
+def test_images_are_treated_one_by_one(name: str) -> None:
     if name.endswith("added"):
         return  # what is drawn depends on the place in the block
-    alone = np.concatenate([treatments(0)[name](picture[None]) for picture in PICTURES])
-    np.testing.assert_array_equal(treatments(0)[name](PICTURES), alone)
+    alone = np.concatenate([treatments(0)[name](image[None]) for image in IMAGES])
+    np.testing.assert_array_equal(treatments(0)[name](IMAGES), alone)
 
 
 def test_the_margin_the_corners_and_the_centre_are_where_they_are_said_to_be() -> None:
@@ -41,14 +41,14 @@ def test_the_margin_the_corners_and_the_centre_are_where_they_are_said_to_be() -
     assert not changed("margin hidden")[:, 6:-6, 6:-6].any()
     assert not changed("corners hidden")[:, 15:-15].any()
     assert not changed(POSITIVE_CONTROL)[:, :15].any()
-    hidden = treatments(0)[POSITIVE_CONTROL](PICTURES)[:, 32, 32]
-    assert np.abs(hidden - PICTURES.mean(axis=(1, 2))).max() <= 1
+    hidden = treatments(0)[POSITIVE_CONTROL](IMAGES)[:, 32, 32]
+    assert np.abs(hidden - IMAGES.mean(axis=(1, 2))).max() <= 1
 
 
 def test_a_border_is_hidden_and_the_field_stays() -> None:
     framed = np.zeros((2, SIDE, SIDE), np.uint8)
-    framed[0, 10:50, 20:60] = PICTURES[0, 10:50, 20:60]
-    framed[1] = PICTURES[1]
+    framed[0, 10:50, 20:60] = IMAGES[0, 10:50, 20:60]
+    framed[1] = IMAGES[1]
     found = treatments(0)["borders hidden"](framed)
     np.testing.assert_array_equal(found[0, 10:50, 20:60], framed[0, 10:50, 20:60])
     assert (found[0, :9] > 0).all()
@@ -57,13 +57,13 @@ def test_a_border_is_hidden_and_the_field_stays() -> None:
 
 
 def test_small_bright_parts_are_hidden_and_large_ones_stay() -> None:
-    marked = PICTURES.clip(0, 140)
+    marked = IMAGES.clip(0, 140)
     marked[0, 4:8, 4:8] = 255
     marked[1, 20:50, 20:50] = 255
     marked[1, 55:58, 4:30] = 200  # stands out, but is nowhere near white
     marked[4, 30:60, 30:60] = 180
     marked[4, 40:43, 40:43] = 255  # bone: bright within something larger
-    marked[2, 4:8, 4:8] = 255  # the same place in two pictures is no larger part
+    marked[2, 4:8, 4:8] = 255  # the same place in two images is no larger part
     marked[3, 4:8, 4:8] = 255
     found = treatments(0)["small bright parts hidden"](marked)
     assert (found[[0, 2, 3], 4:8, 4:8] < 230).all()
@@ -71,12 +71,12 @@ def test_small_bright_parts_are_hidden_and_large_ones_stay() -> None:
     np.testing.assert_array_equal(found[[1, 4]], marked[[1, 4]])
 
 
-def test_turned_pictures_are_turned() -> None:
-    np.testing.assert_array_equal(treatments(0)["inverted"](PICTURES), 255 - PICTURES)
-    np.testing.assert_array_equal(treatments(0)["mirrored"](PICTURES), PICTURES[:, :, ::-1])
+def test_turned_images_are_turned() -> None:
+    np.testing.assert_array_equal(treatments(0)["inverted"](IMAGES), 255 - IMAGES)
+    np.testing.assert_array_equal(treatments(0)["mirrored"](IMAGES), IMAGES[:, :, ::-1])
 
 
 def test_another_seed_adds_another_cue() -> None:
-    one, other = (treatments(seed)["marker added"](PICTURES) for seed in (0, 1))
+    one, other = (treatments(seed)["marker added"](IMAGES) for seed in (0, 1))
     assert (one != other).any(axis=(1, 2)).sum() >= 5
     assert changed("marker added").any(axis=(1, 2)).sum() >= 5

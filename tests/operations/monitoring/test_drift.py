@@ -46,7 +46,7 @@ def calm(root: Trained) -> list[Drift]:
 
 def test_batches_of_the_same_kind_have_not_drifted(calm: list[Drift]) -> None:
     assert [drift.causes for drift in calm] == [[]] * 4
-    assert all(drift.note == "" and drift.pictures == 70 for drift in calm)
+    assert all(drift.note == "" and drift.images == 70 for drift in calm)
 
 
 def test_a_shifted_mix_of_regions_is_label_mix(root: Trained) -> None:
@@ -81,17 +81,17 @@ def test_a_value_must_be_above_the_threshold_and_above_what_chance_reaches() -> 
 def test_a_small_batch_is_reported_and_never_called_drifted(root: Trained) -> None:
     put_unseen(root, "small", 24, kinds=[3] * 14, gamma=4, manufacturer="other")
     drift = drift_of(root, "small")
-    assert (drift.causes, drift.tests, drift.pictures) == ([], [], 28)
-    assert "28 pictures" in drift.note
+    assert (drift.causes, drift.tests, drift.images) == ([], [], 28)
+    assert "28 images" in drift.note
     assert "30" in drift.note
     assert not root.layout.drift_page("small").exists()
 
 
 def test_what_the_champion_learned_from_is_not_compared_with_its_own_reference(root: Trained) -> None:
     drift = drift_of(root, FIRST)
-    assert drift.reference_pictures == 0
+    assert drift.reference_images == 0
     assert drift.causes == []
-    assert "reference has 0 pictures of other batches" in drift.note
+    assert "reference has 0 images of other batches" in drift.note
 
 
 def test_values_are_those_of_a_plain_calculation(root: Trained, calm: list[Drift]) -> None:
@@ -137,6 +137,6 @@ def test_evidently_s_page_loads_nothing_from_the_network(root: Trained, calm: li
 
 
 def test_bounds_come_from_the_settings(root: Trained, calm: list[Drift]) -> None:
-    strict = root.params.monitoring.model_copy(update={"min_pictures": 1000})
+    strict = root.params.monitoring.model_copy(update={"min_images": 1000})
     params = root.params.model_copy(update={"monitoring": strict})
     assert "takes 1000" in measure_drift(Root(root.layout, params), "calm12").note

@@ -1,4 +1,4 @@
-"""The champion's predictions on a batch: one row a picture, made anew when champion or batch change."""
+"""The champion's predictions on a batch: one row an image, made anew when champion or batch change."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def root(made_once: Callable[..., Path], tmp_path: Path) -> Trained:
     return copy
 
 
-def test_one_row_a_picture_in_the_headers_order_with_a_probability_a_class(root: Trained) -> None:
+def test_one_row_a_image_in_the_headers_order_with_a_probability_a_class(root: Trained) -> None:
     table = predict_batch(root.open(), "new")
     assert table["image_id"].tolist() == read_table(root.layout.headers("new"))["image_id"].tolist()
     probabilities = table[list(REGIONS)].to_numpy()
@@ -58,7 +58,7 @@ def test_they_are_better_than_chance(root: Trained) -> None:
     assert (table["region"].to_numpy() == given.to_numpy()).mean() > 0.5
 
 
-def test_pictures_that_it_learned_from_are_marked(root: Trained) -> None:
+def test_images_that_it_learned_from_are_marked(root: Trained) -> None:
     assert not predict_batch(root.open(), "new")["trained_on"].any()
     table = predict_batch(root.open(), FIRST).set_index("image_id")
     split = load_training_set(root.layout).set_index("image_id")["split"]

@@ -11,7 +11,7 @@ import pytest
 from pyarrow.parquet import ParquetFile
 from support.archive import REGIONS, pattern
 from support.dicoms import radiograph, save
-from support.exports import PICTURES, write_mixed_export
+from support.exports import IMAGES, write_mixed_export
 from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import read_table
@@ -42,7 +42,7 @@ def onnx_file(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 class Folder:
-    """A folder as `read_for_scoring` gives it; remembers how many pictures were taken out of it."""
+    """A folder as `read_for_scoring` gives it; remembers how many images were taken out of it."""
 
     def __init__(self, breaks_after: int | None = None) -> None:
         self.taken, self.breaks_after, self.closed = 0, breaks_after, False
@@ -66,7 +66,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Folder:
     return folder
 
 
-def test_a_folder_gets_what_its_pictures_get_as_a_batch(trained: Trained, onnx_file: Path, tmp_path: Path) -> None:
+def test_a_folder_gets_what_its_images_get_as_a_batch(trained: Trained, onnx_file: Path, tmp_path: Path) -> None:
     root, source, out = trained.copied_to(tmp_path / "root"), tmp_path / "CANARYSOURCE", tmp_path / "out.parquet"
     write_mixed_export(source)
     summary = score(root.open(), source, out)
@@ -84,7 +84,7 @@ def test_a_folder_gets_what_its_pictures_get_as_a_batch(trained: Trained, onnx_f
     ):
         np.testing.assert_allclose(table[ours], expected[theirs], atol=1e-6)
     assert summary.regions == expected["region"].value_counts().to_dict()
-    assert summary.pictures == PICTURES
+    assert summary.images == IMAGES
     assert summary.left_out["uid_conflict"] == summary.left_out["duplicate_file"] == summary.left_out["not_dicom"] == 1
 
 
@@ -92,7 +92,7 @@ def test_onnx_and_torch_write_the_same_table(trained: Trained, onnx_file: Path, 
     tables = []
     for name, model_file in (("torch", None), ("onnx", onnx_file)):
         summary = score(Root(trained.layout, trained.params), tmp_path, tmp_path / name, model_file)
-        assert (summary.pictures, summary.left_out) == (COUNT, {"not_dicom": 3})
+        assert (summary.images, summary.left_out) == (COUNT, {"not_dicom": 3})
         tables.append(read_table(tmp_path / name))
     torch_s, onnx_s = tables
     assert list(torch_s) == list(onnx_s) == COLUMNS
@@ -108,10 +108,10 @@ def test_no_more_than_a_block_is_held_and_blocks_change_nothing(
     predicted: list[int] = []
     original = Model.predict
 
-    def watched(self: Model, pictures: np.ndarray) -> Predictions:
-        predicted.append(len(pictures))
+    def watched(self: Model, images: np.ndarray) -> Predictions:
+        predicted.append(len(images))
         assert folder.taken == sum(predicted), "nothing is read before what was read is predicted"
-        return original(self, pictures)
+        return original(self, images)
 
     folder.taken = 0
     monkeypatch.setattr(Model, "predict", watched)
@@ -144,7 +144,7 @@ def test_a_failure_midway_leaves_the_old_table_or_none(
 def test_a_model_that_fails_midway_ends_the_reading_too(
     trained: Trained, folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def out_of_memory(self: Model, pictures: np.ndarray) -> Predictions:
+    def out_of_memory(self: Model, images: np.ndarray) -> Predictions:
         raise MemoryError
 
     monkeypatch.setattr(Model, "predict", out_of_memory)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dagster_project.intake.ingestion.batch.disk_index import disk_index
-from dagster_project.intake.ingestion.batch.staged_pixels import StagedPicture
+from dagster_project.intake.ingestion.batch.staged_pixels import StagedImage
 from dagster_project.intake.ingestion.headers.header_reader import HeaderRead, Identity
 from dagster_project.intake.ingestion.headers.patient_evidence import Evidence
 
@@ -26,24 +26,24 @@ _EVIDENCE = ", ".join(Evidence._fields)
 _TABLES = (
     "CREATE TABLE files (number INTEGER PRIMARY KEY, file_id, path, reasons, image_id, header)",
     "CREATE INDEX by_file_id ON files (file_id, number)",
-    """CREATE TABLE pictures (number INTEGER PRIMARY KEY, image_id, file_digest, pixel_digest, reasons, counts, place,
+    """CREATE TABLE images (number INTEGER PRIMARY KEY, image_id, file_digest, pixel_digest, reasons, counts, place,
            masked, found)""",
-    "CREATE INDEX by_image ON pictures (image_id, file_digest, number)",
-    "CREATE INDEX by_pixels ON pictures (pixel_digest)",
+    "CREATE INDEX by_image ON images (image_id, file_digest, number)",
+    "CREATE INDEX by_pixels ON images (pixel_digest)",
     "CREATE TABLE identifiers (kind, value, PRIMARY KEY (kind, value)) WITHOUT ROWID",
     f"CREATE TABLE evidence ({_EVIDENCE}, PRIMARY KEY ({_EVIDENCE})) WITHOUT ROWID",
 )
-_SAME_IMAGE = "FROM pictures AS first WHERE first.image_id = pictures.image_id AND first.counts"
+_SAME_IMAGE = "FROM images AS first WHERE first.image_id = images.image_id AND first.counts"
 _SETTLE = (
     # Of one instance's files the first usable one counts, the first by content, so that the choice does not depend on
     # names; the same bytes again are harmless, others a conflict.
-    f"""UPDATE pictures SET counts = 0, reasons = reasons || CASE
+    f"""UPDATE images SET counts = 0, reasons = reasons || CASE
             WHEN file_digest = (SELECT min(first.file_digest) {_SAME_IMAGE}) THEN ';duplicate_file'
             ELSE ';uid_conflict' END
         WHERE counts AND EXISTS (
-            SELECT 1 {_SAME_IMAGE} AND (first.file_digest, first.number) < (pictures.file_digest, pictures.number))""",
-    """UPDATE pictures SET reasons = reasons || ';same_pixels' WHERE counts AND pixel_digest IN (
-            SELECT pixel_digest FROM pictures WHERE counts GROUP BY pixel_digest HAVING count(*) > 1)""",
+            SELECT 1 {_SAME_IMAGE} AND (first.file_digest, first.number) < (images.file_digest, images.number))""",
+    """UPDATE images SET reasons = reasons || ';same_pixels' WHERE counts AND pixel_digest IN (
+            SELECT pixel_digest FROM images WHERE counts GROUP BY pixel_digest HAVING count(*) > 1)""",
 )
 
 
@@ -65,7 +65,7 @@ class UsedFile:
     row: dict[str, Any]
     identity: Identity
     label_texts: dict[str, str]
-    pixels: StagedPicture
+    pixels: StagedImage
 
 
 class BatchIndex:
@@ -96,45 +96,45 @@ class BatchIndex:
         found = self._database.execute("SELECT number FROM files WHERE image_id IS NOT NULL ORDER BY number")
         return [number for (number,) in found]
 
-    def add_picture(self, number: int, read: StagedPicture) -> None:
+    def add_image(self, number: int, read: StagedImage) -> None:
         """Note what the second pass found in the file of this number."""
         (image_id,) = self._database.execute("SELECT image_id FROM files WHERE number = ?", (number,)).fetchone()
         digests = read.file_digest, read.pixel_digest
         counts, masked = read.place is not None, read.masked > 0
         found = counts, read.place, masked, json.dumps(vars(read))
         row = (number, image_id, *digests, ";".join(read.reasons), *found)
-        self._database.execute("INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._database.execute("INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def settle(self) -> None:
-        """Decide which of several files of one instance counts, and mark pictures that are there under several UIDs."""
+        """Decide which of several files of one instance counts, and mark images that are there under several UIDs."""
         for statement in _SETTLE:
             self._database.execute(statement)
 
     def used(self) -> Iterator[UsedFile]:
         """The files that count, in the order of their image ids."""
         for path, first, second, header, found in self._database.execute(
-            """SELECT path, files.reasons, pictures.reasons, header, found FROM pictures JOIN files USING (number)
-               WHERE counts ORDER BY pictures.image_id, file_digest, number"""
+            """SELECT path, files.reasons, images.reasons, header, found FROM images JOIN files USING (number)
+               WHERE counts ORDER BY images.image_id, file_digest, number"""
         ):
             row, identity, texts = json.loads(header)
-            pixels = StagedPicture(**json.loads(found))
+            pixels = StagedImage(**json.loads(found))
             yield UsedFile(os.fsdecode(path), _reasons(first, second), row, Identity(**identity), texts, pixels)
 
     def places(self) -> np.ndarray:
-        """Where the pictures of the files that count lie in staging, in the order of their image ids; int64 (N,)."""
+        """Where the images of the files that count lie in staging, in the order of their image ids; int64 (N,)."""
         found = self._database.execute(
-            "SELECT place FROM pictures WHERE counts ORDER BY pictures.image_id, file_digest, number"
+            "SELECT place FROM images WHERE counts ORDER BY images.image_id, file_digest, number"
         )
         return np.fromiter((place for (place,) in found), np.int64)
 
     def masked(self) -> int:
         """In how many of the files that count burned-in text was masked."""
-        return int(self._database.execute("SELECT count(*) FROM pictures WHERE counts AND masked").fetchone()[0])
+        return int(self._database.execute("SELECT count(*) FROM images WHERE counts AND masked").fetchone()[0])
 
     def seen(self) -> Iterator[SeenFile]:
         """All files in the order of their ids."""
         for file_id, path, first, second in self._database.execute(
-            """SELECT file_id, path, files.reasons, pictures.reasons FROM files LEFT JOIN pictures USING (number)
+            """SELECT file_id, path, files.reasons, images.reasons FROM files LEFT JOIN images USING (number)
                ORDER BY file_id, number"""
         ):
             yield SeenFile(file_id, os.fsdecode(path), _reasons(first, second))

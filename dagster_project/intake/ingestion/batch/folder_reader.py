@@ -1,4 +1,4 @@
-"""Reading radiographs that are to be predicted and not kept: a folder of any size, one picture after another."""
+"""Reading radiographs that are to be predicted and not kept: a folder of any size, one image after another."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from dagster_project.intake.ingestion.headers.sandbox import contained_map
 from dagster_project.intake.ingestion.headers.sources import SourceFile, nothing_there, walk_files
 from dagster_project.intake.root import Root
 
-_CHUNK = 8  # pictures are large
+_CHUNK = 8  # images are large
 
 
 @dataclass(frozen=True)
 class Scorable:
-    """A radiograph that is in no batch: `picture` is uint8 (side, side), as the ingestion would leave it."""
+    """A radiograph that is in no batch: `image` is uint8 (side, side), as the ingestion would leave it."""
 
     sop_instance_uid: str
-    picture: np.ndarray
+    image: np.ndarray
 
 
 def read_for_scoring(root: Root, source: Path, left_out: Counter[str]) -> Generator[Scorable, None, None]:
@@ -50,7 +50,7 @@ def read_for_scoring(root: Root, source: Path, left_out: Counter[str]) -> Genera
         scoring_index(Path(folder) / "index.sqlite") as index,
     ):
         _read_headers(source, reader, root.params.ingestion, index, left_out)
-        for scorable in _read_pictures(index, root.params.ingestion, left_out):
+        for scorable in _read_images(index, root.params.ingestion, left_out):
             usable = True
             yield scorable
     if not usable:
@@ -74,8 +74,8 @@ def _read_headers(
             index.add(Found(header.row["image_id"], header.identity.sop_instance_uid, file.path))
 
 
-def _read_pictures(index: ScoringIndex, params: Ingestion, left_out: Counter[str]) -> Iterator[Scorable]:
-    """The files of one instance come one after another, so that of all of them one picture is held."""
+def _read_images(index: ScoringIndex, params: Ingestion, left_out: Counter[str]) -> Iterator[Scorable]:
+    """The files of one instance come one after another, so that of all of them one image is held."""
     found, read_found = tee(index)
     files = (SourceFile(f.path, "", 0) for f in read_found)
     reader = PixelReader(params.side, params.percentiles, params.clean)
@@ -84,7 +84,7 @@ def _read_pictures(index: ScoringIndex, params: Ingestion, left_out: Counter[str
     for file, read in zip(found, track(reads, len(index), "reading pixels"), strict=True):
         if isinstance(read, RefusedFile):
             left_out[read.reason] += 1
-        elif read.picture is None:
+        elif read.image is None:
             left_out.update(read.reasons)
         elif instance and instance.file.image_id == file.image_id:
             instance.add(read)
@@ -114,7 +114,7 @@ class _Instance:
             self.first, self.again, self.others = read, 0, self.others + self.again + 1
 
     def settled(self, left_out: Counter[str]) -> Scorable:
-        if self.first.picture is None:
+        if self.first.image is None:
             raise ValueError("an instance is made of usable files")
         left_out.update({r: n for r, n in (("duplicate_file", self.again), ("uid_conflict", self.others)) if n})
-        return Scorable(self.file.sop_instance_uid, self.first.picture)
+        return Scorable(self.file.sop_instance_uid, self.first.image)

@@ -16,7 +16,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Layout, checked_batch_name
 from dagster_project.intake.ingestion.batch.batch_index import BatchIndex, batch_index
 from dagster_project.intake.ingestion.batch.batch_registry import forget, register
-from dagster_project.intake.ingestion.batch.passes import nothing_usable, read_headers, read_pictures
+from dagster_project.intake.ingestion.batch.passes import nothing_usable, read_headers, read_images
 from dagster_project.intake.ingestion.batch.publish import (
     clear_staging,
     is_published,
@@ -25,7 +25,7 @@ from dagster_project.intake.ingestion.batch.publish import (
     start_staging,
     sweep,
 )
-from dagster_project.intake.ingestion.batch.staged_pixels import copy_pictures
+from dagster_project.intake.ingestion.batch.staged_pixels import copy_images
 from dagster_project.intake.ingestion.batch.tables import COLUMNS, batch_tables
 from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms, load_pseudonyms
 from dagster_project.intake.ingestion.headers.sources import list_files, stamp
@@ -35,10 +35,10 @@ from dagster_project.intake.root import Root
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What a batch holds: pictures published, files by verdict and by reason code."""
+    """What a batch holds: images published, files by verdict and by reason code."""
 
     batch: str
-    pictures: int
+    images: int
     verdicts: dict[str, int]
     reasons: dict[str, int]
     seconds: float
@@ -47,7 +47,7 @@ class BatchSummary:
 def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
     """Ingest the files under `source` as `batch`; nothing is done again if neither they nor the settings changed.
 
-    A picture's row stands at the same place in `data/headers/<batch>.parquet` and `data/pixels/<batch>.npy`.
+    An image's row stands at the same place in `data/headers/<batch>.parquet` and `data/pixels/<batch>.npy`.
     Interrupted, it leaves what was published before, and continues when run again.
     Raises RayTruthError if the source is empty or holds no usable radiograph (its quarantine table is written all the
     same), the batch's name belongs to another source or repeats an identity, or another process ingests the batch.
@@ -71,7 +71,7 @@ def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
                 with batch_index(staging / "index.sqlite") as index:
                     if read_headers(files, batch, pseudonyms, taxonomy, root.params.ingestion, index):
                         raise _telling_name(root.layout, batch)
-                    read_pictures(files, root.params.ingestion, staging, index)
+                    read_images(files, root.params.ingestion, staging, index)
                     _stage(root.layout, batch, work, index, pseudonyms)
                 publish(root.layout, batch)
             clear_staging(root.layout, batch)
@@ -84,7 +84,7 @@ def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
 
 def _stage(layout: Layout, batch: str, work: str, index: BatchIndex, pseudonyms: Pseudonyms) -> None:
     proof = actions_report(batch, (file.pixels.tags for file in index.used()), index.masked())
-    shard = partial(copy_pictures, layout.staging(batch), index.places())
+    shard = partial(copy_images, layout.staging(batch), index.places())
     stage(layout, batch, work, batch_tables(index, batch, pseudonyms), proof, shard)
 
 
@@ -105,7 +105,7 @@ def _summary(layout: Layout, batch: str, seconds: float) -> BatchSummary:
         rows = group.filter(pc.equal(group["batch"], batch))
         verdicts.update(rows["verdict"].to_pylist())
         reasons.update(reason for joined in rows["reason"].to_pylist() for reason in joined.split(";") if reason)
-    pictures = row_count(layout.headers(batch)) if layout.headers(batch).exists() else 0
+    images = row_count(layout.headers(batch)) if layout.headers(batch).exists() else 0
     if not verdicts["accept"] + verdicts["accept_warn"]:
         raise nothing_usable(reasons, f"batch {batch}")
-    return BatchSummary(batch, pictures, dict(verdicts), dict(reasons.most_common()), seconds)
+    return BatchSummary(batch, images, dict(verdicts), dict(reasons.most_common()), seconds)

@@ -1,4 +1,4 @@
-"""One file's picture as large as it is, for people to look at: decoded and shown as the second pass does it."""
+"""One file's image as large as it is, for people to look at: decoded and shown as the second pass does it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.ingestion.headers.size_limits import refuse_too_large
 from dagster_project.intake.ingestion.headers.sources import SourceFile
 from dagster_project.intake.ingestion.pixels.decoding import decode
-from dagster_project.intake.ingestion.pixels.lazy_image import Picture
+from dagster_project.intake.ingestion.pixels.lazy_image import GreyImage
 from dagster_project.intake.ingestion.pixels.letterbox import fitted
 
-_LONGEST = 4096  # px; a larger picture is reduced
+_LONGEST = 4096  # px; a larger image is reduced
 _QUALITY = 92
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A picture of which the ingestion knows the file's `path`, and the pseudonym of its pixels."""
+    """An image of which the ingestion knows the file's `path`, and the pseudonym of its pixels."""
 
     image_id: str
     pixel_digest: str
@@ -36,7 +36,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Original:
-    """`jpeg` shows the whole picture, no side longer than 4,096 px; `rows` and `columns` are the file's own.
+    """`jpeg` shows the whole image, no side longer than 4,096 px; `rows` and `columns` are the file's own.
 
     `masked` is the share of burned-in text that was painted over, in 0..1; None if none was looked for.
     """
@@ -82,13 +82,13 @@ class OriginalReader:
         if self.pseudonyms.of("pixels", digest_of(stored)) != wanted.pixel_digest:
             raise RefusedFile("changed")
         shown = displayed(ds, stored, self.percentiles, [])
-        picture, masked = without_text(shown) if self.clean else (shown, None)
+        image, masked = without_text(shown) if self.clean else (shown, None)
         rows, columns = stored.shape
-        return Original(_jpeg(picture), rows, columns, masked)
+        return Original(_jpeg(image), rows, columns, masked)
 
 
-def _jpeg(picture: Picture) -> bytes:
-    whole = fitted(picture, _LONGEST) if max(picture.shape) > _LONGEST else picture[:]
+def _jpeg(image: GreyImage) -> bytes:
+    whole = fitted(image, _LONGEST) if max(image.shape) > _LONGEST else image[:]
     file = BytesIO()
     Image.fromarray(np.rint(whole).astype(np.uint8)).save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()

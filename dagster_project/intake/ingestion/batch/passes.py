@@ -38,13 +38,13 @@ def read_headers(
     return telling
 
 
-def read_pictures(files: list[SourceFile], params: Ingestion, staging: Path, index: BatchIndex) -> None:
-    """Second pass over the files that the first did not refuse: pictures into `staging`, all else into `index`."""
+def read_images(files: list[SourceFile], params: Ingestion, staging: Path, index: BatchIndex) -> None:
+    """Second pass over the files that the first did not refuse: images into `staging`, all else into `index`."""
     wanted = index.with_header()
     reader = PixelReader(params.side, params.percentiles, params.clean)
     found = read_pixels([files[number] for number in wanted], reader, limits_of(params), staging)
-    for number, picture in zip(wanted, found, strict=True):
-        index.add_picture(number, picture)
+    for number, image in zip(wanted, found, strict=True):
+        index.add_image(number, image)
     index.settle()
 
 

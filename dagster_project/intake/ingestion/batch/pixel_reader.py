@@ -1,4 +1,4 @@
-"""Second pass: one file's pixels to a letterboxed uint8 picture."""
+"""Second pass: one file's pixels to a letterboxed uint8 image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dagster_project.intake.privacy.actions import tags_of
 
 @dataclass
 class PixelRead:
-    """What the second pass found in one file. `picture` is uint8 (side, side), or None if the file is refused.
+    """What the second pass found in one file. `image` is uint8 (side, side), or None if the file is refused.
 
     Both digests are BLAKE3: of the stored values, and of the whole file (`_file_digest`). `cropped` and `blanked` are
     the shares that were cut off as border and blanked as marks, `masked` that of burned-in text, in 0..1. `tags` are
@@ -37,7 +37,7 @@ class PixelRead:
     """
 
     reasons: list[str]
-    picture: np.ndarray | None = None
+    image: np.ndarray | None = None
     pixel_digest: str = ""
     file_digest: str = ""
     cropped: float = 0.0
@@ -67,7 +67,7 @@ class PixelReader:
                 stored = decode(ds, warned)
                 shown = displayed(ds, stored, self.percentiles, warned)
                 small = clean(shown, declared_field(ds), self.side) if self.clean else Cleaned(fitted(shown, self.side))
-                picture = centred(small.picture, self.side)
+                image = centred(small.image, self.side)
                 warned += odd_content(ds, stored, Path(file.path).stat().st_size)
                 pixel_digest = digest_of(stored)
                 file_digest = _file_digest(Path(file.path), ds, stored, pixel_digest)
@@ -78,7 +78,7 @@ class PixelReader:
             return PixelRead(["changed"])
         warned += ["text_masked"] if small.masked else []
         reasons = sorted(set(warned) - {"no_preamble"})
-        return PixelRead(reasons, picture, pixel_digest, file_digest, small.cropped, small.blanked, small.masked, tags)
+        return PixelRead(reasons, image, pixel_digest, file_digest, small.cropped, small.blanked, small.masked, tags)
 
 
 def displayed(ds: FileDataset, stored: np.ndarray, percentiles: tuple[float, float], warned: list[str]) -> Shown:

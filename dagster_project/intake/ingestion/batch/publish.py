@@ -54,7 +54,7 @@ def stage(
 def publish(layout: Layout, batch: str) -> None:
     """Move a completely staged batch into place, if there is one. May be repeated after a crash at any point.
 
-    Headers come last: a batch counts as ingested when it has them. A batch without any picture publishes its verdicts
+    Headers come last: a batch counts as ingested when it has them. A batch without any image publishes its verdicts
     only; what stood published under its name stays as it was.
     """
     ready = _ready(layout, batch)
@@ -70,7 +70,7 @@ def publish(layout: Layout, batch: str) -> None:
             _merge(ready / "label_texts.parquet", layout.label_texts, batch)
             _move(ready / "proof.json", layout.deidentification(batch))
             _mark(layout, batch, read_json(ready / "work.json"))
-            # From here on nothing needs room on the disk. The old rows go first: none may stand beside new pictures.
+            # From here on nothing needs room on the disk. The old rows go first: none may stand beside new images.
             layout.headers(batch).unlink(missing_ok=True)
             _move(ready / "patient_evidence.parquet", layout.patient_evidence(batch))
             _move(ready / "pixels.npy", layout.pixels(batch))

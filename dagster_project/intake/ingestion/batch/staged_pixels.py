@@ -20,12 +20,12 @@ from dagster_project.intake.ingestion.headers.sources import SourceFile
 
 _BLOCK = 512
 _CHUNK = 8
-_PICTURES = "pictures.npy"
+_IMAGES = "images.npy"
 
 
 @dataclass
-class StagedPicture:
-    """What the second pass found in one file. `place` is its row in `staged_pictures`, or None if it is refused."""
+class StagedImage:
+    """What the second pass found in one file. `place` is its row in `staged_images`, or None if it is refused."""
 
     reasons: list[str]
     place: int | None
@@ -40,60 +40,60 @@ class StagedPicture:
         self.tags = sys.intern(self.tags)  # the same for all files of a console
 
 
-def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, staging: Path) -> Iterator[StagedPicture]:
+def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, staging: Path) -> Iterator[StagedImage]:
     """Read the pixels of `files`; yield what was found, in order. Blocks already in `staging` are taken from there."""
     blocks = range(0, len(files), _BLOCK)
     notes = [staging / f"block-{start:07d}.json" for start in blocks]
     missing = [f for start, note in zip(blocks, notes, strict=True) if not note.exists() for f in _block(files, start)]
     fresh = track(contained_map(reader, missing, limits, chunk=_CHUNK), len(missing), "reading pixels")
-    if not (staging / _PICTURES).exists():
+    if not (staging / _IMAGES).exists():
         _make_room(staging, len(files), reader.side)
-    first_byte = staged_pictures(staging).offset
-    with (staging / _PICTURES).open("r+b") as pictures:
+    first_byte = staged_images(staging).offset
+    with (staging / _IMAGES).open("r+b") as images:
         for start, note in zip(blocks, notes, strict=True):
             if not note.exists():
                 places = range(start, start + len(_block(files, start)))
-                found = [_keep(next(fresh), place, pictures, first_byte) for place in places]
-                pictures.flush()
-                os.fsync(pictures.fileno())
-                write_json(note, [vars(picture) for picture in found])
+                found = [_keep(next(fresh), place, images, first_byte) for place in places]
+                images.flush()
+                os.fsync(images.fileno())
+                write_json(note, [vars(image) for image in found])
             for values in read_json(note):
-                yield StagedPicture(**values)
+                yield StagedImage(**values)
 
 
-def staged_pictures(staging: Path) -> np.memmap:
+def staged_images(staging: Path) -> np.memmap:
     """uint8 (files, side, side), memory-mapped; rows of refused files are zero.
 
-    What is read of it stays in memory while there is room, so `copy_pictures` reads otherwise.
+    What is read of it stays in memory while there is room, so `copy_images` reads otherwise.
     """
-    return np.load(staging / _PICTURES, mmap_mode="r")
+    return np.load(staging / _IMAGES, mmap_mode="r")
 
 
-def copy_pictures(staging: Path, places: np.ndarray, shard: BinaryIO) -> None:
-    """Write the staged pictures of `places` (N,) to `shard`, in that order, as .npy: uint8 (N, side, side)."""
-    staged = staged_pictures(staging)
+def copy_images(staging: Path, places: np.ndarray, shard: BinaryIO) -> None:
+    """Write the staged images of `places` (N,) to `shard`, in that order, as .npy: uint8 (N, side, side)."""
+    staged = staged_images(staging)
     begin_npy(shard, (len(places), *staged.shape[1:]))
-    with (staging / _PICTURES).open("rb") as pictures:
+    with (staging / _IMAGES).open("rb") as images:
         size = staged.shape[1] * staged.shape[2]
         for place in places.tolist():
-            pictures.seek(staged.offset + place * size)
-            shard.write(pictures.read(size))
+            images.seek(staged.offset + place * size)
+            shard.write(images.read(size))
 
 
-def _keep(read: PixelRead | RefusedFile, place: int, pictures: BinaryIO, first_byte: int) -> StagedPicture:
+def _keep(read: PixelRead | RefusedFile, place: int, images: BinaryIO, first_byte: int) -> StagedImage:
     if isinstance(read, RefusedFile):
-        return StagedPicture([read.reason], None, "", "")
-    if read.picture is None:
-        return StagedPicture(read.reasons, None, "", "")
-    pictures.seek(first_byte + place * read.picture.size)
-    pictures.write(read.picture.tobytes())
-    return StagedPicture(
+        return StagedImage([read.reason], None, "", "")
+    if read.image is None:
+        return StagedImage(read.reasons, None, "", "")
+    images.seek(first_byte + place * read.image.size)
+    images.write(read.image.tobytes())
+    return StagedImage(
         read.reasons, place, read.pixel_digest, read.file_digest, read.cropped, read.blanked, read.masked, read.tags
     )
 
 
 def _make_room(staging: Path, count: int, side: int) -> None:
-    with replacing(staging / _PICTURES) as temporary, temporary.open("wb") as file:
+    with replacing(staging / _IMAGES) as temporary, temporary.open("wb") as file:
         begin_npy(file, (count, side, side))
         file.truncate(file.tell() + count * side**2)
 

@@ -17,7 +17,7 @@ def ingested_batches(layout: Layout) -> list[str]:
 
 
 def load_headers(layout: Layout, batch: str) -> pd.DataFrame:
-    """A batch's header table, one row a picture (columns: ingestion/tables.py)."""
+    """A batch's header table, one row an image (columns: ingestion/tables.py)."""
     return read_table(layout.headers(batch))
 
 

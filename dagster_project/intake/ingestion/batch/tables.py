@@ -74,7 +74,7 @@ def batch_tables(index: BatchIndex, batch: str, pseudonyms: Pseudonyms) -> dict[
     """A batch's tables, in blocks.
 
     They are `headers`, `identities`, `identifiers`, `patient_evidence`, `label_texts`, `files` and `quarantine`.
-    Headers and identities have a row a picture and stand in the order of their image ids. The same rows give the same
+    Headers and identities have a row an image and stand in the order of their image ids. The same rows give the same
     blocks, and each table has one at least.
     """
     return {

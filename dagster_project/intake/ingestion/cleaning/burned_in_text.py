@@ -1,6 +1,6 @@
-"""Lines of text burned into a picture: names, dates, numbers. Found, read to be sure, and painted over.
+"""Lines of text burned into an image: names, dates, numbers. Found, read to be sure, and painted over.
 
-Three steps, each on what the one before leaves, so that most pictures cost little more than the first: where strokes
+Three steps, each on what the one before leaves, so that most images cost little more than the first: where strokes
 stand close together; where a network finds lines there; which of them a second one can read. Hands, feet and spines
 look like lines of text to the first network and cannot be read. Single letters are left to `cleaning`: an L or R tells
 a side, not a patient. What was read is used for nothing else, and forgotten.
@@ -15,23 +15,23 @@ from PIL import Image
 from scipy import ndimage
 
 from dagster_project.intake.ingestion.cleaning.ocr_models import STRIDE, read_line, text_map
-from dagster_project.intake.ingestion.pixels.lazy_image import Box, Covered, Picture
+from dagster_project.intake.ingestion.pixels.lazy_image import Box, Covered, GreyImage
 from dagster_project.intake.ingestion.pixels.letterbox import sketched
 
-SIDE = 960  # px, longest side of the picture that is searched; a line must be about 10 px high in it
+SIDE = 960  # px, longest side of the image that is searched; a line must be about 10 px high in it
 
 # Where to look: cells in which grey levels rise and fall steeply in both directions
 _CELL = 16  # px
 _STEEP = 32  # grey levels of 255 over two px
 _STEEP_SHARE = 0.02  # of the pixels around, that rise and that fall, across and down
 _AROUND = 12  # px beyond the strokes, at least, for the network to see
-_MOST_REGIONS, _MOST_AREA = 12, 0.6  # beyond either, the whole picture is searched at once
+_MOST_REGIONS, _MOST_AREA = 12, 0.6  # beyond either, the whole image is searched at once
 
 # What is a line
 _CORE = 0.3  # of text_map
 _LIKELY = 0.5  # its mean over the core
 _UNCLIP = 1.8  # how far the line reaches beyond its core, in core areas a circumference
-_TALLEST = 0.1  # of the picture's longest side: no line is higher
+_TALLEST = 0.1  # of the image's longest side: no line is higher
 _READ = ((2, 0.8), (5, 0.6))  # letters and digits at least, and their mean confidence then
 _UPRIGHT = 1.5  # height over width from which on a line is read turned
 _LITTLE = 0.2  # of the largest stroke in a box: strokes that only reach in are smaller
@@ -50,42 +50,42 @@ class _Line:
         return min(bottom - top, right - left)
 
 
-def without_text(picture: Picture, small: np.ndarray | None = None) -> tuple[Picture, float]:
-    """A picture (Rows, Columns) in 0..255 with its lines of text painted over, and their share of its area.
+def without_text(image: GreyImage, small: np.ndarray | None = None) -> tuple[GreyImage, float]:
+    """An image (Rows, Columns) in 0..255 with its lines of text painted over, and their share of its area.
 
-    The picture itself is returned where there are none. `small`: what `sketched` makes of it, if that is there already.
+    The image itself is returned where there are none. `small`: what `sketched` makes of it, if that is there already.
     """
-    boxes = text_boxes(picture, small)
+    boxes = text_boxes(image, small)
     if not boxes:
-        return picture, 0.0
+        return image, 0.0
     covers = []
-    masked = np.zeros(picture.shape, bool)
+    masked = np.zeros(image.shape, bool)
     for top, bottom, left, right in boxes:
-        around = picture[max(top - _RING, 0) : bottom + _RING, max(left - _RING, 0) : right + _RING]
+        around = image[max(top - _RING, 0) : bottom + _RING, max(left - _RING, 0) : right + _RING]
         rim = np.ones(around.shape, bool)
         rim[_RING:-_RING, _RING:-_RING] = False
         covers.append(((top, bottom, left, right), float(np.median(around[rim]))))
         masked[top:bottom, left:right] = True
-    return Covered(picture, covers), float(masked.mean())
+    return Covered(image, covers), float(masked.mean())
 
 
-def text_boxes(picture: Picture, small: np.ndarray | None = None) -> list[Box]:
-    """The lines of text of a picture (Rows, Columns) in 0..255, as boxes in its own pixels; `small` as above."""
+def text_boxes(image: GreyImage, small: np.ndarray | None = None) -> list[Box]:
+    """The lines of text of an image (Rows, Columns) in 0..255, as boxes in its own pixels; `small` as above."""
     if small is None:
-        small = sketched(picture, SIDE)
-    scale = np.array(picture.shape) / small.shape
+        small = sketched(image, SIDE)
+    scale = np.array(image.shape) / small.shape
     lines = []
     for core in (box for region in _regions(small) for box in _cores(small, region)):
         if min(core[1] - core[0], core[3] - core[2]) <= _TALLEST * SIDE:
-            box = _enlarged(core, scale, picture.shape)
-            lines.append(_Line(box, _is_read(picture, box)))
+            box = _enlarged(core, scale, image.shape)
+            lines.append(_Line(box, _is_read(image, box)))
     lines = list(dict.fromkeys(lines))
     read = [line for line in lines if line.read]
     return [line.box for line in lines if line.read or any(_continues(line, other) for other in read)]
 
 
 def _regions(small: np.ndarray) -> list[Box]:
-    """Parts of a uint8 picture (rows, columns) in which strokes stand close together; most pictures have few."""
+    """Parts of a uint8 image (rows, columns) in which strokes stand close together; most images have few."""
     steep = _steep(small)
     share = np.min([_share(mask) for mask in steep], axis=0)
     labels, count = ndimage.label(ndimage.binary_dilation(share >= _STEEP_SHARE, np.ones((3, 3))), np.ones((3, 3)))
@@ -116,7 +116,7 @@ def _steep(small: np.ndarray) -> np.ndarray:
 
 
 def _around(strokes: np.ndarray, place: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
-    """A box around the strokes in one place of a picture of `shape`, its sides whole strides of the network."""
+    """A box around the strokes in one place of an image of `shape`, its sides whole strides of the network."""
     sides: list[int] = []
     for axis, (part, whole) in enumerate(zip(place, shape, strict=True)):
         found = np.flatnonzero(strokes.any(axis=1 - axis)) + part.start
@@ -150,7 +150,7 @@ def _cores(small: np.ndarray, region: Box) -> list[Box]:
 
 
 def _enlarged(core: Box, scale: np.ndarray, shape: tuple[int, ...]) -> Box:
-    """A line's core as the box of the whole line, in the pixels of the whole picture."""
+    """A line's core as the box of the whole line, in the pixels of the whole image."""
     top, bottom, left, right = core
     height, width = bottom - top, right - left
     reach = _UNCLIP * height * width / (2 * (height + width)) + 1
@@ -162,9 +162,9 @@ def _enlarged(core: Box, scale: np.ndarray, shape: tuple[int, ...]) -> Box:
     )
 
 
-def _is_read(picture: Picture, box: Box) -> bool:
+def _is_read(image: GreyImage, box: Box) -> bool:
     top, bottom, left, right = box
-    line = picture[top:bottom, left:right]
+    line = image[top:bottom, left:right]
     if max(line.shape) > SIDE:  # the reader needs 48 px of height
         line = np.asarray(Image.fromarray(line).reduce(max(1, min(line.shape) // 64)))
     line = line.astype(np.uint8)
@@ -180,7 +180,7 @@ def _is_read(picture: Picture, box: Box) -> bool:
 
 
 def _is_one_letter(line: np.ndarray) -> bool:
-    """Whether a uint8 picture (rows, columns) shows a single stroke, enclosing one place at most: reading takes long.
+    """Whether a uint8 image (rows, columns) shows a single stroke, enclosing one place at most: reading takes long.
 
     Letters on a plate are no single stroke, nor is a plate that encloses several. What little reaches in from beyond,
     as a ring around a letter, does not count.
@@ -196,8 +196,8 @@ def _is_one_letter(line: np.ndarray) -> bool:
     return bool((~reaches_in).sum() == 1 and grounds <= 2)
 
 
-def _rim(picture: np.ndarray) -> np.ndarray:
-    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+def _rim(image: np.ndarray) -> np.ndarray:
+    return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
 
 
 def _continues(line: _Line, other: _Line) -> bool:

@@ -1,8 +1,8 @@
-"""What is burned in or no anatomy goes before a picture fills its square: it tells the patient or the room.
+"""What is burned in or no anatomy goes before an image fills its square: it tells the patient or the room.
 
 In this order: lines of text are painted over wherever they stand (burned_in_text.py), borders are cut off, and small
 marks are blanked. Of the last two only what cannot be anatomy goes: black or white margins without any content, and
-small marks in full white (or black) that stand alone on even ground near a margin. A picture without any stays as it
+small marks in full white (or black) that stand alone on even ground near a margin. An image without any stays as it
 was, bit by bit.
 """
 
@@ -17,7 +17,7 @@ from scipy import ndimage
 from dagster_project.intake.ingestion.cleaning.burned_in_text import SIDE as SEARCHED
 from dagster_project.intake.ingestion.cleaning.burned_in_text import without_text
 from dagster_project.intake.ingestion.headers.elements import integer, text
-from dagster_project.intake.ingestion.pixels.lazy_image import Box, Picture
+from dagster_project.intake.ingestion.pixels.lazy_image import Box, GreyImage
 from dagster_project.intake.ingestion.pixels.letterbox import fitted, sketched_and_fitted
 
 _EVEN = 12.0  # grey levels of 255 by which the pixels of a margin's line differ at most: noise, JPEG artefacts
@@ -30,49 +30,47 @@ _BRIGHTEST = 230.0  # grey level of its brightest pixel, at least: strokes may b
 _GROUND = 90.0  # grey level around it, at most
 _GROUND_SPREAD = 25.0  # grey levels, 5th to 95th percentile, around it
 _NEAR = 0.25  # of the side: how far from a margin a mark's middle may lie
-_LARGEST = 0.012  # of the picture: the ink of one mark
-_MOST_BLANKED = 0.04  # of the picture: where more would go, nothing does
+_LARGEST = 0.012  # of the image: the ink of one mark
+_MOST_BLANKED = 0.04  # of the image: where more would go, nothing does
 _EDGE = 1  # of every second px: the soft edge of a stroke; strokes of one mark lie apart by no more than twice this
 _RING = 2  # of every second px: around a mark, what must be even ground
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """`picture` is float32 (rows, columns), its longest side as asked; the shares are of its area, in 0..1."""
+    """`image` is float32 (rows, columns), its longest side as asked; the shares are of its area, in 0..1."""
 
-    picture: np.ndarray
+    image: np.ndarray
     cropped: float = 0.0
     blanked: float = 0.0
     masked: float = 0.0
 
 
-def clean(picture: Picture, declared: Box | None, side: int) -> Cleaned:
-    """Paint over a picture's text, cut its margins off, fit it to `side`, and blank its marks.
+def clean(image: GreyImage, declared: Box | None, side: int) -> Cleaned:
+    """Paint over an image's text, cut its margins off, fit it to `side`, and blank its marks.
 
-    `picture` is (Rows, Columns) in 0..255.
+    `image` is (Rows, Columns) in 0..255.
 
-    `declared`: the field that the header declares, in the picture's pixels; an edge of it counts only if nothing of
+    `declared`: the field that the header declares, in the image's pixels; an edge of it counts only if nothing of
     interest lies beyond.
     """
-    sketch, small = sketched_and_fitted(picture, SEARCHED, side)
-    picture, masked = without_text(picture, sketch)
+    sketch, small = sketched_and_fitted(image, SEARCHED, side)
+    image, masked = without_text(image, sketch)
     if masked:
-        small = fitted(picture, side)
+        small = fitted(image, side)
     unmarked, blanked = without_marks(small)
-    scale = np.array(picture.shape).repeat(2) / np.array(small.shape).repeat(2)
+    scale = np.array(image.shape).repeat(2) / np.array(small.shape).repeat(2)
     box = _declared_field(unmarked, declared, scale) if declared else (0, small.shape[0], 0, small.shape[1])
     box = content_box(unmarked, box)
     if box == (0, small.shape[0], 0, small.shape[1]):
         return Cleaned(unmarked, 0.0, blanked, masked)
     top, bottom, left, right = _outwards(box, scale)
-    unmarked, blanked = without_marks(fitted(picture, side, (top, bottom, left, right)))
-    return Cleaned(
-        unmarked, 1 - (bottom - top) * (right - left) / (picture.shape[0] * picture.shape[1]), blanked, masked
-    )
+    unmarked, blanked = without_marks(fitted(image, side, (top, bottom, left, right)))
+    return Cleaned(unmarked, 1 - (bottom - top) * (right - left) / (image.shape[0] * image.shape[1]), blanked, masked)
 
 
-def content_box(picture: np.ndarray, within: Box) -> Box:
-    """The part of a picture (rows, columns) in 0..255 inside its black and white margins, looked for in `within`.
+def content_box(image: np.ndarray, within: Box) -> Box:
+    """The part of an image (rows, columns) in 0..255 inside its black and white margins, looked for in `within`.
 
     Margins may be nested, as a black border in a white frame. Returns `within` if less than 30 % of a side would stay.
     """
@@ -80,8 +78,8 @@ def content_box(picture: np.ndarray, within: Box) -> Box:
     while box != before:
         before = box
         top, bottom, left, right = box
-        top, bottom = _without_margins(picture[:, left:right], top, bottom)
-        left, right = _without_margins(picture[top:bottom].T, left, right)
+        top, bottom = _without_margins(image[:, left:right], top, bottom)
+        left, right = _without_margins(image[top:bottom].T, left, right)
         box = top, bottom, left, right
         if bottom - top < _LEAST_LEFT * (within[1] - within[0]) or right - left < _LEAST_LEFT * (within[3] - within[2]):
             return within
@@ -110,30 +108,30 @@ def _margin(even: np.ndarray, extreme: np.ndarray) -> int:
     return margin
 
 
-def without_marks(picture: np.ndarray) -> tuple[np.ndarray, float]:
-    """A picture (rows, columns) in 0..255 with its burned-in marks filled by the ground around them, and their share.
+def without_marks(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """An image (rows, columns) in 0..255 with its burned-in marks filled by the ground around them, and their share.
 
-    The picture itself is returned where there are none, or so many that they are likely something else.
+    The image itself is returned where there are none, or so many that they are likely something else.
     """
-    bright, dark = (_marks(picture), _marks(255 - picture)) if min(picture.shape) > 1 else ([], [])
+    bright, dark = (_marks(image), _marks(255 - image)) if min(image.shape) > 1 else ([], [])
     if not (bright or dark):
-        return picture, 0.0
-    found = picture.copy()
+        return image, 0.0
+    found = image.copy()
     for (rows, columns), level in [*bright, *((place, 255 - level) for place, level in dark)]:
         for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
             found[2 * rows + down, 2 * columns + right] = level
-    share = float((found != picture).mean())
-    return (found, share) if share <= _MOST_BLANKED else (picture, 0.0)
+    share = float((found != image).mean())
+    return (found, share) if share <= _MOST_BLANKED else (image, 0.0)
 
 
-def _marks(picture: np.ndarray) -> list[tuple[tuple[np.ndarray, np.ndarray], float]]:
+def _marks(image: np.ndarray) -> list[tuple[tuple[np.ndarray, np.ndarray], float]]:
     """Places of each bright mark, soft edge included, and the level of the ground that it stands on.
 
     Looked for, and given, on every second row and column: that takes a fourth of the time.
     """
-    wide = np.maximum(picture[:, :-1:2], picture[:, 1::2])
+    wide = np.maximum(image[:, :-1:2], image[:, 1::2])
     brightest = np.maximum(wide[:-1:2], wide[1::2])
-    ground = picture[:-1:2, :-1:2]
+    ground = image[:-1:2, :-1:2]
     ink = brightest >= _INK
     labels, _ = ndimage.label(_grown(ink, _EDGE), np.ones((3, 3)))
     found = []
@@ -188,6 +186,6 @@ def _declared_field(small: np.ndarray, declared: Box, scale: np.ndarray) -> Box:
 
 
 def _outwards(box: Box, scale: np.ndarray) -> Box:
-    """A box of the reduced picture in the pixels of the whole one, rounded outwards."""
+    """A box of the reduced image in the pixels of the whole one, rounded outwards."""
     top, bottom, left, right = box * scale
     return int(top), int(np.ceil(bottom)), int(left), int(np.ceil(right))

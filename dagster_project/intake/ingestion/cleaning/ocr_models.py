@@ -22,22 +22,22 @@ _LONGEST = 1200  # px: its width at most
 _BLANK = 0  # the reader's class for "no letter"
 
 
-def text_map(picture: np.ndarray) -> np.ndarray:
-    """For each pixel of a uint8 picture (rows, columns) how likely it lies in the core of a line of text; 0..1.
+def text_map(image: np.ndarray) -> np.ndarray:
+    """For each pixel of a uint8 image (rows, columns) how likely it lies in the core of a line of text; 0..1.
 
     The core is the line without its upper and lower fifth or so (Liao et al. 2020, arXiv 1911.08947).
     """
-    rows, columns = picture.shape
-    padded = np.pad(picture, ((0, -rows % STRIDE), (0, -columns % STRIDE)), mode="edge")
+    rows, columns = image.shape
+    padded = np.pad(image, ((0, -rows % STRIDE), (0, -columns % STRIDE)), mode="edge")
     (found,) = _session("ch_PP-OCRv4_det_infer").run(None, {"x": _as_input(padded)})
     return found[0, 0, :rows, :columns]
 
 
-def read_line(picture: np.ndarray) -> tuple[str, float]:
-    """The text in a uint8 picture (rows, columns) of one line, and the mean confidence of its letters in 0..1."""
-    rows, columns = picture.shape
+def read_line(image: np.ndarray) -> tuple[str, float]:
+    """The text in a uint8 image (rows, columns) of one line, and the mean confidence of its letters in 0..1."""
+    rows, columns = image.shape
     width = int(np.clip(round(_LINE * columns / rows / 8) * 8, _LINE, _LONGEST))
-    line = np.asarray(Image.fromarray(picture).resize((width, _LINE), Image.Resampling.BILINEAR))
+    line = np.asarray(Image.fromarray(image).resize((width, _LINE), Image.Resampling.BILINEAR))
     session = _session("ch_PP-OCRv4_rec_infer")
     (found,) = session.run(None, {"x": _as_input(line)})
     steps = found[0]  # (steps, letters)
@@ -49,9 +49,9 @@ def read_line(picture: np.ndarray) -> tuple[str, float]:
     return "".join(alphabet[letter] for letter in letters[kept]), float(confidence[kept].mean())
 
 
-def _as_input(picture: np.ndarray) -> np.ndarray:
+def _as_input(image: np.ndarray) -> np.ndarray:
     """Grey as three alike channels in -1..1: float32 (1, 3, rows, columns)."""
-    scaled = picture.astype(np.float32) / 127.5 - 1
+    scaled = image.astype(np.float32) / 127.5 - 1
     return np.repeat(scaled[None, None], 3, axis=1)
 
 
@@ -71,6 +71,6 @@ def _session(name: str) -> InferenceSession:
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # a worker process a core
-    options.enable_cpu_mem_arena = False  # pictures differ in size: the arena would keep memory for each
+    options.enable_cpu_mem_arena = False  # images differ in size: the arena would keep memory for each
     model = folded(folder / "models" / f"{name}.onnx")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -66,7 +66,7 @@ def _ran_out_of_stack(error: BaseException | None) -> bool:
 def open_dataset(path: Path, warned: list[str], only: list[str] | None = None) -> FileDataset:
     """Open a DICOM file up to and with its pixel data; with `only`, these attributes alone and no pixels.
 
-    Also opens one without preamble or file meta information if its SOP class is known or it clearly is a picture, and
+    Also opens one without preamble or file meta information if its SOP class is known or it clearly is an image, and
     appends `no_preamble` to `warned` then. Without `only`, appends `false_length` if a length field is false.
     Raises RefusedFile if it is no DICOM file.
     """

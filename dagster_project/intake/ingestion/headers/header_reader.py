@@ -63,7 +63,7 @@ _TAGS = [
 
 @dataclass(frozen=True)
 class Identity:
-    """Who and what a picture is in the archive. For `data/private/` only."""
+    """Who and what an image is in the archive. For `data/private/` only."""
 
     sop_instance_uid: str
     study_instance_uid: str

@@ -14,7 +14,7 @@ SKIP = {
     "other_sop_class": "not a radiograph: another SOP class, a secondary capture, a report, a document",
     "for_processing": "raw detector data; the same exposure comes FOR PRESENTATION",
     "multi_frame": "several frames",
-    "colour": "a colour or palette picture",
+    "colour": "a colour or palette image",
 }
 QUARANTINE = {
     "not_dicom_content": "named .dcm, but the content is no DICOM file",
@@ -22,7 +22,7 @@ QUARANTINE = {
     "unreadable": "the file cannot be opened",
     "link_outside": "a symbolic link that leads out of the source, dangles or loops",
     "changed": "the file changed while the batch was read; ingested again, the batch reads it anew",
-    "damaged_header": "the header cannot be parsed, or says neither kind nor format of a picture",
+    "damaged_header": "the header cannot be parsed, or says neither kind nor format of an image",
     "nested_too_deep": "sequences nested beyond the limit",
     "missing_identifier": "no SOP instance, study or patient identifier",
     "invalid_uid": "a UID with other characters than digits and dots, or over 64 long",
@@ -72,7 +72,7 @@ WARN = {
     "nonstandard_label": "the region is named in words, not by a code or a defined term",
     "label_conflict": "attributes name different regions",
     "burned_in": "the header says that annotation is burned in",
-    "text_masked": "lines of text burned into the picture were painted over",
+    "text_masked": "lines of text burned into the image were painted over",
     "text_withheld": "a device text repeated an identity and was withheld",
 }
 REASONS: dict[str, str] = {**SKIP, **QUARANTINE, **WARN}

@@ -35,7 +35,7 @@ def refuse_floods(ds: FileDataset) -> None:
 
 
 def refuse_too_large(ds: FileDataset | PlainHeader, file: SourceFile, max_megapixels: float) -> None:
-    """Refuse a picture of more pixels, or a file with or inflating to many more bytes, than a radiograph may have.
+    """Refuse an image of more pixels, or a file with or inflating to many more bytes, than a radiograph may have.
 
     Raises RefusedFile `too_large`.
     """

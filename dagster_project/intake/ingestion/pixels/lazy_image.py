@@ -1,4 +1,4 @@
-"""Pictures that are made as they are asked for, rows by rows: whole and in float32 one is twice what is stored.
+"""Images that are made as they are asked for, rows by rows: whole and in float32 one is twice what is stored.
 
 Memory that is written once and read once takes longer than the sums; rows at a time stay in the processor's cache.
 """
@@ -18,8 +18,8 @@ Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right ar
 Place = slice | tuple[slice, slice]  # rows, or rows and columns; none skipped
 
 
-class Picture(Protocol):
-    """What is asked of a picture (Rows, Columns) in 0..255: its shape, and parts of it as float32. Arrays are such."""
+class GreyImage(Protocol):
+    """What is asked of an image (Rows, Columns) in 0..255: its shape, and parts of it as float32. Arrays are such."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,19 +54,19 @@ class Shown:
 
 @dataclass(frozen=True)
 class Covered:
-    """A picture with boxes of it in one level each, later ones over earlier."""
+    """An image with boxes of it in one level each, later ones over earlier."""
 
-    picture: Picture
+    image: GreyImage
     covers: Sequence[tuple[Box, float]]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Rows, Columns."""
-        return self.picture.shape
+        return self.image.shape
 
     def __getitem__(self, place: Place, /) -> np.ndarray:
         rows, columns = place if isinstance(place, tuple) else (place, slice(None))
-        part = self.picture[rows, columns].copy()
+        part = self.image[rows, columns].copy()
         above, beside = rows.indices(self.shape[0])[0], columns.indices(self.shape[1])[0]
         for (top, bottom, left, right), level in self.covers:
             inside = (max(edge, 0) for edge in (top - above, bottom - above, left - beside, right - beside))

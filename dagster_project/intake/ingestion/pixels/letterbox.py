@@ -1,4 +1,4 @@
-"""A picture of any shape into a square: reduced with its aspect kept, and centred on black."""
+"""An image of any shape into a square: reduced with its aspect kept, and centred on black."""
 
 from __future__ import annotations
 
@@ -9,63 +9,63 @@ import numpy as np
 from PIL import Image
 from scipy.sparse import csr_matrix
 
-from dagster_project.intake.ingestion.pixels.lazy_image import Box, Picture
+from dagster_project.intake.ingestion.pixels.lazy_image import Box, GreyImage
 
 _BLOCK = 1 << 17  # pixels at once, so that what is made of them stays in the processor's cache
 
 
-def fitted(picture: Picture, side: int, box: Box | None = None) -> np.ndarray:
-    """A float32 picture (Rows, Columns), or a box of it, with its longest side brought to `side`, aspect kept.
+def fitted(image: GreyImage, side: int, box: Box | None = None) -> np.ndarray:
+    """A float32 image (Rows, Columns), or a box of it, with its longest side brought to `side`, aspect kept.
 
     Reduced by area averaging, as Pillow's BOX does but in a third of the time; enlarged bilinearly.
     """
-    top, bottom, left, right = box or (0, picture.shape[0], 0, picture.shape[1])
+    top, bottom, left, right = box or (0, image.shape[0], 0, image.shape[1])
     size = _size(bottom - top, right - left, side)
     if side >= max(bottom - top, right - left):
-        inside = Image.fromarray(picture[top:bottom, left:right])
+        inside = Image.fromarray(image[top:bottom, left:right])
         return np.asarray(inside.resize(size[::-1], Image.Resampling.BILINEAR))
     flat = np.empty((size[0], right - left), np.float32)
-    _flatten(picture, (top, bottom, left, right), [flat])
+    _flatten(image, (top, bottom, left, right), [flat])
     return _narrowed(flat, size[1])
 
 
-def sketched(picture: Picture, side: int) -> np.ndarray:
+def sketched(image: GreyImage, side: int) -> np.ndarray:
     """What `fitted` gives in whole grey levels, uint8, off by one here and there, and in less time."""
-    rows, columns = picture.shape
+    rows, columns = image.shape
     size = _size(rows, columns, side)
     if side >= max(rows, columns):
-        return fitted(picture, side).astype(np.uint8)
+        return fitted(image, side).astype(np.uint8)
     flat = np.empty((size[0], columns), np.uint8)
-    _flatten(picture, (0, rows, 0, columns), [flat])
+    _flatten(image, (0, rows, 0, columns), [flat])
     return _roughly_narrowed(flat, size[1])
 
 
-def sketched_and_fitted(picture: Picture, sketch: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+def sketched_and_fitted(image: GreyImage, sketch: int, side: int) -> tuple[np.ndarray, np.ndarray]:
     """`sketched` to the side `sketch` and `fitted` to `side`, looking at each pixel once for both."""
-    rows, columns = picture.shape
+    rows, columns = image.shape
     rough, size = _size(rows, columns, sketch), _size(rows, columns, side)
     if max(sketch, side) >= max(rows, columns):
-        return sketched(picture, sketch), fitted(picture, side)
+        return sketched(image, sketch), fitted(image, side)
     rough_flat, flat = np.empty((rough[0], columns), np.uint8), np.empty((size[0], columns), np.float32)
-    _flatten(picture, (0, rows, 0, columns), [rough_flat, flat])
+    _flatten(image, (0, rows, 0, columns), [rough_flat, flat])
     return _roughly_narrowed(rough_flat, rough[1]), _narrowed(flat, size[1])
 
 
-def _flatten(picture: Picture, box: Box, flats: Sequence[np.ndarray]) -> None:
+def _flatten(image: GreyImage, box: Box, flats: Sequence[np.ndarray]) -> None:
     """Fill each of `flats` (fewer, columns) with the means of a box's rows in as many equal parts."""
     top, bottom, left, right = box
     for rows, shares in _blocks(bottom - top, right - left, tuple(len(flat) for flat in flats)):
-        part = picture[top + rows.start : top + rows.stop, left:right]
+        part = image[top + rows.start : top + rows.stop, left:right]
         for flat, (places, means) in zip(flats, shares, strict=True):
             flat[places] = means @ part
 
 
 def _narrowed(flat: np.ndarray, fewer: int) -> np.ndarray:
-    """The means of a picture's columns in `fewer` equal parts, float32 (rows, fewer)."""
+    """The means of an image's columns in `fewer` equal parts, float32 (rows, fewer)."""
     across = _means(flat.shape[1], fewer)
     first, count = across.indices[across.indptr[:-1]], np.diff(across.indptr)
     small = np.zeros((len(flat), fewer), np.float32)
-    for place in range(count.max()):  # a sparse product would want the transposed picture, which takes longer
+    for place in range(count.max()):  # a sparse product would want the transposed image, which takes longer
         pixels = flat.take(np.minimum(first + place, flat.shape[1] - 1), axis=1)
         if place >= count.min():
             pixels *= place < count
@@ -111,10 +111,10 @@ def _blocks(pixels: int, width: int, sizes: tuple[int, ...]) -> list[tuple[slice
     return blocks
 
 
-def centred(picture: np.ndarray, side: int) -> np.ndarray:
-    """A picture (rows, columns) in 0..255, no side longer than `side`, in the middle of a black square; uint8."""
-    rows, columns = picture.shape
+def centred(image: np.ndarray, side: int) -> np.ndarray:
+    """An image (rows, columns) in 0..255, no side longer than `side`, in the middle of a black square; uint8."""
+    rows, columns = image.shape
     square = np.zeros((side, side), dtype=np.uint8)
     top, left = (side - rows) // 2, (side - columns) // 2
-    square[top : top + rows, left : left + columns] = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
+    square[top : top + rows, left : left + columns] = np.rint(np.clip(image, 0, 255)).astype(np.uint8)
     return square

@@ -1,6 +1,6 @@
-"""A picture's distinct values and how many pixels have each: what maps single values need not look at every pixel.
+"""An image's distinct values and how many pixels have each: what maps single values need not look at every pixel.
 
-All steps from stored values to the stretched picture map single values, and of 16 bits there are 65,536 at most.
+All steps from stored values to the stretched image map single values, and of 16 bits there are 65,536 at most.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BLOCK = 1 << 16  # pixels at once, so that what is made of them stays in the pr
 
 @dataclass(frozen=True)
 class Levels:
-    """`values` (L,) in any order, not all different; `counts` int64 (L,) of the picture's pixels that have each."""
+    """`values` (L,) in any order, not all different; `counts` int64 (L,) of the image's pixels that have each."""
 
     values: np.ndarray
     counts: np.ndarray
@@ -52,7 +52,7 @@ def levels_of(stored: np.ndarray) -> Levels:
 
 
 def painted(levels: Levels, values: np.ndarray, stored: np.ndarray) -> Shown:
-    """The picture (Rows, Columns) in which each of `levels`, some of `levels_of(stored)`, shows its one of `values`.
+    """The image (Rows, Columns) in which each of `levels`, some of `levels_of(stored)`, shows its one of `values`.
 
     The others are black.
     """
@@ -74,6 +74,6 @@ def _unsigned(stored: np.ndarray) -> str:
     return f"u{stored.itemsize}"
 
 
-def _blocks(picture: np.ndarray) -> Iterator[slice]:
-    rows = max(1, _BLOCK // picture.shape[1])
-    return (slice(start, start + rows) for start in range(0, len(picture), rows))
+def _blocks(image: np.ndarray) -> Iterator[slice]:
+    rows = max(1, _BLOCK // image.shape[1])
+    return (slice(start, start + rows) for start in range(0, len(image), rows))

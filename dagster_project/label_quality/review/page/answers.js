@@ -1,5 +1,5 @@
-// Answers on their way into the ledger. The next picture does not wait for the disk, but one answer at a time is under
-// way: the next is sent when it is recorded, and if it was not, the page goes back to its picture.
+// Answers on their way into the ledger. The next image does not wait for the disk, but one answer at a time is under
+// way: the next is sent when it is recorded, and if it was not, the page goes back to its image.
 import { ask, words } from "./talk.js";
 
 const tickets = new Map(); // the same answer sent again after a lost reply keeps its id, so that it is recorded once
@@ -33,5 +33,5 @@ function send(path, body, id, done, failed) {
 window.addEventListener("beforeunload", event => { if (unrecorded.size) event.preventDefault(); });
 
 /** Where a card stands: its rank, or its number in a random sample. */
-export const place = card => `${card.kind === "random_sample" ? "Picture" : "Rank"} ${card.rank}`;
+export const place = card => `${card.kind === "random_sample" ? "Image" : "Rank"} ${card.rank}`;
 export const said = (card, verdict, region) => `${place(card).toLowerCase()}: ${words(verdict)}${region && ", " + words(region)}`;

@@ -1,4 +1,4 @@
-// Pictures as decoded <img> elements: the cached ones of the next cards and of all beside them, and the originals of the
+// Images as decoded <img> elements: the cached ones of the next cards and of all beside them, and the originals of the
 // shown card and the next two. All are fetched with the token, ahead, and live in memory only.
 import { ask } from "./talk.js";
 
@@ -13,10 +13,10 @@ async function decoded(url) {
   return image;
 }
 
-/** The address of a cached picture. */
+/** The address of a cached image. */
 export function cached(id) {
   if (!urls.has(id)) {
-    const made = ask("api/pictures/" + id).then(response => response.blob()).then(blob => URL.createObjectURL(blob));
+    const made = ask("api/images/" + id).then(response => response.blob()).then(blob => URL.createObjectURL(blob));
     made.catch(() => urls.delete(id));
     urls.set(id, made);
     for (const [old, url] of urls) {
@@ -28,8 +28,8 @@ export function cached(id) {
   return urls.get(id);
 }
 
-/** The cached picture as an element of its own. */
-export const picture = async id => decoded(await cached(id));
+/** The cached image as an element of its own. */
+export const image = async id => decoded(await cached(id));
 
 /** What is known of an original by now: {image, rows, columns, text}, {missing: why}, or nothing yet. */
 export const original = id => originals.get(id);
@@ -37,7 +37,7 @@ export const original = id => originals.get(id);
 /** Fetch what the first of `cards` shows and the next ones will; `arrived(id)` is called for every original. */
 export function fetchAhead(cards, arrived) {
   for (const card of cards.slice(0, CARDS_AHEAD)) {
-    for (const id of [card.image_id, ...card.beside.flatMap(group => group.pictures.map(other => other.image_id))]) cached(id).catch(() => {});
+    for (const id of [card.image_id, ...card.beside.flatMap(group => group.images.map(other => other.image_id))]) cached(id).catch(() => {});
   }
   wanted = cards.slice(0, 1 + ORIGINALS_AHEAD).map(card => card.image_id);
   for (const [id, kept] of originals) {

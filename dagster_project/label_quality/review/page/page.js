@@ -1,10 +1,10 @@
-// One card after the other: what it says, and the keys that answer it. Nobody answers for a picture not seen yet: keys do
+// One card after the other: what it says, and the keys that answer it. Nobody answers for an image not seen yet: keys do
 // nothing before it is there.
 import { $, Refused, ask, enter, fixName, nameIsFixed, reviewer, words } from "./talk.js";
 import * as answers from "./answers.js";
 import * as filters from "./filters.js";
-import * as frame from "./picture.js";
-import * as pictures from "./pictures.js";
+import * as frame from "./image.js";
+import * as images from "./images.js";
 import * as yields from "./told.js";
 
 const REGION_KEYS = [..."123456789abcdefhijklmnqrvwyz"]; // without the letters that are answers of their own
@@ -75,10 +75,10 @@ async function show() {
   for (const key of ["g", "t"]) document.querySelector(`#answers [aria-keyshortcuts=${key}]`).disabled = !card.given;
   beside(card);
   frame.reset();
-  pictures.fetchAhead(waiting, id => { if (current && current.image_id === id) original(current); });
+  images.fetchAhead(waiting, id => { if (current && current.image_id === id) original(current); });
   if (!original(card)) {
     try {
-      const image = await pictures.picture(card.image_id);
+      const image = await images.image(card.image_id);
       if (card !== current) return;
       if (!original(card)) frame.place(image, described(card), cachedNote(card.image_id));
     } catch (error) { if (card === current) problem(error); return; }
@@ -95,36 +95,36 @@ function describe(card) {
   $("title").textContent += `, score ${card.score.toFixed(3)} (0 = surely wrong)`;
   $("proposed-label").textContent = region(card.proposed, "none: looks like no region here");
   $("judges").textContent = `probability ${card.confidence.toFixed(2)}, ${Math.round(100 * card.agreement)} % of the models agree`;
-  $("unusual").textContent = `more than ${Math.round(100 * card.unusual)} % of the other pictures`;
+  $("unusual").textContent = `more than ${Math.round(100 * card.unusual)} % of the other images`;
   $("cause").textContent = card.causes.join("; ") || "none known";
 }
 const described = card => `Radiograph, given as ${region(card.given, "nothing")}${sampling ? "" : `, proposed ${region(card.proposed, "no region")}`}`;
 
 /** Show the original if it is there, and say so; else what is shown in its place. */
 function original(card) {
-  const found = pictures.original(card.image_id);
+  const found = images.original(card.image_id);
   if (found && found.image) {
     const text = { "painted over": "burned-in text is painted over", "none found": "no burned-in text was found" }[found.text];
     frame.place(found.image, described(card), `Shown: the original file, ${found.columns} × ${found.rows} px; ${text || "burned-in text is NOT painted over"}.`);
     return true;
   }
-  if (found && $("picture")) $("shown").textContent = cachedNote(card.image_id);
+  if (found && $("image")) $("shown").textContent = cachedNote(card.image_id);
   return false;
 }
 function cachedNote(id) {
-  const found = pictures.original(id);
-  return `Shown: the small picture that the models saw${clean ? "" : ", burned-in text NOT painted over"}; `
+  const found = images.original(id);
+  return `Shown: the small image that the models saw${clean ? "" : ", burned-in text NOT painted over"}; `
     + (found ? `not the original: ${found.missing}.` : "the original is being read …");
 }
 function beside(card) {
   $("beside").replaceChildren(...card.beside.map(group => {
     const box = document.createElement("div"), head = document.createElement("h3");
     head.textContent = group.title;
-    box.append(head, ...group.pictures.map(other => {
+    box.append(head, ...group.images.map(other => {
       const figure = document.createElement("figure"), image = document.createElement("img"), caption = document.createElement("figcaption");
       image.alt = `${group.title}, labelled ${region(other.region, "nothing")}`;
       caption.textContent = region(other.region, "no label");
-      pictures.cached(other.image_id).then(url => { image.src = url; }, () => {});
+      images.cached(other.image_id).then(url => { image.src = url; }, () => {});
       figure.append(image, caption);
       return figure;
     }));
@@ -135,7 +135,7 @@ function beside(card) {
 async function answer(verdict, name = "") {
   const card = current;
   setReady(false);
-  if (!(await answers.settled())) return; // the page went back to the picture before: this answer is for later
+  if (!(await answers.settled())) return; // the page went back to the image before: this answer is for later
   const what = answers.said(card, verdict, name);
   second = false; first = ""; problem("");
   say(`… recording ${what}`);

@@ -16,10 +16,10 @@ export function show(told, count, sampling) {
     + (told.named ? `; ${told.named} without a label named` : "");
   $("run").textContent = `${told.run} in a row without an error; stop rule at ${told.stop_after}`;
   $("left").textContent = `about ${about(told.expected)} errors in the unread of this list, ${about(told.expected_beyond)} beyond it`;
-  $("sample").textContent = told.sample ? estimate(told.sample) : "no picture decided yet";
+  $("sample").textContent = told.sample ? estimate(told.sample) : "no image decided yet";
   $("sample").parentElement.hidden = !told.sample && !sampling;
   $("agreement").textContent = told.agreement.map(a =>
-    `${a.reviewers.join(" and ")}: kappa ${a.kappa === null ? "not defined" : a.kappa.toFixed(2)} over ${a.pictures}`).join("; ");
+    `${a.reviewers.join(" and ")}: kappa ${a.kappa === null ? "not defined" : a.kappa.toFixed(2)} over ${a.images}`).join("; ");
   $("agreement").parentElement.hidden = !told.agreement.length;
   const stop = !sampling && told.run >= told.stop_after && told.open.length
     ? `${told.run} in a row without an error: you may stop. Were 5 in 100 of such labels wrong, a run of ${told.stop_after} would come once in 20 times.` : "";

@@ -1,4 +1,4 @@
-// The picture in its frame: window, level, zoom, and what is shown.
+// The image in its frame: window, level, zoom, and what is shown.
 import { $ } from "./talk.js";
 
 const LEAST_WIDTH = 0.05, MOST_WIDTH = 4, MOST_ZOOM = 16;
@@ -8,7 +8,7 @@ export function reset() { view = { width: 1, level: 0.5, zoom: 1, x: 0, y: 0 }; 
 
 /** Put an <img> into the frame; `note` says what it is. The view stays as it is. */
 export function place(image, alt, note) {
-  image.id = "picture"; image.alt = alt; image.draggable = false;
+  image.id = "image"; image.alt = alt; image.draggable = false;
   $("frame").replaceChildren(image);
   $("shown").textContent = note;
   draw();
@@ -19,8 +19,8 @@ function draw() {
   for (const part of document.querySelectorAll("#window feComponentTransfer > *")) {
     part.setAttribute("slope", 1 / view.width); part.setAttribute("intercept", 0.5 - view.level / view.width);
   }
-  // The filter is on the frame, not on what is scaled within: else it would be drawn from the small picture.
-  if ($("picture")) $("picture").style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.zoom})`;
+  // The filter is on the frame, not on what is scaled within: else it would be drawn from the small image.
+  if ($("image")) $("image").style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.zoom})`;
 }
 const KEYS = {
   "[": () => { view.width *= 1.15; }, "]": () => { view.width /= 1.15; }, ",": () => { view.level += 0.04; }, ".": () => { view.level -= 0.04; },
@@ -33,7 +33,7 @@ function zoom(by) {
   view.x *= view.zoom / before; view.y *= view.zoom / before;
 }
 
-/** Whether a key changes the view; if so, it does. Arrows scroll the page, as everywhere, until the picture is zoomed. */
+/** Whether a key changes the view; if so, it does. Arrows scroll the page, as everywhere, until the image is zoomed. */
 export function key(name) {
   if (!KEYS[name] || (name.startsWith("Arrow") && view.zoom === 1)) return false;
   KEYS[name](); draw();
