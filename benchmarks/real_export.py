@@ -15,23 +15,23 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.learning.evaluation.metrics import patient_bootstrap
 
 KINDS = ("neighbour", "uniform", "protocol_default", "missing", "out_of_domain")
 
 
-def joined(layout: Layout, truth: Path) -> pd.DataFrame:
+def joined(paths: Paths, truth: Path) -> pd.DataFrame:
     """The training set with the truth of each image."""
-    table = pd.read_parquet(layout.training_set)[["image_id", "group", "split"]]
-    identities = pd.read_parquet(layout.identities)[["image_id", "sop_instance_uid"]]
+    table = pd.read_parquet(paths.training_set)[["image_id", "group", "split"]]
+    identities = pd.read_parquet(paths.identities)[["image_id", "sop_instance_uid"]]
     rows = pd.read_csv(truth, dtype=str, keep_default_na=False).drop(columns="group")
     return table.merge(identities, on="image_id").merge(rows, on="sop_instance_uid", validate="one_to_one")
 
 
-def accuracies(layout: Layout, truth: pd.DataFrame) -> pd.DataFrame:
+def accuracies(paths: Paths, truth: pd.DataFrame) -> pd.DataFrame:
     """Accuracy on in-domain test images, one row a model and share of labels; also against the given labels."""
-    predicted = pd.concat(pd.read_parquet(p) for p in sorted(layout.test_predictions("x").parent.glob("*.parquet")))
+    predicted = pd.concat(pd.read_parquet(p) for p in sorted(paths.test_predictions("x").parent.glob("*.parquet")))
     merged = predicted.merge(truth[truth["role"] != "out_of_domain"], on="image_id", suffixes=("_predicted", ""))
     merged["right"] = (merged["region_predicted"] == merged["region"]) | (
         merged["region_predicted"] == merged["second_region"]
@@ -46,9 +46,9 @@ def accuracies(layout: Layout, truth: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).sort_values(["fraction", "accuracy"], ignore_index=True)
 
 
-def ranking(layout: Layout, truth: pd.DataFrame) -> pd.DataFrame:
+def ranking(paths: Paths, truth: pd.DataFrame) -> pd.DataFrame:
     """How well the list finds planted errors: by the score, and for images of no class by `unusual`."""
-    ranked = pd.read_parquet(layout.label_errors).merge(truth, on="image_id", suffixes=("", "_true"))
+    ranked = pd.read_parquet(paths.label_errors).merge(truth, on="image_id", suffixes=("", "_true"))
     return measured(ranked["error_kind"], 1 - ranked["score"], ranked["unusual"])
 
 
@@ -88,11 +88,11 @@ def main() -> None:
     parser.add_argument("truth", type=Path)
     parser.add_argument("--out", type=Path, help="write <out>_accuracy.csv and <out>_ranking.csv")
     args = parser.parse_args()
-    layout = Layout(args.site)
-    truth = joined(layout, args.truth)
-    tables = {"accuracy": accuracies(layout, truth)}
-    if layout.label_errors.exists():
-        tables["ranking"] = ranking(layout, truth)
+    paths = Paths(args.site)
+    truth = joined(paths, args.truth)
+    tables = {"accuracy": accuracies(paths, truth)}
+    if paths.label_errors.exists():
+        tables["ranking"] = ranking(paths, truth)
     for name, table in tables.items():
         print(f"\n{name}\n{table.to_string(index=False, float_format='%.3f')}")
         if args.out:

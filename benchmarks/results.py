@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.core.settings.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).with_suffix("")
@@ -25,9 +25,9 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def shipped_params() -> Params:
+def shipped_settings() -> Settings:
     """The settings in the repository's own params.yaml."""
-    return load_params(ROOT / "params.yaml")
+    return load_settings(ROOT / "params.yaml")
 
 
 def hardware(device: str = "cpu") -> str:

@@ -32,12 +32,12 @@ from dagster_project.operations.monitoring.sensors import MONITOR, failed_run, n
 from dagster_project.operations.retraining.sensors import LEARN, retrain_on_drift, retraining_schedule
 
 root = RootResource()
-params = root.params
+settings = root.settings
 
 defs = dg.Definitions(
     assets=[
-        *pacs_assets(params.pacs),  # one a source that params.yaml names
-        inbox_asset(params.pacs),
+        *pacs_assets(settings.pacs),  # one a source that params.yaml names
+        inbox_asset(settings.pacs),
         radiographs,  # radiograph_headers, radiograph_pixels; one partition a batch
         verdicts,
         corrected_labels,
@@ -57,8 +57,8 @@ defs = dg.Definitions(
     ],
     asset_checks=[metadata_checks, no_identity_outside_private],
     jobs=[INGEST, LEARN, MONITOR],
-    sensors=[inbox, *pacs_sensors(params.pacs), new_batch, retrain_on_drift, failed_run],
-    schedules=[retraining_schedule(params)],
+    sensors=[inbox, *pacs_sensors(settings.pacs), new_batch, retrain_on_drift, failed_run],
+    schedules=[retraining_schedule(settings)],
     resources={"root": root, "pacs": Pacs(root=root)},
     executor=dg.in_process_executor,  # a process a step would cost more than most steps
 )

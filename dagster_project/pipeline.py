@@ -11,7 +11,7 @@ from pathlib import Path
 from dagster_project.core.dvc_versions import commit_stage
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import update_corrected_labels
-from dagster_project.core.paths import Layout, checked_batch_name
+from dagster_project.core.paths import Paths, checked_batch_name
 from dagster_project.intake.ingestion.batch.batch_registry import batch_name_for, registered_batches, registered_source
 from dagster_project.intake.ingestion.batch.ingest import BatchSummary, ingest
 from dagster_project.intake.ingestion.batch.store import ingested_batches
@@ -39,7 +39,7 @@ Stage = Callable[[Root], object]
 
 # Everything that is learned, in order; names are those of the assets and of dvc.yaml.
 LEARNING: dict[str, Stage] = {
-    "corrected_labels": lambda root: update_corrected_labels(root.layout),
+    "corrected_labels": lambda root: update_corrected_labels(root.paths),
     "training_set": build_training_set,
     "encoder_simclr": lambda root: pretrain(root, "simclr"),
     "encoder_byol": lambda root: pretrain(root, "byol"),
@@ -49,9 +49,9 @@ LEARNING: dict[str, Stage] = {
     "ensemble": build_ensemble,
     "shortcut_audit": audit_shortcuts,
     "label_errors": find_label_errors,
-    "causes": lambda root: find_causes(root.layout),
+    "causes": lambda root: find_causes(root.paths),
     "review_worklist": build_worklist,
-    "review_budget": lambda root: budget(root.layout),
+    "review_budget": lambda root: budget(root.paths),
     "reviewed_accuracy": accuracy_as_reviewed,
     "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none
 }
@@ -59,14 +59,14 @@ LEARNING: dict[str, Stage] = {
 
 def ingest_registered(root: Root) -> list[BatchSummary]:
     """Ingest every registered batch again, and every folder of the inbox; unchanged ones cost nothing."""
-    inbox = sorted(p.name for p in root.layout.inbox.iterdir() if p.is_dir()) if root.layout.inbox.is_dir() else []
-    names = sorted({*registered_batches(root.layout), *map(checked_batch_name, inbox)})
-    return [ingest(root, registered_source(root.layout, name), name) for name in names]
+    inbox = sorted(p.name for p in root.paths.inbox.iterdir() if p.is_dir()) if root.paths.inbox.is_dir() else []
+    names = sorted({*registered_batches(root.paths), *map(checked_batch_name, inbox)})
+    return [ingest(root, registered_source(root.paths, name), name) for name in names]
 
 
 def validate_all(root: Root) -> list[Validation]:
     """Validate every ingested batch."""
-    return [validate(root, batch) for batch in ingested_batches(root.layout)]
+    return [validate(root, batch) for batch in ingested_batches(root.paths)]
 
 
 def run(root: Root, sources: list[Path]) -> dict[str, float]:
@@ -76,37 +76,37 @@ def run(root: Root, sources: list[Path]) -> dict[str, float]:
     """
     seconds: dict[str, float] = {}
     for source in sources:
-        batch = batch_name_for(root.layout, source)
+        batch = batch_name_for(root.paths, source)
         with _timed(f"radiographs {batch}", seconds):
             summary = ingest(root, source, batch)
             log.info("batch %s: %d images, %s", batch, summary.images, summary.verdicts)
         with _timed(f"metadata_checks {batch}", seconds):
             _say_failed(validate(root, batch))
-    commit_stage(root.layout, "radiographs")
-    commit_stage(root.layout, "metadata_checks")
+    commit_stage(root.paths, "radiographs")
+    commit_stage(root.paths, "metadata_checks")
     for name, stage in LEARNING.items():
         if name == "encoder_simclr":
             with _timed("pretraining", seconds):  # side by side; the encoders' own stages then find them up to date
                 pretrain(root, *METHODS, "crossfit")
         with _timed(name, seconds):
             stage(root)
-            commit_stage(root.layout, name)
+            commit_stage(root.paths, name)
     with _timed("batch_predictions", seconds):
-        for batch in ingested_batches(root.layout):
+        for batch in ingested_batches(root.paths):
             predict_batch(root, batch)
-        commit_stage(root.layout, "batch_predictions")
+        commit_stage(root.paths, "batch_predictions")
     with _timed("drift_report", seconds):
-        for batch in ingested_batches(root.layout):
+        for batch in ingested_batches(root.paths):
             measure_drift(root, batch)
-        commit_stage(root.layout, "drift_report")
+        commit_stage(root.paths, "drift_report")
     with _timed("scan_identities", seconds):
-        _say_found(scan(root.layout, ingested_batches(root.layout)))
+        _say_found(scan(root.paths, ingested_batches(root.paths)))
     return seconds
 
 
-def chosen_batches(layout: Layout, batch: str | None) -> list[str]:
+def chosen_batches(paths: Paths, batch: str | None) -> list[str]:
     """The batch named, or all ingested ones. Raises RayTruthError if there is no such batch, or none at all."""
-    known = ingested_batches(layout)
+    known = ingested_batches(paths)
     if not known or (batch and batch not in known):
         raise RayTruthError(
             f"There is no batch {batch}" if batch else "There is no batch yet",

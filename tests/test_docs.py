@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.commands import COMMANDS
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.reasons import page as page_of_reasons
 
 REPOSITORY = Path(__file__).parents[1]
@@ -41,20 +41,20 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 
 
 def test_every_file_named_in_the_design_is_where_the_layout_puts_it() -> None:
-    layout = Layout(Path("root"))
+    paths = Paths(Path("root"))
     named = {
-        layout.headers("b"): "data/headers/b.parquet",
-        layout.pixels("b"): "data/pixels/b.npy",
-        layout.quarantine("b"): "data/quarantine/b.parquet",
-        layout.patient_evidence("b"): "data/patient_evidence/b.parquet",
-        layout.training_set: "data/training_set.parquet",
-        layout.label_errors: "data/label_errors.parquet",
-        layout.verdicts: "data/verdicts.parquet",
-        layout.champion: "models/champion.json",
-        layout.metrics("ensemble"): "models/metrics/ensemble.json",
-        layout.files: "data/private/files.parquet",
-        layout.identities: "data/private/identities.parquet",
-        layout.encoder("encoder_simclr"): "models/encoder_simclr",
+        paths.headers("b"): "data/headers/b.parquet",
+        paths.pixels("b"): "data/pixels/b.npy",
+        paths.quarantine("b"): "data/quarantine/b.parquet",
+        paths.patient_evidence("b"): "data/patient_evidence/b.parquet",
+        paths.training_set: "data/training_set.parquet",
+        paths.label_errors: "data/label_errors.parquet",
+        paths.verdicts: "data/verdicts.parquet",
+        paths.champion: "models/champion.json",
+        paths.metrics("ensemble"): "models/metrics/ensemble.json",
+        paths.files: "data/private/files.parquet",
+        paths.identities: "data/private/identities.parquet",
+        paths.encoder("encoder_simclr"): "models/encoder_simclr",
     }
     assert {path.relative_to("root"): Path(text) for path, text in named.items()} == {
         Path(text): Path(text) for text in named.values()

@@ -32,7 +32,7 @@ from pydicom.uid import UID, JPEG2000Lossless
 from benchmarks.intake.full_size import SYNTAXES, compressed, write_full_size
 from benchmarks.intake.ingestion import listed
 from benchmarks.paired import Way, compare
-from benchmarks.results import arguments, save, shipped_params
+from benchmarks.results import arguments, save, shipped_settings
 from dagster_project.core.settings.settings import Ingestion
 from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader, stretch
 from dagster_project.intake.ingestion.pixels.decoding import DECODERS
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--shape", type=int, nargs=2, default=(2500, 2048), help="rows and columns of the images")
     options = parser.parse_args()
-    table = measure(shipped_params().ingestion, options.files, options.rounds, tuple(options.shape))
+    table = measure(shipped_settings().ingestion, options.files, options.rounds, tuple(options.shape))
     save(table[["syntax", *table.columns.drop("syntax")]], "decoders", options.out)
 
 

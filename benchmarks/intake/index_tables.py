@@ -23,11 +23,11 @@ import pandas as pd
 
 from benchmarks.memory import high_water
 from benchmarks.paired import processor_seconds
-from benchmarks.results import ROOT, arguments, save, shipped_params
+from benchmarks.results import ROOT, arguments, save, shipped_settings
 from dagster_project.core.atomic_io import begin_npy, read_table, write_table
 from dagster_project.core.ledger import load_corrected_labels
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.ingestion.batch.store import load_headers, load_patient_evidence
 from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS, IDENTITY_COLUMNS
 from dagster_project.intake.ingestion.headers.patient_evidence import IMAGE, PATIENT_ID, SERIES, STUDY
@@ -64,9 +64,9 @@ _TEXTS = {
 
 def write_root(root: Path, rows: int) -> None:
     """A root with one batch of synthetic headers, identities, and a shard of as many (empty, sparse) images."""
-    rng, layout = np.random.default_rng(0), Layout(root)
+    rng, paths = np.random.default_rng(0), Paths(root)
     root.mkdir()
-    shutil.copy(ROOT / shipped_params().regions, root / "regions.yaml")
+    shutil.copy(ROOT / shipped_settings().regions, root / "regions.yaml")
     regions = load_taxonomy(root / "regions.yaml").regions
     images, patients = np.arange(rows), np.arange(rows) // _A_PATIENT
     ids = {
@@ -84,12 +84,12 @@ def write_root(root: Path, rows: int) -> None:
     )
     table["label_conflict_region"] = pd.Series([None] * rows, dtype="string")
     table = table[list(HEADER_COLUMNS)].astype(HEADER_COLUMNS).sort_values("image_id", ignore_index=True)
-    write_table(layout.headers(BATCH), table)
-    write_table(layout.patient_evidence(BATCH), _evidence(table))
+    write_table(paths.headers(BATCH), table)
+    write_table(paths.patient_evidence(BATCH), _evidence(table))
     private = pd.DataFrame(dict.fromkeys(IDENTITY_COLUMNS, table["image_id"])).assign(batch=BATCH)
-    write_table(layout.identities, private)
-    layout.pixels(BATCH).parent.mkdir(parents=True, exist_ok=True)
-    with layout.pixels(BATCH).open("wb") as file:
+    write_table(paths.identities, private)
+    paths.pixels(BATCH).parent.mkdir(parents=True, exist_ok=True)
+    with paths.pixels(BATCH).open("wb") as file:
         begin_npy(file, (rows, 32, 32))
         file.truncate(file.tell() + rows * 32**2)
 
@@ -114,10 +114,10 @@ def run_validation(root: Root) -> None:
 
 def run_split(root: Root) -> None:
     """Labels with corrections, small classes, groups, folds and splits, as the training set is built."""
-    settings = root.params.training_set
-    headers = load_headers(root.layout, BATCH)
-    table = apply_corrections(headers, load_corrected_labels(root.layout))
-    evidence = pd.concat([load_patient_evidence(root.layout), equal_pixels(headers)], ignore_index=True)
+    settings = root.settings.training_set
+    headers = load_headers(root.paths, BATCH)
+    table = apply_corrections(headers, load_corrected_labels(root.paths))
+    evidence = pd.concat([load_patient_evidence(root.paths), equal_pixels(headers)], ignore_index=True)
     links = link_patients(evidence, table, np.empty((0, 2), np.int64))
     table["group"] = table["patient"].map(links.group)
     table, _ = drop_small_classes(table, settings.min_patients)
@@ -126,18 +126,18 @@ def run_split(root: Root) -> None:
     nobody = pd.Series(dtype="string")
     splits = assign_splits(strata, nobody, test=settings.test, validation=settings.validation)
     table["split"] = table["group"].map(splits)
-    write_table(root.layout.training_set, table)
+    write_table(root.paths.training_set, table)
 
 
 def run_joins(root: Root) -> None:
     """Headers beside identities by image id, as reports that go back to the archive need them."""
-    identities = read_table(root.layout.identities, columns=["image_id", "sop_instance_uid", "path"])
-    joined = load_headers(root.layout, BATCH)[["image_id", "label_region"]].merge(identities, on="image_id", how="left")
+    identities = read_table(root.paths.identities, columns=["image_id", "sop_instance_uid", "path"])
+    joined = load_headers(root.paths, BATCH)[["image_id", "label_region"]].merge(identities, on="image_id", how="left")
     if joined["path"].isna().any():
         raise RuntimeError("rows without an identity")
 
 
-STAGES: dict[str, Callable[[Layout, Params], None]] = {
+STAGES: dict[str, Callable[[Paths, Settings], None]] = {
     "validation": run_validation,
     "split": run_split,
     "joins": run_joins,
@@ -165,8 +165,8 @@ def main() -> None:
     parser.add_argument("--root", type=Path)
     options = parser.parse_args()
     if options.stage:
-        params = shipped_params().model_copy(update={"regions": "regions.yaml"})
-        STAGES[options.stage](Layout(options.root), params)
+        settings = shipped_settings().model_copy(update={"regions": "regions.yaml"})
+        STAGES[options.stage](Paths(options.root), settings)
         print(json.dumps({"peak_mb": high_water(), "cpu_seconds": processor_seconds()}))
         return
     table = measure(options.rows)

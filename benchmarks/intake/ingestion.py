@@ -27,9 +27,9 @@ from pydicom import dcmread
 
 from benchmarks.intake.full_size import write_full_size
 from benchmarks.paired import OURS, Way, compare, processor_seconds
-from benchmarks.results import ROOT, arguments, save, shipped_params
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Ingestion, Params
+from benchmarks.results import ROOT, arguments, save, shipped_settings
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Ingestion, Settings
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader
 from dagster_project.intake.ingestion.headers.header_reader import HeaderReader
@@ -45,8 +45,8 @@ GOALS = {PYDICOM: 0.9, MONAI: 1.8, DCMTK: 0.9, DECODE: 0.9}
 
 def header_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
     """The first pass over a file, pydicom's reading of its header, and the first pass over its `not_plain` in root."""
-    taxonomy = load_taxonomy(ROOT / shipped_params().regions)
-    reader = HeaderReader(load_pseudonyms(Layout(root).key), taxonomy, settings.max_megapixels)
+    taxonomy = load_taxonomy(ROOT / shipped_settings().regions)
+    reader = HeaderReader(load_pseudonyms(Paths(root).key), taxonomy, settings.max_megapixels)
     return {
         OURS: lambda path: reader(listed(path)),
         PYDICOM: lambda path: dcmread(path, stop_before_pixels=True),
@@ -92,18 +92,18 @@ def listed(path: Path) -> SourceFile:
     return SourceFile(str(path), path.name, info.st_size, modified=info.st_mtime_ns)
 
 
-def whole_batches(params: Params, source: Path, root: Path, count: int, rounds: int) -> pd.DataFrame:
+def whole_batches(settings: Settings, source: Path, root: Path, count: int, rounds: int) -> pd.DataFrame:
     """`ingest` by two workers from nothing, with `clean` on and off: wall and processor time an image."""
     rows = []
     for turn in range(rounds):
         for clean in (True, False):
-            settings = params.ingestion.model_copy(update={"workers": 2, "clean": clean})
-            chosen = params.model_copy(update={"ingestion": settings, "regions": "regions.yaml"})
-            layout = Layout(root / f"{turn}-{clean}")
-            layout.root.mkdir()
-            shutil.copy(ROOT / params.regions, layout.root / "regions.yaml")
+            section = settings.ingestion.model_copy(update={"workers": 2, "clean": clean})
+            chosen = settings.model_copy(update={"ingestion": section, "regions": "regions.yaml"})
+            paths = Paths(root / f"{turn}-{clean}")
+            paths.root.mkdir()
+            shutil.copy(ROOT / settings.regions, paths.root / "regions.yaml")
             started, busy = time.perf_counter(), processor_seconds()
-            ingest(Root(layout, chosen), source, "full")
+            ingest(Root(paths, chosen), source, "full")
             wall, busy = time.perf_counter() - started, processor_seconds() - busy
             rows.append(
                 {"way": OURS if clean else UNCLEAN, "cpu_ms": 1000 * busy / count, "wall_ms": 1000 * wall / count}
@@ -113,7 +113,7 @@ def whole_batches(params: Params, source: Path, root: Path, count: int, rounds: 
     return medians.assign(files=count, rounds=rounds)
 
 
-def measure(params: Params, count: int, rounds: int, shape: tuple[int, int]) -> pd.DataFrame:
+def measure(settings: Settings, count: int, rounds: int, shape: tuple[int, int]) -> pd.DataFrame:
     """All three tables in one, by the column `what`."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -121,9 +121,9 @@ def measure(params: Params, count: int, rounds: int, shape: tuple[int, int]) -> 
         for path in files:
             not_plain(path, root)
         parts = {
-            "headers": compare(header_ways(params.ingestion, root), files, 10 * rounds),
-            "images": compare(image_ways(params.ingestion, root), files, rounds),
-            "batch": whole_batches(params, root / "source", root, count, rounds),
+            "headers": compare(header_ways(settings.ingestion, root), files, 10 * rounds),
+            "images": compare(image_ways(settings.ingestion, root), files, rounds),
+            "batch": whole_batches(settings, root / "source", root, count, rounds),
         }
     return pd.concat([table.assign(what=what) for what, table in parts.items()], ignore_index=True)
 
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shape", type=int, nargs=2, default=(2500, 2048), help="rows and columns of the images")
     options = parser.parse_args()
-    table = measure(shipped_params(), options.files, options.rounds, tuple(options.shape))
+    table = measure(shipped_settings(), options.files, options.rounds, tuple(options.shape))
     save(table[["what", *table.columns.drop("what")]], "ingestion", options.out)
     for row in table[table["way"].isin(GOALS)].itertuples():
         goal = GOALS[row.way]

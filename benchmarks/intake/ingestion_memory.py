@@ -21,8 +21,8 @@ from pydicom import dcmread
 
 from benchmarks.intake.full_size import write_full_size
 from benchmarks.memory import watched
-from benchmarks.results import ROOT, arguments, save, shipped_params
-from dagster_project.core.paths import Layout
+from benchmarks.results import ROOT, arguments, save, shipped_settings
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.root import Root
 
@@ -48,16 +48,16 @@ def write_small(out: Path, count: int) -> None:
 
 def one_batch(count: int) -> dict[str, float]:
     """Peaks of ingesting `count` files, MB."""
-    params = shipped_params()
-    settings = params.ingestion.model_copy(update={"workers": 2, "clean": False})
-    params = params.model_copy(update={"ingestion": settings, "regions": "regions.yaml"})
+    settings = shipped_settings()
+    section = settings.ingestion.model_copy(update={"workers": 2, "clean": False})
+    settings = settings.model_copy(update={"ingestion": section, "regions": "regions.yaml"})
     with tempfile.TemporaryDirectory() as folder:
         write_small(Path(folder) / "source", count)
-        layout = Layout(Path(folder) / "root")
-        layout.root.mkdir()
-        shutil.copy(ROOT / shipped_params().regions, layout.root / "regions.yaml")
+        paths = Paths(Path(folder) / "root")
+        paths.root.mkdir()
+        shutil.copy(ROOT / shipped_settings().regions, paths.root / "regions.yaml")
         with watched() as peaks:
-            summary = ingest(Root(layout, params), Path(folder) / "source", "small")
+            summary = ingest(Root(paths, settings), Path(folder) / "source", "small")
     return {"files": count, "images": summary.images, "parent_mb": peaks.own, "worker_mb": peaks.child}
 
 

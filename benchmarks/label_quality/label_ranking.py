@@ -27,8 +27,8 @@ from benchmarks.learning.peers import taught
 from benchmarks.real_export import joined, measured
 from benchmarks.results import arguments, save
 from dagster_project.core.atomic_io import write_table
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import load_params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import load_settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
 from dagster_project.intake.training_set.split import assign_folds, stratum_of
@@ -45,11 +45,11 @@ EPOCHS = 40  # of the network taught by labels; it sees an image once an epoch, 
 PARTS = ("params.yaml", "regions.yaml", "data", "models")
 
 
-def relabelled(site: Layout, truth: Path, folder: Path) -> Layout:
+def relabelled(site: Paths, truth: Path, folder: Path) -> Paths:
     """A copy of the root, by hard links, whose training set bears the labels that the export of `truth` gives."""
-    layout = Layout(folder)
+    paths = Paths(folder)
     if folder.exists():
-        return layout
+        return paths
     for part in PARTS:
         source = site.root / part
         if source.is_dir():
@@ -61,28 +61,28 @@ def relabelled(site: Layout, truth: Path, folder: Path) -> Layout:
     given = table["image_id"].map(joined(site, truth).set_index("image_id")["given_region"])
     missing = given == ""
     status = np.where(missing, "absent", "region")
-    write_table(layout.training_set, table.assign(region=given.mask(missing, None), label_status=status))
-    return layout
+    write_table(paths.training_set, table.assign(region=given.mask(missing, None), label_status=status))
+    return paths
 
 
 def by_supervised(root: Root, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
     """Probabilities (N, K) of a network taught by the labels of the other folds of patients."""
-    kept = root.layout.root / "supervised.npy"
+    kept = root.paths.root / "supervised.npy"
     if kept.exists():
         return np.load(kept)
     fold = table["group"].map(assign_folds(stratum_of(table["group"], table["region"]), FOLDS)).to_numpy(int)
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
-    seen = gather_images(root.layout, table, round(root.params.learning.px * SOURCE_MARGIN))
-    asked = gather_images(root.layout, table, root.params.learning.px)
+    seen = gather_images(root.paths, table, round(root.settings.learning.px * SOURCE_MARGIN))
+    asked = gather_images(root.paths, table, root.settings.learning.px)
     found = np.zeros((len(table), labels.max() + 1))
-    schooling = root.params.learning.supcon.model_copy(update={"epochs": EPOCHS})
-    profile = root.params.learning.model_copy(update={"supcon": schooling})
-    root.params = root.params.model_copy(update={"profiles": {root.params.profile: profile}})
+    schooling = root.settings.learning.supcon.model_copy(update={"epochs": EPOCHS})
+    profile = root.settings.learning.model_copy(update={"supcon": schooling})
+    root.settings = root.settings.model_copy(update={"profiles": {root.settings.profile: profile}})
     for k in range(FOLDS):
         rows = teaches & (fold != k)
-        backbone, head = taught(seen[rows], labels[rows], found.shape[1], root.params)
+        backbone, head = taught(seen[rows], labels[rows], found.shape[1], root.settings)
         with torch.inference_mode():
-            logits = head(torch.from_numpy(embed(backbone, asked[fold == k], root.params.learning)))
+            logits = head(torch.from_numpy(embed(backbone, asked[fold == k], root.settings.learning)))
         found[fold == k] = softmax(logits.numpy(), axis=1)
     np.save(kept, found)
     return found
@@ -92,13 +92,13 @@ def compared(root: Root, truth: Path) -> pd.DataFrame:
     """The pipeline's list and the peers', each measured."""
     pretrain(root, "crossfit")
     find_label_errors(root)
-    table = load_training_set(root.layout)
+    table = load_training_set(root.paths)
     labels, given = class_numbers(root, table), table["region"].notna().to_numpy()
-    known = joined(root.layout, truth).set_index("image_id").loc[table["image_id"]]
+    known = joined(root.paths, truth).set_index("image_id").loc[table["image_id"]]
     kind = known["error_kind"].reset_index(drop=True)
-    listed = load_label_errors(root.layout).set_index("image_id").loc[table["image_id"]].reset_index()
+    listed = load_label_errors(root.paths).set_index("image_id").loc[table["image_id"]].reset_index()
     neighbours = find_neighbours(
-        load_embeddings(root.layout, "encoder_simclr", len(table)), given, table["group"].to_numpy(str), 20
+        load_embeddings(root.paths, "encoder_simclr", len(table)), given, table["group"].to_numpy(str), 20
     )
     simclr = judge(root, table, labels, labels.max() + 1).probabilities[0]
     peers = {
@@ -128,8 +128,8 @@ def main() -> None:
     args = parser.parse_args()
     found = []
     for number, truth in enumerate(args.truth):
-        layout = relabelled(Layout(args.site), truth, args.site.with_name(f"{args.site.name}-ranking-{number}"))
-        found.append(compared(Root(layout, load_params(layout.params)), truth))
+        paths = relabelled(Paths(args.site), truth, args.site.with_name(f"{args.site.name}-ranking-{number}"))
+        found.append(compared(Root(paths, load_settings(paths.settings)), truth))
         print(found[-1].to_string(index=False, float_format="%.3f"), flush=True)
     table = pd.concat(found)
     save(table[["noise", "method", *table.columns.drop(["noise", "method"])]], "label-ranking", args.out)

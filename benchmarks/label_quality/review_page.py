@@ -87,9 +87,9 @@ def _link(root: Path, folder: Path, parts: tuple[str, ...]) -> None:
 
 
 def _regions(root: Path) -> str:
-    from dagster_project.core.settings.settings import load_params
+    from dagster_project.core.settings.settings import load_settings
 
-    return load_params(root / "params.yaml").regions
+    return load_settings(root / "params.yaml").regions
 
 
 if __name__ == "__main__":

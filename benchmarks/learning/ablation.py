@@ -19,8 +19,8 @@ import yaml
 from sklearn.metrics import log_loss
 
 from benchmarks.results import arguments, save
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params, Profile, load_params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Profile, Settings, load_settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
 from dagster_project.learning.encoders.embed import embed
@@ -50,35 +50,37 @@ def changed(profile: Profile, changes: list[str]) -> Profile:
 
 def measure(root: Root, method: str, changes: list[str], seed: int) -> dict[str, object]:
     """One row: what was changed, the probe's validation scores at 10 % and all of the labels, seconds of training."""
-    profile, data = changed(root.params.learning, changes), load_labelled_set(root)
+    profile, data = changed(root.settings.learning, changes), load_labelled_set(root)
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
     labels = data.labels[rows.index] if method == "supcon" else np.full(len(rows), -1)
-    images = gather_images(root.layout, rows, round(profile.px * SOURCE_MARGIN))
+    images = gather_images(root.paths, rows, round(profile.px * SOURCE_MARGIN))
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(method, method, getattr(profile, method).epochs, seed, images, labels)
         backbone, curve = train_encoder(run, profile, Path(folder))
     seconds = time.perf_counter() - started
-    embeddings = embed(backbone, gather_images(root.layout, data.table, viewed_px(profile)), profile)
+    embeddings = embed(backbone, gather_images(root.paths, data.table, viewed_px(profile)), profile)
     row: dict[str, object] = {"method": method, "change": " ".join(changes) or "none", "seed": seed}
     row |= {"seconds": round(seconds), "loss": curve[-1]}
     for fraction in (0.1, 1.0):
-        row |= validation_scores(embeddings, data, fraction, root.params)
+        row |= validation_scores(embeddings, data, fraction, root.settings)
     return row
 
 
-def validation_scores(embeddings: np.ndarray, data: LabelledSet, fraction: float, params: Params) -> dict[str, float]:
+def validation_scores(
+    embeddings: np.ndarray, data: LabelledSet, fraction: float, settings: Settings
+) -> dict[str, float]:
     """Accuracy with its interval and log loss of probes fitted on a share of the training labels."""
     labels, right, losses = data.labels[data.validation], [], []
     for repeat in range(_REPEATS if fraction < 1 else 1):
-        rows = data.train[draw_fraction(data.labels[data.train], fraction, params.seed + repeat)]
+        rows = data.train[draw_fraction(data.labels[data.train], fraction, settings.seed + repeat)]
         taught, told = (embeddings[rows], data.labels[rows]), (embeddings[data.validation], labels)
-        head, _ = choose_linear_head(taught, told, len(data.regions), params.evaluation.inverse_regularisation)
+        head, _ = choose_linear_head(taught, told, len(data.regions), settings.evaluation.inverse_regularisation)
         found = head.probabilities(told[0])
         right.append(found.argmax(axis=1) == labels)
         losses.append(log_loss(labels, found, labels=np.arange(len(data.regions))))
     score = np.mean(right, axis=0)
-    i = patient_bootstrap(score, data.patients(data.validation), params.evaluation.bootstrap, params.seed)
+    i = patient_bootstrap(score, data.patients(data.validation), settings.evaluation.bootstrap, settings.seed)
     named = {"accuracy": i.value, "low": i.low, "high": i.high, "log_loss": float(np.mean(losses))}
     return {f"{name}_{fraction:g}": value for name, value in named.items()}
 
@@ -91,9 +93,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     args = parser.parse_args()
-    layout = Layout(args.site.resolve())
-    params = load_params(layout.params)
-    table = pd.DataFrame([measure(Root(layout, params), args.method, args.set, seed) for seed in args.seeds])
+    paths = Paths(args.site.resolve())
+    settings = load_settings(paths.settings)
+    table = pd.DataFrame([measure(Root(paths, settings), args.method, args.set, seed) for seed in args.seeds])
     name = "_".join(["ablation", args.method, *args.set]).replace("=", "-")
     save(table, name, args.out)
 

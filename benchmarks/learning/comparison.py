@@ -26,8 +26,8 @@ from benchmarks.learning.peers import of_hog, of_monai, of_supervised
 from benchmarks.real_export import joined
 from benchmarks.results import arguments, save
 from dagster_project.core.atomic_io import read_json
-from dagster_project.core.paths import ENCODERS, SELF_SUPERVISED, Layout
-from dagster_project.core.settings.settings import load_params
+from dagster_project.core.paths import ENCODERS, SELF_SUPERVISED, Paths
+from dagster_project.core.settings.settings import load_settings
 from dagster_project.intake.root import Root
 from dagster_project.learning.evaluation.labelled import load_labelled_set
 from dagster_project.learning.evaluation.metrics import patient_bootstrap
@@ -40,12 +40,14 @@ SAW_NONE = (*MODELS.values(), *SELF_SUPERVISED, "mean_of_self_supervised", "join
 
 def predictions(root: Root, peers: list[str], draws: int) -> pd.DataFrame:
     """What every model says of each test image: the pipeline's own, as written, and the peers', learned here."""
-    few = root.params.model_copy(update={"evaluation": root.params.evaluation.model_copy(update={"repeats": draws})})
-    own = [pd.read_parquet(root.layout.test_predictions(stage)) for stage in ("linear_evaluation", "ensemble")]
+    few = root.settings.model_copy(
+        update={"evaluation": root.settings.evaluation.model_copy(update={"repeats": draws})}
+    )
+    own = [pd.read_parquet(root.paths.test_predictions(stage)) for stage in ("linear_evaluation", "ensemble")]
     data = load_labelled_set(root)
     for peer in peers:
         started = time.perf_counter()
-        own.append(PEERS[peer](root.layout, few, data))
+        own.append(PEERS[peer](root.paths, few, data))
         print(f"{peer}: {time.perf_counter() - started:.0f} s", flush=True)
     table = pd.concat(own, ignore_index=True)
     return table[table["repeat"] < draws]
@@ -137,14 +139,14 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2, help="draws of few labels that count, at most `repeats`")
     parser.add_argument("--without", nargs="*", choices=list(PEERS), default=[], help="peers to leave out")
     args = parser.parse_args()
-    layout = Layout(args.site)
-    params = load_params(layout.params)
-    predicted = predictions(Root(layout, params), [p for p in PEERS if p not in args.without], args.draws)
-    found = read_json(layout.metrics("linear_evaluation"))
+    paths = Paths(args.site)
+    settings = load_settings(paths.settings)
+    predicted = predictions(Root(paths, settings), [p for p in PEERS if p not in args.without], args.draws)
+    found = read_json(paths.metrics("linear_evaluation"))
     best_first = sorted(ENCODERS, key=lambda encoder: -found[encoder]["validation_accuracy"])
-    scores = scored(predicted, joined(layout, args.truth))
-    table = compare(scores, best_first, params.evaluation.bootstrap, params.seed)
-    path = save(table, "comparison", args.out, params.learning.device)
+    scores = scored(predicted, joined(paths, args.truth))
+    table = compare(scores, best_first, settings.evaluation.bootstrap, settings.seed)
+    path = save(table, "comparison", args.out, settings.learning.device)
     path.with_suffix(".md").write_text(as_markdown(table) + "\n", encoding="utf-8")
     print(as_markdown(table))
 

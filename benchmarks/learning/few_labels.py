@@ -21,8 +21,8 @@ import pandas as pd
 from benchmarks.real_export import accuracies, joined
 from benchmarks.results import arguments, save
 from dagster_project.core.atomic_io import read_json, write_table
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import load_params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import load_settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.learning.ensembling.candidates import fit_candidate
@@ -39,18 +39,18 @@ MODELS = {
 }
 
 
-def with_few_labels(site: Layout, folder: Path, share: float, seed: int) -> Layout:
+def with_few_labels(site: Paths, folder: Path, share: float, seed: int) -> Paths:
     """A copy of the root in which a stratified share of the training split's labels is left."""
-    copy = Layout(folder)
+    copy = Paths(folder)
     for part in ("params.yaml", "data", "models/encoder_simclr"):
         source = site.root / part
         copier = shutil.copytree if source.is_dir() else shutil.copy
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         copier(source, folder / part)
-    params = load_params(site.params)
-    shutil.copy(site.root / params.regions, folder / params.regions)
-    data, table = load_labelled_set(Root(site, params)), load_training_set(site)
-    left = data.train[draw_fraction(data.labels[data.train], share, params.seed + seed)]
+    settings = load_settings(site.settings)
+    shutil.copy(site.root / settings.regions, folder / settings.regions)
+    data, table = load_labelled_set(Root(site, settings)), load_training_set(site)
+    left = data.train[draw_fraction(data.labels[data.train], share, settings.seed + seed)]
     blank = (table["split"] == "train").to_numpy() & ~np.isin(np.arange(len(table)), left)
     table.loc[blank, "region"] = None
     write_table(copy.training_set, table)
@@ -64,7 +64,7 @@ def predictions(root: Root, draw: int) -> pd.DataFrame:
     embeddings = {name: embed_training_set(root, name) for name in ("encoder_simclr", "encoder_supcon")}
     tables = []
     for model, encoders in MODELS.items():
-        found = fit_candidate(side_by_side(embeddings, encoders), data, data.train, root.params)
+        found = fit_candidate(side_by_side(embeddings, encoders), data, data.train, root.settings)
         table = prediction_table(model, data, 1.0, draw, found.probabilities(data.test))
         tables.append(table.assign(given=np.array(data.regions, dtype=object)[data.labels[data.test]]))
     return pd.concat(tables, ignore_index=True)
@@ -78,13 +78,13 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--truth", type=Path)
     args = parser.parse_args()
-    site = Layout(args.site.resolve())
+    site = Paths(args.site.resolve())
     rows = []
     for draw in range(args.draws):
         with tempfile.TemporaryDirectory() as folder:
             copy = with_few_labels(site, Path(folder) / "root", args.share, draw)
-            params = load_params(copy.params)
-            found = predictions(Root(copy, params), draw)
+            settings = load_settings(copy.settings)
+            found = predictions(Root(copy, settings), draw)
             card = read_json(copy.encoder("encoder_supcon") / "card.json")
             for model, part in found.groupby("model", sort=False):
                 row = {"model": model, "share": args.share, "draw": draw, "labels": card["labels_seen"]}

@@ -22,8 +22,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
-from benchmarks.results import arguments, save, shipped_params
-from dagster_project.core.settings.settings import Params
+from benchmarks.results import arguments, save, shipped_settings
+from dagster_project.core.settings.settings import Settings
 from dagster_project.learning.evaluation.labelled import LabelledSet
 from dagster_project.learning.evaluation.linear_evaluation import nearest_neighbours, probe
 from dagster_project.learning.evaluation.linear_head import fit_linear_head
@@ -32,7 +32,7 @@ CLASSES, WRONG = 14, 0.04
 GOAL = 60.0
 
 
-def drawn(images: int, size: int, seed: int, params: Params) -> tuple[np.ndarray, LabelledSet]:
+def drawn(images: int, size: int, seed: int, settings: Settings) -> tuple[np.ndarray, LabelledSet]:
     """Embeddings float32 (images, size) and a labelled set with a split of the configured shares."""
     rng = np.random.default_rng(seed)
     share = np.geomspace(1, 6, CLASSES)
@@ -44,28 +44,28 @@ def drawn(images: int, size: int, seed: int, params: Params) -> tuple[np.ndarray
     mixed = (region[truth] + pose[cluster] + within) @ rng.normal(0, 1, (latent, size)) / 8
     embeddings = np.maximum(mixed + rng.normal(0, 0.1, mixed.shape) + 0.4, 0) * np.geomspace(0.05, 2, size)
     labels = np.where(rng.random(images) < WRONG, rng.integers(0, CLASSES, images), truth)
-    kind = rng.choice(3, images, p=_shares(params))
+    kind = rng.choice(3, images, p=_shares(settings))
     rows = [np.flatnonzero(kind == k) for k in range(3)]
     names = tuple(f"region {k}" for k in range(CLASSES))
     return embeddings.astype(np.float32), LabelledSet(pd.DataFrame(index=range(images)), labels, names, *rows)
 
 
-def measure(params: Params, images: int, size: int) -> pd.DataFrame:
+def measure(settings: Settings, images: int, size: int) -> pd.DataFrame:
     """One row a part of the work, in seconds, ours and scikit-learn's where both were run; the last row is the sum."""
-    embeddings, data = drawn(images, size, params.seed, params)
-    settings, rows = params.evaluation, []
-    for fraction in settings.fractions:
+    embeddings, data = drawn(images, size, settings.seed, settings)
+    section, rows = settings.evaluation, []
+    for fraction in section.fractions:
         with timed(rows, f"probes at {fraction:.0%} of the labels"):
-            found = probe(embeddings, data, fraction, params)
+            found = probe(embeddings, data, fraction, settings)
         rows[-1]["accuracy"] = np.mean([(p.probabilities.argmax(1) == data.labels[data.test]).mean() for p in found])
     with timed(rows, "nearest neighbours"):
-        near = nearest_neighbours(embeddings, data, settings)
+        near = nearest_neighbours(embeddings, data, section)
     rows[-1]["accuracy"] = (near == data.labels[data.test]).mean()
     rows.append({"part": "all", "seconds": sum(row["seconds"] for row in rows)})
     ours = {row["part"]: row["seconds"] for row in rows}
     rows += [
-        _peer_probes(embeddings, data, settings.inverse_regularisation, ours["probes at 100% of the labels"]),
-        _peer_neighbours(embeddings, data, settings.neighbours, near, ours["nearest neighbours"]),
+        _peer_probes(embeddings, data, section.inverse_regularisation, ours["probes at 100% of the labels"]),
+        _peer_neighbours(embeddings, data, section.neighbours, near, ours["nearest neighbours"]),
     ]
     return pd.DataFrame(rows)
 
@@ -107,8 +107,8 @@ def _peer_neighbours(
     return rows[0] | {"ratio": rows[0]["seconds"] / ours, "same_answers": (peer == near).mean()}
 
 
-def _shares(params: Params) -> list[float]:
-    test, validation = params.training_set.test, params.training_set.validation
+def _shares(settings: Settings) -> list[float]:
+    test, validation = settings.training_set.test, settings.training_set.validation
     return [1 - test - validation, validation, test]
 
 
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=48_434)
     parser.add_argument("--size", type=int, default=512)
     args = parser.parse_args()
-    table = measure(shipped_params(), args.images, args.size)
+    table = measure(shipped_settings(), args.images, args.size)
     save(table, "linear_evaluation", args.out)
     seconds = table.set_index("part").loc["all", "seconds"]
     print(f"all: {seconds:.1f} s; goal: under {GOAL:.0f} s: {'met' if seconds < GOAL else 'missed'}")

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.learning.plain_pipeline import pretrain_plainly
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
 from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
@@ -32,56 +32,56 @@ LEAST_STEPS = 150  # a handful of labels makes epochs of one step, which teach n
 
 def of_hog(root: Root, data: LabelledSet) -> pd.DataFrame:
     """Logistic regression on histograms of oriented gradients. Dalal & Triggs 2005, doi 10.1109/CVPR.2005.177."""
-    images = gather_images(root.layout, data.table, root.params.learning.px)
-    cell = (root.params.learning.px // 8,) * 2
+    images = gather_images(root.paths, data.table, root.settings.learning.px)
+    cell = (root.settings.learning.px // 8,) * 2
     features = [hog(p, orientations=9, pixels_per_cell=cell, cells_per_block=(2, 2)) for p in images]
-    return _probed("hog", np.array(features, dtype=np.float32), data, root.params)
+    return _probed("hog", np.array(features, dtype=np.float32), data, root.settings)
 
 
 def of_monai(root: Root, data: LabelledSet) -> pd.DataFrame:
     """Linear probe of the profile's network after SimCLR with MONAI's transforms and loss, for SimCLR's epochs."""
-    profile = root.params.learning
+    profile = root.settings.learning
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
-    seen = gather_images(root.layout, rows, round(profile.px * SOURCE_MARGIN))
+    seen = gather_images(root.paths, rows, round(profile.px * SOURCE_MARGIN))
     backbone = pretrain_plainly(
-        seen, profile, profile.simclr.epochs, root.params.seed, "monai", tuned=_bf16(root.params)
+        seen, profile, profile.simclr.epochs, root.settings.seed, "monai", tuned=_bf16(root.settings)
     )
-    embeddings = embed(backbone, gather_images(root.layout, data.table, viewed_px(profile)), profile)
-    return _probed("monai_simclr", embeddings, data, root.params)
+    embeddings = embed(backbone, gather_images(root.paths, data.table, viewed_px(profile)), profile)
+    return _probed("monai_simclr", embeddings, data, root.settings)
 
 
 def of_supervised(root: Root, data: LabelledSet) -> pd.DataFrame:
     """The profile's network taught from scratch by the labels that the probes get, for SupCon's epochs."""
-    images = gather_images(root.layout, data.table, round(root.params.learning.px * SOURCE_MARGIN))
-    test = gather_images(root.layout, data.table.iloc[data.test], root.params.learning.px)
+    images = gather_images(root.paths, data.table, round(root.settings.learning.px * SOURCE_MARGIN))
+    test = gather_images(root.paths, data.table.iloc[data.test], root.settings.learning.px)
     tables = []
-    for fraction in root.params.evaluation.fractions:
-        for repeat in range(root.params.evaluation.repeats if fraction < 1 else 1):
-            rows = data.train[draw_fraction(data.labels[data.train], fraction, root.params.seed + repeat)]
-            backbone, head = taught(images[rows], data.labels[rows], len(data.regions), root.params)
+    for fraction in root.settings.evaluation.fractions:
+        for repeat in range(root.settings.evaluation.repeats if fraction < 1 else 1):
+            rows = data.train[draw_fraction(data.labels[data.train], fraction, root.settings.seed + repeat)]
+            backbone, head = taught(images[rows], data.labels[rows], len(data.regions), root.settings)
             with torch.inference_mode():
-                logits = head(torch.from_numpy(embed(backbone, test, root.params.learning)))
+                logits = head(torch.from_numpy(embed(backbone, test, root.settings.learning)))
             tables.append(prediction_table("supervised", data, fraction, repeat, softmax(logits.numpy(), axis=1)))
     return pd.concat(tables, ignore_index=True)
 
 
-def _probed(model: str, embeddings: np.ndarray, data: LabelledSet, params: Params) -> pd.DataFrame:
-    found = [p for fraction in params.evaluation.fractions for p in probe(embeddings, data, fraction, params)]
+def _probed(model: str, embeddings: np.ndarray, data: LabelledSet, settings: Settings) -> pd.DataFrame:
+    found = [p for fraction in settings.evaluation.fractions for p in probe(embeddings, data, fraction, settings)]
     return pd.concat(
         [prediction_table(model, data, p.fraction, p.repeat, p.probabilities) for p in found], ignore_index=True
     )
 
 
-def taught(images: np.ndarray, labels: np.ndarray, classes: int, params: Params) -> tuple[nn.Module, nn.Linear]:
+def taught(images: np.ndarray, labels: np.ndarray, classes: int, settings: Settings) -> tuple[nn.Module, nn.Linear]:
     """Backbone and head, on the CPU, trained by cross entropy on random views, AdamW and cosine decay as SimCLR is."""
-    profile, device = params.learning, device_of(params.learning)
-    torch.manual_seed(params.seed)
+    profile, device = settings.learning, device_of(settings.learning)
+    torch.manual_seed(settings.seed)
     backbone, head = make_backbone(profile), nn.Linear(embedding_size(profile), classes)
     network = nn.Sequential(backbone, head).to(device, memory_format=torch.channels_last)
     held, wanted = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
     size = min(profile.batch, len(held))
     steps = max(profile.supcon.epochs * (len(held) // size), LEAST_STEPS)
-    generator = torch.Generator(device).manual_seed(params.seed)
+    generator = torch.Generator(device).manual_seed(settings.seed)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=profile.supcon.learning_rate, weight_decay=profile.weight_decay
     )
@@ -92,7 +92,7 @@ def taught(images: np.ndarray, labels: np.ndarray, classes: int, params: Params)
             order = torch.randperm(len(held), generator=generator, device=device)
         rows, order = order[:size], order[size:]
         view = random_view(held[rows], profile.px, generator).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=_bf16(params)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=_bf16(settings)):
             logits = network(view)
         loss = F.cross_entropy(logits.float(), wanted[rows])
         optimizer.zero_grad()
@@ -102,5 +102,5 @@ def taught(images: np.ndarray, labels: np.ndarray, classes: int, params: Params)
     return backbone.eval(), head.cpu().eval()
 
 
-def _bf16(params: Params) -> bool:
-    return bf16_pays(device_of(params.learning))
+def _bf16(settings: Settings) -> bool:
+    return bf16_pays(device_of(settings.learning))

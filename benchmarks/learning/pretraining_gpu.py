@@ -28,7 +28,7 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 
-from benchmarks.results import arguments, save, shipped_params, spread
+from benchmarks.results import arguments, save, shipped_settings, spread
 from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
 from dagster_project.learning.encoders.device import precision_of
@@ -263,7 +263,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=16, help="of lightly's DataLoader")
     args = parser.parse_args()
     settings = {"device": args.device, "px": args.px, "batch": args.batch, "width": args.width}
-    profile = shipped_params().profiles["paper"].model_copy(update=settings)
+    profile = shipped_settings().profiles["paper"].model_copy(update=settings)
     plan = Plan(args.images, args.warmup, args.steps, args.rounds, args.compile)
     table = measure(profile, plan)
     if lacking():

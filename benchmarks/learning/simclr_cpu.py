@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 
 from benchmarks.learning.plain_pipeline import pretrain_plainly
-from benchmarks.results import arguments, save, shipped_params, spread
+from benchmarks.results import arguments, save, shipped_settings, spread
 from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.encoders.device import bf16_pays
 from dagster_project.learning.pretraining.train import SOURCE_MARGIN, Run, train_encoder
@@ -78,8 +78,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=4)
     args = parser.parse_args()
-    params = shipped_params()
-    table = compare(params.profiles["quick"], args.images, args.rounds, params.seed)
+    settings = shipped_settings()
+    table = compare(settings.profiles["quick"], args.images, args.rounds, settings.seed)
     save(table, "simclr_cpu", args.out)
     for row in table[table["pipeline"] != OURS].itertuples():
         met = "met" if row.ratio_median >= GOAL else "missed"

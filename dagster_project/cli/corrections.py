@@ -44,7 +44,7 @@ def push_corrections(
     summary = push(opened, source or "", instances=instances, really=really)
     title = f"source {source}: " + ("sent" if really else "nothing was sent (dry run); with --really")
     _show(title, summary)
-    out.print(f"Every object sent so far, by its UIDs: {opened.layout.pushed_list}")
+    out.print(f"Every object sent so far, by its UIDs: {opened.paths.pushed_list}")
     if summary.outdated:
         out.print(f"{summary.outdated} stored objects are no longer what reviewers say: `still_said` is False there.")
     if really and not summary.complete:

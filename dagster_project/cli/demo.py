@@ -15,7 +15,7 @@ from rich.table import Table
 from dagster_project.cli.init import dagster_environment, init
 from dagster_project.core.atomic_io import read_json, read_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.batch_registry import register
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.ingestion.headers.sources import list_files
@@ -34,7 +34,7 @@ def run_demo(directory: Path, patients: int) -> None:
 
     Raises RayTruthError if the folder is in use for something else.
     """
-    layout = Layout(directory.resolve())
+    paths = Paths(directory.resolve())
     if directory.exists() and any(directory.iterdir()) and not (directory / "hospital").exists():
         raise RayTruthError(
             "The demonstration needs a folder of its own", where=str(directory), do="name a new or empty one"
@@ -45,18 +45,18 @@ def run_demo(directory: Path, patients: int) -> None:
         started = time.monotonic()
         _hospital(directory, site, count)
         times[f"synthetic hospital {site}"] = time.monotonic() - started
-    if not layout.params.exists():
-        init(layout.root)
-    os.environ.update(dagster_environment(layout))
+    if not paths.settings.exists():
+        init(paths.root)
+    os.environ.update(dagster_environment(paths))
     from dagster_project.definitions import execute  # only now: it reads the root from the environment
 
     for site in sizes:
-        _register(layout, site, directory / "hospital" / site / "dicom")
+        _register(paths, site, directory / "hospital" / site / "dicom")
         times |= {f"{step} {site}": s for step, s in execute("ingest_batch", site).items()}
-        if site == "north" and not layout.headers("south").exists():  # else it was learned before south came
+        if site == "north" and not paths.headers("south").exists():  # else it was learned before south came
             times |= execute("learn")
         times |= {f"{step} {site}": s for step, s in execute("monitor_batch", site).items()}
-    _report(layout, directory, times)
+    _report(paths, directory, times)
 
 
 def _hospital(directory: Path, site: str, patients: int) -> None:
@@ -69,11 +69,11 @@ def _hospital(directory: Path, site: str, patients: int) -> None:
     half.rename(final)
 
 
-def _register(layout: Layout, batch: str, source: Path) -> None:
-    register(layout, load_pseudonyms(layout.key), batch, source, list_files(source))
+def _register(paths: Paths, batch: str, source: Path) -> None:
+    register(paths, load_pseudonyms(paths.key), batch, source, list_files(source))
 
 
-def _report(layout: Layout, directory: Path, times: dict[str, float]) -> None:
+def _report(paths: Paths, directory: Path, times: dict[str, float]) -> None:
     spent = Table(title="Wall time", title_justify="left")
     spent.add_column("stage")
     spent.add_column("seconds", justify="right")
@@ -82,7 +82,7 @@ def _report(layout: Layout, directory: Path, times: dict[str, float]) -> None:
     spent.add_row("all", f"{sum(times.values()):.1f}", style="bold")
     out.print(spent)
 
-    evaluation, ensemble = read_json(layout.metrics("linear_evaluation")), read_json(layout.metrics("ensemble"))
+    evaluation, ensemble = read_json(paths.metrics("linear_evaluation")), read_json(paths.metrics("ensemble"))
     learned = Table(title="Accuracy on the test patients, against the labels as given (about 5 % of them wrong)")
     learned.title_justify = "left"
     for column in ("model", "1 % of labels", "10 %", "all"):
@@ -91,22 +91,22 @@ def _report(layout: Layout, directory: Path, times: dict[str, float]) -> None:
         learned.add_row(encoder, *(f"{found['accuracy'][f]['value']:.3f}" for f in ("0.01", "0.1", "1")))
     learned.add_row("ensemble", "", "", f"{ensemble['accuracy']['1']['value']:.3f}", style="bold")
     out.print(learned)
-    _report_errors(layout, directory)
+    _report_errors(paths, directory)
 
-    drift = read_json(layout.drift("south"))
+    drift = read_json(paths.drift("south"))
     out.print(f"Drift of the batch `south`: {', '.join(drift['causes']) or 'none'}")
-    out.print(f"Champion: {read_json(layout.champion)['model'][:12]}… (models/champion.json)\n")
-    out.print(f"Look at  {layout.data_docs / 'north' / 'index.html'}  (checks of the headers)")
-    out.print(f"         {layout.drift_page('south')}  (drift)")
+    out.print(f"Champion: {read_json(paths.champion)['model'][:12]}… (models/champion.json)\n")
+    out.print(f"Look at  {paths.data_docs / 'north' / 'index.html'}  (checks of the headers)")
+    out.print(f"         {paths.drift_page('south')}  (drift)")
     raytruth = Path(sys.executable).with_name("raytruth")
-    out.print(f"         {raytruth} --root {layout.root} review  (labels to review, in a browser)")
+    out.print(f"         {raytruth} --root {paths.root} review  (labels to review, in a browser)")
     out.print("         make ui  (Dagster: every asset, check and image)")
 
 
-def _report_errors(layout: Layout, directory: Path) -> None:
+def _report_errors(paths: Paths, directory: Path) -> None:
     """Compare the ranked list with the errors that the phantom planted; nothing but this report reads them."""
-    ranked = read_table(layout.label_errors)
-    identities = read_table(layout.identities)[["image_id", "sop_instance_uid"]]
+    ranked = read_table(paths.label_errors)
+    identities = read_table(paths.identities)[["image_id", "sop_instance_uid"]]
     truth = pd.read_csv(directory / "hospital" / "north" / "truth.csv", dtype=str, keep_default_na=False)
     truth = truth.drop_duplicates("sop_instance_uid")[["sop_instance_uid", "error_kind"]]
     known = ranked.merge(identities, on="image_id").merge(truth, on="sop_instance_uid").sort_values("rank")
@@ -119,5 +119,5 @@ def _report_errors(layout: Layout, directory: Path) -> None:
         hits = int(planted.head(looked).sum())
         found.add_row(f"first {looked}", str(hits), f"{hits / max(planted.sum(), 1):.0%}", f"{share:.0%}")
     out.print(found)
-    kinds = read_json(layout.metrics("label_errors"))["kinds"]
+    kinds = read_json(paths.metrics("label_errors"))["kinds"]
     out.print("Flagged: " + ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in kinds.items() if kind != "none"))

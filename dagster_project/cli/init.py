@@ -10,7 +10,7 @@ from pathlib import Path
 from dagster_project.core.atomic_io import write_table, write_text
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_verdicts
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 
 _PACKAGE = Path(__file__).parents[1]
@@ -34,43 +34,43 @@ def template(name: str) -> Path:
     return packaged if packaged.exists() else _PACKAGE.parent / name
 
 
-def init(root: Path, regions: Path | None = None) -> Layout:
+def init(root: Path, regions: Path | None = None) -> Paths:
     """Make a working root in `root`, with the region classes of `regions` or RayTruth's fourteen.
 
     Raises RayTruthError if there is a root already, or the regions file is missing or malformed.
     """
-    layout = Layout(root.resolve())
-    if layout.params.exists():
+    paths = Paths(root.resolve())
+    if paths.settings.exists():
         raise RayTruthError(
             "This folder is a working root already", where=str(root), do="use it, or choose another folder"
         )
     source = regions or _PACKAGE / "intake" / "taxonomy" / "regions.yaml"
     load_taxonomy(source)
-    for folder in (layout.private, layout.inbox, layout.metrics_dir, layout.dagster_home):
+    for folder in (paths.private, paths.inbox, paths.metrics_dir, paths.dagster_home):
         folder.mkdir(parents=True, exist_ok=True)
-    layout.private.chmod(0o700)
-    layout.inbox.chmod(0o700)
-    shutil.copyfile(source, layout.root / "regions.yaml")
-    shutil.copyfile(template("dvc.yaml"), layout.dvc_yaml)
-    shutil.copyfile(template("dagster.yaml"), layout.dagster_home / "dagster.yaml")
-    write_text(layout.root / ".gitignore", _GITIGNORE)
-    write_text(layout.root / ".dvcignore", _DVCIGNORE)
-    write_table(layout.verdicts, load_verdicts(layout))
-    _init_dvc(layout.root)
+    paths.private.chmod(0o700)
+    paths.inbox.chmod(0o700)
+    shutil.copyfile(source, paths.root / "regions.yaml")
+    shutil.copyfile(template("dvc.yaml"), paths.dvc_yaml)
+    shutil.copyfile(template("dagster.yaml"), paths.dagster_home / "dagster.yaml")
+    write_text(paths.root / ".gitignore", _GITIGNORE)
+    write_text(paths.root / ".dvcignore", _DVCIGNORE)
+    write_table(paths.verdicts, load_verdicts(paths))
+    _init_dvc(paths.root)
     settings = re.sub(
         r"(?m)^regions: \S+", "regions: regions.yaml", template("params.yaml").read_text(encoding="utf-8")
     )
-    write_text(layout.params, settings)  # last: it is what makes the folder a root
-    return layout
+    write_text(paths.settings, settings)  # last: it is what makes the folder a root
+    return paths
 
 
-def dagster_environment(layout: Layout) -> dict[str, str]:
+def dagster_environment(paths: Paths) -> dict[str, str]:
     """The environment in which Dagster works on a root: its home, the root, no telemetry."""
-    layout.dagster_home.mkdir(parents=True, exist_ok=True)
-    settings = layout.dagster_home / "dagster.yaml"
+    paths.dagster_home.mkdir(parents=True, exist_ok=True)
+    settings = paths.dagster_home / "dagster.yaml"
     if not settings.exists():
         shutil.copyfile(template("dagster.yaml"), settings)
-    ours = {"DAGSTER_HOME": str(layout.dagster_home), "RAYTRUTH_ROOT": str(layout.root)}
+    ours = {"DAGSTER_HOME": str(paths.dagster_home), "RAYTRUTH_ROOT": str(paths.root)}
     silent = {
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",

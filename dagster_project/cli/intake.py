@@ -30,7 +30,7 @@ def ingest(
         from dagster_project.intake.ingestion.batch.batch_registry import batch_name_for
         from dagster_project.intake.ingestion.batch.ingest import ingest as ingest_batch
 
-        summaries = [ingest_batch(opened, source, batch or batch_name_for(opened.layout, source))]
+        summaries = [ingest_batch(opened, source, batch or batch_name_for(opened.paths, source))]
     for summary in summaries:
         title = f"batch {summary.batch}: {summary.images} images"
         verdicts = [("verdict", *item) for item in summary.verdicts.items()]
@@ -44,12 +44,12 @@ def validate(context: typer.Context, batch: BatchArgument = None, root: RootOpti
     from dagster_project.intake.validation.validate import validate as validate_batch
     from dagster_project.pipeline import chosen_batches
 
-    for name in chosen_batches(opened.layout, batch):
+    for name in chosen_batches(opened.paths, batch):
         result = validate_batch(opened, name)
         failed = [c for c in result.checks if not c.passed]
         title = f"batch {name}: {len(result.checks) - len(failed)} of {len(result.checks)} checks passed"
         show_table(title, ("failed check", "blocking", "rows", "what it says"), _failed_rows(failed))
-    out.print(f"Data Docs: {opened.layout.data_docs}")
+    out.print(f"Data Docs: {opened.paths.data_docs}")
 
 
 def _failed_rows(failed: Iterable[object]) -> list[tuple[object, ...]]:
@@ -63,10 +63,10 @@ def correct_labels(context: typer.Context, root: RootOption = None) -> None:
     from dagster_project.core.ledger import update_corrected_labels
     from dagster_project.intake.training_set.region_remap import migrate
 
-    corrected = update_corrected_labels(opened.layout)
+    corrected = update_corrected_labels(opened.paths)
     out.print(f"{len(corrected)} images have a verdict")
     regions = opened.taxonomy.regions
-    _, effect = migrate(corrected, opened.params.training_set.region_map, regions)
+    _, effect = migrate(corrected, opened.settings.training_set.region_map, regions)
     if effect:
         rows = [(old, new, images) for (old, new), images in effect.items()]
         show_table("by region_map, in training and in what goes back", ("class was", "is", "images"), rows)
@@ -86,5 +86,5 @@ def split(context: typer.Context, root: RootOption = None) -> None:
         contradicted = int((links["contradicted_by"] != "").sum())
         out.print(
             f"{len(links)} patients are linked to {links['group'].nunique()}, {contradicted} of them against what else "
-            f"their headers say: {opened.layout.patient_links}"
+            f"their headers say: {opened.paths.patient_links}"
         )

@@ -21,7 +21,7 @@ def find_errors(context: typer.Context, root: RootOption = None) -> None:
     summary = find_label_errors(opened)
     title = f"estimated share of wrong labels {summary.estimated_noise:.1%}"
     show_table(title, ("kind", "images"), summary.kinds.items())
-    out.print(f"ranked: {opened.layout.label_errors}")
+    out.print(f"ranked: {opened.paths.label_errors}")
 
 
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth worklist")
@@ -58,22 +58,27 @@ def review(
     from dagster_project.label_quality.review.review_session import Desk
     from dagster_project.label_quality.review.server import serve_review
 
-    read = load_verdicts(opened.layout)["image_id"]  # a broken ledger is said here, not at the first answer
+    read = load_verdicts(opened.paths)["image_id"]  # a broken ledger is said here, not at the first answer
     regions = opened.taxonomy.regions
     if sample is None:
-        worklist = load_worklist(opened.layout)
-    elif (drawn := load_sample(opened.layout, sample, seed)) is not None:
+        worklist = load_worklist(opened.paths)
+    elif (drawn := load_sample(opened.paths, sample, seed)) is not None:
         worklist = drawn
     else:
         from dagster_project.label_quality.review.random_sample import draw_sample  # torch takes seconds to import
 
-        worklist = draw_sample(opened.layout, sample, seed)
-    headers = headers_of(opened.layout, worklist)
-    originals = open_originals(opened.layout, opened.params.ingestion, headers)
-    worklist = with_facts(opened.layout, worklist, headers)
-    expected = expected_errors_of(opened.layout, worklist, read)
+        worklist = draw_sample(opened.paths, sample, seed)
+    headers = headers_of(opened.paths, worklist)
+    originals = open_originals(opened.paths, opened.settings.ingestion, headers)
+    worklist = with_facts(opened.paths, worklist, headers)
+    expected = expected_errors_of(opened.paths, worklist, read)
     desk = Desk(
-        opened.layout, worklist, regions, opened.params.review.second_reading, *expected, opened.params.ingestion.clean
+        opened.paths,
+        worklist,
+        regions,
+        opened.settings.review.second_reading,
+        *expected,
+        opened.settings.ingestion.clean,
     )
     serve_review(
         desk, originals, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False)
@@ -101,7 +106,7 @@ def export_worklist(
     from dagster_project.label_quality.review.export_worklist import export_worklist as export
 
     regions = opened.taxonomy.regions
-    out.print(f"{export(opened.layout, regions, folder, to.value)} cards in {folder}")
+    out.print(f"{export(opened.paths, regions, folder, to.value)} cards in {folder}")
 
 
 @app.command(

@@ -17,7 +17,7 @@ def predict(context: typer.Context, batch: BatchArgument = None, root: RootOptio
     from dagster_project.operations.monitoring.predict import predict_batch
     from dagster_project.pipeline import chosen_batches
 
-    for name in chosen_batches(opened.layout, batch):
+    for name in chosen_batches(opened.paths, batch):
         table = predict_batch(opened, name)
         show_table(f"batch {name}: predicted", ("region", "images"), table["region"].value_counts().items())
 
@@ -29,7 +29,7 @@ def monitor(context: typer.Context, batch: BatchArgument = None, root: RootOptio
     from dagster_project.operations.monitoring.drift import measure_drift
     from dagster_project.pipeline import chosen_batches
 
-    for name in chosen_batches(opened.layout, batch):
+    for name in chosen_batches(opened.paths, batch):
         drift = measure_drift(opened, name)
         rows = [
             (t.cause, t.column, f"{t.value:.3f}", f"{max(t.threshold, t.floor):.3f}", t.drifted) for t in drift.tests

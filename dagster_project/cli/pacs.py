@@ -39,12 +39,12 @@ def pull(
         return
     from dagster_project.intake.pacs.pull import pull as pull_once
 
-    for name in [source] if source else sorted(opened.params.pacs.sources):
+    for name in [source] if source else sorted(opened.settings.pacs.sources):
         pulled = pull_once(opened, name)
         batch = f"batch {pulled.batch} in data/inbox/" if pulled.batch else "no batch"
         rows = [*pulled.outcomes.items(), ("studies looked at", pulled.studies), ("studies to come", pulled.waiting)]
         show_table(f"source {name}: {batch}", ("what", "number"), rows)
-    if not source and not opened.params.pacs.sources:
+    if not source and not opened.settings.pacs.sources:
         out.print("No source is named in opened.params.yaml, pacs.")
 
 
@@ -54,9 +54,9 @@ def receive(context: typer.Context, root: RootOption = None) -> None:
     opened = open_root(context, root)
     from dagster_project.intake.pacs.receive import receive as receive_until
 
-    settings = opened.params.pacs.receive
+    settings = opened.settings.pacs.receive
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     listening = f"{settings.ae_title} listens at {settings.address}, port {settings.port}. Stop it with Ctrl-C."
-    receive_until(opened.layout, opened.params.pacs, stop, lambda: out.print(listening, highlight=False))
+    receive_until(opened.paths, opened.settings.pacs, stop, lambda: out.print(listening, highlight=False))

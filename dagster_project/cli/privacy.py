@@ -25,11 +25,11 @@ def scan_identities(
 
     Says where, never what; status 1 if anything was found or could not be read.
     """
-    layout = open_root(context, root).layout
+    paths = open_root(context, root).paths
     from dagster_project.intake.privacy.scan import scan
     from dagster_project.pipeline import chosen_batches
 
-    result = scan(layout, chosen_batches(layout, batch), also or [])
+    result = scan(paths, chosen_batches(paths, batch), also or [])
     out.print(f"{result.identities} identities searched for in {result.files} files, {result.bytes / 1e6:.0f} MB")
     if result.left_out:
         show_table("cannot be searched for alone", ("what", "how many"), result.left_out.items())

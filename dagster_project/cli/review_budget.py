@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth budget")
 def budget(context: typer.Context, root: RootOption = None) -> None:
     """Say how many errors are expected a hundred images, what finding 90 % of them costs, and when to stop."""
-    layout = open_root(context, root).layout
+    paths = open_root(context, root).paths
     from dagster_project.label_quality.review.review_budget import budget as work_out
 
-    found = work_out(layout)
+    found = work_out(paths)
     rows = [("read so far", f"{found.read}, of which {found.found} wrong")]
     if check := found.check:
         rows += [("of the latest", f"{check.read}, {check.found} wrong, {_about(check.expected)} expected")]
@@ -36,7 +36,7 @@ def budget(context: typer.Context, root: RootOption = None) -> None:
         columns = ("seed", "decided", "cannot tell", "wrong", "share wrong", "wrong ones left", "among")
         title = "random samples of what the list left out, with 95 % intervals"
         show_table(title, columns, map(_sampled, found.samples))
-    out.print(f"drawn: {layout.plot('review_budget', 'yield.png')}")
+    out.print(f"drawn: {paths.plot('review_budget', 'yield.png')}")
 
 
 def _sampled(one: Estimate) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ def init(
     """Make a working root: settings, region classes, folders, DVC."""
     from dagster_project.cli.init import init as make_root
 
-    layout = make_root(directory, regions)
-    out.print(f"A working root in {layout.root}. Next: raytruth --root {layout.root} run EXPORT")
+    paths = make_root(directory, regions)
+    out.print(f"A working root in {paths.root}. Next: raytruth --root {paths.root} run EXPORT")
 
 
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth phantom /tmp/hospital --patients 120 --seed 1")
@@ -54,7 +54,7 @@ def run(
 
     seconds = run_chain(opened, sources)
     show_table("done", ("stage", "seconds"), [(name, f"{value:.1f}") for name, value in seconds.items()])
-    out.print(f"ranked labels: {opened.layout.label_errors}\nreview them: raytruth review")
+    out.print(f"ranked labels: {opened.paths.label_errors}\nreview them: raytruth review")
 
 
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth --root /data/raytruth ui")
@@ -64,13 +64,13 @@ def ui(
     root: RootOption = None,
 ) -> None:
     """Open Dagster's UI on a root (loopback only), with the daemon that runs sensors and schedules."""
-    layout = open_root(context, root).layout
+    paths = open_root(context, root).paths
     from dagster_project.cli.init import dagster_environment, template
 
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "-w"]
     quiet = {"PYTHONWARNINGS": "ignore:Function `dev_command`"}  # its successor wants a project of its own kind
-    environment = dagster_environment(layout) | quiet
-    os.chdir(layout.dagster_home)  # elsewhere Dagster warns of any dagster.yaml that it does not use
+    environment = dagster_environment(paths) | quiet
+    os.chdir(paths.dagster_home)  # elsewhere Dagster warns of any dagster.yaml that it does not use
     os.execve(sys.executable, [*command, str(template("workspace.yaml"))], environment)
 
 

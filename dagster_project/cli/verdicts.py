@@ -25,11 +25,11 @@ def ledger(
     root: RootOption = None,
 ) -> None:
     """Check that no reviewer's verdict was changed, removed or put in; status 1 says where the chain breaks."""
-    layout = open_root(context, root).layout
+    paths = open_root(context, root).paths
     from dagster_project.core.ledger import migrate_ledger, verified_head
 
     if action is LedgerAction.migrate:
-        out.print(f"{migrate_ledger(layout)} entries chained")
-    entries, head = verified_head(layout, holds)
+        out.print(f"{migrate_ledger(paths)} entries chained")
+    entries, head = verified_head(paths, holds)
     out.print(f"The chain of {entries} entries is whole. Its last hash, to note elsewhere:", soft_wrap=True)
     out.print(head or "(none yet)")

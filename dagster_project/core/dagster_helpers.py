@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.core.dvc_versions import commit_stage, version_of
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 # Partitioned checks and observable sources are marked as young in this pinned version of Dagster; that is known.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -26,13 +26,13 @@ _MOST_ROWS = 50
 class Versions:
     """Versions of a stage's outputs after committing them."""
 
-    def __init__(self, layout: Layout, stage: str) -> None:
-        self._layout = layout
-        self._hashes = commit_stage(layout, stage)
+    def __init__(self, paths: Paths, stage: str) -> None:
+        self._paths = paths
+        self._hashes = commit_stage(paths, stage)
 
     def of(self, path: Path) -> dg.DataVersion:
         """The DVC hash of an output file or folder, or of a file in an output folder."""
-        return dg.DataVersion(version_of(self._layout, path, self._hashes))
+        return dg.DataVersion(version_of(self._paths, path, self._hashes))
 
 
 def as_table(frame: pd.DataFrame) -> dg.TableMetadataValue:

@@ -12,35 +12,35 @@ from typing import Any
 from filelock import FileLock
 
 from dagster_project.core.atomic_io import content_hash
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 log = logging.getLogger("raytruth")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 os.environ.setdefault("ITERATIVE_DO_NOT_TRACK", "1")
 
 
-def commit_stage(layout: Layout, stage: str) -> dict[str, str]:
+def commit_stage(paths: Paths, stage: str) -> dict[str, str]:
     """Commit the outputs of a dvc.yaml stage; return output path -> DVC's hash (MD5), files in folders included.
 
     Where the root is no DVC repository the files stay unversioned; the hashes are SHA-256 of the contents then.
     One DVC call at a time: DVC itself only fails on a second one.
     """
-    if not (layout.root / ".dvc").is_dir():
+    if not (paths.root / ".dvc").is_dir():
         log.warning("no DVC repository here (no .dvc folder); nothing is versioned. `raytruth init` sets one up")
         return {}
-    with _one_at_a_time(layout):
+    with _one_at_a_time(paths):
         from dvc.repo import Repo
 
         # DVC takes the names in its run cache relative to the current folder.
-        with chdir(layout.root), Repo() as repo:
+        with chdir(paths.root), Repo() as repo:
             repo.commit(target=stage, force=True)
             (loaded,) = repo.stage.collect(stage)
-            return {path: value for out in loaded.outs for path, value in _hashes(out, layout.root)}
+            return {path: value for out in loaded.outs for path, value in _hashes(out, paths.root)}
 
 
-def version_of(layout: Layout, path: Path, versions: dict[str, str]) -> str:
+def version_of(paths: Paths, path: Path, versions: dict[str, str]) -> str:
     """The version of an output: DVC's hash if `commit_stage` gave one, else the SHA-256 of its content."""
-    return versions.get(str(path.relative_to(layout.root))) or content_hash(path)
+    return versions.get(str(path.relative_to(paths.root))) or content_hash(path)
 
 
 def _hashes(out: Any, root: Path) -> Iterator[tuple[str, str]]:
@@ -53,6 +53,6 @@ def _hashes(out: Any, root: Path) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _one_at_a_time(layout: Layout) -> Iterator[None]:
-    with FileLock(layout.root / ".dvc" / "raytruth.lock"):
+def _one_at_a_time(paths: Paths) -> Iterator[None]:
+    with FileLock(paths.root / ".dvc" / "raytruth.lock"):
         yield

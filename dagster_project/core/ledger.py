@@ -19,7 +19,7 @@ from pyarrow import ArrowException
 from dagster_project.core.atomic_io import read_table, remove_leftovers, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.hash_chain import CHAIN_COLUMNS, chained, first_break
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 WITHDRAWN = "withdrawn"
 VERDICTS = ("given_is_right", "wrong_label", "out_of_domain", "two_regions", "cannot_tell", WITHDRAWN)
@@ -56,12 +56,12 @@ LEDGER_COLUMNS = [*VERDICT_COLUMNS, *CHAIN_COLUMNS]
 CORRECTED_COLUMNS = ["image_id", "verdict", "region", "given_region", "reviewer", "at"]
 
 
-def load_verdicts(layout: Layout) -> pd.DataFrame:
+def load_verdicts(paths: Paths) -> pd.DataFrame:
     """All entries, oldest first, withdrawn ones and withdrawals included; columns as in LEDGER_COLUMNS.
 
     Raises RayTruthError if the ledger cannot be read, its chain is broken, or it is from before there was a chain.
     """
-    table = _read(layout)
+    table = _read(paths)
     if len(table) and not set(CHAIN_COLUMNS) <= set(table.columns):
         raise RayTruthError(
             "The ledger of verdicts is from before its entries were chained",
@@ -78,15 +78,15 @@ def load_verdicts(layout: Layout) -> pd.DataFrame:
     return table
 
 
-def begin_ledger(layout: Layout) -> None:
+def begin_ledger(paths: Paths) -> None:
     """Write an empty ledger if there is none, and remove what a killed process left half written of one."""
-    with _locked(layout):
-        remove_leftovers(layout.verdicts)
-        if not layout.verdicts.exists():
-            write_table(layout.verdicts, load_verdicts(layout))
+    with _locked(paths):
+        remove_leftovers(paths.verdicts)
+        if not paths.verdicts.exists():
+            write_table(paths.verdicts, load_verdicts(paths))
 
 
-def append_verdicts(layout: Layout, verdicts: list[Verdict], regions: tuple[str, ...]) -> int:
+def append_verdicts(paths: Paths, verdicts: list[Verdict], regions: tuple[str, ...]) -> int:
     """Append verdicts that are not in the ledger yet (by `verdict_id`); return how many were new.
 
     When it returns, they are on the disk. Raises RayTruthError, and appends none, if one is malformed (an unknown kind
@@ -94,37 +94,37 @@ def append_verdicts(layout: Layout, verdicts: list[Verdict], regions: tuple[str,
     """
     for verdict in verdicts:
         _check(verdict, regions)
-    with _locked(layout):
-        ledger = load_verdicts(layout)
+    with _locked(paths):
+        ledger = load_verdicts(paths)
         known = set(ledger["verdict_id"])
         rows = [asdict(verdict) for verdict in {v.verdict_id: v for v in verdicts}.values()]
         rows = [row for row in rows if row["verdict_id"] not in known]
         _check_withdrawals(ledger, rows)
         if rows:
-            _append(layout, ledger, rows)
+            _append(paths, ledger, rows)
     return len(rows)
 
 
-def migrate_ledger(layout: Layout) -> int:
+def migrate_ledger(paths: Paths) -> int:
     """Chain the entries of a ledger from before there was a chain; return how many. A chained one stays as it is.
 
     Raises RayTruthError if the ledger cannot be read.
     """
-    with _locked(layout):
-        table = _read(layout)
+    with _locked(paths):
+        table = _read(paths)
         if set(CHAIN_COLUMNS) & set(table.columns):
             return 0
         rows = table.reindex(columns=VERDICT_COLUMNS).fillna("").to_dict("records")
-        _append(layout, pd.DataFrame(columns=LEDGER_COLUMNS).astype("string"), rows)
+        _append(paths, pd.DataFrame(columns=LEDGER_COLUMNS).astype("string"), rows)
     return len(rows)
 
 
-def verified_head(layout: Layout, holds: str = "") -> tuple[int, str]:
+def verified_head(paths: Paths, holds: str = "") -> tuple[int, str]:
     """How many entries the ledger has, and the hash of the last ('' for none).
 
     Raises RayTruthError if its chain is broken, or no entry has the hash `holds`: then entries after it were cut off.
     """
-    table = load_verdicts(layout)
+    table = load_verdicts(paths)
     if holds and holds not in set(table["entry_hash"]):
         raise RayTruthError(
             f"The ledger of verdicts lacks the entry noted earlier; it has {len(table)} entries, whose chain is whole",
@@ -153,17 +153,17 @@ def correct_labels(verdicts: pd.DataFrame) -> pd.DataFrame:
     return decided.assign(region=region)[CORRECTED_COLUMNS].sort_values("image_id", ignore_index=True)
 
 
-def load_corrected_labels(layout: Layout) -> pd.DataFrame:
+def load_corrected_labels(paths: Paths) -> pd.DataFrame:
     """The corrected labels as last written; empty if there are none."""
-    if layout.corrected_labels.exists():
-        return read_table(layout.corrected_labels)
+    if paths.corrected_labels.exists():
+        return read_table(paths.corrected_labels)
     return pd.DataFrame(columns=CORRECTED_COLUMNS).astype("string")
 
 
-def update_corrected_labels(layout: Layout) -> pd.DataFrame:
+def update_corrected_labels(paths: Paths) -> pd.DataFrame:
     """Write `data/corrected_labels.parquet` from the ledger and return it."""
-    corrected = correct_labels(load_verdicts(layout))
-    write_table(layout.corrected_labels, corrected)
+    corrected = correct_labels(load_verdicts(paths))
+    write_table(paths.corrected_labels, corrected)
     return corrected
 
 
@@ -203,11 +203,11 @@ def _malformed(image_id: str, problem: str) -> RayTruthError:
     )
 
 
-def _read(layout: Layout) -> pd.DataFrame:
-    if not layout.verdicts.exists():
+def _read(paths: Paths) -> pd.DataFrame:
+    if not paths.verdicts.exists():
         return pd.DataFrame(columns=LEDGER_COLUMNS).astype("string")
     try:
-        return read_table(layout.verdicts)
+        return read_table(paths.verdicts)
     except (ArrowException, ValueError, OSError) as error:
         raise RayTruthError(
             f"The ledger of verdicts cannot be read ({type(error).__name__})",
@@ -216,19 +216,19 @@ def _read(layout: Layout) -> pd.DataFrame:
         ) from None
 
 
-def _append(layout: Layout, ledger: pd.DataFrame, rows: list[dict[Any, str]]) -> None:
+def _append(paths: Paths, ledger: pd.DataFrame, rows: list[dict[Any, str]]) -> None:
     """Write the ledger with `rows` after its entries, down to the disk."""
     last = ledger["entry_hash"].iloc[-1] if len(ledger) else ""
     added = pd.DataFrame(chained(rows, last), columns=LEDGER_COLUMNS).astype("string")
-    remove_leftovers(layout.verdicts)
-    write_table(layout.verdicts, pd.concat([ledger, added], ignore_index=True))
-    folder = os.open(layout.verdicts.parent, os.O_RDONLY)
+    remove_leftovers(paths.verdicts)
+    write_table(paths.verdicts, pd.concat([ledger, added], ignore_index=True))
+    folder = os.open(paths.verdicts.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # the replaced name as well, or a power cut brings the ledger of before back
     finally:
         os.close(folder)
 
 
-def _locked(layout: Layout) -> FileLock:
-    layout.verdicts.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(layout.verdicts.with_name(".verdicts.lock"))
+def _locked(paths: Paths) -> FileLock:
+    paths.verdicts.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(paths.verdicts.with_name(".verdicts.lock"))

@@ -29,14 +29,14 @@ def checked_batch_name(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Paths:
     """Paths under one working root (see the README's architecture section)."""
 
     root: Path
 
     # Settings
     @property
-    def params(self) -> Path:
+    def settings(self) -> Path:
         """Every setting of the chain."""
         return self.root / "params.yaml"
 
@@ -341,7 +341,7 @@ class Layout:
         return self.reports / "failed_runs.jsonl"
 
 
-def outputs(layout: Layout) -> tuple[Path, ...]:
+def outputs(paths: Paths) -> tuple[Path, ...]:
     """What RayTruth, Dagster and DVC write under a root; `data/` holds private and incoming files too."""
-    root = layout.root
-    return root / "data", root / "models", layout.dagster_home, root / ".dvc", root / "dvc.lock"
+    root = paths.root
+    return root / "data", root / "models", paths.dagster_home, root / ".dvc", root / "dvc.lock"

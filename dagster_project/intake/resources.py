@@ -6,8 +6,8 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.core.dagster_helpers import Versions
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root, open_root
 
 
@@ -17,19 +17,19 @@ class RootResource(dg.ConfigurableResource):
     path: str = ""
 
     @property
-    def layout(self) -> Layout:
+    def paths(self) -> Paths:
         """Its paths."""
-        return Layout(Path(self.path or os.environ.get("RAYTRUTH_ROOT", "")).resolve())
+        return Paths(Path(self.path or os.environ.get("RAYTRUTH_ROOT", "")).resolve())
 
     @property
-    def params(self) -> Params:
+    def settings(self) -> Settings:
         """Its settings, read again at each call."""
-        return self.open().params
+        return self.open().settings
 
     def open(self) -> Root:
         """The root with its settings as they are now."""
-        return open_root(self.layout.root)
+        return open_root(self.paths.root)
 
     def commit(self, stage: str) -> Versions:
         """Commit a stage's outputs to DVC; the result gives each output's version."""
-        return Versions(self.layout, stage)
+        return Versions(self.paths, stage)

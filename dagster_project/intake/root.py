@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings, load_settings
 from dagster_project.intake.taxonomy.taxonomy import Taxonomy, load_taxonomy
 
 
@@ -15,16 +15,16 @@ from dagster_project.intake.taxonomy.taxonomy import Taxonomy, load_taxonomy
 class Root:
     """One working root, as all stages take it."""
 
-    layout: Layout
-    params: Params
+    paths: Paths
+    settings: Settings
 
     @cached_property
     def taxonomy(self) -> Taxonomy:
         """The region classes, read once. Raises RayTruthError if the regions file is missing or malformed."""
-        return load_taxonomy(self.layout.root / self.params.regions)
+        return load_taxonomy(self.paths.root / self.settings.regions)
 
 
 def open_root(folder: Path) -> Root:
     """The working root in `folder`. Raises RayTruthError if there is none, or its params.yaml is unusable."""
-    layout = Layout(folder.resolve())
-    return Root(layout, load_params(layout.params))
+    paths = Paths(folder.resolve())
+    return Root(paths, load_settings(paths.settings))

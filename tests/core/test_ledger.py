@@ -32,7 +32,7 @@ from dagster_project.core.ledger import (
     update_corrected_labels,
     verified_head,
 )
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 REGIONS = ("hand", "knee", "foot")
 DIE = """
@@ -42,7 +42,7 @@ import dagster_project.core.atomic_io as files
 from dagster_project.core.paths import Layout
 from dagster_project.core.ledger import Verdict, append_verdicts
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # dies between writing and replacing
-append_verdicts(Layout(Path(sys.argv[1])), [Verdict("b", "cannot_tell", "", "hand", "knee", "Dr B")], ("hand",))
+append_verdicts(Paths(Path(sys.argv[1])), [Verdict("b", "cannot_tell", "", "hand", "knee", "Dr B")], ("hand",))
 """
 
 WRITE = """
@@ -52,7 +52,7 @@ from dagster_project.core.paths import Layout
 from dagster_project.core.ledger import Verdict, append_verdicts
 for i in range(int(sys.argv[3])):
     verdict = Verdict(f"{sys.argv[2]}{i}", "cannot_tell", "", "hand", "knee", f"Dr {sys.argv[2]}")
-    append_verdicts(Layout(Path(sys.argv[1])), [verdict], ("hand",))
+    append_verdicts(Paths(Path(sys.argv[1])), [verdict], ("hand",))
     print(verdict.verdict_id, flush=True)
 """
 
@@ -63,27 +63,27 @@ def says(image: str, verdict: str = "wrong_label", region: str = "knee", reviewe
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout(tmp_path)
+def paths(tmp_path: Path) -> Paths:
+    return Paths(tmp_path)
 
 
-def test_verdicts_are_appended_and_never_changed(layout: Layout) -> None:
-    assert append_verdicts(layout, [says("a"), says("b", "cannot_tell")], REGIONS) == 2
-    before = load_verdicts(layout)
-    assert append_verdicts(layout, [says("a", "given_is_right")], REGIONS) == 1
-    after = load_verdicts(layout)
+def test_verdicts_are_appended_and_never_changed(paths: Paths) -> None:
+    assert append_verdicts(paths, [says("a"), says("b", "cannot_tell")], REGIONS) == 2
+    before = load_verdicts(paths)
+    assert append_verdicts(paths, [says("a", "given_is_right")], REGIONS) == 1
+    after = load_verdicts(paths)
     assert list(after) == LEDGER_COLUMNS
     pd.testing.assert_frame_equal(after.iloc[:2], before)
     assert after["image_id"].tolist() == ["a", "b", "a"]
 
 
-def test_the_same_verdict_again_adds_nothing(layout: Layout) -> None:
+def test_the_same_verdict_again_adds_nothing(paths: Paths) -> None:
     verdict = says("a")
-    append_verdicts(layout, [verdict], REGIONS)
-    before = layout.verdicts.read_bytes()
-    assert append_verdicts(layout, [verdict], REGIONS) == 0
-    assert layout.verdicts.read_bytes() == before
-    assert append_verdicts(layout, [verdict, says("b")], REGIONS) == 1
+    append_verdicts(paths, [verdict], REGIONS)
+    before = paths.verdicts.read_bytes()
+    assert append_verdicts(paths, [verdict], REGIONS) == 0
+    assert paths.verdicts.read_bytes() == before
+    assert append_verdicts(paths, [verdict, says("b")], REGIONS) == 1
 
 
 @pytest.mark.parametrize(
@@ -98,58 +98,58 @@ def test_the_same_verdict_again_adds_nothing(layout: Layout) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_one_malformed_verdict_and_none_is_recorded(layout: Layout, verdict: Verdict, problem: str) -> None:
-    append_verdicts(layout, [says("a")], REGIONS)
-    before = layout.verdicts.read_bytes()
+def test_one_malformed_verdict_and_none_is_recorded(paths: Paths, verdict: Verdict, problem: str) -> None:
+    append_verdicts(paths, [says("a")], REGIONS)
+    before = paths.verdicts.read_bytes()
     with pytest.raises(RayTruthError, match=problem) as error:
-        append_verdicts(layout, [says("b"), verdict], REGIONS)
+        append_verdicts(paths, [says("b"), verdict], REGIONS)
     assert error.value.where == "image bad"
-    assert layout.verdicts.read_bytes() == before
+    assert paths.verdicts.read_bytes() == before
 
 
-def test_a_process_killed_while_appending_leaves_the_ledger_as_it_was(layout: Layout) -> None:
-    append_verdicts(layout, [says("a")], REGIONS)
-    before = layout.verdicts.read_bytes()
-    assert subprocess.run([sys.executable, "-c", DIE, str(layout.root)], check=False).returncode == -9
-    assert layout.verdicts.read_bytes() == before
-    assert append_verdicts(layout, [says("b")], REGIONS) == 1
+def test_a_process_killed_while_appending_leaves_the_ledger_as_it_was(paths: Paths) -> None:
+    append_verdicts(paths, [says("a")], REGIONS)
+    before = paths.verdicts.read_bytes()
+    assert subprocess.run([sys.executable, "-c", DIE, str(paths.root)], check=False).returncode == -9
+    assert paths.verdicts.read_bytes() == before
+    assert append_verdicts(paths, [says("b")], REGIONS) == 1
 
 
-def test_a_ledger_is_begun_once_and_rid_of_what_killed_processes_left(layout: Layout) -> None:
-    leftover = layout.verdicts.with_name(".verdicts.123.tmp.parquet")
+def test_a_ledger_is_begun_once_and_rid_of_what_killed_processes_left(paths: Paths) -> None:
+    leftover = paths.verdicts.with_name(".verdicts.123.tmp.parquet")
     leftover.parent.mkdir(parents=True, exist_ok=True)
     leftover.write_text("half")
-    begin_ledger(layout)
-    assert list(load_verdicts(layout).columns) == LEDGER_COLUMNS
-    append_verdicts(layout, [says("a")], REGIONS)
-    begin_ledger(layout)
-    assert load_verdicts(layout)["image_id"].tolist() == ["a"]
+    begin_ledger(paths)
+    assert list(load_verdicts(paths).columns) == LEDGER_COLUMNS
+    append_verdicts(paths, [says("a")], REGIONS)
+    begin_ledger(paths)
+    assert load_verdicts(paths)["image_id"].tolist() == ["a"]
     assert not leftover.exists()
 
 
-def test_verdicts_given_at_once_are_all_kept(layout: Layout) -> None:
+def test_verdicts_given_at_once_are_all_kept(paths: Paths) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: append_verdicts(layout, [says(f"{i:02d}")], REGIONS), range(24)))
-    assert sorted(load_verdicts(layout)["image_id"]) == [f"{i:02d}" for i in range(24)]
+        list(pool.map(lambda i: append_verdicts(paths, [says(f"{i:02d}")], REGIONS), range(24)))
+    assert sorted(load_verdicts(paths)["image_id"]) == [f"{i:02d}" for i in range(24)]
 
 
 @pytest.mark.parametrize(
     ("verdict", "region"),
     [("given_is_right", "hand"), ("wrong_label", "foot"), ("out_of_domain", ""), ("two_regions", "hand")],
 )
-def test_a_verdict_becomes_a_label(layout: Layout, verdict: str, region: str) -> None:
-    append_verdicts(layout, [says("a", verdict, "foot")], REGIONS)
-    row = update_corrected_labels(layout).iloc[0]
+def test_a_verdict_becomes_a_label(paths: Paths, verdict: str, region: str) -> None:
+    append_verdicts(paths, [says("a", verdict, "foot")], REGIONS)
+    row = update_corrected_labels(paths).iloc[0]
     assert row[["image_id", "verdict", "region", "given_region", "reviewer"]].tolist() == [
         *("a", verdict, region, "hand", "Dr A")
     ]
 
 
-def test_the_latest_of_contradicting_verdicts_counts_and_cannot_tell_decides_nothing(layout: Layout) -> None:
-    append_verdicts(layout, [says("b"), says("a", region="knee")], REGIONS)
-    append_verdicts(layout, [says("a", region="foot", reviewer="Dr B"), says("c", "cannot_tell")], REGIONS)
-    append_verdicts(layout, [says("a", "cannot_tell")], REGIONS)
-    corrected = correct_labels(load_verdicts(layout))
+def test_the_latest_of_contradicting_verdicts_counts_and_cannot_tell_decides_nothing(paths: Paths) -> None:
+    append_verdicts(paths, [says("b"), says("a", region="knee")], REGIONS)
+    append_verdicts(paths, [says("a", region="foot", reviewer="Dr B"), says("c", "cannot_tell")], REGIONS)
+    append_verdicts(paths, [says("a", "cannot_tell")], REGIONS)
+    corrected = correct_labels(load_verdicts(paths))
     assert list(corrected) == CORRECTED_COLUMNS
     assert corrected[["image_id", "region", "reviewer"]].to_numpy().tolist() == [
         ["a", "foot", "Dr B"],
@@ -157,18 +157,18 @@ def test_the_latest_of_contradicting_verdicts_counts_and_cannot_tell_decides_not
     ]
 
 
-def test_an_empty_ledger_gives_no_corrected_labels(layout: Layout) -> None:
-    assert len(load_verdicts(layout)) == len(load_corrected_labels(layout)) == 0
-    assert len(update_corrected_labels(layout)) == 0
-    assert list(load_corrected_labels(layout)) == CORRECTED_COLUMNS
+def test_an_empty_ledger_gives_no_corrected_labels(paths: Paths) -> None:
+    assert len(load_verdicts(paths)) == len(load_corrected_labels(paths)) == 0
+    assert len(update_corrected_labels(paths)) == 0
+    assert list(load_corrected_labels(paths)) == CORRECTED_COLUMNS
 
 
-def test_the_same_ledger_gives_the_same_bytes(layout: Layout) -> None:
-    append_verdicts(layout, [says("b"), says("a")], REGIONS)
-    update_corrected_labels(layout)
-    before = layout.corrected_labels.read_bytes()
-    update_corrected_labels(layout)
-    assert layout.corrected_labels.read_bytes() == before
+def test_the_same_ledger_gives_the_same_bytes(paths: Paths) -> None:
+    append_verdicts(paths, [says("b"), says("a")], REGIONS)
+    update_corrected_labels(paths)
+    before = paths.corrected_labels.read_bytes()
+    update_corrected_labels(paths)
+    assert paths.corrected_labels.read_bytes() == before
 
 
 def test_every_verdict_has_a_time_and_an_id_of_its_own() -> None:
@@ -181,9 +181,9 @@ def withdraws(said: Verdict, reviewer: str = "Dr A") -> Verdict:
     return Verdict(said.image_id, WITHDRAWN, "", "hand", "knee", reviewer, withdraws=said.verdict_id)
 
 
-def changed(layout: Layout, change: str) -> None:
+def changed(paths: Paths, change: str) -> None:
     """The ledger as somebody with an editor for parquet would leave it."""
-    table = pd.read_parquet(layout.verdicts)
+    table = pd.read_parquet(paths.verdicts)
     if change == "a value":
         table.loc[1, "region"] = "foot"
     elif change == "a reviewer":
@@ -194,118 +194,118 @@ def changed(layout: Layout, change: str) -> None:
         table = table.iloc[[0, 2, 1]]
     elif change == "an insertion":
         table = pd.concat([table.iloc[:1], table.iloc[:1].assign(verdict_id="new"), table.iloc[1:]])
-    table.to_parquet(layout.verdicts, index=False)
+    table.to_parquet(paths.verdicts, index=False)
 
 
 @pytest.mark.parametrize("change", ["a value", "a reviewer", "a removal", "an order", "an insertion"])
-def test_a_changed_ledger_is_refused_wherever_it_is_read_and_left_as_it_is(layout: Layout, change: str) -> None:
-    append_verdicts(layout, [says("a"), says("b"), says("c")], REGIONS)
-    changed(layout, change)
-    before = layout.verdicts.read_bytes()
+def test_a_changed_ledger_is_refused_wherever_it_is_read_and_left_as_it_is(paths: Paths, change: str) -> None:
+    append_verdicts(paths, [says("a"), says("b"), says("c")], REGIONS)
+    changed(paths, change)
+    before = paths.verdicts.read_bytes()
     for use in (
-        lambda: load_verdicts(layout),
-        lambda: append_verdicts(layout, [says("d")], REGIONS),
-        lambda: update_corrected_labels(layout),
-        lambda: verified_head(layout),
-        lambda: migrate_ledger(layout) or load_verdicts(layout),
+        lambda: load_verdicts(paths),
+        lambda: append_verdicts(paths, [says("d")], REGIONS),
+        lambda: update_corrected_labels(paths),
+        lambda: verified_head(paths),
+        lambda: migrate_ledger(paths) or load_verdicts(paths),
     ):
         with pytest.raises(RayTruthError, match="chain breaks at entry 2 of") as error:
             use()
         assert "entry 2" in error.value.where
         assert error.value.do
-    assert layout.verdicts.read_bytes() == before
+    assert paths.verdicts.read_bytes() == before
 
 
-def test_entries_cut_off_are_seen_by_a_hash_noted_earlier(layout: Layout) -> None:
-    append_verdicts(layout, [says("a"), says("b")], REGIONS)
-    entries, head = verified_head(layout)
-    append_verdicts(layout, [says("c")], REGIONS)
-    assert verified_head(layout, head)[0] == entries + 1
-    pd.read_parquet(layout.verdicts).head(1).to_parquet(layout.verdicts, index=False)
-    assert verified_head(layout)[0] == 1
+def test_entries_cut_off_are_seen_by_a_hash_noted_earlier(paths: Paths) -> None:
+    append_verdicts(paths, [says("a"), says("b")], REGIONS)
+    entries, head = verified_head(paths)
+    append_verdicts(paths, [says("c")], REGIONS)
+    assert verified_head(paths, head)[0] == entries + 1
+    pd.read_parquet(paths.verdicts).head(1).to_parquet(paths.verdicts, index=False)
+    assert verified_head(paths)[0] == 1
     with pytest.raises(RayTruthError, match="lacks the entry noted earlier"):
-        verified_head(layout, head)
+        verified_head(paths, head)
 
 
-def test_a_ledger_without_a_chain_is_refused_until_it_is_migrated(layout: Layout) -> None:
-    append_verdicts(layout, [says("a"), says("b", "out_of_domain")], REGIONS)
-    old = pd.read_parquet(layout.verdicts)[[column for column in VERDICT_COLUMNS if column != "withdraws"]]
-    old.to_parquet(layout.verdicts, index=False)
+def test_a_ledger_without_a_chain_is_refused_until_it_is_migrated(paths: Paths) -> None:
+    append_verdicts(paths, [says("a"), says("b", "out_of_domain")], REGIONS)
+    old = pd.read_parquet(paths.verdicts)[[column for column in VERDICT_COLUMNS if column != "withdraws"]]
+    old.to_parquet(paths.verdicts, index=False)
     with pytest.raises(RayTruthError, match="before its entries were chained") as error:
-        append_verdicts(layout, [says("c")], REGIONS)
+        append_verdicts(paths, [says("c")], REGIONS)
     assert "raytruth ledger migrate" in error.value.do
-    assert migrate_ledger(layout) == 2
-    assert load_verdicts(layout)[list(old)].to_numpy().tolist() == old.to_numpy().tolist()
-    assert migrate_ledger(layout) == 0
-    assert append_verdicts(layout, [says("c")], REGIONS) == 1
+    assert migrate_ledger(paths) == 2
+    assert load_verdicts(paths)[list(old)].to_numpy().tolist() == old.to_numpy().tolist()
+    assert migrate_ledger(paths) == 0
+    assert append_verdicts(paths, [says("c")], REGIONS) == 1
 
 
-def test_an_empty_ledger_of_older_days_is_just_empty(layout: Layout) -> None:
-    layout.verdicts.parent.mkdir(parents=True)
-    pd.DataFrame(columns=VERDICT_COLUMNS).astype("string").to_parquet(layout.verdicts, index=False)
-    assert verified_head(layout) == (0, "")
-    assert append_verdicts(layout, [says("a")], REGIONS) == 1
-    assert verified_head(layout)[0] == 1
+def test_an_empty_ledger_of_older_days_is_just_empty(paths: Paths) -> None:
+    paths.verdicts.parent.mkdir(parents=True)
+    pd.DataFrame(columns=VERDICT_COLUMNS).astype("string").to_parquet(paths.verdicts, index=False)
+    assert verified_head(paths) == (0, "")
+    assert append_verdicts(paths, [says("a")], REGIONS) == 1
+    assert verified_head(paths)[0] == 1
 
 
-def test_a_file_that_is_no_table_is_refused(layout: Layout) -> None:
-    append_verdicts(layout, [says("a")], REGIONS)
-    layout.verdicts.write_bytes(layout.verdicts.read_bytes()[:-20])
+def test_a_file_that_is_no_table_is_refused(paths: Paths) -> None:
+    append_verdicts(paths, [says("a")], REGIONS)
+    paths.verdicts.write_bytes(paths.verdicts.read_bytes()[:-20])
     with pytest.raises(RayTruthError, match="cannot be read"):
-        load_verdicts(layout)
+        load_verdicts(paths)
 
 
-def test_what_is_taken_back_stays_in_the_ledger_and_counts_no_more(layout: Layout) -> None:
+def test_what_is_taken_back_stays_in_the_ledger_and_counts_no_more(paths: Paths) -> None:
     first, second = says("a", region="foot"), says("a", region="knee")
-    append_verdicts(layout, [first, second, says("b")], REGIONS)
-    append_verdicts(layout, [withdraws(second)], REGIONS)
-    ledger = load_verdicts(layout)
+    append_verdicts(paths, [first, second, says("b")], REGIONS)
+    append_verdicts(paths, [withdraws(second)], REGIONS)
+    ledger = load_verdicts(paths)
     assert ledger["verdict"].tolist() == ["wrong_label"] * 3 + [WITHDRAWN]
     assert standing(ledger)["region"].tolist() == ["foot", "knee"]
     assert correct_labels(ledger)[["image_id", "region"]].to_numpy().tolist() == [["a", "foot"], ["b", "knee"]]
-    append_verdicts(layout, [withdraws(first)], REGIONS)
-    assert update_corrected_labels(layout)["image_id"].tolist() == ["b"]
+    append_verdicts(paths, [withdraws(first)], REGIONS)
+    assert update_corrected_labels(paths)["image_id"].tolist() == ["b"]
 
 
-def test_a_reviewer_takes_back_only_what_he_or_she_said_and_only_once(layout: Layout) -> None:
+def test_a_reviewer_takes_back_only_what_he_or_she_said_and_only_once(paths: Paths) -> None:
     said = says("a")
-    append_verdicts(layout, [said], REGIONS)
+    append_verdicts(paths, [said], REGIONS)
     wrong = [withdraws(said, "Dr B"), withdraws(says("a")), replace(withdraws(said), image_id="b")]
     wrong += [replace(withdraws(said), withdraws=""), replace(says("a"), withdraws=said.verdict_id)]
     for verdict in wrong:
         with pytest.raises(RayTruthError, match="tak"):
-            append_verdicts(layout, [verdict], REGIONS)
+            append_verdicts(paths, [verdict], REGIONS)
     withdrawal = withdraws(said)
-    assert [append_verdicts(layout, [withdrawal], REGIONS) for _ in range(2)] == [1, 0]
+    assert [append_verdicts(paths, [withdrawal], REGIONS) for _ in range(2)] == [1, 0]
     with pytest.raises(RayTruthError, match="or no more"):
-        append_verdicts(layout, [withdraws(said)], REGIONS)
-    assert len(load_verdicts(layout)) == 2
+        append_verdicts(paths, [withdraws(said)], REGIONS)
+    assert len(load_verdicts(paths)) == 2
 
 
-def writer(layout: Layout, name: str, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WRITE, str(layout.root), name, str(count)]
+def writer(paths: Paths, name: str, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITE, str(paths.root), name, str(count)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def test_killed_at_any_moment_no_acknowledged_verdict_is_lost(layout: Layout) -> None:
+def test_killed_at_any_moment_no_acknowledged_verdict_is_lost(paths: Paths) -> None:
     moment, acknowledged = random.Random(5), []
     for name in ("x", "y", "z"):
-        process = writer(layout, name, 10_000)
+        process = writer(paths, name, 10_000)
         acknowledged.append(process.stdout.readline().strip())
         time.sleep(moment.uniform(0.05, 0.5))
         os.kill(process.pid, signal.SIGKILL)
         acknowledged += [line.strip() for line in process.stdout if line.endswith("\n")]
         process.wait()
-    ledger = load_verdicts(layout)
+    ledger = load_verdicts(paths)
     assert set(acknowledged) <= set(ledger["verdict_id"])
     assert len(ledger) <= len(acknowledged) + 3, "at most one a kill was written and not yet said to be"
-    append_verdicts(layout, [says("after")], REGIONS)
-    assert sorted(path.name for path in layout.verdicts.parent.iterdir()) == [".verdicts.lock", "verdicts.parquet"]
+    append_verdicts(paths, [says("after")], REGIONS)
+    assert sorted(path.name for path in paths.verdicts.parent.iterdir()) == [".verdicts.lock", "verdicts.parquet"]
 
 
-def test_two_processes_at_once_lose_none_and_make_one_chain(layout: Layout) -> None:
-    both = [writer(layout, name, 12) for name in ("x", "y")]
+def test_two_processes_at_once_lose_none_and_make_one_chain(paths: Paths) -> None:
+    both = [writer(paths, name, 12) for name in ("x", "y")]
     acknowledged = [line for process in both for line in process.communicate()[0].split()]
-    ledger = load_verdicts(layout)
+    ledger = load_verdicts(paths)
     assert sorted(ledger["verdict_id"]) == sorted(acknowledged)
     assert len(acknowledged) == 24

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout, checked_batch_name
+from dagster_project.core.paths import Paths, checked_batch_name
 
-LAYOUT = Layout(Path("/srv/site"))
+LAYOUT = Paths(Path("/srv/site"))
 PRIVATE = {"private", "key", "identities", "files", "label_texts", "identifiers", "sources", "staging", "lock"} | {
     *("pacs", "pacs_state", "arriving", "spool", "set_aside", "pushed", "pushed_list", "private_causes"),
 }
@@ -21,7 +21,7 @@ PRIVATE = {"private", "key", "identities", "files", "label_texts", "identifiers"
 
 def every_path() -> dict[str, Path]:
     paths = {}
-    for name, member in inspect.getmembers(Layout):
+    for name, member in inspect.getmembers(Paths):
         if isinstance(member, property):
             paths[name] = getattr(LAYOUT, name)
         elif inspect.isfunction(member) and not name.startswith("_"):

@@ -12,7 +12,7 @@ import yaml
 
 from dagster_project.cli.init import template
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.core.settings.settings import Settings, load_settings
 
 OWN = yaml.safe_load(template("params.yaml").read_text(encoding="utf-8"))
 
@@ -40,10 +40,10 @@ def changed(path: tuple[str, ...], value: object = None, *, remove: bool = False
     return settings
 
 
-def load(settings: object, folder: Path) -> Params:
+def load(settings: object, folder: Path) -> Settings:
     path = folder / "params.yaml"
     path.write_text(settings if isinstance(settings, str) else yaml.safe_dump(settings), encoding="utf-8")
-    return load_params(path)
+    return load_settings(path)
 
 
 def refusal(settings: object, folder: Path) -> str:
@@ -55,9 +55,9 @@ def refusal(settings: object, folder: Path) -> str:
 
 
 def test_the_settings_that_come_along_are_complete() -> None:
-    params = load_params(template("params.yaml"))
-    assert params.learning is params.profiles[params.profile]
-    assert params.model_dump(mode="json") == OWN
+    settings = load_settings(template("params.yaml"))
+    assert settings.learning is settings.profiles[settings.profile]
+    assert settings.model_dump(mode="json") == OWN
 
 
 @pytest.mark.parametrize("path", KEYS, ids=".".join)
@@ -200,15 +200,15 @@ def test_a_file_that_is_no_mapping_is_an_error(text: str, said: str, tmp_path: P
 def test_a_file_in_another_encoding_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes("# Größe\nseed: 1".encode("latin-1"))
     with pytest.raises(RayTruthError, match="UTF-8"):
-        load_params(tmp_path / "params.yaml")
+        load_settings(tmp_path / "params.yaml")
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(RayTruthError, match="raytruth init"):
-        load_params(tmp_path / "params.yaml")
+        load_settings(tmp_path / "params.yaml")
 
 
 def test_settings_cannot_be_changed_by_accident() -> None:
-    params = load_params(template("params.yaml"))
+    settings = load_settings(template("params.yaml"))
     with pytest.raises(ValueError, match="frozen"):
-        params.ingestion.side = 512
+        settings.ingestion.side = 512

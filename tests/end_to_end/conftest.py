@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.whole_chain import PATIENTS, SEED, Command, learning_root, run_raytruth
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 
 @pytest.fixture(scope="session")
@@ -29,13 +29,13 @@ def hospital(made_once: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def learned(made_once: Callable[..., Path], hospital: Path) -> Layout:
+def learned(made_once: Callable[..., Path], hospital: Path) -> Paths:
     """A root on which `raytruth run` has done the whole chain. Not to be changed: copy it first."""
 
     def make(folder: Path) -> None:
-        layout = learning_root(folder)
-        done = run_raytruth("run", hospital / "dicom", root=layout.root)
+        paths = learning_root(folder)
+        done = run_raytruth("run", hospital / "dicom", root=paths.root)
         (folder / "run.log").write_text(done.stdout + done.stderr)
         assert done.returncode == 0, done.stderr[-3000:]
 
-    return Layout(made_once("learned", make))
+    return Paths(made_once("learned", make))

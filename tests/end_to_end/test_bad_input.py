@@ -18,7 +18,7 @@ from support.roots import small_root
 from support.whole_chain import learning_root
 
 from dagster_project.core.atomic_io import content_hash
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 pytestmark = pytest.mark.slow
 
@@ -32,79 +32,79 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path, raytruth) -> None:
-    layout = small_root(tmp_path / "root")
+    paths = small_root(tmp_path / "root")
     (tmp_path / "empty").mkdir()
-    refused(raytruth("run", tmp_path / "empty", root=layout.root), "The source folder is empty")
+    refused(raytruth("run", tmp_path / "empty", root=paths.root), "The source folder is empty")
 
 
 def test_a_folder_without_radiographs(tmp_path: Path, raytruth) -> None:
-    layout = small_root(tmp_path / "root")
+    paths = small_root(tmp_path / "root")
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "readme.txt").write_text("no image")
     (tmp_path / "texts" / "broken.dcm").write_text("no image either")
     refused(
-        raytruth("run", tmp_path / "texts", root=layout.root),
+        raytruth("run", tmp_path / "texts", root=paths.root),
         "holds no usable radiograph",
         "1 not_dicom",
         "1 not_dicom_content",
     )
-    assert layout.quarantine("batch-001").exists()
+    assert paths.quarantine("batch-001").exists()
 
 
 def test_one_class_only(tmp_path: Path, raytruth) -> None:
-    layout = small_root(tmp_path / "root")
+    paths = small_root(tmp_path / "root")
     source = write_export(tmp_path / "export", {"KNEE": 12})
-    refused(raytruth("run", source, root=layout.root), "Only 1 region class(es)", "knee")
+    refused(raytruth("run", source, root=paths.root), "Only 1 region class(es)", "knee")
 
 
 def test_one_patient_only(tmp_path: Path, raytruth) -> None:
     from support.dicoms import radiograph, save
 
-    layout = small_root(tmp_path / "root")
+    paths = small_root(tmp_path / "root")
     for i, term in enumerate(["KNEE", "HAND", "FOOT", "KNEE", "HAND", "FOOT"]):
         save(radiograph(i, PatientID="CANARYID", BodyPartExamined=term), tmp_path / "export" / f"{i}.dcm")
-    refused(raytruth("run", tmp_path / "export", root=layout.root), "Only 0 region class(es)", "too small")
+    refused(raytruth("run", tmp_path / "export", root=paths.root), "Only 0 region class(es)", "too small")
 
 
 def test_a_class_with_too_few_patients_is_left_out_by_name(tmp_path: Path, raytruth) -> None:
-    layout = small_root(tmp_path / "root")
+    paths = small_root(tmp_path / "root")
     source = write_export(tmp_path / "export", {"KNEE": 12, "HAND": 12, "ELBOW": 2})
-    raytruth("ingest", source, root=layout.root)
-    raytruth("validate", root=layout.root)
-    done = raytruth("split", root=layout.root)
+    raytruth("ingest", source, root=paths.root)
+    raytruth("validate", root=paths.root)
+    done = raytruth("split", root=paths.root)
     assert done.returncode == 0, done.stderr
     assert "elbow (2)" in done.stderr
 
 
 def test_an_unknown_settings_key(tmp_path: Path, raytruth) -> None:
-    layout = small_root(tmp_path / "root")
-    layout.params.write_text(layout.params.read_text().replace("temperature", "temprature", 1))
-    refused(raytruth("split", root=layout.root), "unknown key; did you mean temperature?")
+    paths = small_root(tmp_path / "root")
+    paths.settings.write_text(paths.settings.read_text().replace("temperature", "temprature", 1))
+    refused(raytruth("split", root=paths.root), "unknown key; did you mean temperature?")
 
 
 def test_a_missing_regions_file(tmp_path: Path, raytruth) -> None:
-    layout = small_root(tmp_path / "root")
-    (layout.root / "regions.yaml").unlink()
+    paths = small_root(tmp_path / "root")
+    (paths.root / "regions.yaml").unlink()
     source = write_export(tmp_path / "export", {"KNEE": 2})
-    refused(raytruth("run", source, root=layout.root), "The regions file is missing", "regions.yaml")
+    refused(raytruth("run", source, root=paths.root), "The regions file is missing", "regions.yaml")
     refused(raytruth("init", tmp_path / "other", "--regions", tmp_path / "nowhere.yaml"), "The regions file is missing")
 
 
 def test_a_batch_name_already_used_for_another_source(tmp_path: Path, raytruth) -> None:
-    layout = small_root(tmp_path / "root")
+    paths = small_root(tmp_path / "root")
     first = write_export(tmp_path / "first", {"KNEE": 2})
     second = write_export(tmp_path / "second", {"HAND": 2}, first_seed=50)
-    assert raytruth("ingest", first, "--batch", "march", root=layout.root).returncode == 0
-    before = content_hash(layout.headers("march"))
-    refused(raytruth("ingest", second, "--batch", "march", root=layout.root), "already used for another source")
-    assert content_hash(layout.headers("march")) == before
+    assert raytruth("ingest", first, "--batch", "march", root=paths.root).returncode == 0
+    before = content_hash(paths.headers("march"))
+    refused(raytruth("ingest", second, "--batch", "march", root=paths.root), "already used for another source")
+    assert content_hash(paths.headers("march")) == before
 
 
 def test_a_root_made_twice(tmp_path: Path, raytruth) -> None:
-    layout = small_root(tmp_path / "root")
-    before = layout.params.read_text()
-    refused(raytruth("init", layout.root), "a working root already")
-    assert layout.params.read_text() == before
+    paths = small_root(tmp_path / "root")
+    before = paths.settings.read_text()
+    refused(raytruth("init", paths.root), "a working root already")
+    assert paths.settings.read_text() == before
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_a_stage_whose_input_is_missing_says_what_to_run(
     refused(raytruth(*command, root=root, cwd=root), needed)
 
 
-def test_a_batch_whose_blocking_check_failed_is_not_trained_on(learned: Layout, tmp_path: Path, raytruth) -> None:
+def test_a_batch_whose_blocking_check_failed_is_not_trained_on(learned: Paths, tmp_path: Path, raytruth) -> None:
     import pandas as pd
 
-    copy = Layout(tmp_path / "copy")
+    copy = Paths(tmp_path / "copy")
     shutil.copytree(learned.root, copy.root, symlinks=True)
     headers = pd.read_parquet(copy.headers("batch-001"))
     headers.loc[0, "patient"] = "not a pseudonym"
@@ -160,15 +160,15 @@ STAGES = {
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
-    stage: str, learned: Layout, hospital: Path, tmp_path: Path, raytruth
+    stage: str, learned: Paths, hospital: Path, tmp_path: Path, raytruth
 ) -> None:
-    copy = Layout(tmp_path / "copy")
+    copy = Paths(tmp_path / "copy")
     shutil.copytree(learned.root, copy.root, symlinks=True)
     words = stage.split()
     if stage == "ingest":  # a batch of its own, so that there is work to interrupt
         words += [str(hospital / "dicom"), "--batch", "again"]
     if words[0] == "pretrain":  # other settings, so that the encoder is not up to date
-        copy.params.write_text(re.sub(r"learning_rate: 0\.\d+", "learning_rate: 0.003", copy.params.read_text()))
+        copy.settings.write_text(re.sub(r"learning_rate: 0\.\d+", "learning_rate: 0.003", copy.settings.read_text()))
     before = {path: content_hash(copy.root / path) for path in STAGES[stage]}
     # The interrupt comes from inside, as soon as the stage itself has begun: the slow imports are not the stage.
     script = (
@@ -195,9 +195,9 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
     assert again.returncode == 0, again.stderr
 
 
-def test_a_killed_run_goes_on_where_it_stopped(hospital: Path, tmp_path: Path, learned: Layout, raytruth) -> None:
-    layout = learning_root(tmp_path / "root")
-    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(layout.root)]
+def test_a_killed_run_goes_on_where_it_stopped(hospital: Path, tmp_path: Path, learned: Paths, raytruth) -> None:
+    paths = learning_root(tmp_path / "root")
+    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(paths.root)]
     process = subprocess.Popen(
         [*command, "run", str(hospital / "dicom")], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -208,7 +208,7 @@ def test_a_killed_run_goes_on_where_it_stopped(hospital: Path, tmp_path: Path, l
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     time.sleep(0.5)
-    done = raytruth("run", hospital / "dicom", root=layout.root)
+    done = raytruth("run", hospital / "dicom", root=paths.root)
     assert done.returncode == 0, done.stderr
-    for path in (layout.headers_dir, layout.pixels_dir, layout.training_set, layout.encoder("encoder_simclr")):
-        assert content_hash(path) == content_hash(learned.root / path.relative_to(layout.root)), path
+    for path in (paths.headers_dir, paths.pixels_dir, paths.training_set, paths.encoder("encoder_simclr")):
+        assert content_hash(path) == content_hash(learned.root / path.relative_to(paths.root)), path

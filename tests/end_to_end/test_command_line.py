@@ -14,21 +14,21 @@ import pytest
 from support.roots import where_found
 
 from dagster_project.core.atomic_io import content_hash
-from dagster_project.core.paths import ENCODERS, Layout
+from dagster_project.core.paths import ENCODERS, Paths
 from dagster_project.label_quality.review.cards import load_worklist
 
 pytestmark = pytest.mark.slow
 
 
-def dvc(layout: Layout, *words: str) -> str:
+def dvc(paths: Paths, *words: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words], capture_output=True, text=True, cwd=layout.root, timeout=600
+        [sys.executable, "-m", "dvc", *words], capture_output=True, text=True, cwd=paths.root, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_every_file_of_the_export_has_one_verdict(learned: Layout, hospital: Path) -> None:
+def test_every_file_of_the_export_has_one_verdict(learned: Paths, hospital: Path) -> None:
     files = pd.read_parquet(learned.files)
     assert len(files) == sum(1 for path in (hospital / "dicom").rglob("*") if path.is_file())
     assert files["file_id"].is_unique
@@ -36,7 +36,7 @@ def test_every_file_of_the_export_has_one_verdict(learned: Layout, hospital: Pat
     assert (files.loc[files["verdict"] != "accept", "reason"] != "").all()
 
 
-def test_headers_and_pixels_are_of_the_same_images(learned: Layout) -> None:
+def test_headers_and_pixels_are_of_the_same_images(learned: Paths) -> None:
     headers = pd.read_parquet(learned.headers("batch-001"))
     shard = np.load(learned.pixels("batch-001"))
     assert shard.dtype == np.uint8
@@ -46,7 +46,7 @@ def test_headers_and_pixels_are_of_the_same_images(learned: Layout) -> None:
     assert set(identities["image_id"]) == set(headers["image_id"])
 
 
-def test_the_ranked_list_covers_every_image_in_the_order_of_its_score(learned: Layout) -> None:
+def test_the_ranked_list_covers_every_image_in_the_order_of_its_score(learned: Paths) -> None:
     ranked = pd.read_parquet(learned.label_errors)
     assert set(ranked["image_id"]) == set(pd.read_parquet(learned.training_set)["image_id"])
     assert ranked["rank"].tolist() == list(range(1, len(ranked) + 1))
@@ -62,7 +62,7 @@ def test_the_ranked_list_covers_every_image_in_the_order_of_its_score(learned: L
     }
 
 
-def test_planted_errors_come_earlier_in_the_list_than_by_chance(learned: Layout, hospital: Path) -> None:
+def test_planted_errors_come_earlier_in_the_list_than_by_chance(learned: Paths, hospital: Path) -> None:
     ranked = pd.read_parquet(learned.label_errors)
     identities = pd.read_parquet(learned.identities)[["image_id", "sop_instance_uid"]]
     truth = pd.read_csv(hospital / "truth.csv", dtype=str, keep_default_na=False).drop_duplicates("sop_instance_uid")
@@ -73,7 +73,7 @@ def test_planted_errors_come_earlier_in_the_list_than_by_chance(learned: Layout,
     assert first_third.sum() / planted.sum() > 0.5
 
 
-def test_models_are_safetensors_with_a_card_that_names_their_content(learned: Layout) -> None:
+def test_models_are_safetensors_with_a_card_that_names_their_content(learned: Paths) -> None:
     for encoder in ENCODERS:
         card = json.loads((learned.encoder(encoder) / "card.json").read_text())
         assert card["weights"] == content_hash(learned.encoder(encoder) / "weights.safetensors")
@@ -83,23 +83,23 @@ def test_models_are_safetensors_with_a_card_that_names_their_content(learned: La
     assert champion == content_hash(learned.champions_dir / champion)
 
 
-def test_nothing_outside_private_names_a_patient(learned: Layout) -> None:
+def test_nothing_outside_private_names_a_patient(learned: Paths) -> None:
     assert where_found("CANARY", learned.private.parent / "private"), "the search must find what is there"
     assert where_found("CANARY", learned.root, leave_out=("data/private",)) == []
 
 
-def test_no_original_uid_leaves_private(learned: Layout) -> None:
+def test_no_original_uid_leaves_private(learned: Paths) -> None:
     uids = pd.read_parquet(learned.identities)["sop_instance_uid"].head(3)
     for uid in uids:
         assert where_found(uid, learned.root, leave_out=("data/private",)) == []
 
 
-def test_dvc_finds_nothing_to_do_afterwards(learned: Layout) -> None:
+def test_dvc_finds_nothing_to_do_afterwards(learned: Paths) -> None:
     assert "up to date" in dvc(learned, "status")
     assert "didn't change" in dvc(learned, "repro", "--dry") or "up to date" in dvc(learned, "repro", "--dry")
 
 
-def test_dvc_shows_metrics_and_draws_plots(learned: Layout, tmp_path: Path) -> None:
+def test_dvc_shows_metrics_and_draws_plots(learned: Paths, tmp_path: Path) -> None:
     shown = json.loads(dvc(learned, "metrics", "show", "--json"))
     ensemble = shown[""]["data"]["models/metrics/ensemble.json"]["data"]
     assert 0 <= ensemble["accuracy"]["1"]["value"] <= 1
@@ -109,8 +109,8 @@ def test_dvc_shows_metrics_and_draws_plots(learned: Layout, tmp_path: Path) -> N
     assert "confusion" in page.lower()
 
 
-def test_what_was_lost_comes_back_from_dvc(learned: Layout, tmp_path: Path) -> None:
-    copy = Layout(tmp_path / "copy")
+def test_what_was_lost_comes_back_from_dvc(learned: Paths, tmp_path: Path) -> None:
+    copy = Paths(tmp_path / "copy")
     shutil.copytree(learned.root, copy.root, symlinks=True)
     before = content_hash(copy.label_errors)
     copy.label_errors.unlink()
@@ -120,8 +120,8 @@ def test_what_was_lost_comes_back_from_dvc(learned: Layout, tmp_path: Path) -> N
     assert content_hash(copy.encoder("encoder_simclr")) == content_hash(learned.encoder("encoder_simclr"))
 
 
-def test_what_dvc_pushed_another_machine_can_pull(learned: Layout, tmp_path: Path) -> None:
-    copy = Layout(tmp_path / "copy")
+def test_what_dvc_pushed_another_machine_can_pull(learned: Paths, tmp_path: Path) -> None:
+    copy = Paths(tmp_path / "copy")
     shutil.copytree(learned.root, copy.root, symlinks=True)
     dvc(copy, "push")
     shutil.rmtree(copy.root / ".dvc" / "cache")
@@ -131,9 +131,9 @@ def test_what_dvc_pushed_another_machine_can_pull(learned: Layout, tmp_path: Pat
 
 
 def test_running_again_changes_nothing_and_trains_nothing(
-    learned: Layout, hospital: Path, tmp_path: Path, raytruth
+    learned: Paths, hospital: Path, tmp_path: Path, raytruth
 ) -> None:
-    copy = Layout(tmp_path / "copy")
+    copy = Paths(tmp_path / "copy")
     shutil.copytree(learned.root, copy.root, symlinks=True)
     done = raytruth("run", hospital / "dicom", root=copy.root)
     assert done.returncode == 0, done.stderr
@@ -144,7 +144,7 @@ def test_running_again_changes_nothing_and_trains_nothing(
 
 
 def test_scoring_a_folder_gives_a_row_an_instance_with_probabilities(
-    learned: Layout, hospital: Path, tmp_path: Path, raytruth
+    learned: Paths, hospital: Path, tmp_path: Path, raytruth
 ) -> None:
     patient = next(p for p in sorted((hospital / "dicom").iterdir()) if p.is_dir())
     done = raytruth("score", patient, "--out", tmp_path / "predictions.parquet", root=learned.root)
@@ -159,7 +159,7 @@ def test_scoring_a_folder_gives_a_row_an_instance_with_probabilities(
     assert set(table["sop_instance_uid"]) <= set(ours["sop_instance_uid"])
 
 
-def test_the_worklist_has_every_suspicious_image(learned: Layout) -> None:
+def test_the_worklist_has_every_suspicious_image(learned: Paths) -> None:
     worklist = load_worklist(learned)
     suspects = pd.read_parquet(learned.label_errors).query("kind != 'none'")
     assert len(worklist.cards) == min(len(suspects), 300)

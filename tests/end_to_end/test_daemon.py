@@ -14,18 +14,18 @@ from dagster_graphql import DagsterGraphQLClient
 from support.daemon import Served, dagster_on, wait_for
 
 from dagster_project.core.atomic_io import read_json, write_json
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 pytestmark = [pytest.mark.slow, pytest.mark.daemon]
 
 
 @pytest.fixture
-def served(learned: Layout, tmp_path: Path) -> Iterator[Served]:
+def served(learned: Paths, tmp_path: Path) -> Iterator[Served]:
     """A copy of the learned root with the real UI and daemon on it; retraining asked for every minute."""
-    layout = Layout(tmp_path / "root")
-    shutil.copytree(learned.root, layout.root, symlinks=True)
-    layout.params.write_text(layout.params.read_text().replace("0 3 * * 0", "'* * * * *'"))
-    with dagster_on(layout, tmp_path / "ui.log") as running:
+    paths = Paths(tmp_path / "root")
+    shutil.copytree(learned.root, paths.root, symlinks=True)
+    paths.settings.write_text(paths.settings.read_text().replace("0 3 * * 0", "'* * * * *'"))
+    with dagster_on(paths, tmp_path / "ui.log") as running:
         yield running
 
 
@@ -38,28 +38,28 @@ def _switch_on(port: int, mutation: str, argument: str, name: str) -> None:
 def test_a_folder_in_the_inbox_becomes_a_monitored_batch_and_drift_and_calendar_ask_for_retraining(
     served: Served, hospital: Path, tmp_path: Path
 ) -> None:
-    layout, instance, port = served.layout, served.instance, served.port
+    paths, instance, port = served.paths, served.instance, served.port
     some = sorted(p for p in (hospital / "dicom").iterdir() if p.is_dir())[:6]
     arriving = tmp_path / "arriving"
     for patient in some:
         shutil.copytree(patient, arriving / patient.name)
-    arriving.rename(layout.inbox / "december")
+    arriving.rename(paths.inbox / "december")
 
     # inbox -> ingest_batch -> new_batch -> monitor_batch
     wait_for("the batch's partition", lambda: "december" in instance.get_dynamic_partitions("batches"))
-    wait_for("the ingestion", lambda: layout.headers("december").exists() and layout.validation("december").exists())
-    wait_for("the batch's drift report", lambda: layout.drift("december").exists())
+    wait_for("the ingestion", lambda: paths.headers("december").exists() and paths.validation("december").exists())
+    wait_for("the batch's drift report", lambda: paths.drift("december").exists())
     (ingestion,) = served.runs("ingest_batch")
     assert ingestion.tags["dagster/partition"] == "december"
     wait_for(
         "both runs to end well",
         lambda: all(r.is_success for r in instance.get_runs()) and len(instance.get_runs()) == 2,
     )
-    assert set(pd.read_parquet(layout.predictions("december"))["region"])
+    assert set(pd.read_parquet(paths.predictions("december"))["region"])
 
     # drift -> learn. So small a batch is not called drifted; its report is made to say so: only the sensor is on trial.
-    report = read_json(layout.drift("december"))
-    write_json(layout.drift("december"), {**report, "drifted": True, "causes": ["label_mix"]})
+    report = read_json(paths.drift("december"))
+    write_json(paths.drift("december"), {**report, "drifted": True, "causes": ["label_mix"]})
     _switch_on(port, "startSensor", "sensor", "retrain_on_drift")
     by_drift = wait_for("a run asked for by drift", lambda: _asked(served, "retrain_on_drift", "sensor_name"))
     _switch_on(port, "startSchedule", "schedule", "retrain_at_set_times")

@@ -17,7 +17,7 @@ from support.whole_chain import learning_root
 
 from dagster_project.cli.init import dagster_environment
 from dagster_project.core.atomic_io import content_hash
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.label_quality.review.cards import load_worklist
 
 pytestmark = pytest.mark.slow
@@ -32,8 +32,8 @@ from dagster_project.intake.ingestion.batch.batch_registry import register
 from dagster_project.intake.ingestion.headers.sources import list_files
 from dagster_project.core.paths import Layout
 import sys
-layout, source = Layout(Path(sys.argv[1])), Path(sys.argv[2])
-register(layout, load_pseudonyms(layout.key), "batch-001", source, list_files(source))
+paths, source = Paths(Path(sys.argv[1])), Path(sys.argv[2])
+register(paths, load_pseudonyms(paths.key), "batch-001", source, list_files(source))
 execute("ingest_batch", "batch-001")
 execute("learn")
 execute("monitor_batch", "batch-001")
@@ -41,19 +41,19 @@ execute("monitor_batch", "batch-001")
 
 
 @pytest.fixture(scope="module")
-def run_by_dagster(made_once: Callable[..., Path], hospital: Path, learned: Layout) -> Layout:
+def run_by_dagster(made_once: Callable[..., Path], hospital: Path, learned: Paths) -> Paths:
     def make(folder: Path) -> None:
-        layout = learning_root(folder)
+        paths = learning_root(folder)
         command = [sys.executable, "-c", JOBS, str(folder), str(hospital / "dicom")]
-        environment = {**dagster_environment(layout), "OMP_NUM_THREADS": "1"}
+        environment = {**dagster_environment(paths), "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
         assert done.returncode == 0, done.stderr[-3000:]
 
-    return Layout(made_once("run_by_dagster", make))
+    return Paths(made_once("run_by_dagster", make))
 
 
 @pytest.fixture(scope="module")
-def instance(run_by_dagster: Layout) -> dg.DagsterInstance:
+def instance(run_by_dagster: Paths) -> dg.DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(run_by_dagster.dagster_home)
     yield dg.DagsterInstance.get()
     os.environ.pop("DAGSTER_HOME")
@@ -100,7 +100,7 @@ def test_every_check_has_a_result_for_the_batch(instance: dg.DagsterInstance) ->
     assert instance.event_log_storage.get_asset_check_execution_history(gate, limit=1)
 
 
-def test_data_versions_are_dvcs_hashes(instance: dg.DagsterInstance, run_by_dagster: Layout) -> None:
+def test_data_versions_are_dvcs_hashes(instance: dg.DagsterInstance, run_by_dagster: Paths) -> None:
     locked = yaml.safe_load((run_by_dagster.root / "dvc.lock").read_text())["stages"]
     of_path = {out["path"]: out["md5"] for stage in locked.values() for out in stage["outs"]}
     for asset, path in {
@@ -119,7 +119,7 @@ def test_data_versions_are_dvcs_hashes(instance: dg.DagsterInstance, run_by_dags
     assert event.asset_materialization.tags["dagster/data_version"] == md5
 
 
-def test_dvc_status_is_clean_and_repro_skips(run_by_dagster: Layout) -> None:
+def test_dvc_status_is_clean_and_repro_skips(run_by_dagster: Paths) -> None:
     for words, said in [(("status",), "up to date"), (("repro",), "up to date")]:
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *words], cwd=run_by_dagster.root, capture_output=True, text=True, timeout=600
@@ -129,7 +129,7 @@ def test_dvc_status_is_clean_and_repro_skips(run_by_dagster: Layout) -> None:
         assert "Running stage" not in done.stdout
 
 
-def test_dagster_and_the_command_line_give_the_same_bytes(run_by_dagster: Layout, learned: Layout) -> None:
+def test_dagster_and_the_command_line_give_the_same_bytes(run_by_dagster: Paths, learned: Paths) -> None:
     for path in (
         *("data/headers", "data/pixels", "data/quarantine", "data/patient_evidence", "data/patient_links.parquet"),
         *("data/training_set.parquet", "data/label_errors.parquet"),
@@ -139,17 +139,17 @@ def test_dagster_and_the_command_line_give_the_same_bytes(run_by_dagster: Layout
         assert content_hash(run_by_dagster.root / path) == content_hash(learned.root / path), path
 
 
-def test_nothing_that_dagster_keeps_names_a_patient(run_by_dagster: Layout) -> None:
+def test_nothing_that_dagster_keeps_names_a_patient(run_by_dagster: Paths) -> None:
     assert where_found("CANARY", run_by_dagster.root, leave_out=("data/private",)) == []
 
 
 def test_repro_after_a_changed_setting_runs_only_what_depends_on_it(
-    run_by_dagster: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_by_dagster: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = Layout(tmp_path / "copy")
+    copy = Paths(tmp_path / "copy")
     history = shutil.ignore_patterns(run_by_dagster.dagster_home.name)  # another test process may be reading it
     shutil.copytree(run_by_dagster.root, copy.root, symlinks=True, ignore=history)
-    copy.params.write_text(copy.params.read_text().replace("worklist_length: 300", "worklist_length: 5"))
+    copy.settings.write_text(copy.settings.read_text().replace("worklist_length: 300", "worklist_length: 5"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "repro"], cwd=copy.root, capture_output=True, text=True, timeout=600

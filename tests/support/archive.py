@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from dagster_project.core.atomic_io import content_hash, write_array, write_json, write_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS
 from dagster_project.intake.ingestion.headers.patient_evidence import IMAGE, STUDY, Evidence
 from dagster_project.intake.validation.validate import CheckResult, Validation
@@ -79,7 +79,7 @@ def patients_of(kinds: Sequence[int], seed: int, images: int = 2) -> tuple[pd.Da
 
 
 def put_batch(
-    layout: Layout,
+    paths: Paths,
     batch: str,
     rows: pd.DataFrame,
     images: np.ndarray,
@@ -105,17 +105,17 @@ def put_batch(
     if "pixel_digest" not in rows:
         table["pixel_digest"] = [hashlib.sha256(image.tobytes()).hexdigest()[:32] for image in images]
     table = table.astype(HEADER_COLUMNS)
-    write_table(layout.headers(batch), table)
-    write_array(layout.pixels(batch), images)
+    write_table(paths.headers(batch), table)
+    write_array(paths.pixels(batch), images)
     own = [Evidence(r.patient, STUDY, r.study, "", "", "") for r in table.itertuples()]
     own += [Evidence(r.patient, IMAGE, r.image_id, "", "", "") for r in table.itertuples()]
     told = pd.DataFrame([*own, *evidence], columns=list(EVIDENCE_COLUMNS)).astype(EVIDENCE_COLUMNS)
-    write_table(layout.patient_evidence(batch), told)
-    put_validation(layout, batch, blocked_by=blocked_by)
+    write_table(paths.patient_evidence(batch), told)
+    put_validation(paths, batch, blocked_by=blocked_by)
     return table
 
 
-def put_validation(layout: Layout, batch: str, *, blocked_by: Sequence[str] = ()) -> None:
+def put_validation(paths: Paths, batch: str, *, blocked_by: Sequence[str] = ()) -> None:
     """Say that the batch, as it stands now, was validated, and which blocking checks failed."""
     failed = [CheckResult(name, name, True, False, 1, 1, [], "") for name in blocked_by]
-    write_json(layout.validation(batch), asdict(Validation(batch, content_hash(layout.headers(batch)), failed)))
+    write_json(paths.validation(batch), asdict(Validation(batch, content_hash(paths.headers(batch)), failed)))

@@ -16,7 +16,7 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.cli.init import dagster_environment
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from support.orthanc import free_port
 
 PATIENCE = 300  # seconds; a tick comes every 30
@@ -26,7 +26,7 @@ PATIENCE = 300  # seconds; a tick comes every 30
 class Served:
     """What runs: its root, the Dagster instance that it keeps, the UI's port."""
 
-    layout: Layout
+    paths: Paths
     instance: dg.DagsterInstance
     port: int
 
@@ -45,11 +45,11 @@ def wait_for(what: str, condition: Callable[[], object]) -> object:
 
 
 @contextmanager
-def dagster_on(layout: Layout, log: Path) -> Iterator[Served]:
+def dagster_on(paths: Paths, log: Path) -> Iterator[Served]:
     """`raytruth ui` on a root until the block ends; what it says goes to `log`."""
     port = free_port()
-    environment = dagster_environment(layout) | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(layout.root)]
+    environment = dagster_environment(paths) | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(paths.root)]
     with log.open("w") as said:
         process = subprocess.Popen(
             [*command, "ui", "--port", str(port)], env=environment, stdout=said, stderr=said, start_new_session=True
@@ -57,8 +57,8 @@ def dagster_on(layout: Layout, log: Path) -> Iterator[Served]:
     try:
         wait_for("the web server", lambda: _answers(port) or process.poll())
         assert process.poll() is None, log.read_text()[-3000:]
-        with dg.DagsterInstance.from_config(str(layout.dagster_home)) as instance:
-            yield Served(layout, instance, port)
+        with dg.DagsterInstance.from_config(str(paths.dagster_home)) as instance:
+            yield Served(paths, instance, port)
     finally:
         os.killpg(process.pid, signal.SIGINT)
         try:

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from support.archive import patients_of, put_batch
 
 BATCH, ROWS = "march", 40
@@ -17,7 +17,7 @@ def pseudonym(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()[:32]
 
 
-def put_good_batch(layout: Layout, batch: str, seed: int = 1) -> pd.DataFrame:
+def put_good_batch(paths: Paths, batch: str, seed: int = 1) -> pd.DataFrame:
     """Publish a batch of ROWS images of three regions that passes every check; returns its header table."""
     rows, images = patients_of([i % 3 for i in range(ROWS // 2)], seed)
     rows["patient"] = rows["patient"].map(pseudonym)
@@ -28,4 +28,4 @@ def put_good_batch(layout: Layout, batch: str, seed: int = 1) -> pd.DataFrame:
         rows[empty] = ""
     rows = rows.assign(label_attribute="BodyPartExamined", label_rule="term", label_matched="KNEE", warnings="")
     rows["study_date_shifted"] = pd.Timestamp(2025, 6, 1) + pd.to_timedelta(np.arange(len(rows)), "D")
-    return put_batch(layout, batch, rows, images)
+    return put_batch(paths, batch, rows, images)

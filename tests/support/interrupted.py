@@ -22,61 +22,61 @@ import numpy as np
 
 from dagster_project.core.atomic_io import content_hash, read_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.root import Root
 from support.exports import BATCH, write_mixed_export
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 FULL, REFUSED, BROKEN = 28, 3, 4  # how a child ends: the disk is full, RayTruthError, anything else
 _LONGEST = 120.0  # s
 
 
-def published(layout: Layout) -> dict[str, str]:
+def published(paths: Paths) -> dict[str, str]:
     """Content hashes of all that ingestions publish."""
-    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine_dir, layout.patient_evidence_dir)
-    paths += (layout.files, layout.identities)
-    hashes = {str(p.relative_to(layout.root)): content_hash(p) for p in (*paths, layout.label_texts) if p.exists()}
-    return hashes | {"batches": content_hash(layout.batches)}
+    path_list = (paths.headers_dir, paths.pixels_dir, paths.quarantine_dir, paths.patient_evidence_dir)
+    path_list += (paths.files, paths.identities)
+    hashes = {str(p.relative_to(paths.root)): content_hash(p) for p in (*path_list, paths.label_texts) if p.exists()}
+    return hashes | {"batches": content_hash(paths.batches)}
 
 
-def tree(layout: Layout) -> list[str]:
+def tree(paths: Paths) -> list[str]:
     """Every file under the root's data folder, relative."""
-    return sorted(str(p.relative_to(layout.root)) for p in (layout.root / "data").rglob("*") if p.is_file())
+    return sorted(str(p.relative_to(paths.root)) for p in (paths.root / "data").rglob("*") if p.is_file())
 
 
-def assert_whole(layout: Layout, whole: Layout) -> None:
+def assert_whole(paths: Paths, whole: Paths) -> None:
     """Every batch that counts as ingested has all its images, each once, and the right ones."""
-    for batch in ingested_batches(layout):
-        headers, expected = load_headers(layout, batch), load_headers(whole, batch)
+    for batch in ingested_batches(paths):
+        headers, expected = load_headers(paths, batch), load_headers(whole, batch)
         assert headers["image_id"].tolist() == expected["image_id"].tolist()
-        np.testing.assert_array_equal(open_pixels(layout, batch), open_pixels(whole, batch))
-    if layout.files.exists():
-        files = read_table(layout.files)
+        np.testing.assert_array_equal(open_pixels(paths, batch), open_pixels(whole, batch))
+    if paths.files.exists():
+        files = read_table(paths.files)
         assert files["file_id"].is_unique
 
 
-def undisturbed(folder: Path, source: Path) -> Layout:
+def undisturbed(folder: Path, source: Path) -> Paths:
     """A root in `folder` whose data folder holds just what an ingestion of `source` leaves."""
     settings = small_root(folder / "settings")
     load_pseudonyms(settings.key)
-    layout = fresh_root(settings, folder / "whole")
-    ingest(Root(layout, params_of(layout)), source, BATCH)
-    return layout
+    paths = fresh_root(settings, folder / "whole")
+    ingest(Root(paths, settings_of(paths)), source, BATCH)
+    return paths
 
 
-def fresh_root(ingested: Layout, folder: Path) -> Layout:
+def fresh_root(ingested: Paths, folder: Path) -> Paths:
     """A root with the key and settings of `ingested` that has ingested nothing."""
-    layout = Layout(folder)
-    layout.private.mkdir(parents=True, mode=0o700)
-    for path in (ingested.params, ingested.root / "regions.yaml", ingested.key):
-        shutil.copy(path, layout.root / path.relative_to(ingested.root))
-    return layout
+    paths = Paths(folder)
+    paths.private.mkdir(parents=True, mode=0o700)
+    for path in (ingested.settings, ingested.root / "regions.yaml", ingested.key):
+        shutil.copy(path, paths.root / path.relative_to(ingested.root))
+    return paths
 
 
-def begun(layout: Layout, source: Path, batch: str = BATCH) -> int:
+def begun(paths: Paths, source: Path, batch: str = BATCH) -> int:
     """Start an ingestion in a forked process that leads a group of its own; returns its process id."""
     child = os.fork()
     if child:
@@ -89,7 +89,7 @@ def begun(layout: Layout, source: Path, batch: str = BATCH) -> int:
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, 1)
         os.dup2(devnull, 2)
-        ingest(Root(layout, params_of(layout)), source, batch)
+        ingest(Root(paths, settings_of(paths)), source, batch)
         status = 0
     except RayTruthError:
         status = REFUSED
@@ -116,19 +116,19 @@ class Moment:
     group: bool
 
 
-def random_moment(random: Random, layout: Layout) -> Moment:
+def random_moment(random: Random, paths: Paths) -> Moment:
     """A moment anywhere in an ingestion, more often in its last steps, which are short."""
-    staging = layout.staging(BATCH).relative_to(layout.root)
+    staging = paths.staging(BATCH).relative_to(paths.root)
     file, longest = random.choice(
         [("", 3.0), (f"{staging}/images.npy", 1.5), (f"{staging}/ready", 0.1), (f"{staging}/ready", 0.03)]
     )
     return Moment(file, random.random() * longest, random.random() < 0.7)
 
 
-def killed_at(moment: Moment, layout: Layout, source: Path) -> bool:
+def killed_at(moment: Moment, paths: Paths, source: Path) -> bool:
     """Run an ingestion and kill it; returns False if it had come to its end before."""
-    child, until = begun(layout, source), time.monotonic() + _LONGEST
-    while moment.file and not (layout.root / moment.file).exists() and time.monotonic() < until:
+    child, until = begun(paths, source), time.monotonic() + _LONGEST
+    while moment.file and not (paths.root / moment.file).exists() and time.monotonic() < until:
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             break
         time.sleep(0.001)
@@ -139,26 +139,26 @@ def killed_at(moment: Moment, layout: Layout, source: Path) -> bool:
     return status != 0
 
 
-def kill_many(kills: int, seed: int, ingested: Layout, source: Path, folder: Path) -> Counter[str]:
+def kill_many(kills: int, seed: int, ingested: Paths, source: Path, folder: Path) -> Counter[str]:
     """Kill so many ingestions, up to three in a row on one root, then run it to its end and compare with `ingested`.
 
     Raises AssertionError where a batch is not whole after a kill, or the last state is not just that of `ingested`.
     """
     random, found = Random(seed), Counter[str]()
     while found["killed"] < kills:
-        layout = fresh_root(ingested, folder / f"root-{sum(found.values())}")
+        paths = fresh_root(ingested, folder / f"root-{sum(found.values())}")
         for _ in range(random.randint(1, 3)):
-            moment = random_moment(random, layout)
-            killed = killed_at(moment, layout, source)
+            moment = random_moment(random, paths)
+            killed = killed_at(moment, paths, source)
             found["killed" if killed else "ended before"] += 1
             found[f"killed after {Path(moment.file).name or 'the start'}"] += killed
-            found["left published"] += BATCH in ingested_batches(layout)
-            assert_whole(layout, ingested)
-        assert ended(begun(layout, source)) == 0
-        assert published(layout) == published(ingested)
-        assert not set(tree(layout)) ^ set(tree(ingested)), set(tree(layout)) ^ set(tree(ingested))
+            found["left published"] += BATCH in ingested_batches(paths)
+            assert_whole(paths, ingested)
+        assert ended(begun(paths, source)) == 0
+        assert published(paths) == published(ingested)
+        assert not set(tree(paths)) ^ set(tree(ingested)), set(tree(paths)) ^ set(tree(ingested))
         found["completed by a rerun"] += 1
-        shutil.rmtree(layout.root)
+        shutil.rmtree(paths.root)
     return found
 
 

@@ -9,7 +9,7 @@ import pydicom
 import yaml
 from pydicom.uid import generate_uid
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from support.orthanc import Orthanc
 
 SHARED = {
@@ -21,12 +21,12 @@ SHARED = {
 }
 
 
-def configure(root: Layout, **pacs: object) -> None:
+def configure(root: Paths, **pacs: object) -> None:
     """Change settings of section `pacs`; `receive` is merged."""
-    settings = yaml.safe_load(root.params.read_text())
+    settings = yaml.safe_load(root.settings.read_text())
     receive = settings["pacs"]["receive"] | pacs.pop("receive", {})  # type: ignore[operator]
     settings["pacs"] |= {**SHARED, **pacs, "receive": receive}
-    root.params.write_text(yaml.safe_dump(settings))
+    root.settings.write_text(yaml.safe_dump(settings))
 
 
 def described(protocol: str, pacs: Orthanc) -> dict[str, object]:

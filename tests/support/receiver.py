@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from support.orthanc import STORESCU, free_port
 from support.pacs import configure
 
@@ -19,7 +19,7 @@ HERE = ["127.0.0.0/8"]
 
 
 @contextmanager
-def receiving(root: Layout, **receive: object) -> Iterator[subprocess.Popen]:
+def receiving(root: Paths, **receive: object) -> Iterator[subprocess.Popen]:
     """The command running; ends with Ctrl-C, as whoever stops it would do."""
     configure(root, receive={"allowed": {"STORESCU": HERE}, "port": free_port(), "quiet_seconds": 3600} | receive)
     process = start(root)
@@ -31,7 +31,7 @@ def receiving(root: Layout, **receive: object) -> Iterator[subprocess.Popen]:
         assert process.returncode in (0, -signal.SIGKILL), said
 
 
-def start(root: Layout) -> subprocess.Popen:
+def start(root: Paths) -> subprocess.Popen:
     command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(root.root)]
     process = subprocess.Popen([*command, "receive"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
@@ -40,12 +40,12 @@ def start(root: Layout) -> subprocess.Popen:
     return process
 
 
-def port_of(root: Layout) -> int:
-    return int(yaml.safe_load(root.params.read_text())["pacs"]["receive"]["port"])
+def port_of(root: Paths) -> int:
+    return int(yaml.safe_load(root.settings.read_text())["pacs"]["receive"]["port"])
 
 
 def storescu(
-    root: Layout, *files: Path, calling: str = "STORESCU", called: str = "RAYTRUTH", options: Sequence[str] = ()
+    root: Paths, *files: Path, calling: str = "STORESCU", called: str = "RAYTRUTH", options: Sequence[str] = ()
 ) -> str:
     """What dcmtk's sender says; '' if everything was stored."""
     peer = ["-aet", calling, "-aec", called, "127.0.0.1", str(port_of(root))]

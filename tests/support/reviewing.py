@@ -8,8 +8,8 @@ from pydicom import dcmread
 
 from dagster_project.cli.init import template
 from dagster_project.core.atomic_io import write_array, write_table
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings, load_settings
 from dagster_project.intake.ingestion.batch.pixel_reader import decode, digest_of
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
@@ -21,24 +21,24 @@ SIDE = 64
 KINDS = ("wrong_label", "wrong_label", "wrong_label", "missing_label", "out_of_domain")
 
 
-def ranked_root(layout: Layout, suspects: int, others: int = 40, files: int = 0) -> Params:
+def ranked_root(paths: Paths, suspects: int, others: int = 40, files: int = 0) -> Settings:
     """`suspects` suspicious images in two batches, kinds in turn, and `others` that are not; none second-read by lot.
 
     Two images make a study and a patient; the first two images are copies of each other. The first `files` have
     their files in `export/` beside the root, named by number, and all have rows in the header tables.
     """
-    layout.root.mkdir(parents=True, exist_ok=True)
-    write_regions(layout.root / "regions.yaml")
+    paths.root.mkdir(parents=True, exist_ok=True)
+    write_regions(paths.root / "regions.yaml")
     settings = template("params.yaml").read_text()
     settings = settings.replace("dagster_project/intake/taxonomy/regions.yaml", "regions.yaml")
-    layout.params.write_text(settings.replace("second_reading: 0.1", "second_reading: 0.0"))
-    regions = load_taxonomy(layout.root / "regions.yaml").regions
+    paths.settings.write_text(settings.replace("second_reading: 0.1", "second_reading: 0.0"))
+    regions = load_taxonomy(paths.root / "regions.yaml").regions
     count, draw = suspects + others, np.random.default_rng(3)
     number = np.arange(count)
     table = pd.DataFrame(dict.fromkeys(COLUMNS, ""), index=number)
     kind = np.where(number < suspects, np.array(KINDS)[number % len(KINDS)], "none")
     truth = number % len(regions)
-    headers = _write_files(layout, files, count)
+    headers = _write_files(paths, files, count)
     table["image_id"] = headers["image_id"]
     table["batch"] = np.where(number % 2, "north", "south")
     table["row"] = (number // 2).astype("int32")
@@ -52,25 +52,25 @@ def ranked_root(layout: Layout, suspects: int, others: int = 40, files: int = 0)
     table["label_status"] = np.where(kind == "missing_label", "absent", "region")
     table["label_attribute"] = np.where(kind == "missing_label", "", "BodyPartExamined")
     table["label_rule"], table["label_matched"] = "term", "KNEE"
-    write_table(layout.training_set, table[COLUMNS])
+    write_table(paths.training_set, table[COLUMNS])
     suggested = np.where(kind == "out_of_domain", "", np.array(regions, dtype=object)[truth])
     ranked = pd.DataFrame({"image_id": table["image_id"], "given_region": table["region"], "kind": kind})
     ranked = ranked.assign(
         suggested_region=suggested, score=number / count, error_probability=1 - number / count, rank=number + 1
     )
     ranked = ranked.assign(confidence=0.9, unusual=0.5, agreement=2 / 3)
-    write_table(layout.label_errors, ranked)
-    write_array(layout.embeddings("encoder_simclr"), draw.normal(size=(count, 8)).astype(np.float32))
+    write_table(paths.label_errors, ranked)
+    write_array(paths.embeddings("encoder_simclr"), draw.normal(size=(count, 8)).astype(np.float32))
     for batch, rows in table.groupby("batch"):
         shapes = np.zeros((len(rows), SIDE, SIDE), np.uint8)
         for i, n in enumerate(rows.index):
             shapes[i, 8 : 12 + n % 40, 10 : 14 + truth[n] * 12] = 90 + n % 120
-        write_array(layout.pixels(str(batch)), shapes)
-        write_table(layout.headers(str(batch)), headers.loc[rows.index].assign(batch=batch))
-    return load_params(layout.params)
+        write_array(paths.pixels(str(batch)), shapes)
+        write_table(paths.headers(str(batch)), headers.loc[rows.index].assign(batch=batch))
+    return load_settings(paths.settings)
 
 
-def _write_files(layout: Layout, files: int, count: int) -> pd.DataFrame:
+def _write_files(paths: Paths, files: int, count: int) -> pd.DataFrame:
     """Header rows of `count` images in three rooms, of which the first `files` have a file each."""
     number = np.arange(count)
     rows = pd.DataFrame({"image_id": [f"{i:032x}" for i in number], "pixel_digest": ""}).astype("string")
@@ -78,12 +78,12 @@ def _write_files(layout: Layout, files: int, count: int) -> pd.DataFrame:
     rows["station"] = [f"ROOM{i % 3 + 1}" for i in number]
     if not files:
         return rows
-    pseudonyms, paths = load_pseudonyms(layout.key), []
+    pseudonyms, path_list = load_pseudonyms(paths.key), []
     for i in range(files):
         ds = radiograph(i, pixels=image(i, (500, 400)))
-        paths.append(save(ds, layout.root.parent / "export" / f"IM{i}.dcm"))
+        path_list.append(save(ds, paths.root.parent / "export" / f"IM{i}.dcm"))
         rows.loc[i, "image_id"] = pseudonyms.of("image", ds.SOPInstanceUID)
-        rows.loc[i, "pixel_digest"] = pseudonyms.of("pixels", digest_of(decode(dcmread(paths[-1]), [])))
-    known = pd.DataFrame({"image_id": rows["image_id"][:files], "path": list(map(str, paths))})
-    write_table(layout.identities, known)
+        rows.loc[i, "pixel_digest"] = pseudonyms.of("pixels", digest_of(decode(dcmread(path_list[-1]), [])))
+    known = pd.DataFrame({"image_id": rows["image_id"][:files], "path": list(map(str, path_list))})
+    write_table(paths.identities, known)
     return rows

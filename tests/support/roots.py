@@ -11,19 +11,19 @@ import pandas as pd
 import yaml
 
 from dagster_project.cli.init import init
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings, load_settings
 
 _SMALL = {"simclr": 3, "byol": 3, "supcon": 3}
 
 
-def small_root(folder: Path, regions: Path | None = None, **changes: object) -> Layout:
+def small_root(folder: Path, regions: Path | None = None, **changes: object) -> Paths:
     """A root whose settings take seconds: 64 px shards, 32 px views, a narrow network, few epochs.
 
     `changes` are further settings by dotted name with `__` for the dot: `training_set__min_patients=3`.
     """
-    layout = init(folder, regions)
-    settings = yaml.safe_load(layout.params.read_text())
+    paths = init(folder, regions)
+    settings = yaml.safe_load(paths.settings.read_text())
     settings["ingestion"] |= {"side": 64, "workers": 1}
     settings["evaluation"] |= {"repeats": 2, "bootstrap": 200}
     quick = settings["profiles"]["quick"]
@@ -37,13 +37,13 @@ def small_root(folder: Path, regions: Path | None = None, **changes: object) -> 
         for key in path:
             section = section[key]
         section[last] = value
-    layout.params.write_text(yaml.safe_dump(settings))
-    return layout
+    paths.settings.write_text(yaml.safe_dump(settings))
+    return paths
 
 
-def params_of(layout: Layout) -> Params:
+def settings_of(paths: Paths) -> Settings:
     """The root's settings."""
-    return load_params(layout.params)
+    return load_settings(paths.settings)
 
 
 def where_found(word: str, folder: Path, *, leave_out: tuple[str, ...] = ()) -> list[str]:

@@ -10,23 +10,23 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.core.atomic_io import write_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 from support.archive import REGIONS, put_batch, write_regions
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 STATION = "ROOM2"
 PROTOCOL = "CANARYPROTOCOL arm"
 
 
-def suspicious_root(folder: Path, patients: int = 320) -> tuple[Layout, pd.DataFrame]:
+def suspicious_root(folder: Path, patients: int = 320) -> tuple[Paths, pd.DataFrame]:
     """The root, and what is true of its images: image_id, truth, label_region, station.
 
     Two images a patient, which are a study. The month of the planted errors is 2026-03, their protocol PROTOCOL.
     """
-    layout = small_root(folder, write_regions(folder.with_suffix(".yaml")))
+    paths = small_root(folder, write_regions(folder.with_suffix(".yaml")))
     rng, count = np.random.default_rng(8), 2 * patients
     patient = np.arange(count) // 2
     rows = pd.DataFrame(
@@ -44,16 +44,16 @@ def suspicious_root(folder: Path, patients: int = 320) -> tuple[Layout, pd.DataF
     wrong = (rows["station"] == STATION) & (rows["truth"] == "elbow") & (rng.random(count) < 0.5)
     rows["label_region"] = rows["truth"].where(~wrong, "shoulder")
     rows["label_matched"] = rows["label_region"].str.upper()
-    days = load_pseudonyms(layout.key)
+    days = load_pseudonyms(paths.key)
     taken = [date(2026, 3, 9) if w else date(2026, 1 + i % 9, 9) for i, w in zip(patient, wrong, strict=True)]
     rows["study_date_shifted"] = [days.shifted(p, day) for p, day in zip(rows["patient"], taken, strict=True)]
-    put_batch(layout, "first", rows, rng.integers(256, size=(count, 64, 64), dtype=np.uint8))
+    put_batch(paths, "first", rows, rng.integers(256, size=(count, 64, 64), dtype=np.uint8))
     texts = [PROTOCOL if w else f"protocol {i % 3}" for i, w in zip(patient, wrong, strict=True)]
     write_table(
-        layout.label_texts,
+        paths.label_texts,
         rows[["image_id"]].assign(attribute="ProtocolName", text=texts, batch="first"),
     )
-    build_training_set(Root(layout, params_of(layout)))
+    build_training_set(Root(paths, settings_of(paths)))
     ranked = pd.DataFrame(
         {
             "image_id": rows["image_id"],
@@ -69,5 +69,5 @@ def suspicious_root(folder: Path, patients: int = 320) -> tuple[Layout, pd.DataF
     ).sort_values(["score", "image_id"], ignore_index=True)
     ranked["error_probability"] = 1 - ranked["score"]
     ranked.insert(4, "rank", np.arange(1, count + 1, dtype=np.int32))
-    write_table(layout.label_errors, ranked)
-    return layout, rows
+    write_table(paths.label_errors, ranked)
+    return paths, rows

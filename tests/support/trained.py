@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.core.atomic_io import read_table, write_table
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.label_quality.label_errors.find import find_label_errors
@@ -22,7 +22,7 @@ from dagster_project.learning.evaluation.linear_evaluation import evaluate
 from dagster_project.learning.pretraining.pretrain import pretrain
 from dagster_project.learning.pretraining.train import METHODS
 from support.archive import REGIONS, patients_of, put_batch, write_regions
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 PER_CLASS, CLOUDS = 16, len(REGIONS)
@@ -34,30 +34,30 @@ FIRST, EPOCHS = "first", 16
 class Trained:
     """The root, its settings, and what was planted: one row an image with truth and `planted`."""
 
-    layout: Layout
-    params: Params
+    paths: Paths
+    settings: Settings
     truth: pd.DataFrame
 
     def copied_to(self, folder: Path) -> Trained:
         """A copy that may be changed."""
-        shutil.copytree(self.layout.root, folder, symlinks=True)
-        return Trained(Layout(folder), self.params, self.truth)
+        shutil.copytree(self.paths.root, folder, symlinks=True)
+        return Trained(Paths(folder), self.settings, self.truth)
 
 
 def trained_root(made_once: MadeOnce) -> Trained:
     """All stages from the training set to the label errors on 84 patients. Not to be changed: copy it first."""
-    layout = Layout(made_once("trained", _make))
-    return Trained(layout, params_of(layout), read_table(layout.private / "truth.parquet"))
+    paths = Paths(made_once("trained", _make))
+    return Trained(paths, settings_of(paths), read_table(paths.private / "truth.parquet"))
 
 
 def _make(folder: Path) -> None:
     changes = {f"profiles__quick__{method}__epochs": EPOCHS for method in METHODS}
     changes |= {"profiles__quick__crossfit_epochs": EPOCHS, "monitoring__min_images": 30}
-    layout = small_root(folder, write_regions(folder.with_suffix(".yaml")), **changes)
+    paths = small_root(folder, write_regions(folder.with_suffix(".yaml")), **changes)
     rows, images = planted(seed=1)
-    write_table(layout.private / "truth.parquet", rows)
-    put_batch(layout, FIRST, rows, images)
-    learn(Root(layout, params_of(layout)))
+    write_table(paths.private / "truth.parquet", rows)
+    put_batch(paths, FIRST, rows, images)
+    learn(Root(paths, settings_of(paths)))
 
 
 def learn(root: Root) -> None:

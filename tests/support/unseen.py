@@ -19,4 +19,4 @@ def put_unseen(
     """Publish a batch of new patients, two images each; `gamma` changes the exposure, `columns` the headers."""
     rows, images = patients_of(kinds, seed)
     changed = (255 * (images / 255.0) ** gamma).clip(0, 255).astype(np.uint8)
-    return put_batch(root.layout, batch, rows.assign(**columns), changed)
+    return put_batch(root.paths, batch, rows.assign(**columns), changed)

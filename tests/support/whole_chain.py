@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from support.roots import small_root
 
 PATIENTS, SEED = 90, 7
@@ -22,12 +22,12 @@ _ENOUGH = {  # on these few images, to be better than chance
 _KEY = "5e" * 32  # the pseudonym key decides the split
 
 
-def learning_root(folder: Path) -> Layout:
+def learning_root(folder: Path) -> Paths:
     """A root that learns in about half a minute, with the same split each time."""
-    layout = small_root(folder, **_ENOUGH)
-    layout.key.touch(mode=0o600)
-    layout.key.write_text(_KEY)
-    return layout
+    paths = small_root(folder, **_ENOUGH)
+    paths.key.touch(mode=0o600)
+    paths.key.write_text(_KEY)
+    return paths
 
 
 def run_raytruth(*words: object, root: Path | None = None, **options: object) -> subprocess.CompletedProcess[str]:

@@ -65,7 +65,7 @@ class Receive(Section):
     tls: Tls | None
 
 
-class PacsParams(Section):
+class PacsSettings(Section):
     """What all sources share, the sources by name, and the receiver."""
 
     modalities: Annotated[tuple[Literal["CR", "DX", "RG"], ...], Field(min_length=1)]

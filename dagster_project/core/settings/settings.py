@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.settings.pacs import PacsParams
+from dagster_project.core.settings.pacs import PacsSettings
 from dagster_project.core.settings.section import Positive, Section, Share
 
 Rate = Annotated[float, Field(gt=0)]
@@ -159,7 +159,7 @@ class Profile(Section):
         return self
 
 
-class Params(Section):
+class Settings(Section):
     """All of params.yaml."""
 
     seed: int
@@ -174,11 +174,11 @@ class Params(Section):
     label_errors: LabelErrors
     review: Review
     monitoring: Monitoring
-    pacs: PacsParams
+    pacs: PacsSettings
     profiles: dict[str, Profile]
 
     @model_validator(mode="after")
-    def _profile_exists(self) -> Params:
+    def _profile_exists(self) -> Settings:
         if self.profile not in self.profiles:
             raise ValueError(f"profile {self.profile!r} is none of {', '.join(sorted(self.profiles))}")
         return self
@@ -189,7 +189,7 @@ class Params(Section):
         return self.profiles[self.profile]
 
 
-def load_params(path: Path) -> Params:
+def load_settings(path: Path) -> Settings:
     """Read and check a params.yaml.
 
     Raises RayTruthError if it is missing, is no YAML mapping, or holds an unknown, missing or impossible value;
@@ -206,7 +206,7 @@ def load_params(path: Path) -> Params:
             f"params.yaml is no valid YAML in UTF-8: {error}", where=str(path), do="mend the line named"
         ) from None
     try:
-        return Params.model_validate(values)
+        return Settings.model_validate(values)
     except ValidationError as error:
         raise RayTruthError(
             "params.yaml holds what RayTruth cannot use:\n" + "\n".join(_say(problem) for problem in error.errors()),
@@ -218,7 +218,7 @@ def load_params(path: Path) -> Params:
 def _say(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"]) or "the file"
     if problem["type"] == "extra_forbidden":
-        near = get_close_matches(str(problem["loc"][-1]), _known_keys(Params), n=1)
+        near = get_close_matches(str(problem["loc"][-1]), _known_keys(Settings), n=1)
         return f"  {key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
     if problem["type"] == "missing":
         return f"  {key}: missing"

@@ -50,13 +50,13 @@ INBOX = dg.AssetSpec(
 )
 def radiographs(context: dg.AssetExecutionContext, root: RootResource) -> Iterator[dg.MaterializeResult]:
     """Ingest one batch, from its registered source or from its folder in `data/inbox/`."""
-    layout, batch = root.layout, context.partition_key
-    summary = ingest(root.open(), registered_source(layout, batch), batch)
+    paths, batch = root.paths, context.partition_key
+    summary = ingest(root.open(), registered_source(paths, batch), batch)
     versions = root.commit("radiographs")
-    headers, shard, proof = load_headers(layout, batch), open_pixels(layout, batch), load_proof(layout, batch)
+    headers, shard, proof = load_headers(paths, batch), open_pixels(paths, batch), load_proof(paths, batch)
     yield dg.MaterializeResult(
         "radiograph_headers",
-        data_version=versions.of(layout.headers(batch)),
+        data_version=versions.of(paths.headers(batch)),
         metadata={
             "dagster/row_count": summary.images,
             "files by verdict": as_counts(summary.verdicts, "verdict"),
@@ -71,12 +71,12 @@ def radiographs(context: dg.AssetExecutionContext, root: RootResource) -> Iterat
         },
     )
     chosen = evenly(len(shard), _SHOWN)
-    montage = layout.private / f"montage-{batch}.png"
+    montage = paths.private / f"montage-{batch}.png"
     captions = headers["label_region"].fillna("no label").iloc[chosen].tolist()
     draw_montage(montage, shard[chosen][:, ::_SIDE_STEP, ::_SIDE_STEP], captions)
     yield dg.MaterializeResult(
         "radiograph_pixels",
-        data_version=versions.of(layout.pixels(batch)),
+        data_version=versions.of(paths.pixels(batch)),
         metadata={
             "images": len(shard),
             "side (px)": shard.shape[1],

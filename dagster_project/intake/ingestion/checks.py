@@ -15,7 +15,7 @@ from dagster_project.intake.resources import RootResource
 )
 def no_identity_outside_private(context: dg.AssetCheckExecutionContext, root: RootResource) -> dg.AssetCheckResult:
     """Search tables, images, models, reports, logs, Dagster's and DVC's stores for the batch's identities."""
-    result = scan(root.layout, [context.partition_key])
+    result = scan(root.paths, [context.partition_key])
     finds = pd.DataFrame([vars(f) for f in result.finds], columns=["batch", "place", "kind", "times"])
     return dg.AssetCheckResult(
         passed=result.clean,

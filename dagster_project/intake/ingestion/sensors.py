@@ -21,16 +21,16 @@ INGEST = dg.define_asset_job(
 @dg.sensor(job=INGEST, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
 def inbox(context: dg.SensorEvaluationContext, root: RootResource) -> dg.SensorResult | dg.SkipReason:
     """Asks for the ingestion of each folder in `data/inbox/` once its content has stayed the same for two ticks."""
-    layout = root.layout
+    paths = root.paths
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     now: dict[str, str] = {}
     unusable = 0
-    for folder in sorted(layout.inbox.iterdir()) if layout.inbox.is_dir() else []:
+    for folder in sorted(paths.inbox.iterdir()) if paths.inbox.is_dir() else []:
         if not folder.is_dir():
             continue
         try:
             checked_batch_name(folder.name)
-            now[folder.name] = fingerprint(list_files(folder), load_pseudonyms(layout.key))
+            now[folder.name] = fingerprint(list_files(folder), load_pseudonyms(paths.key))
         except RayTruthError:
             unusable += 1
     settled = [name for name, content in now.items() if seen.get(name) == content]

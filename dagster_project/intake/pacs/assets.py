@@ -6,22 +6,22 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project.core.dagster_helpers import ENGINEERS, as_counts, as_table
-from dagster_project.core.settings.pacs import RECEIVED, PacsParams
+from dagster_project.core.settings.pacs import RECEIVED, PacsSettings
 from dagster_project.intake.ingestion.assets import INBOX
 from dagster_project.intake.pacs.resources import Pacs
 
 GROUP = "pacs"
 
 
-def pacs_assets(params: PacsParams) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+def pacs_assets(settings: PacsSettings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """An asset for each source to pull from, and one for what is received, if anybody may send."""
-    pulled = [_pulled(name, source.protocol) for name, source in sorted(params.sources.items())]
-    return [*pulled, RECEIVED_ASSET] if params.receive.allowed else [*pulled]
+    pulled = [_pulled(name, source.protocol) for name, source in sorted(settings.sources.items())]
+    return [*pulled, RECEIVED_ASSET] if settings.receive.allowed else [*pulled]
 
 
-def inbox_asset(params: PacsParams) -> dg.AssetSpec:
+def inbox_asset(settings: PacsSettings) -> dg.AssetSpec:
     """The inbox, where what comes from each source goes. Batches come of it, so none is out of date when one grows."""
-    sources = [*params.sources, *([RECEIVED] if params.receive.allowed else [])]
+    sources = [*settings.sources, *([RECEIVED] if settings.receive.allowed else [])]
     return INBOX.replace_attributes(deps=[key_of(name) for name in sorted(sources)])
 
 

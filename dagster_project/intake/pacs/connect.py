@@ -7,8 +7,8 @@ import os
 import requests
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.pacs import DicomWeb, PacsParams
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.pacs import DicomWeb, PacsSettings
 from dagster_project.intake.pacs.client import Archive
 
 
@@ -23,31 +23,31 @@ class _Token(requests.auth.AuthBase):
         return request
 
 
-def open_archive(layout: Layout, params: PacsParams, name: str) -> Archive:
+def open_archive(paths: Paths, settings: PacsSettings, name: str) -> Archive:
     """The PACS of that name. Nothing is asked of it yet.
 
     Raises RayTruthError if there is none, or a file or half of the credentials that it needs is missing.
     """
-    source = params.sources.get(name)
+    source = settings.sources.get(name)
     if source is None:
-        known = ", ".join(sorted(params.sources)) or "none yet"
+        known = ", ".join(sorted(settings.sources)) or "none yet"
         raise RayTruthError(
             "No source of that name", where="params.yaml, pacs, sources", do=f"name it there; there are: {known}"
         )
     if isinstance(source, DicomWeb):
         from dagster_project.intake.pacs.dicomweb import DicomWebArchive
 
-        ca = layout.root / source.ca if source.ca else None
+        ca = paths.root / source.ca if source.ca else None
         if ca and not ca.is_file():
             raise RayTruthError("There is no such file", where=f"params.yaml, pacs, sources, {name}, ca", do="mend it")
         return DicomWebArchive(
             name,
             source.url,
-            modalities=params.modalities,
+            modalities=settings.modalities,
             verify=str(ca) if ca else True,
             auth=_credentials(name),
-            timeout=params.timeout_seconds,
-            max_megabytes=params.max_megabytes,
+            timeout=settings.timeout_seconds,
+            max_megabytes=settings.max_megabytes,
         )
     from dagster_project.intake.pacs.dimse import DimseArchive
     from dagster_project.intake.pacs.tls import tls_context
@@ -55,10 +55,10 @@ def open_archive(layout: Layout, params: PacsParams, name: str) -> Archive:
     return DimseArchive(
         name,
         source,
-        modalities=params.modalities,
-        tls=tls_context(layout.root, source.tls, server=False) if source.tls else None,
-        timeout=params.timeout_seconds,
-        max_megabytes=params.max_megabytes,
+        modalities=settings.modalities,
+        tls=tls_context(paths.root, source.tls, server=False) if source.tls else None,
+        timeout=settings.timeout_seconds,
+        max_megabytes=settings.max_megabytes,
     )
 
 

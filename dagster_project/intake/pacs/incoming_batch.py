@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.batch_registry import registered_batches
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.pacs.content_digest import content_digest
@@ -30,14 +30,14 @@ LEFT_AFTER = 3600.0  # seconds after which an object under way was left by a sen
 class Arrivals:
     """The open batch of one source. Safe for threads; one process a source (see `alone`)."""
 
-    def __init__(self, layout: Layout, source: str, state: State, min_free_gb: float) -> None:
+    def __init__(self, paths: Paths, source: str, state: State, min_free_gb: float) -> None:
         silence_pydicom()
-        self._layout, self._source, self._state = layout, source, state
+        self._paths, self._source, self._state = paths, source, state
         self._min_free = min_free_gb * 1e9
-        self._pseudonyms = load_pseudonyms(layout.key)
-        self._open, self.spool = layout.arriving(source), layout.spool(source)
+        self._pseudonyms = load_pseudonyms(paths.key)
+        self._open, self.spool = paths.arriving(source), paths.spool(source)
         self._lock = threading.Lock()
-        for folder in (self._open, self.spool, layout.inbox):
+        for folder in (self._open, self.spool, paths.inbox):
             make_private(folder)
         self._recover()
 
@@ -105,7 +105,7 @@ class Arrivals:
         A batch of another place stays as it is, and this content is set aside: CONFLICT.
         """
         image, digest = self._image(uid), content_digest(spooled)
-        there = list(self._layout.inbox.glob(f"*/{image}*.dcm"))
+        there = list(self._paths.inbox.glob(f"*/{image}*.dcm"))
         if not there:
             return self.keep(spooled, uid)
         others = {old: before for old in there if (before := content_digest(old)) != digest}
@@ -124,8 +124,8 @@ class Arrivals:
         return outcome
 
     def _set_aside(self, file: Path, image: str, digest: str) -> None:
-        make_private(self._layout.set_aside(self._source))
-        _link(file, self._layout.set_aside(self._source) / f"{image}-{digest[:16]}.dcm")
+        make_private(self._paths.set_aside(self._source))
+        _link(file, self._paths.set_aside(self._source) / f"{image}-{digest[:16]}.dcm")
 
     def refuse(self, reason: str) -> None:
         """Count a refusal."""
@@ -149,7 +149,7 @@ class Arrivals:
                 return None
             name = self._free_name()
             try:
-                self._open.rename(self._layout.inbox / name)
+                self._open.rename(self._paths.inbox / name)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
@@ -159,16 +159,16 @@ class Arrivals:
                     do="put both on one disk; nothing was lost",
                 ) from None
             make_private(self._open)
-            for folder in (self._open.parent, self._layout.inbox):
+            for folder in (self._open.parent, self._paths.inbox):
                 _sync(folder)
             return name
 
     def _free_name(self) -> str:
         """Source and time (UTC), in pairs of digits: longer runs might repeat a patient's ID, which is refused."""
-        taken = set(registered_batches(self._layout))
+        taken = set(registered_batches(self._paths))
         while True:
             name = f"{self._source}_{datetime.now(UTC):%y-%m-%d_%H-%M-%S}"
-            if name not in taken and not (self._layout.inbox / name).exists():
+            if name not in taken and not (self._paths.inbox / name).exists():
                 return name
             time.sleep(0.2)
 

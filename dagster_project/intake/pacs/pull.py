@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.progress import log
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, Study, Unanswered
 from dagster_project.intake.pacs.connect import open_archive
 from dagster_project.intake.pacs.incoming_batch import NEW, Arrivals, make_private
@@ -48,7 +48,7 @@ def pull(root: Root, source: str) -> Pulled:
     Raises RayTruthError if another process pulls from it, or the PACS cannot be asked or fails over and over.
     """
     with pulling(root, source) as (archive, state, arrivals):
-        one = _Pull(archive, state, arrivals, root.params, source)
+        one = _Pull(archive, state, arrivals, root.settings, source)
         try:
             one.look()
             one.fetch()
@@ -65,13 +65,13 @@ def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, Arrivals]
 
     Raises RayTruthError if another process pulls from it.
     """
-    archive = open_archive(root.layout, root.params.pacs, source)
-    make_private(root.layout.pacs)
+    archive = open_archive(root.paths, root.settings.pacs, source)
+    make_private(root.paths.pacs)
     state = None
     try:
-        with FileLock(root.layout.pacs / f"{source}.lock", timeout=0):
-            state = State(root.layout.pacs_state)
-            yield archive, state, Arrivals(root.layout, source, state, root.params.pacs.min_free_gb)
+        with FileLock(root.paths.pacs / f"{source}.lock", timeout=0):
+            state = State(root.paths.pacs_state)
+            yield archive, state, Arrivals(root.paths, source, state, root.settings.pacs.min_free_gb)
     except Timeout:
         raise RayTruthError("Another process is pulling", where=f"source {source}", do="wait for it") from None
     finally:
@@ -83,9 +83,9 @@ def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, Arrivals]
 class _Pull:
     """The steps of one pull and their counts."""
 
-    def __init__(self, archive: Archive, state: State, arrivals: Arrivals, params: Params, source: str) -> None:
+    def __init__(self, archive: Archive, state: State, arrivals: Arrivals, settings: Settings, source: str) -> None:
         self._archive, self._state, self._arrivals = archive, state, arrivals
-        self._pacs, self._source = params.pacs, source
+        self._pacs, self._source = settings.pacs, source
         asked = self._pacs.model_dump_json(include={"modalities", "first_year", "max_megabytes"})
         self.poll, swept = state.begin_poll(source, asked)
         self.sweeping = swept is None or not 0 <= time.time() - swept < self._pacs.sweep_hours * 3600

@@ -17,9 +17,9 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.progress import log
-from dagster_project.core.settings.pacs import RECEIVED, PacsParams
+from dagster_project.core.settings.pacs import RECEIVED, PacsSettings
 from dagster_project.intake.ingestion.headers.header_reader import SOP_CLASSES
 from dagster_project.intake.pacs.access_control import GuardedServer, is_in
 from dagster_project.intake.pacs.client import is_uid
@@ -33,30 +33,30 @@ _REJECTED_PERMANENTLY, _BY_USER, _CALLING_AE = 1, 1, 3  # PS3.8 table 9-21
 _SENDERS_AT_ONCE = 10
 
 
-def receive(layout: Layout, params: PacsParams, stop: threading.Event, ready: Callable[[], None]) -> None:
+def receive(paths: Paths, settings: PacsSettings, stop: threading.Event, ready: Callable[[], None]) -> None:
     """Take in what allowed senders push until `stop` is set, and hand it over batch by batch; blocks.
 
     `ready` is called once senders can connect. An object is acknowledged when it is durable. An open batch stays open
     when this ends, and goes on at the next start.
     Raises RayTruthError if nobody is allowed to send, another process receives, or the address cannot be had.
     """
-    settings = params.receive
-    if not settings.allowed:
+    section = settings.receive
+    if not section.allowed:
         raise RayTruthError(
             "Nobody is allowed to send",
             where="params.yaml, pacs, receive, allowed",
             do="name each sender's AE title and the networks that it sends from",
         )
-    make_private(layout.pacs)
+    make_private(paths.pacs)
     try:
-        with FileLock(layout.pacs / f"{RECEIVED}.lock", timeout=0):
-            state = State(layout.pacs_state)
-            arrivals = Arrivals(layout, RECEIVED, state, params.min_free_gb)
-            server = _serve(layout, params, arrivals)
+        with FileLock(paths.pacs / f"{RECEIVED}.lock", timeout=0):
+            state = State(paths.pacs_state)
+            arrivals = Arrivals(paths, RECEIVED, state, settings.min_free_gb)
+            server = _serve(paths, settings, arrivals)
             try:
                 ready()
                 while not stop.wait(1.0):
-                    if arrivals.size() >= params.batch_images or arrivals.quiet_for() >= settings.quiet_seconds:
+                    if arrivals.size() >= settings.batch_images or arrivals.quiet_for() >= section.quiet_seconds:
                         _hand_over(arrivals)
                     arrivals.drop_left()
             finally:
@@ -74,46 +74,46 @@ def _hand_over(arrivals: Arrivals) -> None:
         log.info("batch %s: %d images received", batch, size)
 
 
-def _serve(layout: Layout, params: PacsParams, arrivals: Arrivals) -> Any:
+def _serve(paths: Paths, settings: PacsSettings, arrivals: Arrivals) -> Any:
     """A listening server in a thread of its own."""
     silence_pynetdicom()
     _config.STORE_RECV_CHUNKED_DATASET = True  # objects go to a file as they arrive, not into memory
     tempfile.tempdir = str(arrivals.spool)  # there, and not where everybody's temporary files are
-    settings = params.receive
-    entity = AE(settings.ae_title)
+    section = settings.receive
+    entity = AE(section.ae_title)
     entity.require_called_aet = True
     entity.maximum_associations = _SENDERS_AT_ONCE
-    entity.network_timeout = entity.dimse_timeout = entity.acse_timeout = params.timeout_seconds
+    entity.network_timeout = entity.dimse_timeout = entity.acse_timeout = settings.timeout_seconds
     entity.add_supported_context(Verification)
     for sop_class in SOP_CLASSES:
         entity.add_supported_context(sop_class, ALL_TRANSFER_SYNTAXES)  # compressed is fine: ingestion decodes
-    tls = tls_context(layout.root, settings.tls, server=True) if settings.tls else None
+    tls = tls_context(paths.root, section.tls, server=True) if section.tls else None
     try:
         server = entity.make_server(
-            (settings.address, settings.port),
+            (section.address, section.port),
             ssl_context=tls,
             evt_handlers=[
-                (evt.EVT_REQUESTED, _check_sender, [params, arrivals]),
+                (evt.EVT_REQUESTED, _check_sender, [settings, arrivals]),
                 (evt.EVT_C_STORE, _store, [arrivals]),
             ],
             server_class=GuardedServer,
-            networks=[network for networks in settings.allowed.values() for network in networks],
+            networks=[network for networks in section.allowed.values() for network in networks],
         )
     except OSError:
         raise RayTruthError(
             "Cannot listen there",
-            where=f"{settings.address}, port {settings.port}",
+            where=f"{section.address}, port {section.port}",
             do="give an address of this machine and a free port as pacs.receive in params.yaml",
         ) from None
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
     return server
 
 
-def _check_sender(event: evt.Event, params: PacsParams, arrivals: Arrivals) -> None:
+def _check_sender(event: evt.Event, settings: PacsSettings, arrivals: Arrivals) -> None:
     """Reject an AE title that is not allowed, or not from where it comes."""
     requestor = event.assoc.requestor
     asked = cast(A_ASSOCIATE, requestor.primitive)
-    networks = params.receive.allowed.get((asked.calling_ae_title or "").strip(), ())
+    networks = settings.receive.allowed.get((asked.calling_ae_title or "").strip(), ())
     if not is_in(requestor.address, networks):
         arrivals.refuse("refused: sender not allowed")
         event.assoc.acse.send_reject(_REJECTED_PERMANENTLY, _BY_USER, _CALLING_AE)

@@ -15,13 +15,13 @@ class Pacs(dg.ConfigurableResource):
 
     def pull(self, source: str) -> Pulled:
         """One poll of a source; see `dagster_project.intake.pacs.pull`."""
-        return pull(Root(self.root.layout, self.root.params), source)
+        return pull(Root(self.root.paths, self.root.settings), source)
 
     def tallies(self, source: str) -> list[tuple[str, str, int]]:
         """What came and what was refused: day, what, how many; the latest first."""
-        if not self.root.layout.pacs_state.exists():
+        if not self.root.paths.pacs_state.exists():
             return []
-        state = State(self.root.layout.pacs_state)
+        state = State(self.root.paths.pacs_state)
         try:
             return state.tallies(source)
         finally:

@@ -5,7 +5,7 @@ import json
 
 import dagster as dg
 
-from dagster_project.core.settings.pacs import RECEIVED, PacsParams
+from dagster_project.core.settings.pacs import RECEIVED, PacsSettings
 from dagster_project.intake.pacs.assets import key_of, tallies_table
 from dagster_project.intake.pacs.resources import Pacs
 
@@ -18,10 +18,10 @@ _UNDER_WAY = [
 ]
 
 
-def pacs_sensors(params: PacsParams) -> list[dg.SensorDefinition]:
+def pacs_sensors(settings: PacsSettings) -> list[dg.SensorDefinition]:
     """A polling sensor for each source, and one that shows what is received. Naming a source is what turns it on."""
-    polls = [_poll(name, params.poll_minutes * 60) for name in sorted(params.sources)]
-    return [*polls, watch_received] if params.receive.allowed else polls
+    polls = [_poll(name, settings.poll_minutes * 60) for name in sorted(settings.sources)]
+    return [*polls, watch_received] if settings.receive.allowed else polls
 
 
 def _poll(name: str, seconds: int) -> dg.SensorDefinition:

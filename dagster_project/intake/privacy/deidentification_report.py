@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from dagster_project.core.atomic_io import read_json, write_json
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.privacy.actions import (
     MEANINGS,
     OPTIONS,
@@ -56,12 +56,12 @@ def actions_report(batch: str, files: Iterable[str], masked: int) -> dict[str, A
     }
 
 
-def load_proof(layout: Layout, batch: str) -> dict[str, Any]:
+def load_proof(paths: Paths, batch: str) -> dict[str, Any]:
     """A batch's proof."""
-    return read_json(layout.deidentification(batch))
+    return read_json(paths.deidentification(batch))
 
 
-def add_scan(layout: Layout, batch: str, scan: dict[str, Any]) -> None:
+def add_scan(paths: Paths, batch: str, scan: dict[str, Any]) -> None:
     """Put what a search for the batch's identities found into its proof."""
-    with FileLock(layout.lock):
-        write_json(layout.deidentification(batch), load_proof(layout, batch) | {"scan": scan})
+    with FileLock(paths.lock):
+        write_json(paths.deidentification(batch), load_proof(paths, batch) | {"scan": scan})

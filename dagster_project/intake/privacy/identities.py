@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from dagster_project.core.atomic_io import read_json, read_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 NAME, STAFF, NUMBER, UID, PATH = "name", "name of staff", "ID", "UID", "path"
 _COLUMNS = {
@@ -29,22 +29,22 @@ class Identity:
     batch: str
 
 
-def identities_of(layout: Layout, batches: Iterable[str]) -> set[Identity]:
+def identities_of(paths: Paths, batches: Iterable[str]) -> set[Identity]:
     """Every identity of these batches that `data/private/` knows."""
     chosen = list(batches)
     found = {
         Identity(kind, value, batch)
-        for kind, value, batch in _rows(layout.identifiers, chosen, ["kind", "value", "batch"])
+        for kind, value, batch in _rows(paths.identifiers, chosen, ["kind", "value", "batch"])
     }
     for column, kind in _COLUMNS.items():
-        found |= {Identity(kind, value, batch) for value, batch in _rows(layout.identities, chosen, [column, "batch"])}
-    sources = read_json(layout.sources) if layout.sources.exists() else {}
-    for path, batch in _rows(layout.files, chosen, ["path", "batch"]):
+        found |= {Identity(kind, value, batch) for value, batch in _rows(paths.identities, chosen, [column, "batch"])}
+    sources = read_json(paths.sources) if paths.sources.exists() else {}
+    for path, batch in _rows(paths.files, chosen, ["path", "batch"]):
         source = sources.get(batch, "")
         found.add(Identity(PATH, path.removeprefix(source).lstrip("/"), batch))
     for batch in chosen:
         source = sources.get(batch, "")
-        if source and not Path(source).is_relative_to(layout.root):  # the root's own path is no secret
+        if source and not Path(source).is_relative_to(paths.root):  # the root's own path is no secret
             found.add(Identity(PATH, source, batch))
     return {identity for identity in found if identity.value}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout, outputs
+from dagster_project.core.paths import Paths, outputs
 from dagster_project.intake.privacy.deidentification_report import add_scan
 from dagster_project.intake.privacy.file_contents import Piece, pieces_of
 from dagster_project.intake.privacy.identities import identities_of
@@ -69,20 +69,20 @@ class Scan:
         }
 
 
-def scan(layout: Layout, batches: list[str], also: Iterable[Path] = ()) -> Scan:
+def scan(paths: Paths, batches: list[str], also: Iterable[Path] = ()) -> Scan:
     """Search all outputs of the root, and the files and folders `also`, for the identities of `batches`.
 
     Outputs are what RayTruth, Dagster and DVC write under the root; `data/private/` and `data/inbox/` are where
     identities belong. The result goes into each batch's proof too.
     """
-    identities = identities_of(layout, batches)
+    identities = identities_of(paths, batches)
     needles = needles_of(identities)
     result = Scan(len(identities), dict(needles.left_out))
     search = Search(needles)
     found: Found = Counter()
     contents: set[tuple[int, int]] = set()  # of files already searched, however many names link to them
-    for path in _paths(layout, also):
-        place = _look_at_name(path, layout.root, search, found)
+    for path in _paths(paths, also):
+        place = _look_at_name(path, paths.root, search, found)
         if path.is_file() and not path.is_symlink():
             info = path.stat()
             if (info.st_dev, info.st_ino) not in contents:
@@ -90,8 +90,8 @@ def scan(layout: Layout, batches: list[str], also: Iterable[Path] = ()) -> Scan:
             contents.add((info.st_dev, info.st_ino))
     result.finds = [Find(*what, times) for what, times in sorted(found.items())]
     for batch in batches:
-        if layout.deidentification(batch).exists():
-            add_scan(layout, batch, result.report(batch))
+        if paths.deidentification(batch).exists():
+            add_scan(paths, batch, result.report(batch))
     return result
 
 
@@ -129,13 +129,13 @@ def _shown(name: str, search: Search) -> str:
     return _HIDDEN if holds(shown) else shown.encode("utf-8", "replace").decode()
 
 
-def _paths(layout: Layout, also: Iterable[Path]) -> Iterator[Path]:
+def _paths(paths: Paths, also: Iterable[Path]) -> Iterator[Path]:
     """Files and folders to search, in order."""
     for place in also:
         if not place.exists():
             raise RayTruthError("There is no such file or folder", where="a place to search as well", do="name another")
-    for place in (*outputs(layout), *also):
-        yield from _below(place, {layout.private, layout.inbox})
+    for place in (*outputs(paths), *also):
+        yield from _below(place, {paths.private, paths.inbox})
 
 
 def _below(place: Path, leave_out: set[Path]) -> Iterator[Path]:

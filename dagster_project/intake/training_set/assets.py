@@ -19,11 +19,11 @@ def training_set(root: RootResource) -> dg.MaterializeResult:
     Patients who are one by what headers say, by equal pixels or by near-duplicates count as one and stay together. A
     batch whose latest blocking check failed, or that changed since it was checked, is refused.
     """
-    layout = root.layout
+    paths = root.paths
     summary = build_training_set(root.open())
     versions = root.commit("training_set")
     return dg.MaterializeResult(
-        data_version=versions.of(layout.training_set),
+        data_version=versions.of(paths.training_set),
         metadata={
             "dagster/row_count": summary.images,
             "patients": summary.patients,

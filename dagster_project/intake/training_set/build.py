@@ -11,7 +11,7 @@ import pandas as pd
 from dagster_project.core.atomic_io import read_table, write_json, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_corrected_labels
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import TrainingSet
 from dagster_project.intake.ingestion.batch.store import (
     ingested_batches,
@@ -59,56 +59,56 @@ def build_training_set(root: Root) -> TrainingSetSummary:
     The evidence of all ingested batches counts, also of those that are left out.
     Raises RayTruthError if no batch passed, or fewer than two classes have enough patients.
     """
-    settings = root.params.training_set
-    refused = {b: why for b in ingested_batches(root.layout) if (why := why_refused(root.layout, b))}
+    settings = root.settings.training_set
+    refused = {b: why for b in ingested_batches(root.paths) if (why := why_refused(root.paths, b))}
     for batch, why in refused.items():
         log.warning("batch %s is left out of the training set: %s", batch, why)
-    came = _read_batches(root.layout, [b for b in ingested_batches(root.layout) if b not in refused], refused)
+    came = _read_batches(root.paths, [b for b in ingested_batches(root.paths) if b not in refused], refused)
     table = _first_of_each(came)
     regions = root.taxonomy.regions
-    corrected, _ = migrate(load_corrected_labels(root.layout), settings.region_map, regions)
+    corrected, _ = migrate(load_corrected_labels(root.paths), settings.region_map, regions)
     table = apply_corrections(table, corrected)
 
-    table["image_hash"], tiny = _read_images(root.layout, table)
+    table["image_hash"], tiny = _read_images(root.paths, table)
     pairs = _near_duplicates(table, tiny, settings.near_duplicate_similarity)
     table["near_duplicate_group"] = linked_groups(len(table), pairs).astype("int32")
-    evidence = pd.concat([load_patient_evidence(root.layout), equal_pixels(came)], ignore_index=True)
+    evidence = pd.concat([load_patient_evidence(root.paths), equal_pixels(came)], ignore_index=True)
     links = link_patients(evidence, table, pairs)
     table["group"] = table["patient"].map(links.group).astype("string")
     table, small = drop_small_classes(table, settings.min_patients)
     strata = stratum_of(table["group"], table["region"])
     table["fold"] = table["group"].map(assign_folds(strata, settings.folds))
-    table["split"] = _splits(root.layout, table["patient"], links, strata, settings)
+    table["split"] = _splits(root.paths, table["patient"], links, strata, settings)
     table["excluded"] = leaks(table["split"], table["patient"].map(links.person), pairs)
 
     table = table[COLUMNS].sort_values("image_id", ignore_index=True)
-    write_table(root.layout.training_set, table)
-    write_table(root.layout.patient_links, links.table)
-    write_table(root.layout.patient_links, links.table)
+    write_table(root.paths.training_set, table)
+    write_table(root.paths.patient_links, links.table)
+    write_table(root.paths.patient_links, links.table)
     summary = summarise(table, refused, small, len(pairs), links)
     summary.tell()
-    write_json(root.layout.metrics("training_set"), summary.metrics)
+    write_json(root.paths.metrics("training_set"), summary.metrics)
     return summary
 
 
-def why_refused(layout: Layout, batch: str) -> str:
+def why_refused(paths: Paths, batch: str) -> str:
     """Why a batch may not be trained on, or '' if it may: unvalidated as it stands now, or blocking checks failed."""
-    validation = load_validation(layout, batch)
+    validation = load_validation(paths, batch)
     if validation is None:
         return f"it was not validated as it stands now: raytruth validate {batch}"
     return "blocking checks failed: " + ", ".join(validation.blocked_by) if validation.blocked_by else ""
 
 
-def load_training_set(layout: Layout) -> pd.DataFrame:
+def load_training_set(paths: Paths) -> pd.DataFrame:
     """The training set, one row an image, sorted by image_id.
 
     Raises RayTruthError if there is none yet.
     """
-    if not layout.training_set.exists():
+    if not paths.training_set.exists():
         raise RayTruthError(
             "There is no training set yet", where="data/training_set.parquet", do="run `raytruth split`"
         )
-    return read_table(layout.training_set)
+    return read_table(paths.training_set)
 
 
 def class_numbers(root: Root, rows: pd.DataFrame) -> np.ndarray:
@@ -117,7 +117,7 @@ def class_numbers(root: Root, rows: pd.DataFrame) -> np.ndarray:
     return pd.Categorical(rows["region"].to_numpy(object), categories=regions).codes.astype(np.int64)
 
 
-def gather_images(layout: Layout, table: pd.DataFrame, px: int) -> np.ndarray:
+def gather_images(paths: Paths, table: pd.DataFrame, px: int) -> np.ndarray:
     """The images of `table`'s rows (columns `batch`, `row`), reduced to uint8 (N, px, px) by area averaging.
 
     Shards are memory-mapped and read in blocks. `px` at or above the shards' side leaves them as they are.
@@ -125,7 +125,7 @@ def gather_images(layout: Layout, table: pd.DataFrame, px: int) -> np.ndarray:
     out: np.ndarray | None = None
     positions = np.arange(len(table))
     for batch, rows in table.assign(position=positions).groupby("batch"):
-        shard = open_pixels(layout, str(batch))
+        shard = open_pixels(paths, str(batch))
         for start in range(0, len(rows), _BLOCK):
             block = rows.iloc[start : start + _BLOCK]
             small = reduced(shard[block["row"].to_numpy()], px)
@@ -148,14 +148,14 @@ def reduced(images: np.ndarray, px: int) -> np.ndarray:
     return interpolate(floats, size=(px, px), mode="area")[:, 0].round().to(torch.uint8).numpy()
 
 
-def _read_batches(layout: Layout, batches: list[str], refused: dict[str, str]) -> pd.DataFrame:
+def _read_batches(paths: Paths, batches: list[str], refused: dict[str, str]) -> pd.DataFrame:
     if not batches:
         raise RayTruthError(
             "No batch may be trained on" + "".join(f"\n  {batch}: {why}" for batch, why in refused.items()),
             where="data/headers/",
             do="mend what the checks found and ingest again" if refused else "ingest a batch: `raytruth ingest SOURCE`",
         )
-    tables = [load_headers(layout, batch).assign(row=lambda t: np.arange(len(t), dtype="int32")) for batch in batches]
+    tables = [load_headers(paths, batch).assign(row=lambda t: np.arange(len(t), dtype="int32")) for batch in batches]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -173,11 +173,11 @@ def _first_of_each(came: pd.DataFrame) -> pd.DataFrame:
     return came[~again].reset_index(drop=True)
 
 
-def _read_images(layout: Layout, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _read_images(paths: Paths, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """A hash (N,) and a thumbnail (N, 32, 32) of every image, in the table's order."""
     hashes, tiny = np.empty(len(table), dtype=object), np.empty((len(table), 32, 32), dtype=np.uint8)
     for batch, rows in table.groupby("batch"):
-        shard = open_pixels(layout, str(batch))
+        shard = open_pixels(paths, str(batch))
         for start in range(0, len(rows), _BLOCK):
             block = rows.iloc[start : start + _BLOCK]
             images = shard[block["row"].to_numpy()]
@@ -197,12 +197,12 @@ def _near_duplicates(table: pd.DataFrame, tiny: np.ndarray, threshold: float) ->
 
 
 def _splits(
-    layout: Layout, patients: pd.Series, links: PatientLinks, strata: pd.Series, settings: TrainingSet
+    paths: Paths, patients: pd.Series, links: PatientLinks, strata: pd.Series, settings: TrainingSet
 ) -> pd.Series:
     """Everybody's side, in the order of `patients`; newcomers are added to `data/splits.parquet`."""
     settled = pd.DataFrame({"patient": [], "split": []}, dtype="string")
-    if layout.splits.exists():
-        settled = read_table(layout.splits)
+    if paths.splits.exists():
+        settled = read_table(paths.splits)
     known = settled.set_index("patient")["split"]
     of_group = assign_splits(
         strata, most_protected(known, links.group), test=settings.test, validation=settings.validation
@@ -211,5 +211,5 @@ def _splits(
     # A newcomer's own person is surer than the others of the group, whom a near-duplicate may have linked.
     sides = new.map(links.person).map(most_protected(known, links.person)).fillna(new.map(links.group).map(of_group))
     everyone = pd.concat([settled, pd.DataFrame({"patient": new, "split": sides})], ignore_index=True).astype("string")
-    write_table(layout.splits, everyone)
+    write_table(paths.splits, everyone)
     return patients.map(everyone.set_index("patient")["split"])

@@ -29,7 +29,7 @@ class Bounds:
     batch: str
     regions: tuple[str, ...]
     images: int
-    params: Validation
+    settings: Validation
     today: date
 
 
@@ -61,7 +61,12 @@ def _side(column: str) -> HeaderExpectation:
         f"{column}_within_bounds",
         f"`{column}` of the source image lies within validation.min_side and max_side",
         "ColumnValuesToBeBetween",
-        lambda b: {"column": column, "min_value": b.params.min_side, "max_value": b.params.max_side, "mostly": 0.99},
+        lambda b: {
+            "column": column,
+            "min_value": b.settings.min_side,
+            "max_value": b.settings.max_side,
+            "mostly": 0.99,
+        },
     )
 
 
@@ -70,7 +75,7 @@ def _label_share(name: str, says: str, status: str, most: Callable[[Validation],
         name,
         says,
         "ColumnValuesToNotBeInSet",
-        lambda b: {"column": "label_status", "value_set": status.split(), "mostly": 1 - most(b.params)},
+        lambda b: {"column": "label_status", "value_set": status.split(), "mostly": 1 - most(b.settings)},
     )
 
 
@@ -162,7 +167,7 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
         "labels_agree",
         "Few images have attributes that name different regions",
         "ColumnValuesToBeInSet",
-        lambda b: {"column": "label_conflict", "value_set": [""], "mostly": 1 - b.params.max_label_conflict},
+        lambda b: {"column": "label_conflict", "value_set": [""], "mostly": 1 - b.settings.max_label_conflict},
     ),
     HeaderExpectation(
         "several_regions",
@@ -185,7 +190,7 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
         "ColumnValuesToBeBetween",
         lambda b: {
             "column": "study_date_shifted",
-            "min_value": pd.Timestamp(b.params.first_year - 1, 1, 1),
+            "min_value": pd.Timestamp(b.settings.first_year - 1, 1, 1),
             "max_value": pd.Timestamp(b.today),
         },
     ),

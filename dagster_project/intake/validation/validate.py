@@ -11,7 +11,7 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
 from dagster_project.intake.root import Root
 from dagster_project.intake.validation.expectations import EXPECTATIONS, Bounds, HeaderExpectation, masked
@@ -52,33 +52,33 @@ def validate(root: Root, batch: str) -> Validation:
 
     Raises RayTruthError if there is no such batch. A failed check is a result, not an error.
     """
-    if batch not in ingested_batches(root.layout):
+    if batch not in ingested_batches(root.paths):
         raise RayTruthError("No such batch", where=f"batch {batch}", do="ingest it first: `raytruth ingest SOURCE`")
     bounds = Bounds(
         batch,
         root.taxonomy.regions,
-        len(open_pixels(root.layout, batch)),
-        root.params.validation,
+        len(open_pixels(root.paths, batch)),
+        root.settings.validation,
         datetime.now(UTC).date(),
     )
-    found = _run_suite(root.layout, bounds, masked(load_headers(root.layout, batch)))
+    found = _run_suite(root.paths, bounds, masked(load_headers(root.paths, batch)))
     result = Validation(
-        batch, content_hash(root.layout.headers(batch)), [_result(e, found[e.name]) for e in EXPECTATIONS]
+        batch, content_hash(root.paths.headers(batch)), [_result(e, found[e.name]) for e in EXPECTATIONS]
     )
-    write_json(root.layout.validation(batch), asdict(result))
+    write_json(root.paths.validation(batch), asdict(result))
     return result
 
 
-def load_validation(layout: Layout, batch: str) -> Validation | None:
+def load_validation(paths: Paths, batch: str) -> Validation | None:
     """The latest validation of the batch as it stands now; None if there is none, or the headers changed since."""
-    path = layout.validation(batch)
+    path = paths.validation(batch)
     values = read_json(path) if path.exists() else None
-    if values is None or values["headers"] != content_hash(layout.headers(batch)):
+    if values is None or values["headers"] != content_hash(paths.headers(batch)):
         return None
     return Validation(values["batch"], values["headers"], [CheckResult(**check) for check in values["checks"]])
 
 
-def _run_suite(layout: Layout, bounds: Bounds, headers: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def _run_suite(paths: Paths, bounds: Bounds, headers: pd.DataFrame) -> dict[str, dict[str, Any]]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # no telemetry; read at import
     import great_expectations as gx
     import great_expectations.expectations as kinds
@@ -99,7 +99,7 @@ def _run_suite(layout: Layout, bounds: Bounds, headers: pd.DataFrame) -> dict[st
         )
     )
     definition = context.validation_definitions.add(gx.ValidationDefinition(name="headers", data=data, suite=suite))
-    with replacing_dir(layout.data_docs / bounds.batch) as folder:
+    with replacing_dir(paths.data_docs / bounds.batch) as folder:
         store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)}
         index = {"class_name": "DefaultSiteIndexBuilder"}
         site: Any = {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": store}

@@ -11,7 +11,7 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import read_table
 from dagster_project.core.ledger import load_verdicts, update_corrected_labels
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.region_remap import migrate
 
@@ -59,9 +59,9 @@ def gather(root: Root) -> Gathered:
     Raises RayTruthError if a verdict names a region that the regions file lacks and `region_map` does not map.
     """
     regions = root.taxonomy.regions
-    decided, _ = migrate(update_corrected_labels(root.layout), root.params.training_set.region_map, regions)
-    said = load_verdicts(root.layout).drop_duplicates(_SAME, keep="last")[[*_SAME, "verdict_id", "model"]]
-    table = decided.merge(said, on=_SAME, how="left").merge(_identities(root.layout), on="image_id", how="left")
+    decided, _ = migrate(update_corrected_labels(root.paths), root.settings.training_set.region_map, regions)
+    said = load_verdicts(root.paths).drop_duplicates(_SAME, keep="last")[[*_SAME, "verdict_id", "model"]]
+    table = decided.merge(said, on=_SAME, how="left").merge(_identities(root.paths), on="image_id", how="left")
     found, left_out = [], Counter[str]()
     for row in table.astype(object).where(table.notna(), "").to_dict("records"):
         made = _correction(row)
@@ -90,8 +90,8 @@ def _correction(row: dict) -> Correction | str:
     return Correction(**{name: row[name] for name in plain}, **uids, at=given)
 
 
-def _identities(layout: Layout) -> pd.DataFrame:
+def _identities(paths: Paths) -> pd.DataFrame:
     columns = ["image_id", *_UIDS, "path"]
-    if not layout.identities.exists():
+    if not paths.identities.exists():
         return pd.DataFrame(columns=columns)
-    return read_table(layout.identities).reindex(columns=columns).drop_duplicates("image_id")
+    return read_table(paths.identities).reindex(columns=columns).drop_duplicates("image_id")

@@ -48,12 +48,12 @@ def push_corrections(root: Root, source: str, *, instances: bool, really: bool =
     Raises RayTruthError if the source is no DICOMweb, or a class has no single code.
     """
     planned = plan(root, instances=instances)
-    root.layout.pushed.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(root.layout.pushed.with_suffix(".lock"))
+    root.paths.pushed.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root.paths.pushed.with_suffix(".lock"))
     with (
-        closing(open_archive(root.layout, root.params.pacs, source)) as archive,
+        closing(open_archive(root.paths, root.settings.pacs, source)) as archive,
         lock,
-        closing(Pushed(root.layout.pushed)) as pushed,
+        closing(Pushed(root.paths.pushed)) as pushed,
     ):
         if not isinstance(archive, DicomWebArchive):
             raise RayTruthError(
@@ -68,7 +68,7 @@ def push_corrections(root: Root, source: str, *, instances: bool, really: bool =
             if really and outcome != ALREADY:
                 pushed.note(source, one.sent, outcome)
                 log.info("%s of image %s: %s", one.kind, one.correction.image_id, outcome)
-        pushed.write_list(root.layout.pushed_list, planned.standing)
+        pushed.write_list(root.paths.pushed_list, planned.standing)
         return PushSummary(outcomes, planned.left_out, len(stored - planned.standing))
 
 

@@ -11,7 +11,7 @@ from pydicom.errors import InvalidDicomError
 
 from dagster_project.core.atomic_io import replacing
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.pacs.client import Unanswered
 from dagster_project.intake.pacs.connect import open_archive
 from dagster_project.intake.pacs.dicomweb import DicomWebArchive
@@ -41,11 +41,11 @@ def write_corrections(root: Root, folder: Path, source: str | None = None, *, in
     Originals come from their files, else from the PACS `source`. The same correction gives the same file; nothing that
     is there is overwritten. Raises RayTruthError if the folder is none, or lies in the root outside `data/private`.
     """
-    _refuse(root.layout, folder)
+    _refuse(root.paths, folder)
     planned = plan(root, instances=instances)
     outcomes: Counter[tuple[str, str]] = Counter()
     with ExitStack() as stack:
-        archive = stack.enter_context(closing(open_archive(root.layout, root.params.pacs, source))) if source else None
+        archive = stack.enter_context(closing(open_archive(root.paths, root.settings.pacs, source))) if source else None
         if archive is not None and not isinstance(archive, DicomWebArchive):
             raise RayTruthError(
                 "Originals are fetched by DICOMweb only",
@@ -80,11 +80,11 @@ def _same(file: bytes, path: Path) -> bool:
         return False
 
 
-def _refuse(layout: Layout, folder: Path) -> None:
+def _refuse(paths: Paths, folder: Path) -> None:
     folder = folder.resolve()
     if folder.exists() and not folder.is_dir():
         raise RayTruthError("Corrections go into a folder, and this is a file", where=str(folder), do="name a folder")
-    if folder.is_relative_to(layout.root) and not folder.is_relative_to(layout.private):
+    if folder.is_relative_to(paths.root) and not folder.is_relative_to(paths.private):
         raise RayTruthError(
             "Corrected objects hold identities and must not lie in the root outside data/private",
             where=str(folder),

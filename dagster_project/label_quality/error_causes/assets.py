@@ -16,12 +16,12 @@ def causes(root: RootResource) -> dg.MaterializeResult:
     """Stations, devices, batches, attributes, entries and regions whose labels are wrong significantly more often."""
     from dagster_project.label_quality.error_causes.find import find_causes  # torch takes seconds to import
 
-    layout = root.layout
-    summary = find_causes(layout)
+    paths = root.paths
+    summary = find_causes(paths)
     versions = root.commit("causes")
     shown = summary.causes.assign(image_ids=[" ".join(ids) for ids in summary.causes["image_ids"]])
     return dg.MaterializeResult(
-        data_version=versions.of(layout.causes),
+        data_version=versions.of(paths.causes),
         metadata={
             "dagster/row_count": len(shown),
             "groups tested": summary.tested,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import read_table
 from dagster_project.core.ledger import correct_labels, load_verdicts
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.store import load_headers
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.training_set.build import load_training_set
@@ -33,19 +33,19 @@ _HEADER = [
 ]
 
 
-def error_evidence(layout: Layout, ranked: pd.DataFrame) -> pd.DataFrame:
+def error_evidence(paths: Paths, ranked: pd.DataFrame) -> pd.DataFrame:
     """One row an image whose header names a region, as `Images` takes it, with FACTORS.
 
     Columns beside: image_id; pseudonym and day (shifted); SHOWN, the reviewer's region, else the proposed one, '' for
     none of the regions; read, whether a reviewer decided. `probability` is 1 or 0 where a reviewer found it wrong
     or right, else the ranked list's.
     """
-    training = load_training_set(layout)[["image_id", "group", "batch"]]
-    headers = pd.concat([load_headers(layout, str(batch))[_HEADER] for batch in training["batch"].unique()])
+    training = load_training_set(paths)[["image_id", "group", "batch"]]
+    headers = pd.concat([load_headers(paths, str(batch))[_HEADER] for batch in training["batch"].unique()])
     judged = ranked.assign(probability=ranked["error_probability"])[["image_id", "suggested_region", "probability"]]
     table = training.merge(headers, on=["image_id", "batch"]).merge(judged, on="image_id", validate="one_to_one")
     table = table[table["label_region"].notna()].reset_index(drop=True)
-    said = correct_labels(load_verdicts(layout)).set_index("image_id").reindex(table["image_id"])
+    said = correct_labels(load_verdicts(paths)).set_index("image_id").reindex(table["image_id"])
     read, wrong = said["verdict"].notna().to_numpy(), said["verdict"].isin(_WRONG).to_numpy()
     shown = np.where(read, said["region"].to_numpy(object), table["suggested_region"].to_numpy(object))
     table = table.replace({"station": _UNKNOWN, "manufacturer": _UNKNOWN, "model": _UNKNOWN}, "")
@@ -69,15 +69,15 @@ def error_evidence(layout: Layout, ranked: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def with_private_factors(layout: Layout, table: pd.DataFrame) -> pd.DataFrame | None:
+def with_private_factors(paths: Paths, table: pd.DataFrame) -> pd.DataFrame | None:
     """`table` with ProtocolName's wording and the true month, for `data/private` only; None without that folder."""
-    if not (layout.label_texts.exists() and layout.key.exists()):
+    if not (paths.label_texts.exists() and paths.key.exists()):
         log.info("protocols and months are not looked at: they are in data/private, which is not here")
         return None
-    texts = read_table(layout.label_texts)
+    texts = read_table(paths.label_texts)
     texts = texts[texts["attribute"] == "ProtocolName"].drop_duplicates("image_id")
     protocol = table[["image_id"]].merge(texts, on="image_id", how="left")["text"].fillna("")
-    days = load_pseudonyms(layout.key)
+    days = load_pseudonyms(paths.key)
     month = [
         f"{days.unshifted(who, day.date()):%Y-%m}" if pd.notna(day) else ""
         for who, day in zip(table["pseudonym"], table["day"], strict=True)

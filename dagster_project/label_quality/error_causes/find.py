@@ -10,7 +10,7 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import read_table, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.label_quality.error_causes.evidence import (
     FACTORS,
     PAIRS,
@@ -63,31 +63,31 @@ class CauseSummary:
     private: int
 
 
-def find_causes(layout: Layout) -> CauseSummary:
+def find_causes(paths: Paths) -> CauseSummary:
     """Mine the ranked list for causes; write `data/causes.parquet`, the surest first.
 
     Groups of protocol texts and true months go to `data/private/causes.parquet` instead: they may identify somebody.
     Raises RayTruthError if there is no ranked list.
     """
-    table = error_evidence(layout, load_label_errors(layout))
+    table = error_evidence(paths, load_label_errors(paths))
     causes, tested = _mined(table, FACTORS, PAIRS)
-    write_table(layout.causes, causes)
-    more, private = with_private_factors(layout, table), 0
+    write_table(paths.causes, causes)
+    more, private = with_private_factors(paths, table), 0
     if more is not None:
         found, _ = _mined(more, PRIVATE_FACTORS, PRIVATE_PAIRS)
-        write_table(layout.private_causes, found)
+        write_table(paths.private_causes, found)
         private = len(found)
     log.info("causes: %d of %d groups tested, %d more in data/private", len(causes), tested, private)
     return CauseSummary(causes, tested, private)
 
 
-def load_causes(layout: Layout) -> pd.DataFrame:
+def load_causes(paths: Paths) -> pd.DataFrame:
     """The causes as last found. Raises RayTruthError if they have not been looked for."""
-    if not layout.causes.exists():
+    if not paths.causes.exists():
         raise RayTruthError(
             "Causes of label errors have not been looked for", where="data/causes.parquet", do="run `raytruth causes`"
         )
-    return read_table(layout.causes)
+    return read_table(paths.causes)
 
 
 def _mined(table: pd.DataFrame, factors: Sequence[str], pairs: Sequence[tuple[str, str]]) -> tuple[pd.DataFrame, int]:

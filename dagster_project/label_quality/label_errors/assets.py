@@ -16,15 +16,15 @@ def label_errors(root: RootResource) -> dg.MaterializeResult:
     """Every image ranked by how likely its label is wrong, judged only by models that never saw that label."""
     from dagster_project.label_quality.label_errors.find import find_label_errors  # torch takes seconds to import
 
-    layout = root.layout
+    paths = root.paths
     summary = find_label_errors(root.open())
     versions = root.commit("label_errors")
     return dg.MaterializeResult(
-        data_version=versions.of(layout.label_errors),
+        data_version=versions.of(paths.label_errors),
         metadata={
             "images by kind": as_counts(summary.kinds, "kind", "images"),
             "estimated share of wrong labels": round(summary.estimated_noise, 4),
-            "most suspicious": as_image(layout.plot("label_errors", "suspects.png")),
+            "most suspicious": as_image(paths.plot("label_errors", "suspects.png")),
             "first rows": as_table(summary.top),
         },
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import read_table, write_json, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import draw_montage
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
@@ -36,39 +36,39 @@ class LabelErrorSummary:
 
 def find_label_errors(root: Root) -> LabelErrorSummary:
     """Rank every image by how likely its label is wrong; write `data/label_errors.parquet`, metrics and a montage."""
-    table = load_training_set(root.layout)
+    table = load_training_set(root.paths)
     regions = root.taxonomy.regions
     labels = class_numbers(root, table)
     judged = judge(root, table, labels, len(regions))
-    write_judgements(root.layout, table, judged, regions)
+    write_judgements(root.paths, table, judged, regions)
     neighbours = find_neighbours(
-        load_embeddings(root.layout, "encoder_simclr", len(table)),
+        load_embeddings(root.paths, "encoder_simclr", len(table)),
         (labels >= 0) | table["label_status"].isin(OF_NO_CLASS).to_numpy(bool),
         table["group"].to_numpy(object).astype(str),
-        root.params.label_errors.neighbours,
+        root.settings.label_errors.neighbours,
     )
     ranked = rank_labels(table, labels, judged, regions, neighbours)
-    write_table(root.layout.label_errors, ranked)
+    write_table(root.paths.label_errors, ranked)
     kinds = {kind: int((ranked["kind"] == kind).sum()) for kind in KINDS}
     noise = float(ranked.loc[ranked["given_region"].notna(), "error_probability"].mean())
-    write_json(root.layout.metrics("label_errors"), {"images": len(ranked), "kinds": kinds, "estimated_noise": noise})
-    _draw_suspects(root.layout, table, ranked[ranked["kind"] != "none"].head(_SHOWN))
+    write_json(root.paths.metrics("label_errors"), {"images": len(ranked), "kinds": kinds, "estimated_noise": noise})
+    _draw_suspects(root.paths, table, ranked[ranked["kind"] != "none"].head(_SHOWN))
     log.info("label errors: %s; estimated noise %.1f %%", kinds, 100 * noise)
     return LabelErrorSummary(kinds, noise, ranked.head(_SHOWN))
 
 
-def load_label_errors(layout: Layout) -> pd.DataFrame:
+def load_label_errors(paths: Paths) -> pd.DataFrame:
     """The ranked table. Raises RayTruthError if there is none yet."""
-    if not layout.label_errors.exists():
+    if not paths.label_errors.exists():
         raise RayTruthError(
             "Label errors have not been looked for", where="data/label_errors.parquet", do="run `raytruth find-errors`"
         )
-    return read_table(layout.label_errors)
+    return read_table(paths.label_errors)
 
 
-def _draw_suspects(layout: Layout, table: pd.DataFrame, suspects: pd.DataFrame) -> None:
+def _draw_suspects(paths: Paths, table: pd.DataFrame, suspects: pd.DataFrame) -> None:
     rows = table.set_index("image_id").loc[suspects["image_id"]]
-    images = gather_images(layout, rows, _SIDE) if len(rows) else np.empty((0, _SIDE, _SIDE), np.uint8)
+    images = gather_images(paths, rows, _SIDE) if len(rows) else np.empty((0, _SIDE, _SIDE), np.uint8)
     given = suspects["given_region"].fillna("no label")
     captions = [f"{g}\n→ {s or 'out of domain'}" for g, s in zip(given, suspects["suggested_region"], strict=True)]
-    draw_montage(layout.plot("label_errors", "suspects.png"), images, captions)
+    draw_montage(paths.plot("label_errors", "suspects.png"), images, captions)

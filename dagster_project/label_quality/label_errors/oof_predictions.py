@@ -7,22 +7,22 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from dagster_project.core.atomic_io import write_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.label_quality.label_errors.out_of_fold import JUDGES, Judged
 
 
-def write_judgements(layout: Layout, table: pd.DataFrame, judged: Judged, regions: tuple[str, ...]) -> None:
+def write_judgements(paths: Paths, table: pd.DataFrame, judged: Judged, regions: tuple[str, ...]) -> None:
     """Write `data/judgements.parquet`: image_id, judge, a probability a region; `table` is the training set."""
     parts = [
         pd.DataFrame(said.astype(np.float32), columns=list(regions)).assign(image_id=table["image_id"], judge=judge)
         for judge, said in zip(JUDGES, judged.probabilities, strict=True)
     ]
-    write_table(layout.judgements, pd.concat(parts)[["image_id", "judge", *regions]])
+    write_table(paths.judgements, pd.concat(parts)[["image_id", "judge", *regions]])
 
 
-def judgements_of(layout: Layout, image_id: str) -> dict[str, dict[str, float]]:
+def judgements_of(paths: Paths, image_id: str) -> dict[str, dict[str, float]]:
     """Judge -> region -> probability (0..1) for one image; empty if none are kept."""
-    if not layout.judgements.exists():
+    if not paths.judgements.exists():
         return {}
-    rows = pq.read_table(layout.judgements, filters=[("image_id", "==", image_id)]).to_pylist()
+    rows = pq.read_table(paths.judgements, filters=[("image_id", "==", image_id)]).to_pylist()
     return {row["judge"]: {k: v for k, v in row.items() if k not in ("image_id", "judge")} for row in rows}

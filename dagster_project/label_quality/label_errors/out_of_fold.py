@@ -17,8 +17,8 @@ from scipy.special import softmax
 
 from dagster_project.core.atomic_io import read_json
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import CROSSFIT, SELF_SUPERVISED, Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import CROSSFIT, SELF_SUPERVISED, Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
@@ -61,17 +61,17 @@ def judge(root: Root, table: pd.DataFrame, labels: np.ndarray, classes: int) -> 
     judged but teach nothing. Raises RayTruthError if a fold's encoder is missing or learned from other images or
     labels than those of the other folds.
     """
-    fold, folds = table["fold"].to_numpy(int), root.params.training_set.folds
+    fold, folds = table["fold"].to_numpy(int), root.settings.training_set.folds
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
-    images = gather_images(root.layout, table, viewed_px(root.params.learning))
+    images = gather_images(root.paths, table, viewed_px(root.settings.learning))
     probabilities = np.zeros((len(JUDGES), len(table), classes))
     around = np.zeros((folds, len(SELF_SUPERVISED), len(table), classes))
     for k in range(folds):
-        _check_held_out(root.layout, table, labels, k)
+        _check_held_out(root.paths, table, labels, k)
         each = list(_embeddings_for(root, images, k))
         for j, embeddings in enumerate([*each, np.concatenate(each, axis=1)]):
             case = _Case(embeddings, labels, teaches, fold, classes)
-            setting = _choose(case, k, root.params)
+            setting = _choose(case, k, root.settings)
             probabilities[j, fold == k] = _judged(case, (k,), k, setting)
             if j < len(SELF_SUPERVISED):
                 for f in range(folds):
@@ -86,10 +86,10 @@ def _together(said: np.ndarray) -> np.ndarray:
     return softmax(np.log(np.maximum(said, _LEAST)).mean(axis=0), axis=1)
 
 
-def _check_held_out(layout: Layout, table: pd.DataFrame, labels: np.ndarray, k: int) -> None:
+def _check_held_out(paths: Paths, table: pd.DataFrame, labels: np.ndarray, k: int) -> None:
     """Folds move when labels or batches come, and an encoder of the old folds may know labels that it would judge."""
     others = ((table["fold"] != k) & (table["excluded"] == "")).to_numpy(bool)
-    card = layout.encoder(CROSSFIT) / f"fold_{k}" / "card.json"
+    card = paths.encoder(CROSSFIT) / f"fold_{k}" / "card.json"
     known = read_json(card).get("learned_from") if card.exists() else None
     if known != learned_from(table[others], labels[others]):
         raise RayTruthError(
@@ -103,9 +103,9 @@ def _check_held_out(layout: Layout, table: pd.DataFrame, labels: np.ndarray, k: 
 def _embeddings_for(root: Root, images: np.ndarray, k: int) -> Iterator[np.ndarray]:
     """Embeddings (N, D) of each of the ENCODERS for fold k."""
     for encoder in SELF_SUPERVISED:
-        yield load_embeddings(root.layout, encoder, len(images))
-    backbone = load_backbone(root.layout.encoder(CROSSFIT) / f"fold_{k}" / "weights.safetensors", root.params.learning)
-    yield embed(backbone, images, root.params.learning)
+        yield load_embeddings(root.paths, encoder, len(images))
+    backbone = load_backbone(root.paths.encoder(CROSSFIT) / f"fold_{k}" / "weights.safetensors", root.settings.learning)
+    yield embed(backbone, images, root.settings.learning)
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,12 @@ class _Setting:
     temperature: float
 
 
-def _choose(case: _Case, k: int, params: Params) -> _Setting:
+def _choose(case: _Case, k: int, settings: Settings) -> _Setting:
     """Strength and temperature of a probe for fold k: fitted on the other folds but one, chosen on that one."""
-    tuning = (k + 1) % params.training_set.folds
+    tuning = (k + 1) % settings.training_set.folds
     tune, rest = case.teaches & (case.fold == tuning), case.teaches & (case.fold != tuning) & (case.fold != k)
     inner = case.lesson(rest), case.lesson(tune)
-    head, strength = choose_linear_head(*inner, case.classes, params.evaluation.inverse_regularisation)
+    head, strength = choose_linear_head(*inner, case.classes, settings.evaluation.inverse_regularisation)
     return _Setting(strength, fit_temperature(head.logits(case.embeddings[tune]), case.labels[tune]))
 
 

@@ -14,9 +14,9 @@ from dagster_project.intake.resources import RootResource
 @dg.observable_source_asset(group_name="review", description="The append-only ledger of what reviewers said.")
 def verdicts(root: RootResource) -> dg.ObserveResult:
     """Its version is the ledger's content."""
-    table = load_verdicts(root.layout)
+    table = load_verdicts(root.paths)
     return dg.ObserveResult(
-        data_version=dg.DataVersion(content_hash(root.layout.verdicts) if len(table) else "empty"),
+        data_version=dg.DataVersion(content_hash(root.paths.verdicts) if len(table) else "empty"),
         metadata={
             "verdicts": len(table),
             "by kind, as they stand": as_counts(
@@ -30,11 +30,11 @@ def verdicts(root: RootResource) -> dg.ObserveResult:
 @dg.asset(deps=["verdicts"], group_name="review", owners=[REVIEWERS], kinds={"parquet"})
 def corrected_labels(root: RootResource) -> dg.MaterializeResult:
     """The latest verdict an image; upstream of the training set, so that reviewed labels are learned from."""
-    layout = root.layout
-    table = update_corrected_labels(layout)
+    paths = root.paths
+    table = update_corrected_labels(paths)
     versions = root.commit("corrected_labels")
     return dg.MaterializeResult(
-        data_version=versions.of(layout.corrected_labels),
+        data_version=versions.of(paths.corrected_labels),
         metadata={
             "dagster/row_count": len(table),
             "by verdict": as_counts(table["verdict"].value_counts().to_dict(), "verdict", "images"),
@@ -52,11 +52,11 @@ def review_worklist(root: RootResource) -> dg.MaterializeResult:
     """One card a suspicious label, with all that `raytruth review` shows: image, labels, provenance, neighbours."""
     from dagster_project.label_quality.review.worklist import build_worklist  # torch takes seconds to import
 
-    layout = root.layout
+    paths = root.paths
     summary = build_worklist(root.open())
     versions = root.commit("review_worklist")
     return dg.MaterializeResult(
-        data_version=versions.of(layout.worklist),
+        data_version=versions.of(paths.worklist),
         metadata={
             "cards": summary.cards,
             "by kind": as_counts(summary.kinds, "kind", "cards"),
@@ -74,12 +74,12 @@ def review_budget(root: RootResource) -> dg.MaterializeResult:
     """Errors expected down the ranked list and found so far; what 90 % of them cost; whether it is time to stop."""
     from dagster_project.label_quality.review.review_budget import budget  # torch takes seconds to import
 
-    layout = root.layout
-    result = budget(layout)
+    paths = root.paths
+    result = budget(paths)
     versions = root.commit("review_budget")
     blocks = {f"{100 * i + 1} to {100 * (i + 1)}": n for i, n in enumerate(result.per_hundred)}
     return dg.MaterializeResult(
-        data_version=versions.of(layout.plots_dir / "review_budget"),
+        data_version=versions.of(paths.plots_dir / "review_budget"),
         metadata={
             "images read": result.read,
             "wrong among them": result.found,
@@ -91,7 +91,7 @@ def review_budget(root: RootResource) -> dg.MaterializeResult:
             "enough read": result.enough,
             "random samples of what the list left out": as_table(pd.DataFrame([asdict(s) for s in result.samples])),
             "expected errors a hundred unread images": as_counts(blocks, "unread images", "wrong"),
-            "yield": as_image(layout.plot("review_budget", "yield.png")),
+            "yield": as_image(paths.plot("review_budget", "yield.png")),
         },
     )
 
@@ -108,7 +108,7 @@ def reviewed_accuracy(root: RootResource) -> dg.MaterializeResult:
         accuracy_as_reviewed,  # torch takes seconds to import
     )
 
-    layout = root.layout
+    paths = root.paths
     results = accuracy_as_reviewed(root.open())
     versions = root.commit("reviewed_accuracy")
     rows = [
@@ -121,7 +121,7 @@ def reviewed_accuracy(root: RootResource) -> dg.MaterializeResult:
         *("agreements", "agreements_read", "agreements_wrong"),
     )
     return dg.MaterializeResult(
-        data_version=versions.of(layout.metrics("reviewed_accuracy")),
+        data_version=versions.of(paths.metrics("reviewed_accuracy")),
         metadata={
             "accuracy": as_table(pd.DataFrame(rows)),
             "what was read": as_table(pd.DataFrame([{n: getattr(r, n) for n in ("model", *counts)} for r in results])),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import read_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.store import load_headers
 from dagster_project.label_quality.review.cards import Worklist
 from dagster_project.label_quality.review.stopping_rule import expected_errors
@@ -18,15 +18,15 @@ from dagster_project.label_quality.review.stopping_rule import expected_errors
 _COLUMNS = ["image_id", "batch", "manufacturer", "model", "station", "label_attribute", "label_matched", "pixel_digest"]
 
 
-def headers_of(layout: Layout, worklist: Worklist) -> pd.DataFrame:
+def headers_of(paths: Paths, worklist: Worklist) -> pd.DataFrame:
     """Rows of the header tables about the cards' images: what they have in common, and their pixels' pseudonyms."""
     batches = sorted({card["batch"] for card in worklist.cards.values()})
-    tables = [load_headers(layout, batch)[_COLUMNS] for batch in batches if layout.headers(batch).exists()]
+    tables = [load_headers(paths, batch)[_COLUMNS] for batch in batches if paths.headers(batch).exists()]
     table = pd.concat(tables) if tables else pd.DataFrame(columns=_COLUMNS).astype("string")
     return table[table["image_id"].isin(worklist.cards)].fillna("")
 
 
-def with_facts(layout: Layout, worklist: Worklist, headers: pd.DataFrame) -> Worklist:
+def with_facts(paths: Paths, worklist: Worklist, headers: pd.DataFrame) -> Worklist:
     """The worklist, its cards with `station`, `device`, `source` (of the label) and `causes`; empty if not known."""
     facts: dict[str, dict[str, Any]] = {
         row["image_id"]: {
@@ -37,22 +37,22 @@ def with_facts(layout: Layout, worklist: Worklist, headers: pd.DataFrame) -> Wor
         for row in headers.to_dict("records")
     }
     unknown = {"station": "", "device": "", "source": ""}
-    causes = _causes(layout)
+    causes = _causes(paths)
     return replace(
         worklist,
         cards={i: card | facts.get(i, unknown) | {"causes": causes.get(i, [])} for i, card in worklist.cards.items()},
     )
 
 
-def expected_errors_of(layout: Layout, worklist: Worklist, read: Iterable[str]) -> tuple[dict[str, float], float]:
+def expected_errors_of(paths: Paths, worklist: Worklist, read: Iterable[str]) -> tuple[dict[str, float], float]:
     """How likely each card's label is wrong, in 0..1; and how many are, of those neither in the list nor read.
 
     Cards without a label are left out: there is nothing to be wrong.
     Raises RayTruthError if the ranked list is from before it held probabilities.
     """
-    if not layout.label_errors.exists():
+    if not paths.label_errors.exists():
         return {}, 0.0
-    ranked = read_table(layout.label_errors)
+    ranked = read_table(paths.label_errors)
     if "error_probability" not in ranked:
         raise RayTruthError(
             "The ranked list does not say how likely labels are wrong: an older version wrote it",
@@ -66,11 +66,11 @@ def expected_errors_of(layout: Layout, worklist: Worklist, read: Iterable[str]) 
     return cards, expected_errors(likely[~listed & ~ranked["image_id"].isin(list(read))])
 
 
-def _causes(layout: Layout) -> dict[str, list[str]]:
+def _causes(paths: Paths) -> dict[str, list[str]]:
     """Image_id -> the causes that it is among the images of."""
     found: dict[str, list[str]] = {}
-    if layout.causes.exists():
-        for cause, image_ids in read_table(layout.causes)[["cause", "image_ids"]].itertuples(index=False):
+    if paths.causes.exists():
+        for cause, image_ids in read_table(paths.causes)[["cause", "image_ids"]].itertuples(index=False):
             for image_id in image_ids:
                 found.setdefault(image_id, []).append(cause)
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from dagster_project.core.atomic_io import read_json
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.label_quality.review.acceptance_sampling import draw_of
 
 CARDS, IMAGES = "cards.json", "images"
@@ -29,20 +29,20 @@ class Worklist:
     sample: str = ""
 
 
-def load_worklist(layout: Layout) -> Worklist:
+def load_worklist(paths: Paths) -> Worklist:
     """The worklist as last made. Raises RayTruthError if there is none."""
-    if not (layout.worklist / CARDS).exists():
+    if not (paths.worklist / CARDS).exists():
         raise RayTruthError(
             "There is no worklist yet", where=f"data/reports/worklist/{CARDS}", do="run `raytruth worklist`"
         )
-    return read_cards(layout.worklist)
+    return read_cards(paths.worklist)
 
 
-def load_sample(layout: Layout, size: int, seed: int) -> Worklist | None:
+def load_sample(paths: Paths, size: int, seed: int) -> Worklist | None:
     """The random sample as last drawn, if it was by this seed and of this size, or of all that there was."""
-    if not (layout.random_sample / CARDS).exists():
+    if not (paths.random_sample / CARDS).exists():
         return None
-    found = read_cards(layout.random_sample)
+    found = read_cards(paths.random_sample)
     draw = draw_of(found.sample)
     return found if (draw.seed, draw.drawn) == (seed, min(size, draw.population)) else None
 

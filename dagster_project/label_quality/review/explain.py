@@ -10,7 +10,7 @@ import pandas as pd
 from dagster_project.core.atomic_io import content_hash, read_json, read_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_verdicts, standing
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.store import load_headers
 from dagster_project.intake.ingestion.headers.reasons import WARN
 from dagster_project.intake.training_set.build import load_training_set
@@ -23,18 +23,18 @@ _HEADER = ("modality", "station", "manufacturer", "model", "view_position", "lat
 _LABEL = ("label_attribute", "label_rule", "label_matched", "label_status", "label_conflict", "label_conflict_region")
 
 
-def explain(layout: Layout, image_id: str) -> dict[str, Any]:
+def explain(paths: Paths, image_id: str) -> dict[str, Any]:
     """What is known of an image and why it is flagged, ready for JSON; no identity, no text that somebody typed.
 
     Raises RayTruthError if the image is unknown or nothing was looked for yet.
     """
-    ranked, table = load_label_errors(layout), load_training_set(layout)
+    ranked, table = load_label_errors(paths), load_training_set(paths)
     at = np.flatnonzero((table["image_id"] == image_id).to_numpy())
     flagged = ranked[ranked["image_id"] == image_id]
     if not len(at) or flagged.empty:
         raise _unknown(image_id, known=bool(len(at)))
     row, image, flag = int(at[0]), table.iloc[int(at[0])], flagged.iloc[0]
-    header = load_headers(layout, image["batch"]).set_index("image_id").loc[image_id]
+    header = load_headers(paths, image["batch"]).set_index("image_id").loc[image_id]
     given, proposed = flag["given_region"] or "", flag["suggested_region"] or ""
     return {
         "image_id": image_id,
@@ -50,17 +50,17 @@ def explain(layout: Layout, image_id: str) -> dict[str, Any]:
         "flag": {**{name: _plain(value) for name, value in flag.drop("image_id").items()}, "of": len(ranked)},
         "judges": {
             judge: {region: round(p, 4) for region, p in sorted(said.items(), key=lambda item: -item[1])}
-            for judge, said in judgements_of(layout, image_id).items()
+            for judge, said in judgements_of(paths, image_id).items()
         },
-        "beside": _beside(layout, table, row, dict.fromkeys(region for region in (given, proposed) if region)),
+        "beside": _beside(paths, table, row, dict.fromkeys(region for region in (given, proposed) if region)),
         "header": {
             **{name: _plain(header[name]) for name in _HEADER},
             "verdict": "accept_warn" if header["warnings"] else "accept",
             "oddities": {reason: WARN.get(reason, "") for reason in (header["warnings"] or "").split(";") if reason},
         },
-        "causes": _causes(layout, image_id),
-        "verdicts": _verdicts(layout, image_id),
-        "versions": _versions(layout),
+        "causes": _causes(paths, image_id),
+        "verdicts": _verdicts(paths, image_id),
+        "versions": _versions(paths),
     }
 
 
@@ -78,8 +78,8 @@ def _unknown(image_id: str, *, known: bool) -> RayTruthError:
     )
 
 
-def _beside(layout: Layout, table: pd.DataFrame, row: int, regions: dict[str, None]) -> dict[str, list[dict[str, str]]]:
-    embeddings = load_embeddings(layout, "encoder_simclr", len(table))
+def _beside(paths: Paths, table: pd.DataFrame, row: int, regions: dict[str, None]) -> dict[str, list[dict[str, str]]]:
+    embeddings = load_embeddings(paths, "encoder_simclr", len(table))
     image, others = table.iloc[row], np.arange(len(table)) != row
     groups = {f"nearest labelled {region}": nearest(table, embeddings, row, region) for region in regions}
     groups["other images of the study"] = table[(table["study"] == image["study"]) & others]
@@ -90,17 +90,17 @@ def _beside(layout: Layout, table: pd.DataFrame, row: int, regions: dict[str, No
     }
 
 
-def _causes(layout: Layout, image_id: str) -> list[str]:
+def _causes(paths: Paths, image_id: str) -> list[str]:
     """The causes behind which the image stands, of the public table."""
-    if not layout.causes.exists():
+    if not paths.causes.exists():
         return []
-    causes = read_table(layout.causes)
+    causes = read_table(paths.causes)
     return [cause for cause, ids in zip(causes["cause"], causes["image_ids"], strict=True) if image_id in set(ids)]
 
 
-def _verdicts(layout: Layout, image_id: str) -> list[dict[str, Any]]:
+def _verdicts(paths: Paths, image_id: str) -> list[dict[str, Any]]:
     """Oldest first; `stands` is False for what was taken back."""
-    verdicts = load_verdicts(layout)
+    verdicts = load_verdicts(paths)
     stands = set(standing(verdicts)["verdict_id"])
     mine = verdicts[verdicts["image_id"] == image_id]
     columns = ["at", "reviewer", "verdict", "region", "given_region", "proposed_region", "model", "data_version"]
@@ -110,12 +110,12 @@ def _verdicts(layout: Layout, image_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _versions(layout: Layout) -> dict[str, str]:
-    champion = read_json(layout.champion)["model"] if layout.champion.exists() else ""
+def _versions(paths: Paths) -> dict[str, str]:
+    champion = read_json(paths.champion)["model"] if paths.champion.exists() else ""
     return {
-        "training_set": content_hash(layout.training_set),
-        "label_errors": content_hash(layout.label_errors),
-        "judges": judges_hash(layout),
+        "training_set": content_hash(paths.training_set),
+        "label_errors": content_hash(paths.label_errors),
+        "judges": judges_hash(paths),
         "champion": champion,
     }
 

@@ -33,7 +33,7 @@ def import_verdicts(root: Root, path: Path, reviewers: dict[str, str]) -> int:
     neither, an answer is malformed, or an image is not in the training set.
     """
     answers = read_results(path, reviewers) if path.suffix == ".json" else read_spreadsheet(path, reviewers)
-    table = load_training_set(root.layout)
+    table = load_training_set(root.paths)
     given = dict(zip(table["image_id"], table["region"], strict=True))
     unknown = sorted({answer.image_id for answer in answers} - set(given))
     if unknown:
@@ -42,11 +42,11 @@ def import_verdicts(root: Root, path: Path, reviewers: dict[str, str]) -> int:
             where="the verdicts file",
             do="import verdicts into the root whose worklist was reviewed; nothing was recorded",
         )
-    suggested = load_label_errors(root.layout).set_index("image_id")["suggested_region"]
-    model, data = judges_hash(root.layout), content_hash(root.layout.training_set)
+    suggested = load_label_errors(root.paths).set_index("image_id")["suggested_region"]
+    model, data = judges_hash(root.paths), content_hash(root.paths.training_set)
     regions = root.taxonomy.regions
     _check_given(answers, regions)
-    answers = _news(answers, readings(load_verdicts(root.layout)))
+    answers = _news(answers, readings(load_verdicts(root.paths)))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     verdicts = [
         Verdict(
@@ -63,8 +63,8 @@ def import_verdicts(root: Root, path: Path, reviewers: dict[str, str]) -> int:
         )
         for answer in answers
     ]
-    added = append_verdicts(root.layout, verdicts, regions)
-    update_corrected_labels(root.layout)
+    added = append_verdicts(root.paths, verdicts, regions)
+    update_corrected_labels(root.paths)
     return added
 
 
@@ -95,7 +95,7 @@ def export_corrections(root: Root, out: Path) -> int:
     Raises RayTruthError if there is nothing to export, or a class is no more and not mapped.
     """
     regions = root.taxonomy.regions
-    corrected, _ = migrate(update_corrected_labels(root.layout), root.params.training_set.region_map, regions)
+    corrected, _ = migrate(update_corrected_labels(root.paths), root.settings.training_set.region_map, regions)
     changed = corrected[corrected["verdict"].isin(["wrong_label", "out_of_domain"])]
     if changed.empty:
         raise RayTruthError(
@@ -103,7 +103,7 @@ def export_corrections(root: Root, out: Path) -> int:
             where="data/corrected_labels.parquet",
             do="review the worklist: `raytruth review`",
         )
-    identities = read_table(root.layout.identities).drop_duplicates("image_id")
+    identities = read_table(root.paths.identities).drop_duplicates("image_id")
     table = changed.merge(identities, on="image_id", validate="one_to_one")
     if gone := len(changed) - len(table):
         log.warning("%d corrections are left out: their images are in no batch any more", gone)

@@ -9,7 +9,7 @@ from threading import Lock
 import pandas as pd
 
 from dagster_project.core.atomic_io import read_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Ingestion
 from dagster_project.intake.ingestion.batch.original_image import Original, OriginalReader, Wanted
 from dagster_project.intake.ingestion.batch.passes import limits_of
@@ -29,10 +29,10 @@ class Originals:
     """
 
     def __init__(
-        self, paths: dict[str, str], digests: dict[str, str], reader: OriginalReader, params: Ingestion
+        self, paths: dict[str, str], digests: dict[str, str], reader: OriginalReader, settings: Ingestion
     ) -> None:
         self._paths, self._digests = paths, digests
-        self._read = ContainedWorker(reader, limits_of(params))
+        self._read = ContainedWorker(reader, limits_of(settings))
         self._kept: OrderedDict[str, Original] = OrderedDict()
         self._turn = Lock()
 
@@ -62,17 +62,17 @@ class Originals:
         self._read.close()
 
 
-def open_originals(layout: Layout, params: Ingestion, headers: pd.DataFrame) -> Originals | None:
+def open_originals(paths: Paths, settings: Ingestion, headers: pd.DataFrame) -> Originals | None:
     """The originals of some images, rows of header tables; None where `data/private/` is not, as in a copy.
 
     Raises RayTruthError if the pseudonyms' key is damaged or others may read it.
     """
-    if not (layout.key.exists() and layout.identities.exists()):
+    if not (paths.key.exists() and paths.identities.exists()):
         return None
-    known = read_table(layout.identities, ["image_id", "path"])
+    known = read_table(paths.identities, ["image_id", "path"])
     known = known[known["image_id"].isin(headers["image_id"])]
-    reader = OriginalReader(load_pseudonyms(layout.key), params.percentiles, params.clean, params.max_megapixels)
-    paths, digests = (
+    reader = OriginalReader(load_pseudonyms(paths.key), settings.percentiles, settings.clean, settings.max_megapixels)
+    path_list, digests = (
         dict(zip(t["image_id"], t[c], strict=True)) for t, c in ((known, "path"), (headers, "pixel_digest"))
     )
-    return Originals(paths, digests, reader, params)
+    return Originals(path_list, digests, reader, settings)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import write_json, write_text
 from dagster_project.core.ledger import load_verdicts, standing
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import drawing, evenly
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
@@ -70,13 +70,13 @@ class Budget:
         return self.in_a_row >= self.stop_after
 
 
-def budget(layout: Layout) -> Budget:
+def budget(paths: Paths) -> Budget:
     """Work it out from the ranked list and the ledger; write it as metrics, a table and a figure.
 
     Images without a label are left out: there is nothing to be wrong. Raises RayTruthError if there is no list.
     """
-    table = _listed(layout)
-    verdicts = load_verdicts(layout)
+    table = _listed(paths)
+    verdicts = load_verdicts(paths)
     listed = of_list(verdicts)
     wrong = _decided(listed)
     unread = table[~table["image_id"].isin(_decided(verdicts).index)]
@@ -98,8 +98,8 @@ def budget(layout: Layout) -> Budget:
         stop_after=STOP_AFTER,
         samples=estimates(verdicts),
     )
-    write_json(layout.metrics("review_budget"), {**asdict(result), "enough": result.enough})
-    stem = layout.plot("review_budget", "yield")
+    write_json(paths.metrics("review_budget"), {**asdict(result), "enough": result.enough})
+    stem = paths.plot("review_budget", "yield")
     write_text(stem.with_suffix(".csv"), curve.to_csv(index=False, float_format="%.4f"))
     of_read = known["probability"].reindex(wrong.index).to_numpy(float)
     _draw(stem.with_suffix(".png"), curve, wrong.to_numpy(bool), of_read, result)
@@ -119,11 +119,11 @@ def expected_yield(probability: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["looked_at", "expected", "low", "high"])
 
 
-def _listed(layout: Layout) -> pd.DataFrame:
-    ranked = load_label_errors(layout)
+def _listed(paths: Paths) -> pd.DataFrame:
+    ranked = load_label_errors(paths)
     ranked = ranked.assign(probability=ranked["error_probability"])
     ranked = ranked[ranked["kind"] != "missing_label"].sort_values("rank")
-    return ranked.merge(load_training_set(layout)[["image_id", "group", "reviewed"]], on="image_id", how="left")
+    return ranked.merge(load_training_set(paths)[["image_id", "group", "reviewed"]], on="image_id", how="left")
 
 
 def _decided(verdicts: pd.DataFrame) -> pd.Series:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import WITHDRAWN, Verdict, append_verdicts, load_verdicts
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.label_quality.review import stopping_rule
 from dagster_project.label_quality.review.acceptance_sampling import estimates, of_list
 from dagster_project.label_quality.review.cards import Worklist
@@ -28,7 +28,7 @@ class Desk:
     expected to be; `clean` whether burned-in text is painted over in the images.
     """
 
-    layout: Layout
+    paths: Paths
     worklist: Worklist
     regions: tuple[str, ...]
     second_share: float
@@ -42,7 +42,7 @@ class Desk:
         Errors are those of given labels; `named` counts the images without one that were decided.
         `sample` is the estimate of this random sample, or of the latest beside a list; None before one is read.
         """
-        ledger, mark = load_verdicts(self.layout), self.worklist.sample
+        ledger, mark = load_verdicts(self.paths), self.worklist.sample
         listed = ledger[ledger["image_id"].isin(self.worklist.cards)]
         listed = listed[listed["sample"] == mark] if mark else listed
         read, counted = readings(listed), listed if mark else of_list(listed)
@@ -85,7 +85,7 @@ class Desk:
     def _append(self, card: dict[str, Any], verdict: str, region: str, reviewer: str, **more: str) -> None:
         shown = {name: getattr(self.worklist, name) for name in ("model", "data_version", "sample")}
         entry = Verdict(card["image_id"], verdict, region, card["given"], card["proposed"], reviewer, **shown, **more)
-        append_verdicts(self.layout, [entry], self.regions)
+        append_verdicts(self.paths, [entry], self.regions)
 
     def _card(self, image_id: str) -> dict[str, Any]:
         if image_id not in self.worklist.cards:

@@ -16,8 +16,8 @@ import pandas as pd
 from dagster_project.core.atomic_io import read_table, write_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_verdicts, standing
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.intake.training_set.region_remap import migrate
@@ -72,16 +72,16 @@ def accuracy_as_reviewed(root: Root) -> list[AsReviewed]:
     Raises RayTruthError if there are no test predictions, or a verdict names a class that is no more and is not mapped.
     """
     regions = root.taxonomy.regions
-    predicted = _predictions(root.layout)
-    table = load_training_set(root.layout)
+    predicted = _predictions(root.paths)
+    table = load_training_set(root.paths)
     table = table[(table["split"] == "test") & table["given_region"].isin(regions)]
     said = _said(root, regions)
     results = []
     for model, rows in predicted.groupby("model", sort=False):
         known = rows[["image_id", "region"]].merge(table[["image_id", "group", "given_region"]], on="image_id")
         if len(known):
-            results.append(_compared(str(model), known.merge(said, on="image_id", how="left"), root.params))
-    write_json(root.layout.metrics("reviewed_accuracy"), {r.model: {**asdict(r), "limit": r.limit} for r in results})
+            results.append(_compared(str(model), known.merge(said, on="image_id", how="left"), root.settings))
+    write_json(root.paths.metrics("reviewed_accuracy"), {r.model: {**asdict(r), "limit": r.limit} for r in results})
     for result in results:
         log.info(
             "%s: %.4f as labelled, %.4f as reviewed", result.model, result.as_labelled.value, result.as_reviewed.value
@@ -89,29 +89,29 @@ def accuracy_as_reviewed(root: Root) -> list[AsReviewed]:
     return results
 
 
-def _predictions(layout: Layout) -> pd.DataFrame:
-    paths = [path for path in map(layout.test_predictions, _STAGES) if path.exists()]
-    if not paths:
+def _predictions(paths: Paths) -> pd.DataFrame:
+    path_list = [path for path in map(paths.test_predictions, _STAGES) if path.exists()]
+    if not path_list:
         raise RayTruthError(
             "No model was tested yet",
             where="data/test_predictions/",
             do="run `raytruth evaluate` and `raytruth ensemble`",
         )
-    table = pd.concat([read_table(path) for path in paths])
+    table = pd.concat([read_table(path) for path in path_list])
     table = table[(table["fraction"] == 1.0) & (table["repeat"] == 0)]
     return table.drop_duplicates(["model", "image_id"])
 
 
 def _said(root: Root, regions: tuple[str, ...]) -> pd.DataFrame:
     """The latest verdict an image that decides: verdict, the label that was read, the region named."""
-    stands = standing(load_verdicts(root.layout))
+    stands = standing(load_verdicts(root.paths))
     decided = stands[stands["verdict"] != UNDECIDED].drop_duplicates("image_id", keep="last")
-    decided, _ = migrate(decided, root.params.training_set.region_map, regions)
+    decided, _ = migrate(decided, root.settings.training_set.region_map, regions)
     decided = decided[["image_id", "verdict", "given_region", "region"]]
     return decided.rename(columns={"given_region": "read_region", "region": "named_region"})
 
 
-def _compared(model: str, known: pd.DataFrame, params: Params) -> AsReviewed:
+def _compared(model: str, known: pd.DataFrame, settings: Settings) -> AsReviewed:
     predicted, labelled, verdict = (known[c].to_numpy(object) for c in ("region", "given_region", "verdict"))
     read_label, named = known["read_region"].to_numpy(object), known["named_region"].to_numpy(object)
     patients = known["group"].to_numpy(object).astype(str)
@@ -119,7 +119,7 @@ def _compared(model: str, known: pd.DataFrame, params: Params) -> AsReviewed:
     agrees = predicted == labelled
     right = np.where(read & ~wrong, predicted == read_label, agrees)
     right = np.where(wrong | both, (predicted == named) | (both & right), right)
-    resamples, seed = params.evaluation.bootstrap, params.seed
+    resamples, seed = settings.evaluation.bootstrap, settings.seed
     kept = ~none
     return AsReviewed(
         model=model,

@@ -18,7 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from dagster_project.core.atomic_io import content_hash, replacing_dir, write_json
 from dagster_project.core.ledger import load_verdicts, standing
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.progress import track
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images, load_training_set
@@ -55,22 +55,22 @@ def build_worklist(root: Root) -> WorklistSummary:
 
     What a second or third reader is still asked for stays in the list, at its end, as the first reader saw it.
     """
-    ranked = load_label_errors(root.layout)
-    suspects = ranked[ranked["kind"] != "none"].head(root.params.label_errors.worklist_length)
+    ranked = load_label_errors(root.paths)
+    suspects = ranked[ranked["kind"] != "none"].head(root.settings.label_errors.worklist_length)
     suspects = pd.concat([suspects, _unsettled(root, ranked[~ranked["image_id"].isin(suspects["image_id"])])])
-    table = load_training_set(root.layout)
-    cards = cards_of(suspects, table, load_embeddings(root.layout, "encoder_simclr", len(table)))
-    write_cards(root.layout, root.layout.worklist, table, cards)
+    table = load_training_set(root.paths)
+    cards = cards_of(suspects, table, load_embeddings(root.paths, "encoder_simclr", len(table)))
+    write_cards(root.paths, root.paths.worklist, table, cards)
     kinds = {str(kind): int(n) for kind, n in suspects["kind"].value_counts().items()}
     log.info("worklist: %d cards", len(cards))
     return WorklistSummary(len(cards), kinds)
 
 
-def write_cards(layout: Layout, into: Path, table: pd.DataFrame, cards: list[dict[str, Any]], **more: str) -> None:
+def write_cards(paths: Paths, into: Path, table: pd.DataFrame, cards: list[dict[str, Any]], **more: str) -> None:
     """Make the folder `into` of cards, what they come from, `more` to be known of them, and all their images."""
-    shown = {"model": judges_hash(layout), "data_version": content_hash(layout.training_set), **more, "cards": cards}
+    shown = {"model": judges_hash(paths), "data_version": content_hash(paths.training_set), **more, "cards": cards}
     with replacing_dir(into) as folder:
-        _save_images(layout, folder / IMAGES, table, cards)
+        _save_images(paths, folder / IMAGES, table, cards)
         write_json(folder / CARDS, shown)
 
 
@@ -79,10 +79,10 @@ def _unsettled(root: Root, ranked: pd.DataFrame) -> pd.DataFrame:
 
     Not what was read in a random sample: a second reader reads it there, as unprejudiced as the first.
     """
-    verdicts = standing(load_verdicts(root.layout))
+    verdicts = standing(load_verdicts(root.paths))
     read = readings(verdicts[~verdicts["image_id"].isin(verdicts.loc[verdicts["sample"] != "", "image_id"])])
     read = read[read["image_id"].isin(ranked["image_id"])]
-    wanted = wanting(read, read["image_id"].unique(), "", root.params.review.second_reading)
+    wanted = wanting(read, read["image_id"].unique(), "", root.settings.review.second_reading)
     first = read.drop_duplicates("image_id").set_index("image_id").loc[wanted]
     out = ranked[ranked["image_id"].isin(wanted)].copy()
     out["given_region"] = out["image_id"].map(first["given_region"])
@@ -90,9 +90,9 @@ def _unsettled(root: Root, ranked: pd.DataFrame) -> pd.DataFrame:
     return out.assign(kind="second_reading")
 
 
-def judges_hash(layout: Layout) -> str:
+def judges_hash(paths: Paths) -> str:
     """One hash for the encoders on which the opinions rest that the cards show."""
-    return hashlib.sha256("".join(content_hash(layout.encoder(name)) for name in ENCODERS).encode()).hexdigest()
+    return hashlib.sha256("".join(content_hash(paths.encoder(name)) for name in ENCODERS).encode()).hexdigest()
 
 
 def cards_of(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray) -> list[dict[str, Any]]:
@@ -162,11 +162,11 @@ def nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) 
     return table.iloc[bear[search.kneighbors(embeddings[row : row + 1], return_distance=False)[0]]]
 
 
-def _save_images(layout: Layout, folder: Path, table: pd.DataFrame, cards: list[dict[str, Any]]) -> None:
+def _save_images(paths: Paths, folder: Path, table: pd.DataFrame, cards: list[dict[str, Any]]) -> None:
     folder.mkdir()
     wanted = {card["image_id"] for card in cards}
     wanted |= {other["image_id"] for card in cards for group in card["beside"] for other in group["images"]}
     rows = table[table["image_id"].isin(wanted)]
-    images = gather_images(layout, rows, _SIDE) if wanted else np.empty((0, _SIDE, _SIDE), np.uint8)
+    images = gather_images(paths, rows, _SIDE) if wanted else np.empty((0, _SIDE, _SIDE), np.uint8)
     for image_id, image in track(zip(rows["image_id"], images, strict=True), len(rows), "writing images"):
         Image.fromarray(image).save(folder / f"{image_id}.jpg", quality=88)

@@ -27,10 +27,10 @@ def ensemble(root: RootResource) -> dg.MaterializeResult:
     """The challenger: calibrated members, chosen on validation only, scored once on the test split."""
     from dagster_project.learning.ensembling.ensemble import build_ensemble  # torch takes seconds to import
 
-    layout = root.layout
+    paths = root.paths
     summary = build_ensemble(root.open())
     versions = root.commit("ensemble")
-    plots = layout.plots_dir / "ensemble"
+    plots = paths.plots_dir / "ensemble"
     numbers = ("balanced_accuracy", "log_loss", "calibration_error", "calibration_error_uncalibrated")
     means = [
         {"model": name, "share of labels": f, "accuracy": i.value, "low": i.low, "high": i.high}
@@ -38,7 +38,7 @@ def ensemble(root: RootResource) -> dg.MaterializeResult:
         for f, i in line.items()
     ]
     return dg.MaterializeResult(
-        data_version=versions.of(layout.ensemble),
+        data_version=versions.of(paths.ensemble),
         metadata={
             "accuracy": summary.accuracy.value,
             "accuracy, 95 % interval": f"{summary.accuracy.low:.4f} to {summary.accuracy.high:.4f}",
@@ -51,7 +51,7 @@ def ensemble(root: RootResource) -> dg.MaterializeResult:
             "accuracy by share of labels": as_image(plots / "label_fractions.png"),
             "accuracy by coverage": as_image(plots / "risk_coverage.png"),
             "reliability": as_image(plots / "reliability.png"),
-            "model card": dg.MetadataValue.md((layout.ensemble / "README.md").read_text(encoding="utf-8")),
+            "model card": dg.MetadataValue.md((paths.ensemble / "README.md").read_text(encoding="utf-8")),
         },
     )
 
@@ -74,7 +74,7 @@ def champion(root: RootResource) -> Iterator[dg.MaterializeResult]:
     """The promoted model, named by content hash in `models/champion.json`; it changes only through the gate."""
     from dagster_project.learning.ensembling.champion import promote
 
-    layout = root.layout
+    paths = root.paths
     gate = promote(root.open())
     versions = root.commit("champion")
     shown: dict[str, Any] = {
@@ -85,7 +85,7 @@ def champion(root: RootResource) -> Iterator[dg.MaterializeResult]:
         "classes": as_table(_classes(gate)),
     }
     yield dg.MaterializeResult(
-        data_version=versions.of(layout.champion),
+        data_version=versions.of(paths.champion),
         metadata={"champion": gate.challenger if gate.passed else gate.champion, **shown},
         check_results=[
             dg.AssetCheckResult(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.settings.settings import Settings
 from dagster_project.learning.ensembling.calibration import calibrated, fit_temperature
 from dagster_project.learning.evaluation.labelled import LabelledSet
 from dagster_project.learning.evaluation.linear_head import LinearHead, choose_linear_head
@@ -26,11 +26,11 @@ class Candidate:
         return calibrated(self.logits[rows], self.temperature)
 
 
-def fit_candidate(embeddings: np.ndarray, data: LabelledSet, rows: np.ndarray, params: Params) -> Candidate:
+def fit_candidate(embeddings: np.ndarray, data: LabelledSet, rows: np.ndarray, settings: Settings) -> Candidate:
     """Fit a probe on `rows` of the training split; its strength and temperature are chosen on validation."""
     validation = embeddings[data.validation], data.labels[data.validation]
     head, _ = choose_linear_head(
-        (embeddings[rows], data.labels[rows]), validation, len(data.regions), params.evaluation.inverse_regularisation
+        (embeddings[rows], data.labels[rows]), validation, len(data.regions), settings.evaluation.inverse_regularisation
     )
     logits = head.logits(embeddings)
     return Candidate(head, fit_temperature(logits[data.validation], validation[1]), logits)

@@ -10,8 +10,8 @@ import numpy as np
 
 from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
@@ -62,17 +62,17 @@ def promote(root: Root) -> Gate:
     if either knows other classes than the root.
     """
     data = load_labelled_set(root)
-    challenger = load_model(root.layout.ensemble)
+    challenger = load_model(root.paths.ensemble)
     refuse_other_regions(challenger.regions, root, where="models/ensemble", do="make it anew: `raytruth ensemble`")
-    name, current = content_hash(root.layout.ensemble), champion_hash(root.layout)
+    name, current = content_hash(root.paths.ensemble), champion_hash(root.paths)
     labels = data.labels[data.test]
-    right = _right(root.layout, challenger, data)
+    right = _right(root.paths, challenger, data)
     if current:
-        before = _right(root.layout, load_champion(root), data)
+        before = _right(root.paths, load_champion(root), data)
     else:
         before = (labels == np.bincount(labels).argmax()).astype(float)
-    gate = _decide(name, current, right, before, data, root.params)
-    write_json(root.layout.metrics("champion"), {**asdict(gate), "passed": gate.passed})
+    gate = _decide(name, current, right, before, data, root.settings)
+    write_json(root.paths.metrics("champion"), {**asdict(gate), "passed": gate.passed})
     if not gate.passed and not current:
         raise RayTruthError(
             f"No model can become the first champion: {'; '.join(gate.against)} (accuracy {gate.accuracy:.3f})",
@@ -80,9 +80,9 @@ def promote(root: Root) -> Gate:
             do="ingest more images or pretrain longer (`profiles` in params.yaml), then run this again",
         )
     if gate.passed and name != current:
-        with replacing_dir(root.layout.champions_dir / name) as folder:
-            shutil.copytree(root.layout.ensemble, folder, dirs_exist_ok=True)
-        write_json(root.layout.champion, {"model": name, "regions": challenger.regions, "accuracy": gate.accuracy})
+        with replacing_dir(root.paths.champions_dir / name) as folder:
+            shutil.copytree(root.paths.ensemble, folder, dirs_exist_ok=True)
+        write_json(root.paths.champion, {"model": name, "regions": challenger.regions, "accuracy": gate.accuracy})
         log.info("champion: %s (accuracy %.3f)", name[:12], gate.accuracy)
     elif not gate.passed:
         log.warning("the challenger is not promoted: %s", "; ".join(gate.against))
@@ -91,31 +91,33 @@ def promote(root: Root) -> Gate:
 
 def load_champion(root: Root) -> Model:
     """The promoted model. Raises RayTruthError if there is none, or it knows other region classes than the root."""
-    model = load_model(champion_folder(root.layout))
+    model = load_model(champion_folder(root.paths))
     refuse_champion_of_other_regions(root)
     return model
 
 
 def refuse_champion_of_other_regions(root: Root) -> None:
     """Raise RayTruthError if there is a champion and it knows other region classes than the root."""
-    if root.layout.champion.exists():
+    if root.paths.champion.exists():
         refuse_other_regions(
-            tuple(read_json(root.layout.champion)["regions"]),
+            tuple(read_json(root.paths.champion)["regions"]),
             root,
             where="models/champion.json",
             do="go back to the regions file it was trained with, or remove models/champion.json and train anew",
         )
 
 
-def _right(layout: Layout, model: Model, data: LabelledSet) -> np.ndarray:
+def _right(paths: Paths, model: Model, data: LabelledSet) -> np.ndarray:
     """1 where the model names the given region of a test image, else 0; (T,)."""
-    images = gather_images(layout, data.table.iloc[data.test], viewed_px(model.profile))
+    images = gather_images(paths, data.table.iloc[data.test], viewed_px(model.profile))
     predicted = model.predict(images).probabilities.argmax(axis=1)
     return (predicted == data.labels[data.test]).astype(float)
 
 
-def _decide(name: str, current: str, right: np.ndarray, before: np.ndarray, data: LabelledSet, params: Params) -> Gate:
-    settings, resamples, seed = params.ensembling, params.evaluation.bootstrap, params.seed
+def _decide(
+    name: str, current: str, right: np.ndarray, before: np.ndarray, data: LabelledSet, settings: Settings
+) -> Gate:
+    section, resamples, seed = settings.ensembling, settings.evaluation.bootstrap, settings.seed
     labels, patients = data.labels[data.test], data.patients(data.test)
     difference = patient_bootstrap(right - before, patients, resamples, seed)
     classes, against = [], []
@@ -128,8 +130,8 @@ def _decide(name: str, current: str, right: np.ndarray, before: np.ndarray, data
     if current and difference.value < 0:
         against.append(f"accuracy {right.mean():.4f} against {before.mean():.4f}")
     for c in classes if current else []:
-        if c.images >= settings.min_class_images and (
-            c.difference.value < -settings.class_tolerance or c.difference.high < 0
+        if c.images >= section.min_class_images and (
+            c.difference.value < -section.class_tolerance or c.difference.high < 0
         ):
             against.append(f"{c.region}: recall {c.challenger:.3f} against {c.champion:.3f}")
     return Gate(name, current, against, float(right.mean()), difference, classes)

@@ -6,23 +6,23 @@ from pathlib import Path
 
 from dagster_project.core.atomic_io import content_hash, read_json
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 
-def champion_hash(layout: Layout) -> str:
+def champion_hash(paths: Paths) -> str:
     """Content hash of the champion, or '' if there is none."""
-    return str(read_json(layout.champion)["model"]) if layout.champion.exists() else ""
+    return str(read_json(paths.champion)["model"]) if paths.champion.exists() else ""
 
 
-def champion_folder(layout: Layout) -> Path:
+def champion_folder(paths: Paths) -> Path:
     """The champion's folder.
 
     Raises RayTruthError if there is no champion, or its files are not those that were promoted.
     """
-    name = champion_hash(layout)
+    name = champion_hash(paths)
     if not name:
         raise RayTruthError("There is no champion yet", where="models/champion.json", do="run `raytruth promote`")
-    folder = layout.champions_dir / name
+    folder = paths.champions_dir / name
     if not folder.exists() or content_hash(folder) != name:
         raise RayTruthError(
             "The champion's files are missing or were changed",

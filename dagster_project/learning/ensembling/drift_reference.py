@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.core.atomic_io import read_table, write_array, write_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import evenly
 from dagster_project.intake.ingestion.batch.store import load_headers
 from dagster_project.learning.evaluation.labelled import LabelledSet
@@ -27,14 +27,14 @@ def reference_rows(data: LabelledSet) -> np.ndarray:
 
 
 def save_reference(
-    folder: Path, layout: Layout, data: LabelledSet, rows: np.ndarray, probabilities: np.ndarray, embeddings: np.ndarray
+    folder: Path, paths: Paths, data: LabelledSet, rows: np.ndarray, probabilities: np.ndarray, embeddings: np.ndarray
 ) -> None:
     """Write `reference.parquet` and `reference_embeddings.npy`; `probabilities` (R, K), `embeddings` (R, D)."""
     table = data.table.iloc[rows][["image_id", "batch", "patient"]].assign(
         region=np.array(data.regions, dtype=object)[probabilities.argmax(axis=1)],
         confidence=probabilities.max(axis=1).astype(np.float32),
     )
-    write_table(folder / "reference.parquet", with_metadata(layout, table))
+    write_table(folder / "reference.parquet", with_metadata(paths, table))
     write_array(folder / "reference_embeddings.npy", embeddings.astype(np.float16))
 
 
@@ -43,8 +43,8 @@ def load_reference(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
     return read_table(folder / "reference.parquet"), np.load(folder / "reference_embeddings.npy").astype(np.float32)
 
 
-def with_metadata(layout: Layout, table: pd.DataFrame) -> pd.DataFrame:
+def with_metadata(paths: Paths, table: pd.DataFrame) -> pd.DataFrame:
     """Join the drift-relevant header columns to a table with `image_id` and `batch`."""
     columns = ["image_id", "batch", *METADATA]
-    headers = pd.concat([load_headers(layout, str(batch))[columns] for batch in table["batch"].unique()])
+    headers = pd.concat([load_headers(paths, str(batch))[columns] for batch in table["batch"].unique()])
     return table.merge(headers, on=["image_id", "batch"], how="left", validate="one_to_one")

@@ -29,27 +29,27 @@ log = logging.getLogger("raytruth")
 def build_ensemble(root: Root) -> EnsembleSummary:
     """Choose and calibrate the members on validation, score them once on test, write `models/ensemble/`."""
     data = load_labelled_set(root)
-    embeddings = {encoder: load_embeddings(root.layout, encoder, len(data.table)) for encoder in ENCODERS}
+    embeddings = {encoder: load_embeddings(root.paths, encoder, len(data.table)) for encoder in ENCODERS}
     over = {encoder: (encoder,) for encoder in ENCODERS} | {"joint_probe": JOINT["joint_probe"]}
     inputs = {name: side_by_side(embeddings, encoders) for name, encoders in over.items()}
-    candidates = {name: fit_candidate(x, data, data.train, root.params) for name, x in inputs.items()}
+    candidates = {name: fit_candidate(x, data, data.train, root.settings) for name, x in inputs.items()}
     shares = select_members(
         {name: c.probabilities(data.validation) for name, c in candidates.items()},
         data.labels[data.validation],
-        most=root.params.ensembling.max_members,
-        min_gain=root.params.ensembling.min_gain,
+        most=root.settings.ensembling.max_members,
+        min_gain=root.settings.ensembling.min_gain,
     )
     log.info("ensemble: %s", ", ".join(f"{share:.2f} {name}" for name, share in shares.items()))
     order = sorted(shares, key=lambda name: -shares[name])
     members = tuple(Member(n, over[n], candidates[n].head, candidates[n].temperature, shares[n]) for n in order)
     main = inputs[order[0]]
     usual = fit_usual(main[data.train], data.labels[data.train], main[data.validation])
-    model = Model(data.regions, root.params.learning, _backbones(root, members), members, usual)
-    fractions, predictions = evaluate_together(embeddings, data, root.params)
-    summary, scored = score(candidates, shares, data, root.params, fractions)
-    with replacing_dir(root.layout.ensemble) as folder:
+    model = Model(data.regions, root.settings.learning, _backbones(root, members), members, usual)
+    fractions, predictions = evaluate_together(embeddings, data, root.settings)
+    summary, scored = score(candidates, shares, data, root.settings, fractions)
+    with replacing_dir(root.paths.ensemble) as folder:
         card = {
-            "training_set": content_hash(root.layout.training_set),
+            "training_set": content_hash(root.paths.training_set),
             "training_images": len(data.train),
             "test": summary.test,
             "code_version": version("raytruth"),
@@ -58,12 +58,12 @@ def build_ensemble(root: Root) -> EnsembleSummary:
         write_text(folder / "README.md", model_card(root, data, model, summary))
         rows = reference_rows(data)
         probabilities = mixture({name: candidates[name].probabilities(rows) for name in shares}, shares)
-        save_reference(folder, root.layout, data, rows, probabilities, main[rows])
-    report(root.layout, summary, data, scored, predictions)
+        save_reference(folder, root.paths, data, rows, probabilities, main[rows])
+    report(root.paths, summary, data, scored, predictions)
     return summary
 
 
 def _backbones(root: Root, members: tuple[Member, ...]) -> dict[str, nn.Module]:
     """Every encoder that a member reads, once."""
     needed = dict.fromkeys(encoder for member in members for encoder in member.encoders)
-    return {e: load_backbone(root.layout.encoder(e) / "weights.safetensors", root.params.learning) for e in needed}
+    return {e: load_backbone(root.paths.encoder(e) / "weights.safetensors", root.settings.learning) for e in needed}

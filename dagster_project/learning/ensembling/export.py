@@ -9,7 +9,7 @@ import numpy as np
 
 from dagster_project.core.atomic_io import read_json, replacing_dir, write_json, write_text
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import evenly
 from dagster_project.intake.ingestion.batch.store import ingested_batches, open_pixels
 from dagster_project.intake.root import Root
@@ -43,16 +43,16 @@ def export_champion(root: Root, folder: Path) -> Agreement:
     folder = folder.resolve()
     _refuse_strange_folder(folder)
     model = load_champion(root)
-    images = _real_images(root.layout)
-    source = champion_folder(root.layout)
+    images = _real_images(root.paths)
+    source = champion_folder(root.paths)
     if not (source / README).exists():
         raise RayTruthError(
             "The champion has no model card", where="models/champion.json", do="train and promote one of this version"
         )
     with replacing_dir(folder) as made:
-        write_onnx(made / ONNX, model, {"model": champion_hash(root.layout)})
+        write_onnx(made / ONNX, model, {"model": champion_hash(root.paths)})
         agreement = check_onnx(made / ONNX, model, images)
-        card = read_json(source / CARD) | {"model": champion_hash(root.layout), "onnx_against_torch": vars(agreement)}
+        card = read_json(source / CARD) | {"model": champion_hash(root.paths), "onnx_against_torch": vars(agreement)}
         write_json(made / CARD, card)
         write_text(made / README, (source / README).read_text(encoding="utf-8") + _how_to_use(model, agreement))
     return agreement
@@ -76,8 +76,8 @@ def check_onnx(path: Path, model: Model, images: np.ndarray) -> Agreement:
     return agreement
 
 
-def _real_images(layout: Layout) -> np.ndarray:
-    shards = [open_pixels(layout, batch) for batch in ingested_batches(layout)]
+def _real_images(paths: Paths) -> np.ndarray:
+    shards = [open_pixels(paths, batch) for batch in ingested_batches(paths)]
     if not shards:
         raise RayTruthError(
             "There is no image to check the ONNX model with", where="data/pixels/", do="ingest a batch first"

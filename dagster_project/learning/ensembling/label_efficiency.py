@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.core.paths import ENCODERS, SELF_SUPERVISED
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.settings.settings import Settings
 from dagster_project.learning.ensembling.candidates import fit_candidate, mixture
 from dagster_project.learning.ensembling.concatenate_embeddings import JOINT, side_by_side
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction
@@ -23,17 +23,17 @@ MEANS: dict[str, tuple[str, ...]] = {
 
 
 def evaluate_together(
-    embeddings: Mapping[str, np.ndarray], data: LabelledSet, params: Params
+    embeddings: Mapping[str, np.ndarray], data: LabelledSet, settings: Settings
 ) -> tuple[dict[str, dict[float, Interval]], pd.DataFrame]:
     """Test accuracy of means and joint probes by share of labels, and the predictions behind it."""
-    labels, patients, settings = data.labels[data.test], data.patients(data.test), params.evaluation
+    labels, patients, section = data.labels[data.test], data.patients(data.test), settings.evaluation
     inputs = dict(embeddings) | {name: side_by_side(embeddings, encoders) for name, encoders in JOINT.items()}
     hits: dict[str, dict[float, list[np.ndarray]]] = {name: {} for name in (*MEANS, *JOINT)}
     tables = []
-    for fraction in settings.fractions:
-        for repeat in range(settings.repeats if fraction < 1 else 1):
-            rows = data.train[draw_fraction(data.labels[data.train], fraction, params.seed + repeat)]
-            each = {name: fit_candidate(x, data, rows, params).probabilities(data.test) for name, x in inputs.items()}
+    for fraction in section.fractions:
+        for repeat in range(section.repeats if fraction < 1 else 1):
+            rows = data.train[draw_fraction(data.labels[data.train], fraction, settings.seed + repeat)]
+            each = {name: fit_candidate(x, data, rows, settings).probabilities(data.test) for name, x in inputs.items()}
             together = {name: mixture(each, dict.fromkeys(among, 1 / len(among))) for name, among in MEANS.items()}
             together |= {name: each[name] for name in JOINT}
             for name, found in together.items():
@@ -41,7 +41,7 @@ def evaluate_together(
                 tables.append(prediction_table(name, data, fraction, repeat, found))
     accuracies = {
         name: {
-            fraction: patient_bootstrap(np.mean(right, axis=0), patients, settings.bootstrap, params.seed)
+            fraction: patient_bootstrap(np.mean(right, axis=0), patients, section.bootstrap, settings.seed)
             for fraction, right in by_fraction.items()
         }
         for name, by_fraction in hits.items()

@@ -149,6 +149,6 @@ def refuse_other_regions(theirs: tuple[str, ...], root: Root, *, where: str, do:
     raise RayTruthError(
         "The model's region classes are not those of this root: "
         + ("; ".join(differences) or "they stand in another order"),
-        where=f"{where}, against {root.params.regions}",
+        where=f"{where}, against {root.settings.regions}",
         do=do,
     )

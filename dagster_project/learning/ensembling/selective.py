@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.settings.settings import Settings
 from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
 
 COVERAGES = (0.90, 0.95, 0.99)
@@ -51,12 +51,12 @@ def answers(probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray)
     return Answers(probabilities.max(axis=1), right, patients)
 
 
-def evaluate_selective(validation: Answers, test: Answers, params: Params) -> Selective:
+def evaluate_selective(validation: Answers, test: Answers, settings: Settings) -> Selective:
     """Accuracy at each of COVERAGES, and what thresholds found on validation are worth on test."""
     surest = np.argsort(-test.confidence, kind="stable")
     return Selective(
-        {c: _accuracy(test, surest[: max(round(c * len(surest)), 1)], params) for c in COVERAGES},
-        [_auto_label(wanted, validation, test, params) for wanted in params.ensembling.auto_label_accuracy],
+        {c: _accuracy(test, surest[: max(round(c * len(surest)), 1)], settings) for c in COVERAGES},
+        [_auto_label(wanted, validation, test, settings) for wanted in settings.ensembling.auto_label_accuracy],
     )
 
 
@@ -84,12 +84,12 @@ def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray
     return confidence[order][last], risk, answered / len(order)
 
 
-def _auto_label(wanted: float, validation: Answers, test: Answers, params: Params) -> AutoLabel:
+def _auto_label(wanted: float, validation: Answers, test: Answers, settings: Settings) -> AutoLabel:
     threshold = threshold_for(wanted, validation.confidence, validation.right)
     rows = np.flatnonzero(test.confidence >= (2 if threshold is None else threshold))
-    accuracy = _accuracy(test, rows, params) if len(rows) else None
+    accuracy = _accuracy(test, rows, settings) if len(rows) else None
     return AutoLabel(wanted, threshold, len(rows) / len(test.right), accuracy)
 
 
-def _accuracy(test: Answers, rows: np.ndarray, params: Params) -> Interval:
-    return patient_bootstrap(test.right[rows], test.patients[rows], params.evaluation.bootstrap, params.seed)
+def _accuracy(test: Answers, rows: np.ndarray, settings: Settings) -> Interval:
+    return patient_bootstrap(test.right[rows], test.patients[rows], settings.evaluation.bootstrap, settings.seed)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.core.atomic_io import read_json, write_json, write_table
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.learning.ensembling.calibration import calibrated
 from dagster_project.learning.ensembling.candidates import Candidate, mixture
 from dagster_project.learning.ensembling.plots import draw_reliability, draw_risk_coverage
@@ -55,7 +55,7 @@ def score(
     candidates: Mapping[str, Candidate],
     shares: dict[str, float],
     data: LabelledSet,
-    params: Params,
+    settings: Settings,
     fractions: dict[str, dict[float, Interval]],
 ) -> tuple[EnsembleSummary, Scored]:
     """Score the members' mixture once on the test split; thresholds on confidence come from validation."""
@@ -67,27 +67,27 @@ def score(
     raw = mixture({name: calibrated(candidates[name].logits[data.test], 1.0) for name in shares}, shares)
     after, before = answers(on_test, labels, patients), answers(raw, labels, patients)
     on_validation_answers = answers(on_validation, data.labels[data.validation], data.patients(data.validation))
-    accuracy = patient_bootstrap(after.right, patients, params.evaluation.bootstrap, params.seed)
+    accuracy = patient_bootstrap(after.right, patients, settings.evaluation.bootstrap, settings.seed)
     test = scores(on_test, labels, data.regions) | {"calibration_error_uncalibrated": calibration_error(raw, labels)}
     classes = [
         ClassRecall(
             data.regions[k],
             int(own.sum()),
-            patient_bootstrap(after.right[own], patients[own], params.evaluation.bootstrap, params.seed),
+            patient_bootstrap(after.right[own], patients[own], settings.evaluation.bootstrap, settings.seed),
         )
         for k in np.unique(labels)
         for own in [labels == k]
     ]
-    selective = evaluate_selective(on_validation_answers, after, params)
+    selective = evaluate_selective(on_validation_answers, after, settings)
     return EnsembleSummary(shares, accuracy, test, classes, selective, fractions), Scored(on_test, after, before)
 
 
 def report(
-    layout: Layout, summary: EnsembleSummary, data: LabelledSet, scored: Scored, predictions: pd.DataFrame
+    paths: Paths, summary: EnsembleSummary, data: LabelledSet, scored: Scored, predictions: pd.DataFrame
 ) -> None:
     """Write the metrics, the images and the test predictions; `predictions` are those of what was tried together."""
     write_json(
-        layout.metrics("ensemble"),
+        paths.metrics("ensemble"),
         {
             "shares": summary.shares,
             **summary.test,
@@ -98,18 +98,16 @@ def report(
         },
     )
     predicted = scored.probabilities.argmax(axis=1)
-    draw_confusion(layout.plot("ensemble", "confusion_ensemble"), data.labels[data.test], predicted, data.regions)
+    draw_confusion(paths.plot("ensemble", "confusion_ensemble"), data.labels[data.test], predicted, data.regions)
     lines = {
         encoder: {float(f): Interval(**interval) for f, interval in found["accuracy"].items()}
-        for encoder, found in read_json(layout.metrics("linear_evaluation")).items()
+        for encoder, found in read_json(paths.metrics("linear_evaluation")).items()
     }
-    draw_label_fractions(layout.plot("ensemble", "label_fractions"), lines | summary.fractions)
-    draw_risk_coverage(layout.plot("ensemble", "risk_coverage"), scored.after, summary.selective.auto_label)
-    draw_reliability(
-        layout.plot("ensemble", "reliability"), {"uncalibrated": scored.before, "calibrated": scored.after}
-    )
+    draw_label_fractions(paths.plot("ensemble", "label_fractions"), lines | summary.fractions)
+    draw_risk_coverage(paths.plot("ensemble", "risk_coverage"), scored.after, summary.selective.auto_label)
+    draw_reliability(paths.plot("ensemble", "reliability"), {"uncalibrated": scored.before, "calibrated": scored.after})
     own = prediction_table("ensemble", data, 1.0, 0, scored.probabilities)
-    write_table(layout.test_predictions("ensemble"), pd.concat([own, predictions], ignore_index=True))
+    write_table(paths.test_predictions("ensemble"), pd.concat([own, predictions], ignore_index=True))
 
 
 def _by_share(line: Mapping[float, Interval]) -> dict[str, dict[str, float]]:

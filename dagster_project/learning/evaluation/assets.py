@@ -26,12 +26,12 @@ def linear_evaluation(root: RootResource) -> dg.MaterializeResult:
     """
     from dagster_project.learning.evaluation.linear_evaluation import evaluate  # torch takes seconds to import
 
-    layout = root.layout
+    paths = root.paths
     results = evaluate(root.open())
     versions = root.commit("linear_evaluation")
-    plots = layout.plots_dir / "linear_evaluation"
+    plots = paths.plots_dir / "linear_evaluation"
     return dg.MaterializeResult(
-        data_version=versions.of(layout.embeddings_dir),
+        data_version=versions.of(paths.embeddings_dir),
         metadata={
             "accuracy": as_table(pd.DataFrame([row for result in results for row in _rows(result)])),
             "recall": as_table(

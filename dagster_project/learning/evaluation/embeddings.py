@@ -6,7 +6,7 @@ import numpy as np
 
 from dagster_project.core.atomic_io import write_array
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images, load_training_set
 from dagster_project.learning.encoders.backbone import load_backbone
@@ -16,19 +16,19 @@ from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 
 def embed_training_set(root: Root, encoder: str) -> np.ndarray:
     """Embed every image of the training set, in its order, and write `data/embeddings/<encoder>.npy`."""
-    backbone = load_backbone(root.layout.encoder(encoder) / "weights.safetensors", root.params.learning)
-    images = gather_images(root.layout, load_training_set(root.layout), viewed_px(root.params.learning))
-    embeddings = embed(backbone, images, root.params.learning)
-    write_array(root.layout.embeddings(encoder), embeddings)
+    backbone = load_backbone(root.paths.encoder(encoder) / "weights.safetensors", root.settings.learning)
+    images = gather_images(root.paths, load_training_set(root.paths), viewed_px(root.settings.learning))
+    embeddings = embed(backbone, images, root.settings.learning)
+    write_array(root.paths.embeddings(encoder), embeddings)
     return embeddings
 
 
-def load_embeddings(layout: Layout, encoder: str, count: int) -> np.ndarray:
+def load_embeddings(paths: Paths, encoder: str, count: int) -> np.ndarray:
     """The embeddings, float32 (count, D), of a training set of `count` images.
 
     Raises RayTruthError if there are none, or of another training set.
     """
-    path = layout.embeddings(encoder)
+    path = paths.embeddings(encoder)
     embeddings = np.load(path) if path.exists() else None
     if embeddings is None or len(embeddings) != count:
         raise RayTruthError(

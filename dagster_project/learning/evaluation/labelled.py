@@ -41,7 +41,7 @@ def load_labelled_set(root: Root) -> LabelledSet:
 
     Raises RayTruthError if a split has no labelled image, or the training split has one class only.
     """
-    table = load_training_set(root.layout)
+    table = load_training_set(root.paths)
     labels = class_numbers(root, table)
     usable = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
     split = table["split"].to_numpy(object)

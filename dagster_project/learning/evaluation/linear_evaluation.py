@@ -12,7 +12,7 @@ from sklearn.preprocessing import normalize
 
 from dagster_project.core.atomic_io import write_json, write_table
 from dagster_project.core.paths import ENCODERS
-from dagster_project.core.settings.settings import Evaluation, Params
+from dagster_project.core.settings.settings import Evaluation, Settings
 from dagster_project.intake.root import Root
 from dagster_project.learning.evaluation.embeddings import embed_training_set
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
@@ -56,43 +56,43 @@ def evaluate(root: Root) -> list[EncoderEvaluation]:
     results, tables = [], []
     for encoder in ENCODERS:
         embeddings = embed_training_set(root, encoder)
-        predictions = [p for f in root.params.evaluation.fractions for p in probe(embeddings, data, f, root.params)]
-        results.append(_score(encoder, embeddings, data, predictions, root.params))
+        predictions = [p for f in root.settings.evaluation.fractions for p in probe(embeddings, data, f, root.settings)]
+        results.append(_score(encoder, embeddings, data, predictions, root.settings))
         tables += [prediction_table(encoder, data, p.fraction, p.repeat, p.probabilities) for p in predictions]
         full = max(predictions, key=lambda p: p.fraction)
         predicted = full.probabilities.argmax(axis=1)
         draw_confusion(
-            root.layout.plot("linear_evaluation", f"confusion_{encoder}"),
+            root.paths.plot("linear_evaluation", f"confusion_{encoder}"),
             data.labels[data.test],
             predicted,
             data.regions,
         )
         rows = np.concatenate([data.validation, data.test])
         draw_embedding_map(
-            root.layout.plot("linear_evaluation", f"embedding_map_{encoder}.png"),
+            root.paths.plot("linear_evaluation", f"embedding_map_{encoder}.png"),
             embeddings[rows],
             data.labels[rows],
             data.regions,
         )
         accuracy = results[-1].fractions[full.fraction].value
         log.info("%s: accuracy %.3f on test with %g of the labels", encoder, accuracy, full.fraction)
-    write_table(root.layout.test_predictions("linear_evaluation"), pd.concat(tables, ignore_index=True))
+    write_table(root.paths.test_predictions("linear_evaluation"), pd.concat(tables, ignore_index=True))
     draw_label_fractions(
-        root.layout.plot("linear_evaluation", "label_fractions"), {r.encoder: r.fractions for r in results}
+        root.paths.plot("linear_evaluation", "label_fractions"), {r.encoder: r.fractions for r in results}
     )
-    write_json(root.layout.metrics("linear_evaluation"), {r.encoder: _plain(r) for r in results})
+    write_json(root.paths.metrics("linear_evaluation"), {r.encoder: _plain(r) for r in results})
     return results
 
 
-def probe(embeddings: np.ndarray, data: LabelledSet, fraction: float, params: Params) -> list[Prediction]:
+def probe(embeddings: np.ndarray, data: LabelledSet, fraction: float, settings: Settings) -> list[Prediction]:
     """Fit probes on a stratified `fraction` of the training labels, drawn `repeats` times (once if it is all)."""
-    settings = params.evaluation
+    section = settings.evaluation
     validation = embeddings[data.validation], data.labels[data.validation]
     found = []
-    for repeat in range(settings.repeats if fraction < 1 else 1):
-        rows = data.train[draw_fraction(data.labels[data.train], fraction, params.seed + repeat)]
+    for repeat in range(section.repeats if fraction < 1 else 1):
+        rows = data.train[draw_fraction(data.labels[data.train], fraction, settings.seed + repeat)]
         train = embeddings[rows], data.labels[rows]
-        head, strength = choose_linear_head(train, validation, len(data.regions), settings.inverse_regularisation)
+        head, strength = choose_linear_head(train, validation, len(data.regions), section.inverse_regularisation)
         found.append(_prediction(head, strength, fraction, repeat, embeddings, data))
     return found
 
@@ -106,19 +106,19 @@ def _prediction(
 
 
 def _score(
-    encoder: str, embeddings: np.ndarray, data: LabelledSet, predictions: list[Prediction], params: Params
+    encoder: str, embeddings: np.ndarray, data: LabelledSet, predictions: list[Prediction], settings: Settings
 ) -> EncoderEvaluation:
-    labels, patients, settings = data.labels[data.test], data.patients(data.test), params.evaluation
+    labels, patients, section = data.labels[data.test], data.patients(data.test), settings.evaluation
     fractions = {}
-    for fraction in settings.fractions:
+    for fraction in section.fractions:
         right = [p.probabilities.argmax(axis=1) == labels for p in predictions if p.fraction == fraction]
-        fractions[fraction] = patient_bootstrap(np.mean(right, axis=0), patients, settings.bootstrap, params.seed)
-    near = nearest_neighbours(embeddings, data, settings)
+        fractions[fraction] = patient_bootstrap(np.mean(right, axis=0), patients, section.bootstrap, settings.seed)
+    near = nearest_neighbours(embeddings, data, section)
     full = max(predictions, key=lambda p: p.fraction)
     return EncoderEvaluation(
         encoder,
         fractions,
-        patient_bootstrap((near == labels).astype(float), patients, settings.bootstrap, params.seed),
+        patient_bootstrap((near == labels).astype(float), patients, section.bootstrap, settings.seed),
         scores(full.probabilities, labels, data.regions),
         full.validation_accuracy,
         full.inverse_regularisation,

@@ -59,10 +59,10 @@ def encoders(context: dg.AssetExecutionContext, root: RootResource) -> Iterator[
 
 
 def _result(root: RootResource, name: str, summaries: "list[EncoderSummary]") -> dg.MaterializeResult:
-    layout = root.layout
+    paths = root.paths
     versions = root.commit(name)
     curves = pd.DataFrame({s.name.split("/")[-1]: s.curve for s in summaries})
-    image = layout.private / f"{name}.png"
+    image = paths.private / f"{name}.png"
     with drawing(image, width=6, height=3.2) as axes:
         curves.plot(ax=axes, xlabel="epoch", ylabel="loss", grid=True)
     shown = as_image(image)
@@ -71,6 +71,6 @@ def _result(root: RootResource, name: str, summaries: "list[EncoderSummary]") ->
     columns = ["encoder", "images", "labels seen", "first loss", "last loss"]
     return dg.MaterializeResult(
         asset_key=name,
-        data_version=versions.of(layout.encoder(name)),
+        data_version=versions.of(paths.encoder(name)),
         metadata={"training": as_table(pd.DataFrame(rows, columns=columns)), "loss": shown},
     )

@@ -16,8 +16,8 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import CROSSFIT, Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import CROSSFIT, Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
 from dagster_project.learning.encoders.backbone import count_parameters, embedding_size, load_backbone, save_backbone
@@ -42,13 +42,13 @@ class EncoderSummary:
     curve: list[float]
 
 
-def encoder_names(params: Params, method: str) -> list[str]:
+def encoder_names(settings: Settings, method: str) -> list[str]:
     """The encoders that a method stands for: one, or for `crossfit` one a fold.
 
     Raises RayTruthError if there is no such method.
     """
     if method == "crossfit":
-        return [f"{CROSSFIT}/fold_{fold}" for fold in range(params.training_set.folds)]
+        return [f"{CROSSFIT}/fold_{fold}" for fold in range(settings.training_set.folds)]
     if method in METHODS:
         return [f"encoder_{method}"]
     raise RayTruthError(
@@ -69,14 +69,14 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     A stopped run resumes; an encoder that is of these very images, labels and settings is kept. Under torchrun all
     processes train, and the first one writes.
     """
-    lesson, profile, folder = _lesson(root, name), root.params.learning, root.layout.encoder(name)
+    lesson, profile, folder = _lesson(root, name), root.settings.learning, root.paths.encoder(name)
     rows, labels = lesson.rows, lesson.labels
-    seed = (root.params.seed + zlib.crc32(name.encode())) % 2**31
-    images = gather_images(root.layout, rows, round(profile.px * SOURCE_MARGIN))
+    seed = (root.settings.seed + zlib.crc32(name.encode())) % 2**31
+    images = gather_images(root.paths, rows, round(profile.px * SOURCE_MARGIN))
     own = "supcon" if lesson.method == "crossfit" else lesson.method
     settings = profile.model_dump(exclude={*METHODS, "crossfit_epochs"} - {own})
     settings |= {"epochs": lesson.epochs, "seed": seed} | ({"classified": True} if lesson.method == "crossfit" else {})
-    begun_from = content_hash(_simclr(root.layout)) if lesson.self_training and _simclr(root.layout).exists() else ""
+    begun_from = content_hash(_simclr(root.paths)) if lesson.self_training and _simclr(root.paths).exists() else ""
     made_from = _fingerprint(images, labels, settings | {"begun_from": begun_from})
     known = read_json(folder / "card.json") if (folder / "card.json").exists() else {}
     seen = learned_from(rows, labels)
@@ -90,7 +90,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     run = Run(name, lesson.method, lesson.epochs, seed, images, labels)
     if lesson.self_training:
         run = _self_training(root, run, rows)
-    backbone, curve = train_encoder(run, profile, checkpoint_folder(root.layout.checkpoints(name), made_from))
+    backbone, curve = train_encoder(run, profile, checkpoint_folder(root.paths.checkpoints(name), made_from))
     if processes().rank > 0:
         return EncoderSummary(name, len(rows), labelled, curve)
     batches = deal(profile, len(rows), processes().count)
@@ -101,7 +101,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
         card = {
             "encoder": name,
             "method": lesson.method,
-            "profile": root.params.profile,
+            "profile": root.settings.profile,
             "settings": settings,
             "batch": batches.size,  # fewer than the settings ask for where there were too few images
             "chunk": batches.chunk,
@@ -112,7 +112,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
             "labels_seen": labelled,
             "answers_seen": int((run.labels >= 0).sum()) - labelled,  # of self-training, where labels are few
             "begun_from": begun_from,
-            "training_set": content_hash(root.layout.training_set),
+            "training_set": content_hash(root.paths.training_set),
             "made_from": made_from,
             "learned_from": seen,
             "weights": content_hash(new / "weights.safetensors"),
@@ -144,7 +144,7 @@ class _Lesson:
 
 
 def _lesson(root: Root, name: str) -> _Lesson:
-    table, profile = load_training_set(root.layout), root.params.learning
+    table, profile = load_training_set(root.paths), root.settings.learning
     used = table["excluded"] == ""
     if name.startswith(f"{CROSSFIT}/"):
         method, epochs = "crossfit", profile.crossfit_epochs
@@ -159,16 +159,18 @@ def _lesson(root: Root, name: str) -> _Lesson:
 
 def _self_training(root: Root, run: Run, rows: pd.DataFrame) -> Run:
     """The run with answers for images without a label, from SimCLR's weights on."""
-    simclr = load_backbone(_simclr(root.layout), root.params.learning)
-    embeddings = embed(simclr, gather_images(root.layout, rows, viewed_px(root.params.learning)), root.params.learning)
+    simclr = load_backbone(_simclr(root.paths), root.settings.learning)
+    embeddings = embed(
+        simclr, gather_images(root.paths, rows, viewed_px(root.settings.learning)), root.settings.learning
+    )
     labels = with_answers(embeddings, run.labels)
     answers = int((labels >= 0).sum() - (run.labels >= 0).sum())
     log.info("%s: labels are few; %d answers stand in for missing ones", run.name, answers)
     return replace(run, labels=labels, start=simclr)
 
 
-def _simclr(layout: Layout) -> Path:
-    return layout.encoder("encoder_simclr") / "weights.safetensors"
+def _simclr(paths: Paths) -> Path:
+    return paths.encoder("encoder_simclr") / "weights.safetensors"
 
 
 def learned_from(rows: pd.DataFrame, labels: np.ndarray) -> str:

@@ -33,8 +33,8 @@ def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
     stopped, and go on from their checkpoints the next time.
     Raises RayTruthError if a method is unknown, an encoder cannot be trained, or its process is killed.
     """
-    names = [name for method in methods for name in encoder_names(root.params, method)]
-    at_once = encoders_at_once(root.params.learning)
+    names = [name for method in methods for name in encoder_names(root.settings, method)]
+    at_once = encoders_at_once(root.settings.learning)
     waiting = {name for name in names if waits_for_simclr(root, name)}
     made: dict[str, EncoderSummary] = {}
     for group in ([name for name in names if name not in waiting], [name for name in names if name in waiting]):
@@ -43,7 +43,7 @@ def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
         else:
             made |= {name: pretrain_encoder(root, name) for name in group}
     if "crossfit" in methods and processes().rank == 0:
-        for other in set(root.layout.encoder(CROSSFIT).glob("fold_*")) - {root.layout.encoder(name) for name in names}:
+        for other in set(root.paths.encoder(CROSSFIT).glob("fold_*")) - {root.paths.encoder(name) for name in names}:
             shutil.rmtree(other)  # of a time with more folds
     return [made[name] for name in names]
 
@@ -80,7 +80,7 @@ def _in_processes(root: Root, names: list[str], at_once: int) -> dict[str, Encod
 def _start(root: Root, name: str) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_train, args=(there, root.layout, root.params, name), daemon=True)
+    process = context.Process(target=_train, args=(there, root.paths, root.settings, name), daemon=True)
     process.start()
     there.close()  # the end of the other process is the last one then, and its death is heard here
     return here, process

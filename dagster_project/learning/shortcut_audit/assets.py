@@ -21,12 +21,12 @@ def shortcut_audit(root: RootResource) -> dg.MaterializeResult:
     from dagster_project.learning.shortcut_audit.audit import audit_shortcuts  # torch takes seconds to import
     from dagster_project.learning.shortcut_audit.plots import effects_table, traces_table
 
-    layout = root.layout
+    paths = root.paths
     audit = audit_shortcuts(root.open())
     versions = root.commit("shortcut_audit")
-    plots = layout.plots_dir / "shortcut_audit"
+    plots = paths.plots_dir / "shortcut_audit"
     return dg.MaterializeResult(
-        data_version=versions.of(layout.metrics("shortcut_audit")),
+        data_version=versions.of(paths.metrics("shortcut_audit")),
         metadata={
             "images": audit.images,
             "accuracy, untouched": audit.accuracy.value,

@@ -41,14 +41,14 @@ def audit_shortcuts(root: Root) -> Audit:
 
     Raises RayTruthError if there is no ensemble or no training set.
     """
-    model, data = load_model(root.layout.ensemble), load_labelled_set(root)
+    model, data = load_model(root.paths.ensemble), load_labelled_set(root)
     rows = data.test[evenly(len(data.test), _MOST)]
     labels, patients = data.labels[rows], data.patients(rows)
     said = _predict_treated(root, model, data, rows)
     before = said.pop("")
 
     def interval(values: np.ndarray) -> Interval:
-        return patient_bootstrap(values.astype(float), patients, root.params.evaluation.bootstrap, root.params.seed)
+        return patient_bootstrap(values.astype(float), patients, root.settings.evaluation.bootstrap, root.settings.seed)
 
     right = (before == labels).astype(float)
     effects = [
@@ -64,8 +64,8 @@ def _predict_treated(root: Root, model: Model, data: LabelledSet, rows: np.ndarr
     """Class numbers (N,) of the images under each treatment, and under '' as they are."""
     said: dict[str, list[np.ndarray]] = {}
     for start in track(range(0, len(rows), _BLOCK), -(-len(rows) // _BLOCK), "auditing"):
-        block = gather_images(root.layout, data.table.iloc[rows[start : start + _BLOCK]], root.params.ingestion.side)
-        treated = {"": block} | {name: treat(block) for name, treat in treatments(root.params.seed + start).items()}
+        block = gather_images(root.paths, data.table.iloc[rows[start : start + _BLOCK]], root.settings.ingestion.side)
+        treated = {"": block} | {name: treat(block) for name, treat in treatments(root.settings.seed + start).items()}
         for name, images in treated.items():
             said.setdefault(name, []).append(model.predict(images).probabilities.argmax(axis=1))
     return {name: np.concatenate(parts) for name, parts in said.items()}
@@ -75,21 +75,21 @@ def _traces(root: Root, model: Model, data: LabelledSet) -> list[Trace]:
     """Traces in the embeddings of images that no encoder and no probe was trained on."""
     rows = reference_rows(data)
     table = data.table.iloc[rows]
-    found = model.predict(gather_images(root.layout, table, root.params.ingestion.side))
-    about = with_metadata(root.layout, table[["image_id", "batch", "group"]])
-    return find_traces(found.embeddings, about, found.probabilities.argmax(axis=1), root.params.seed)
+    found = model.predict(gather_images(root.paths, table, root.settings.ingestion.side))
+    about = with_metadata(root.paths, table[["image_id", "batch", "group"]])
+    return find_traces(found.embeddings, about, found.probabilities.argmax(axis=1), root.settings.seed)
 
 
 def _report(root: Root, audit: Audit, data: LabelledSet, rows: np.ndarray) -> None:
-    write_json(root.layout.metrics("shortcut_audit"), asdict(audit))
-    draw_effects(root.layout.plot("shortcut_audit", "effects"), audit.effects)
-    draw_traces(root.layout.plot("shortcut_audit", "traces"), audit.traces)
+    write_json(root.paths.metrics("shortcut_audit"), asdict(audit))
+    draw_effects(root.paths.plot("shortcut_audit", "effects"), audit.effects)
+    draw_traces(root.paths.plot("shortcut_audit", "traces"), audit.traces)
     _, first = np.unique(data.labels[rows], return_index=True)  # an example of each of some regions
-    examples = gather_images(root.layout, data.table.iloc[rows[first[:4]]], root.params.ingestion.side)
-    shown = {"untouched": examples} | {n: treat(examples) for n, treat in treatments(root.params.seed).items()}
+    examples = gather_images(root.paths, data.table.iloc[rows[first[:4]]], root.settings.ingestion.side)
+    shown = {"untouched": examples} | {n: treat(examples) for n, treat in treatments(root.settings.seed).items()}
     images = np.stack(list(shown.values()), axis=1)  # (examples, treatments, s, s)
     draw_montage(
-        root.layout.plot("shortcut_audit", "examples.png"),
+        root.paths.plot("shortcut_audit", "examples.png"),
         images.reshape(-1, *images.shape[2:]),
         [name.replace(" parts", "\nparts") for name in shown] * len(examples),
         columns=len(shown),

@@ -25,19 +25,19 @@ def batch_predictions(context: dg.AssetExecutionContext, root: RootResource) -> 
     """What the champion says of every image of the batch."""
     from dagster_project.operations.monitoring.predict import predict_batch  # torch takes seconds to import
 
-    layout, batch = root.layout, context.partition_key
+    paths, batch = root.paths, context.partition_key
     table = predict_batch(root.open(), batch)
     versions = root.commit("batch_predictions")
     unsure = np.argsort(table["confidence"].to_numpy())[:_SHOWN]
-    image = layout.private / f"unsure-{batch}.png"
+    image = paths.private / f"unsure-{batch}.png"
     captions = [
         f"{r}\n{c:.2f}" for r, c in zip(table["region"].iloc[unsure], table["confidence"].iloc[unsure], strict=True)
     ]
-    draw_montage(image, open_pixels(layout, batch)[np.sort(unsure)][np.argsort(np.argsort(unsure))], captions)
+    draw_montage(image, open_pixels(paths, batch)[np.sort(unsure)][np.argsort(np.argsort(unsure))], captions)
     shown = as_image(image)
     image.unlink()
     return dg.MaterializeResult(
-        data_version=versions.of(layout.predictions(batch)),
+        data_version=versions.of(paths.predictions(batch)),
         metadata={
             "dagster/row_count": len(table),
             "predicted regions": as_counts(table["region"].value_counts().to_dict(), "region", "images"),
@@ -58,12 +58,12 @@ def drift_report(context: dg.AssetExecutionContext, root: RootResource) -> dg.Ma
     """Drift of the batch against what the champion was tested on, by cause, with Evidently's page."""
     from dagster_project.operations.monitoring.drift import measure_drift
 
-    layout, batch = root.layout, context.partition_key
+    paths, batch = root.paths, context.partition_key
     drift = measure_drift(root.open(), batch)
     versions = root.commit("drift_report")
-    page = layout.drift_page(batch)
+    page = paths.drift_page(batch)
     return dg.MaterializeResult(
-        data_version=versions.of(layout.drift(batch)),
+        data_version=versions.of(paths.drift(batch)),
         metadata={
             "drifted": bool(drift.causes),
             "causes": ", ".join(drift.causes) or "none",

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dagster_project.core.atomic_io import replacing, write_json
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Monitoring
 from dagster_project.intake.ingestion.batch.store import load_patient_evidence
 from dagster_project.intake.root import Root
@@ -77,32 +77,32 @@ def measure_drift(root: Root, batch: str) -> Drift:
     Images that the champion learned from are left out of the batch, and the batch's own out of the reference: a model
     is surer of what it has learned, which would look like drift. Patients whom headers link count as one.
     """
-    settings = root.params.monitoring
+    settings = root.settings.monitoring
     predictions = load_predictions(root, batch)
-    embeddings = np.load(root.layout.prediction_embeddings(batch)).astype(np.float32)
+    embeddings = np.load(root.paths.prediction_embeddings(batch)).astype(np.float32)
     fresh = ~predictions["trained_on"].to_numpy(bool)
-    table = with_metadata(root.layout, predictions[fresh].assign(batch=batch))
-    reference, of_reference = load_reference(champion_folder(root.layout))
+    table = with_metadata(root.paths, predictions[fresh].assign(batch=batch))
+    reference, of_reference = load_reference(champion_folder(root.paths))
     other = (reference["batch"] != batch).to_numpy(bool)
     reference, of_reference = reference[other].reset_index(drop=True), of_reference[other]
-    table, reference = with_persons(root.layout, table), with_persons(root.layout, reference)
+    table, reference = with_persons(root.paths, table), with_persons(root.paths, reference)
     note = _why_not(len(table), len(reference), settings)
     tests: list[DriftTest] = []
     if not note:
-        tests = _column_tests(table, reference, settings, root.params.seed)
-        tests.append(_embedding_test(embeddings[fresh], of_reference, table, reference, settings, root.params.seed))
-        tests = _with_evidently(root.layout, batch, table, reference, tests)
-    drift = Drift(batch, champion_hash(root.layout), len(table), len(reference), tests, note)
+        tests = _column_tests(table, reference, settings, root.settings.seed)
+        tests.append(_embedding_test(embeddings[fresh], of_reference, table, reference, settings, root.settings.seed))
+        tests = _with_evidently(root.paths, batch, table, reference, tests)
+    drift = Drift(batch, champion_hash(root.paths), len(table), len(reference), tests, note)
     plain = {**asdict(drift), "causes": drift.causes, "drifted": bool(drift.causes)}
     plain["tests"] = [{**asdict(test), "drifted": test.drifted} for test in tests]
-    write_json(root.layout.drift(batch), plain)
+    write_json(root.paths.drift(batch), plain)
     log.info("batch %s: %s", batch, note or ("drift: " + ", ".join(drift.causes) if drift.causes else "no drift"))
     return drift
 
 
-def with_persons(layout: Layout, table: pd.DataFrame) -> pd.DataFrame:
+def with_persons(paths: Paths, table: pd.DataFrame) -> pd.DataFrame:
     """`table` with one name in `patient` for all whom the headers of any batch link."""
-    person = person_of(load_patient_evidence(layout))
+    person = person_of(load_patient_evidence(paths))
     return table.assign(patient=table["patient"].map(person).fillna(table["patient"]))
 
 
@@ -168,7 +168,7 @@ def _embedding_test(
 
 
 def _with_evidently(
-    layout: Layout, batch: str, table: pd.DataFrame, reference: pd.DataFrame, tests: list[DriftTest]
+    paths: Paths, batch: str, table: pd.DataFrame, reference: pd.DataFrame, tests: list[DriftTest]
 ) -> list[DriftTest]:
     """Let Evidently compare the columns and write its page; returns the tests with its values."""
     os.environ["DO_NOT_TRACK"] = "1"  # no telemetry; read at import
@@ -185,7 +185,7 @@ def _with_evidently(
 
     metrics = [ValueDrift(column=c, method=t.method, threshold=max(t.threshold, t.floor)) for c, t in columns.items()]
     snapshot = Report(metrics, include_tests=True).run(dataset(table), dataset(reference))
-    page = layout.drift_page(batch)
+    page = paths.drift_page(batch)
     with replacing(page) as temporary:
         snapshot.save_html(str(temporary))
     values = {m["config"]["column"]: float(m["value"]) for m in snapshot.dict()["metrics"]}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import read_table, write_array, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.progress import track
 from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
 from dagster_project.intake.root import Root
@@ -29,21 +29,21 @@ def predict_batch(root: Root, batch: str) -> pd.DataFrame:
     trained_on (whether the champion's encoders or probes learned from the image), and one probability a class.
     Raises RayTruthError if there is no such batch, no champion, or one that knows other region classes than the root.
     """
-    if not root.layout.headers(batch).exists():
+    if not root.paths.headers(batch).exists():
         raise RayTruthError("No such batch", where=f"batch {batch}", do="ingest it first: `raytruth ingest SOURCE`")
     model = load_champion(root)
-    headers, shard = load_headers(root.layout, batch), open_pixels(root.layout, batch)
+    headers, shard = load_headers(root.paths, batch), open_pixels(root.paths, batch)
     found = _in_blocks(model, len(shard), lambda start, stop: shard[start:stop])
     table = headers[["image_id", "patient"]].assign(
         **first_choice(model, found),
         agreement=found.agreement.astype(np.float32),
         unusual=found.unusual.astype(np.float32),
-        model=champion_hash(root.layout),
-        trained_on=headers["image_id"].isin(_trained_on(root.layout)),
+        model=champion_hash(root.paths),
+        trained_on=headers["image_id"].isin(_trained_on(root.paths)),
         **class_probabilities(model, found),
     )
-    write_array(root.layout.prediction_embeddings(batch), found.embeddings.astype(np.float16))
-    write_table(root.layout.predictions(batch), table)
+    write_array(root.paths.prediction_embeddings(batch), found.embeddings.astype(np.float16))
+    write_table(root.paths.predictions(batch), table)
     return table
 
 
@@ -53,8 +53,8 @@ def load_predictions(root: Root, batch: str) -> pd.DataFrame:
     Raises RayTruthError as `predict_batch` does.
     """
     refuse_champion_of_other_regions(root)
-    if predictions_stand(root.layout, batch):
-        return read_table(root.layout.predictions(batch))
+    if predictions_stand(root.paths, batch):
+        return read_table(root.paths.predictions(batch))
     return predict_batch(root, batch)
 
 
@@ -82,6 +82,6 @@ def class_probabilities(model: Predictor, found: Predictions) -> dict[str, np.nd
     return {region: found.probabilities[:, k].astype(np.float32) for k, region in enumerate(model.regions)}
 
 
-def _trained_on(layout: Layout) -> pd.Series:
-    table = load_training_set(layout)
+def _trained_on(paths: Paths) -> pd.Series:
+    table = load_training_set(paths)
     return table.loc[table["split"] == "train", "image_id"]

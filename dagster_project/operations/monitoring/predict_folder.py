@@ -50,7 +50,7 @@ def score(root: Root, source: Path, out: Path, model_file: Path | None = None) -
         what = "is itself a folder" if out.is_dir() else "stands in no folder"
         raise RayTruthError(f"The file for the predictions {what}", where="--out", do="name a file in a folder")
     model = _load(root, model_file)
-    root.layout.private.mkdir(parents=True, exist_ok=True)
+    root.paths.private.mkdir(parents=True, exist_ok=True)
     regions: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     with (

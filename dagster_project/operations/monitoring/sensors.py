@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.resources import RootResource
 from dagster_project.operations.monitoring.stored import needs_monitoring
 
@@ -25,7 +25,7 @@ def new_batch(
     """Monitors each newly ingested batch, once there is a champion."""
     materialization = asset_event.asset_materialization
     batch = materialization.partition if materialization else None
-    if not batch or not needs_monitoring(root.layout, batch):
+    if not batch or not needs_monitoring(root.paths, batch):
         return dg.SkipReason("there is no champion yet, or its report on the batch stands")
     return dg.RunRequest(run_key=asset_event.run_id, partition_key=batch)
 
@@ -33,10 +33,10 @@ def new_batch(
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
 def failed_run(context: dg.RunFailureSensorContext, root: RootResource) -> None:
     """Notes a failed run in `data/reports/failed_runs.jsonl`: job, batch, step and kind of error, never its text."""
-    note_failure(root.layout, context)
+    note_failure(root.paths, context)
 
 
-def note_failure(layout: Layout, context: dg.RunFailureSensorContext) -> None:
+def note_failure(paths: Paths, context: dg.RunFailureSensorContext) -> None:
     """Append one line; the text of an error stays in Dagster's log, which has its own access control."""
     failures = context.get_step_failure_events()
     error = failures[0].step_failure_data.error if failures else None
@@ -48,6 +48,6 @@ def note_failure(layout: Layout, context: dg.RunFailureSensorContext) -> None:
         "step": failures[0].step_key if failures else "",
         "error": (error.cause.cls_name if error and error.cause else error.cls_name if error else "") or "",
     }
-    layout.failures.parent.mkdir(parents=True, exist_ok=True)
-    with layout.failures.open("a") as f:
+    paths.failures.parent.mkdir(parents=True, exist_ok=True)
+    with paths.failures.open("a") as f:
         f.write(json.dumps(line) + "\n")

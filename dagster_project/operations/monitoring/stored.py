@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from dagster_project.core.atomic_io import read_json, read_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.store import load_headers
 from dagster_project.learning.ensembling.champion_store import champion_hash
 
 
-def predictions_stand(layout: Layout, batch: str) -> bool:
+def predictions_stand(paths: Paths, batch: str) -> bool:
     """True if `data/predictions/<batch>.parquet` is of the present champion and of just the images in the headers."""
-    if not layout.predictions(batch).exists():
+    if not paths.predictions(batch).exists():
         return False
-    table = read_table(layout.predictions(batch), ["image_id", "model"])
-    same_images = table["image_id"].tolist() == load_headers(layout, batch)["image_id"].tolist()
-    return same_images and bool((table["model"] == champion_hash(layout)).all())
+    table = read_table(paths.predictions(batch), ["image_id", "model"])
+    same_images = table["image_id"].tolist() == load_headers(paths, batch)["image_id"].tolist()
+    return same_images and bool((table["model"] == champion_hash(paths)).all())
 
 
-def needs_monitoring(layout: Layout, batch: str) -> bool:
+def needs_monitoring(paths: Paths, batch: str) -> bool:
     """Whether there is a champion, and no report of the batch, as it stands now, made with it."""
-    champion = champion_hash(layout)
-    if not champion or not layout.headers(batch).exists():
+    champion = champion_hash(paths)
+    if not champion or not paths.headers(batch).exists():
         return False
-    if not layout.drift(batch).exists():
+    if not paths.drift(batch).exists():
         return True
-    return read_json(layout.drift(batch))["model"] != champion or not predictions_stand(layout, batch)
+    return read_json(paths.drift(batch))["model"] != champion or not predictions_stand(paths, batch)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.resources import RootResource
 from dagster_project.operations.retraining.policy import drifted_batches, something_to_learn
 
@@ -17,18 +17,18 @@ LEARN = dg.define_asset_job(
 @dg.sensor(job=LEARN, minimum_interval_seconds=60)
 def retrain_on_drift(root: RootResource) -> dg.SensorResult | dg.SkipReason:
     """Asks for retraining when a batch's report, made with the present champion, says drift; once a report."""
-    drifted = drifted_batches(root.layout)
+    drifted = drifted_batches(root.paths)
     if not drifted:
         return dg.SkipReason("no batch has drifted from the present champion's reference")
     return dg.SensorResult([dg.RunRequest(run_key=f"drift-{batch}-{report}") for batch, report in drifted.items()][:1])
 
 
-def retraining_schedule(params: Params) -> dg.ScheduleDefinition:
+def retraining_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """The schedule that asks for retraining at set times, if there is something new to learn."""
 
-    @dg.schedule(cron_schedule=params.monitoring.retrain_cron, job=LEARN, name="retrain_at_set_times")
+    @dg.schedule(cron_schedule=settings.monitoring.retrain_cron, job=LEARN, name="retrain_at_set_times")
     def schedule(context: dg.ScheduleEvaluationContext, root: RootResource) -> dg.RunRequest | dg.SkipReason:
-        news = something_to_learn(root.layout)
+        news = something_to_learn(root.paths)
         if not news:
             return dg.SkipReason("nothing new to learn from since the last training")
         return dg.RunRequest(tags={"raytruth/why": "; ".join(news)[:200]})

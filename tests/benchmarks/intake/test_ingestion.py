@@ -27,8 +27,8 @@ from benchmarks.intake.ingestion import (
 from benchmarks.intake.ingestion_memory import one_batch
 from benchmarks.memory import watched
 from benchmarks.paired import OURS, compare
-from benchmarks.results import shipped_params
-from dagster_project.core.paths import Layout
+from benchmarks.results import shipped_settings
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.fast_header import plain_header
 
 SHAPE = (150, 120)
@@ -53,7 +53,7 @@ def test_full_size_images_are_raw_different_and_the_same_again(files: list[Path]
 def test_compressed_images_are_the_raw_ones_by_every_way(name: str, files: list[Path], tmp_path: Path) -> None:
     path = compressed(files[0], tmp_path / "a.dcm", SYNTAXES[name])
     assert dcmread(path).file_meta.TransferSyntaxUID == SYNTAXES[name]
-    for way, decode in ways_of(SYNTAXES[name], shipped_params().ingestion).items():
+    for way, decode in ways_of(SYNTAXES[name], shipped_settings().ingestion).items():
         if not way.startswith(("reduced", "whole")):
             np.testing.assert_array_equal(decode(path), dcmread(files[0]).pixel_array)
 
@@ -64,7 +64,7 @@ def test_a_reduced_image_is_smaller_and_almost_the_same(files: list[Path], tmp_p
     half = reduced(path, 1)
     assert half.shape == (75, 60)
     assert np.abs(half.mean() - dcmread(files[0]).pixel_array.mean()) < 20
-    assert grey_levels_off([path], 1, shipped_params().ingestion)["grey_levels_off_mean"] < 5
+    assert grey_levels_off([path], 1, shipped_settings().ingestion)["grey_levels_off_mean"] < 5
 
 
 def test_ratios_are_the_first_ways_rate_over_the_others(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_ratios_are_the_first_ways_rate_over_the_others(tmp_path: Path) -> None:
 
 
 def test_ours_and_the_peers_all_read_the_files(files: list[Path], tmp_path: Path) -> None:
-    settings = shipped_params().ingestion
+    settings = shipped_settings().ingestion
     not_plain(files[0], tmp_path)
     ways = header_ways(settings, tmp_path)
     assert not plain_header(tmp_path / files[0].name, ("ProtocolName",))
@@ -95,7 +95,7 @@ def test_ours_and_the_peers_all_read_the_files(files: list[Path], tmp_path: Path
 
 @pytest.mark.slow
 def test_whole_batches_hold_the_workers_processor_time(files: list[Path], tmp_path: Path) -> None:
-    table = whole_batches(shipped_params(), files[0].parent, tmp_path, len(files), 1)
+    table = whole_batches(shipped_settings(), files[0].parent, tmp_path, len(files), 1)
     assert list(table["way"]) == [OURS, UNCLEAN]
     assert (table[["cpu_ms_median", "wall_ms_median"]] > 0).all(axis=None)
 
@@ -120,4 +120,4 @@ def test_a_batch_of_small_files_is_ingested_whole() -> None:
 def test_every_stage_runs_on_synthetic_headers(stage: str, tmp_path: Path) -> None:
     root = tmp_path / "root"
     write_root(root, 400)
-    STAGES[stage](Layout(root), shipped_params().model_copy(update={"regions": "regions.yaml"}))
+    STAGES[stage](Paths(root), shipped_settings().model_copy(update={"regions": "regions.yaml"}))

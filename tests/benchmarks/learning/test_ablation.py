@@ -20,7 +20,7 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 
 def test_only_the_named_settings_change(trained: Trained) -> None:
-    profile = trained.params.learning
+    profile = trained.settings.learning
     found = changed(profile, ["batch=16", "supcon.epochs=2"])
     assert found == profile.model_copy(update={"batch": 16, "supcon": profile.supcon.model_copy(update={"epochs": 2})})
     with pytest.raises(KeyError, match=r"supcon\.epoch"):
@@ -28,20 +28,20 @@ def test_only_the_named_settings_change(trained: Trained) -> None:
 
 
 def test_a_row_names_the_change_and_has_scores_with_intervals(trained: Trained) -> None:
-    row = measure(Root(trained.layout, trained.params), "simclr", ["simclr.epochs=1"], seed=3)
+    row = measure(Root(trained.paths, trained.settings), "simclr", ["simclr.epochs=1"], seed=3)
     assert (row["method"], row["change"], row["seed"]) == ("simclr", "simclr.epochs=1", 3)
     for share in ("0.1", "1"):
         assert 0 <= row[f"low_{share}"] <= row[f"accuracy_{share}"] <= row[f"high_{share}"] <= 1
 
 
 def test_test_images_have_no_say(trained: Trained) -> None:
-    data = load_labelled_set(Root(trained.layout, trained.params))
+    data = load_labelled_set(Root(trained.paths, trained.settings))
     embeddings = np.eye(len(data.regions))[data.labels] + 0.01 * np.random.default_rng(0).normal(
         size=(len(data.labels), len(data.regions))
     )
-    before = validation_scores(embeddings, data, 1.0, trained.params)
+    before = validation_scores(embeddings, data, 1.0, trained.settings)
     assert before["accuracy_1"] == 1
     embeddings[data.test] = 0
-    assert validation_scores(embeddings, data, 1.0, trained.params) == before
+    assert validation_scores(embeddings, data, 1.0, trained.settings) == before
     embeddings[data.validation] = 0
-    assert validation_scores(embeddings, data, 1.0, trained.params)["accuracy_1"] < 0.5
+    assert validation_scores(embeddings, data, 1.0, trained.settings)["accuracy_1"] < 0.5

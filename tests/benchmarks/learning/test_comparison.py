@@ -26,7 +26,7 @@ def site(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactor
     """A trained root with identities, and the truth file of its export: clouds are out of domain."""
     root = trained_root(made_once).copied_to(tmp_path_factory.mktemp("comparison") / "site")
     uids = root.truth["image_id"].map(lambda name: f"2.25.{int(name, 16)}")
-    write_table(root.layout.identities, pd.DataFrame({"image_id": root.truth["image_id"], "sop_instance_uid": uids}))
+    write_table(root.paths.identities, pd.DataFrame({"image_id": root.truth["image_id"], "sop_instance_uid": uids}))
     truth = pd.DataFrame(
         {
             "sop_instance_uid": uids,
@@ -37,7 +37,7 @@ def site(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactor
             "group": root.truth["patient"],
         }
     )
-    path = root.layout.private / "truth.csv"
+    path = root.paths.private / "truth.csv"
     truth.to_csv(path, index=False)
     return root, path
 
@@ -47,11 +47,11 @@ def test_every_way_is_in_the_table_with_interval_and_test(
 ) -> None:
     monkeypatch.setattr(peers, "LEAST_STEPS", 60)
     root, truth = site
-    settings = yaml.safe_load(root.layout.params.read_text())
+    settings = yaml.safe_load(root.paths.settings.read_text())
     settings["profiles"]["quick"]["simclr"]["epochs"] = 2
-    root.layout.params.write_text(yaml.safe_dump(settings))
+    root.paths.settings.write_text(yaml.safe_dump(settings))
     options = ["--draws=1", f"--out={tmp_path}"]
-    monkeypatch.setattr(sys, "argv", ["comparison", str(root.layout.root), str(truth), *options])
+    monkeypatch.setattr(sys, "argv", ["comparison", str(root.paths.root), str(truth), *options])
     main()
     (path,) = tmp_path.glob("comparison_*.csv")
     table = pd.read_csv(path)

@@ -21,14 +21,14 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 @pytest.mark.slow
 def test_in_the_copy_only_the_share_has_labels_and_the_rest_is_answered(trained: Trained, tmp_path: Path) -> None:
-    copy = with_few_labels(trained.layout, tmp_path / "root", 0.2, seed=0)
-    before, after = (load_labelled_set(Root(layout, trained.params)) for layout in (trained.layout, copy))
+    copy = with_few_labels(trained.paths, tmp_path / "root", 0.2, seed=0)
+    before, after = (load_labelled_set(Root(paths, trained.settings)) for paths in (trained.paths, copy))
     assert len(after.train) == pytest.approx(0.2 * len(before.train), rel=0.3)
     assert set(after.train) <= set(before.train)
     assert (after.labels[after.train] == before.labels[after.train]).all()
     assert len(after.test) == len(before.test)
     assert len(after.validation) == len(before.validation)
-    found = predictions(Root(copy, trained.params), 0)
+    found = predictions(Root(copy, trained.settings), 0)
     card = read_json(copy.encoder("encoder_supcon") / "card.json")
     assert card["labels_seen"] == len(after.train)
     assert card["answers_seen"] > 0

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from benchmarks.learning.linear_evaluation import drawn, measure
-from benchmarks.results import code_version, hardware, save, shipped_params
+from benchmarks.results import code_version, hardware, save, shipped_settings
 
 
 def test_every_part_is_timed_and_the_peer_agrees() -> None:
-    table = measure(shipped_params(), 1500, 48).set_index("part")
+    table = measure(shipped_settings(), 1500, 48).set_index("part")
     ours = table.loc[:"nearest neighbours", "seconds"]
     assert len(ours) == 4
     assert table.loc["all", "seconds"] == pytest.approx(ours.sum())
@@ -23,7 +23,7 @@ def test_every_part_is_timed_and_the_peer_agrees() -> None:
 
 
 def test_the_split_takes_every_image_once() -> None:
-    embeddings, data = drawn(1000, 16, 0, shipped_params())
+    embeddings, data = drawn(1000, 16, 0, shipped_settings())
     assert sorted([*data.train, *data.validation, *data.test]) == list(range(1000))
     assert embeddings.shape == (1000, 16)
 

@@ -9,7 +9,7 @@ from support.archive import pattern
 
 from benchmarks.learning.plain_pipeline import TwoViews, monai_view, pillow_view, pretrain_plainly
 from benchmarks.learning.simclr_cpu import OURS, compare
-from benchmarks.results import shipped_params
+from benchmarks.results import shipped_settings
 from dagster_project.core.settings.settings import Profile
 
 IMAGES = np.stack([pattern(k % 5, np.random.default_rng(k), 40) for k in range(8)])
@@ -18,7 +18,7 @@ IMAGES = np.stack([pattern(k % 5, np.random.default_rng(k), 40) for k in range(8
 @pytest.fixture(scope="module")
 def profile() -> Profile:
     small = {"px": 32, "width": 8, "blocks": (1, 1, 1, 1), "batch": 8}
-    return shipped_params().profiles["quick"].model_copy(update=small)
+    return shipped_settings().profiles["quick"].model_copy(update=small)
 
 
 @pytest.mark.parametrize("make", [monai_view, pillow_view])

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from support.fuzz import judge, write
 from support.mutations import KINDS, SYNTAXES, Mutation, Recipe, random_recipe, valid
 from support.readers import outcome, source_file
-from support.roots import params_of
+from support.roots import settings_of
 
 from dagster_project.core.atomic_io import read_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
 from dagster_project.intake.ingestion.headers.reasons import REASONS, verdict_of
@@ -77,14 +77,12 @@ def test_every_damaged_file_gets_a_proper_verdict_in_time(recipes: list[Recipe])
             assert found.reasons != ["too_slow"], recipe
 
 
-def test_a_batch_of_damaged_files_has_one_verdict_a_file_and_one_image_a_row(
-    empty_root: Layout, tmp_path: Path
-) -> None:
+def test_a_batch_of_damaged_files_has_one_verdict_a_file_and_one_image_a_row(empty_root: Paths, tmp_path: Path) -> None:
     random, source = Random(3), tmp_path / "source"
     source.mkdir()
     for number in range(FILES):
         write(random_recipe(random), source / f"{number}.dcm")
-    summary = ingest(Root(empty_root, params_of(empty_root)), source, BATCH)
+    summary = ingest(Root(empty_root, settings_of(empty_root)), source, BATCH)
     files = read_table(empty_root.files)
     assert sorted(Path(path).name for path in files["path"]) == sorted(path.name for path in source.iterdir())
     for row in files.itertuples():

@@ -10,10 +10,10 @@ import yaml
 from support.dicoms import radiograph, save
 from support.hostile import ITEM_END, OPEN_ITEM, SEQUENCE_END, UNDEFINED, deflated, element, spliced, tag_of
 from support.mutations import Mutation, Recipe
-from support.roots import params_of, where_found
+from support.roots import settings_of, where_found
 
 from dagster_project.core.atomic_io import content_hash, read_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.root import Root
 
@@ -60,16 +60,16 @@ def filling(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_crash_a_hang_and_a_bomb_in_one_batch_harm_nobody_else(empty_root: Layout, tmp_path: Path) -> None:
-    settings = yaml.safe_load(empty_root.params.read_text())
+def test_a_crash_a_hang_and_a_bomb_in_one_batch_harm_nobody_else(empty_root: Paths, tmp_path: Path) -> None:
+    settings = yaml.safe_load(empty_root.settings.read_text())
     settings["ingestion"] |= {"workers": 2, "memory_mb": 1100, "seconds_per_file": 6}
-    empty_root.params.write_text(yaml.safe_dump(settings))
+    empty_root.settings.write_text(yaml.safe_dump(settings))
     source = tmp_path / "source"
     for seed in range(20):
         save(radiograph(seed), source / f"{seed:02}.dcm")
     for name, make in {"05-crash.dcm": crashing, "10-hang.dcm": hanging, "15-bomb.dcm": filling}.items():
         make(source / name)
-    ingest(Root(empty_root, params_of(empty_root)), source, "hostile")
+    ingest(Root(empty_root, settings_of(empty_root)), source, "hostile")
     found = {Path(row.path).name: (row.verdict, row.reason) for row in read_table(empty_root.files).itertuples()}
     assert found.pop("05-crash.dcm") == ("quarantine", "decoder_crashed")
     assert found.pop("10-hang.dcm") == ("quarantine", "too_slow")
@@ -78,19 +78,19 @@ def test_a_crash_a_hang_and_a_bomb_in_one_batch_harm_nobody_else(empty_root: Lay
 
 
 def test_files_of_any_name_are_read_each_once_and_a_rerun_finds_them_done(
-    empty_root: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_root: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     source = tmp_path / "source"
     for seed, name in enumerate(NAMES):
         save(radiograph(seed), source / "a.dcm").rename(source / os.fsdecode(name))
-    summary = ingest(Root(empty_root, params_of(empty_root)), source, "names")
+    summary = ingest(Root(empty_root, settings_of(empty_root)), source, "names")
     assert (summary.images, summary.verdicts) == (len(NAMES), {"accept": len(NAMES)})
     files = read_table(empty_root.files)
     assert files["path"].is_unique
     assert files["file_id"].is_unique
     before = content_hash(empty_root.files), empty_root.pixels("names").stat().st_mtime_ns
-    ingest(Root(empty_root, params_of(empty_root)), source, "names")
+    ingest(Root(empty_root, settings_of(empty_root)), source, "names")
     assert (content_hash(empty_root.files), empty_root.pixels("names").stat().st_mtime_ns) == before
     assert list(tmp_path.rglob("CANARYTOUCHED")) == []
     for word in ("mcd.dcm", "cmd()", "break.dcm", "xxxxxxxx"):

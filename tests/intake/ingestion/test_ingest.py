@@ -17,11 +17,11 @@ from filelock import FileLock
 from support.dicoms import radiograph, save, write_export
 from support.exports import BATCH, GOOD, IMAGES, ODD_FILES
 from support.readers import PIXELS, source_file
-from support.roots import params_of, where_found
+from support.roots import settings_of, where_found
 
 from dagster_project.core.atomic_io import content_hash, read_json, read_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import BatchSummary, ingest
 from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
 from dagster_project.intake.root import Root
@@ -35,9 +35,9 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.core.paths import Layout
 from dagster_project.core.settings.settings import load_params
-layout = Layout(Path(sys.argv[2]))
+paths = Paths(Path(sys.argv[2]))
 try:
-    ingest(layout, load_params(layout.params), Path(sys.argv[4]), sys.argv[6])
+    ingest(paths, load_settings(paths.settings), Path(sys.argv[4]), sys.argv[6])
 except RayTruthError as error:
     sys.exit(str(error))
 except OSError as error:
@@ -45,27 +45,27 @@ except OSError as error:
 """  # `raytruth ingest` without the command line, which imports all stages
 
 
-def run(layout: Layout, source: Path, batch: str = BATCH) -> BatchSummary:
-    return ingest(Root(layout, params_of(layout)), source, batch)
+def run(paths: Paths, source: Path, batch: str = BATCH) -> BatchSummary:
+    return ingest(Root(paths, settings_of(paths)), source, batch)
 
 
-def started(script: str, layout: Layout, source: Path, **options: object) -> subprocess.Popen[str]:
+def started(script: str, paths: Paths, source: Path, **options: object) -> subprocess.Popen[str]:
     """An ingestion in a process group of its own, by RAYTRUTH or the quicker PLAIN."""
-    words = [sys.executable, "-c", script, "--root", str(layout.root), "ingest", str(source), "--batch", BATCH]
+    words = [sys.executable, "-c", script, "--root", str(paths.root), "ingest", str(source), "--batch", BATCH]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(words, env=environment, start_new_session=True, **pipes, **options)  # type: ignore[call-overload]
 
 
-def tables(layout: Layout) -> dict[str, str]:
+def tables(paths: Paths) -> dict[str, str]:
     """Content hashes of everything that an ingestion publishes."""
-    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine_dir, layout.patient_evidence_dir)
-    paths += (layout.files, layout.identities)
-    hashes = {str(path.relative_to(layout.root)): content_hash(path) for path in (*paths, layout.label_texts)}
-    return hashes | {"batches": content_hash(layout.batches)}
+    path_list = (paths.headers_dir, paths.pixels_dir, paths.quarantine_dir, paths.patient_evidence_dir)
+    path_list += (paths.files, paths.identities)
+    hashes = {str(path.relative_to(paths.root)): content_hash(path) for path in (*path_list, paths.label_texts)}
+    return hashes | {"batches": content_hash(paths.batches)}
 
 
-def test_every_file_gets_its_verdict(ingested: Layout) -> None:
+def test_every_file_gets_its_verdict(ingested: Paths) -> None:
     files = read_table(ingested.files)
     found = {Path(row.path).name: (row.verdict, row.reason) for row in files.itertuples()}
     assert len(files) == GOOD + len(ODD_FILES)
@@ -77,7 +77,7 @@ def test_every_file_gets_its_verdict(ingested: Layout) -> None:
     assert found["IM2.dcm"] == ("accept_warn", "same_pixels")
 
 
-def test_the_quarantine_table_lists_what_was_not_plainly_accepted_and_no_path(ingested: Layout) -> None:
+def test_the_quarantine_table_lists_what_was_not_plainly_accepted_and_no_path(ingested: Paths) -> None:
     files = read_table(ingested.files).set_index("file_id")
     refused = read_table(ingested.quarantine(BATCH)).set_index("file_id")
     assert list(refused.columns) == ["verdict", "reason"]
@@ -86,7 +86,7 @@ def test_the_quarantine_table_lists_what_was_not_plainly_accepted_and_no_path(in
     assert refused["reason"].to_dict() == listed["reason"].to_dict()
 
 
-def test_rows_images_and_identities_stand_in_one_order(ingested: Layout) -> None:
+def test_rows_images_and_identities_stand_in_one_order(ingested: Paths) -> None:
     headers, shard = load_headers(ingested, BATCH), open_pixels(ingested, BATCH)
     identities = read_table(ingested.identities)
     assert len(headers) == len(shard) == IMAGES
@@ -95,31 +95,31 @@ def test_rows_images_and_identities_stand_in_one_order(ingested: Layout) -> None
         np.testing.assert_array_equal(image, PIXELS(source_file(Path(path))).image)
 
 
-def test_one_instance_stands_there_once_and_twins_share_a_digest(ingested: Layout) -> None:
+def test_one_instance_stands_there_once_and_twins_share_a_digest(ingested: Paths) -> None:
     headers = load_headers(ingested, BATCH)
     assert headers["image_id"].is_unique
     twins = headers[headers["warnings"].str.contains("same_pixels")]
     assert (len(twins), twins["pixel_digest"].nunique(), headers["pixel_digest"].nunique()) == (2, 1, IMAGES - 1)
 
 
-def test_the_pixel_digest_is_keyed(ingested: Layout, export: Path) -> None:
+def test_the_pixel_digest_is_keyed(ingested: Paths, export: Path) -> None:
     plain = PIXELS(source_file(export / "CANARYDIR3" / "IM3.dcm")).pixel_digest
     assert not any(digest in plain for digest in load_headers(ingested, BATCH)["pixel_digest"])
 
 
-def test_nothing_outside_the_private_folder_names_a_patient_an_original_uid_or_a_path(ingested: Layout) -> None:
+def test_nothing_outside_the_private_folder_names_a_patient_an_original_uid_or_a_path(ingested: Paths) -> None:
     for word in ("CANARY", str(radiograph(0).SOPInstanceUID), str(radiograph(0).StudyInstanceUID)):
         assert where_found(word, ingested.root, leave_out=("data/private",)) == []
         assert where_found(word, ingested.private)
 
 
-def test_private_files_are_their_owners_alone(ingested: Layout) -> None:
+def test_private_files_are_their_owners_alone(ingested: Paths) -> None:
     assert ingested.private.stat().st_mode & 0o777 == 0o700
     for path in (ingested.key, ingested.files, ingested.identities, ingested.label_texts):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_a_second_run_finds_everything_done(root: Layout, export: Path) -> None:
+def test_a_second_run_finds_everything_done(root: Paths, export: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (root.headers(BATCH), root.pixels(BATCH), root.files)}
     summary = run(root, export)
     assert (summary.images, sum(summary.verdicts.values())) == (IMAGES, GOOD + len(ODD_FILES))
@@ -129,13 +129,13 @@ def test_a_second_run_finds_everything_done(root: Layout, export: Path) -> None:
 
 
 def test_the_same_export_gives_the_same_bytes_under_the_same_key(
-    ingested: Layout, empty_root: Layout, export: Path
+    ingested: Paths, empty_root: Paths, export: Path
 ) -> None:
     run(empty_root, export)
     assert tables(empty_root) == tables(ingested)
 
 
-def test_a_changed_source_is_ingested_again(root: Layout, export: Path, tmp_path: Path) -> None:
+def test_a_changed_source_is_ingested_again(root: Paths, export: Path, tmp_path: Path) -> None:
     source = Path(shutil.copytree(export, tmp_path / "changed"))
     first = run(root, source, "april")
     (source / "CANARYDIR3" / "IM3.dcm").unlink()
@@ -154,7 +154,7 @@ def test_a_changed_source_is_ingested_again(root: Layout, export: Path, tmp_path
 
 
 def test_without_a_usable_radiograph_verdicts_are_kept_and_what_stood_published_stays(
-    root: Layout, tmp_path: Path
+    root: Paths, tmp_path: Path
 ) -> None:
     source = tmp_path / "CANARYSOURCE"
     path = save(radiograph(70), source / "a.dcm")
@@ -168,7 +168,7 @@ def test_without_a_usable_radiograph_verdicts_are_kept_and_what_stood_published_
     assert (content_hash(root.headers("april")), content_hash(root.pixels("april"))) == before
 
 
-def test_a_name_that_belongs_to_another_source_is_refused_and_nothing_changes(root: Layout, tmp_path: Path) -> None:
+def test_a_name_that_belongs_to_another_source_is_refused_and_nothing_changes(root: Paths, tmp_path: Path) -> None:
     before = tables(root)
     other = write_export(tmp_path / "CANARYOTHER", {"HAND": 1})
     with pytest.raises(RayTruthError, match="already used for another source") as error:
@@ -179,7 +179,7 @@ def test_a_name_that_belongs_to_another_source_is_refused_and_nothing_changes(ro
 
 @pytest.mark.parametrize("name", ["CANARYID0002", "export-canaryid0002-march"])
 def test_a_name_that_repeats_a_patients_id_is_refused_and_stays_free(
-    name: str, root: Layout, export: Path, tmp_path: Path
+    name: str, root: Paths, export: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(RayTruthError, match="repeats a patient's ID") as error:
         run(root, export, name)
@@ -189,13 +189,13 @@ def test_a_name_that_repeats_a_patients_id_is_refused_and_stays_free(
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "x.y", "ü", "a" * 65])
-def test_a_name_that_cannot_be_a_file_is_refused(name: str, empty_root: Layout, export: Path) -> None:
+def test_a_name_that_cannot_be_a_file_is_refused(name: str, empty_root: Paths, export: Path) -> None:
     with pytest.raises(RayTruthError, match="batch name"):
         run(empty_root, export, name)
     assert not empty_root.batches.exists()
 
 
-def test_a_batch_that_another_process_ingests_is_left_alone(root: Layout, export: Path) -> None:
+def test_a_batch_that_another_process_ingests_is_left_alone(root: Paths, export: Path) -> None:
     before = tables(root)
     lock = root.staging(BATCH).with_suffix(".lock")
     with FileLock(lock), pytest.raises(RayTruthError, match="Another process is ingesting"):
@@ -204,7 +204,7 @@ def test_a_batch_that_another_process_ingests_is_left_alone(root: Layout, export
     assert run(root, export).images == IMAGES
 
 
-def test_two_processes_on_one_batch_leave_the_tables_of_one(ingested: Layout, empty_root: Layout, export: Path) -> None:
+def test_two_processes_on_one_batch_leave_the_tables_of_one(ingested: Paths, empty_root: Paths, export: Path) -> None:
     both = [started(PLAIN, empty_root, export) for _ in range(2)]
     said = [process.communicate(timeout=120)[1] for process in both]
     assert 0 in {process.returncode for process in both}, said
@@ -219,7 +219,7 @@ def test_two_processes_on_one_batch_leave_the_tables_of_one(ingested: Layout, em
     ids=["headers", "pixels", "published"],
 )
 def test_killed_at_any_moment_a_rerun_ends_with_the_same_tables(
-    script: str, moment: str, ingested: Layout, empty_root: Layout, export: Path
+    script: str, moment: str, ingested: Paths, empty_root: Paths, export: Path
 ) -> None:
     staging = empty_root.staging(BATCH)
     reached = {
@@ -240,7 +240,7 @@ def test_killed_at_any_moment_a_rerun_ends_with_the_same_tables(
     assert not staging.exists()
 
 
-def test_on_a_full_disk_the_last_good_state_stays(root: Layout, export: Path, tmp_path: Path) -> None:
+def test_on_a_full_disk_the_last_good_state_stays(root: Paths, export: Path, tmp_path: Path) -> None:
     source = Path(shutil.copytree(export, tmp_path / "changed"))
     save(radiograph(80), source / "new.dcm")
     sources = root.sources.read_text().replace(str(export), str(source))

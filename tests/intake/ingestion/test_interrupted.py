@@ -24,10 +24,10 @@ from support.interrupted import (
     tree,
     undisturbed,
 )
-from support.roots import params_of
+from support.roots import settings_of
 
 from dagster_project.core.atomic_io import content_hash
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.store import ingested_batches
 from dagster_project.intake.root import Root
@@ -37,14 +37,14 @@ ROOM = [8, 40, 56, 200]  # KiB left for a batch that takes about 70 with its sta
 
 
 @pytest.fixture(scope="module")
-def whole(made_once: Callable[[str, Callable[[Path], object]], Path], export: Path) -> Layout:
+def whole(made_once: Callable[[str, Callable[[Path], object]], Path], export: Path) -> Paths:
     """A root that ingested the export undisturbed, and holds nothing else."""
-    return Layout(made_once("undisturbed", lambda folder: undisturbed(folder, export)) / "whole")
+    return Paths(made_once("undisturbed", lambda folder: undisturbed(folder, export)) / "whole")
 
 
 @pytest.mark.slow
 def test_killed_many_times_anywhere_a_rerun_ends_with_just_the_same_files(
-    whole: Layout, export: Path, tmp_path: Path
+    whole: Paths, export: Path, tmp_path: Path
 ) -> None:
     found = kill_many(KILLS, 7, whole, export, tmp_path)
     assert found["killed"] >= KILLS
@@ -52,32 +52,30 @@ def test_killed_many_times_anywhere_a_rerun_ends_with_just_the_same_files(
 
 
 def test_of_two_at_once_one_does_the_work_also_if_the_other_is_killed(
-    whole: Layout, export: Path, tmp_path: Path
+    whole: Paths, export: Path, tmp_path: Path
 ) -> None:
-    layout = fresh_root(whole, tmp_path / "root")
-    first = begun(layout, export)
-    while not (layout.staging(BATCH) / "work.json").exists():
+    paths = fresh_root(whole, tmp_path / "root")
+    first = begun(paths, export)
+    while not (paths.staging(BATCH) / "work.json").exists():
         time.sleep(0.005)
-    assert ended(begun(layout, export)) == REFUSED
-    second = begun(layout, export)
+    assert ended(begun(paths, export)) == REFUSED
+    second = begun(paths, export)
     assert {ended(first), ended(second)} == {0, REFUSED}
-    assert published(layout) == published(whole)
-    assert tree(layout) == tree(whole)
+    assert published(paths) == published(whole)
+    assert tree(paths) == tree(whole)
 
 
-def test_what_a_killed_publication_had_begun_to_write_is_swept_away(
-    whole: Layout, export: Path, tmp_path: Path
-) -> None:
-    layout = fresh_root(whole, tmp_path / "root")
-    assert killed_at(Moment(str(layout.staging(BATCH).relative_to(layout.root)), 0.05, group=True), layout, export)
-    tables = (layout.files, layout.identities, layout.identifiers, layout.label_texts)
-    for path in (*tables, layout.sources, layout.batches, layout.verdicts):
+def test_what_a_killed_publication_had_begun_to_write_is_swept_away(whole: Paths, export: Path, tmp_path: Path) -> None:
+    paths = fresh_root(whole, tmp_path / "root")
+    assert killed_at(Moment(str(paths.staging(BATCH).relative_to(paths.root)), 0.05, group=True), paths, export)
+    tables = (paths.files, paths.identities, paths.identifiers, paths.label_texts)
+    for path in (*tables, paths.sources, paths.batches, paths.verdicts):
         path.with_name(f".{path.stem}.123.tmp{path.suffix}").write_text("CANARY")
-    other = layout.private / ".other.123.tmp.png"
+    other = paths.private / ".other.123.tmp.png"
     other.touch()
-    assert ended(begun(layout, export)) == 0
+    assert ended(begun(paths, export)) == 0
     other.unlink()
-    assert tree(layout) == tree(whole)
+    assert tree(paths) == tree(whole)
 
 
 @pytest.fixture
@@ -101,32 +99,32 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
 @pytest.mark.slow
 def test_on_a_disk_that_is_really_full_the_last_good_state_stays_and_with_room_a_rerun_completes(
-    small_disk: Callable[[int], Path], whole: Layout, export: Path, tmp_path: Path
+    small_disk: Callable[[int], Path], whole: Paths, export: Path, tmp_path: Path
 ) -> None:
     source = Path(shutil.copytree(export, tmp_path / "changed"))
     save(radiograph(80), source / "new.dcm")
-    before = Layout(Path(shutil.copytree(whole.root, tmp_path / "before")))
+    before = Paths(Path(shutil.copytree(whole.root, tmp_path / "before")))
     before.sources.write_text(before.sources.read_text().replace(str(export), str(source)))
-    after = Layout(Path(shutil.copytree(before.root, tmp_path / "after")))
-    ingest(Root(after, params_of(after)), source, BATCH)
+    after = Paths(Path(shutil.copytree(before.root, tmp_path / "after")))
+    ingest(Root(after, settings_of(after)), source, BATCH)
     statuses = []
     for room in ROOM:
-        layout = Layout(small_disk(65536) / f"root-{room}")
-        shutil.copytree(before.root, layout.root)
-        used = sum(-(-p.stat().st_size // 4096) * 4 + 4 for p in layout.root.rglob("*"))
+        paths = Paths(small_disk(65536) / f"root-{room}")
+        shutil.copytree(before.root, paths.root)
+        used = sum(-(-p.stat().st_size // 4096) * 4 + 4 for p in paths.root.rglob("*"))
         small_disk(used + room)
-        status = ended(begun(layout, source))
+        status = ended(begun(paths, source))
         statuses.append(status)
         assert status in (0, FULL)
-        if status == FULL and BATCH in ingested_batches(layout):
-            assert {content_hash(layout.headers(BATCH)), content_hash(layout.pixels(BATCH))} in (
+        if status == FULL and BATCH in ingested_batches(paths):
+            assert {content_hash(paths.headers(BATCH)), content_hash(paths.pixels(BATCH))} in (
                 {content_hash(root.headers(BATCH)), content_hash(root.pixels(BATCH))} for root in (before, after)
             )
         small_disk(65536)
-        assert ended(begun(layout, source)) == 0
-        assert published(layout) == published(after)
-        assert tree(layout) == tree(after)
-        shutil.rmtree(layout.root)
+        assert ended(begun(paths, source)) == 0
+        assert published(paths) == published(after)
+        assert tree(paths) == tree(after)
+        shutil.rmtree(paths.root)
 
     assert statuses.count(FULL) >= 2
     assert statuses[-1] == 0, statuses

@@ -12,10 +12,10 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from support.dicoms import image, radiograph, save
 from support.readers import PSEUDONYMS, read_header
-from support.roots import params_of, small_root, where_found
+from support.roots import settings_of, small_root, where_found
 
 from dagster_project.core.atomic_io import content_hash, read_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.headers.fast_header import plain_header
 from dagster_project.intake.ingestion.headers.patient_evidence import Evidence
@@ -25,7 +25,7 @@ from dagster_project.intake.training_set.patient_links import person_of
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
+def paths(tmp_path: Path) -> Paths:
     return small_root(tmp_path / "root")
 
 
@@ -128,32 +128,30 @@ def test_birth_dates_can_be_compared_only_by_those_who_share_something(tmp_path:
     assert len({value for rows in born[:2] for value in rows.values()}) == len(born[0].keys() | born[1].keys())
 
 
-def test_two_patients_of_one_instance_in_one_batch_are_one_whichever_file_counts(
-    layout: Layout, tmp_path: Path
-) -> None:
+def test_two_patients_of_one_instance_in_one_batch_are_one_whichever_file_counts(paths: Paths, tmp_path: Path) -> None:
     """Under one SOP Instance UID: other pixels under another patient ID; one of the two is a conflict."""
     save(radiograph(1), tmp_path / "in" / "a.dcm")
     save(radiograph(1, PatientID="MERGED77", pixels=image(9)), tmp_path / "in" / "b.dcm")
-    summary = ingest(Root(layout, params_of(layout)), tmp_path / "in", "march")
+    summary = ingest(Root(paths, settings_of(paths)), tmp_path / "in", "march")
     assert summary.reasons == {"uid_conflict": 1}
-    table = read_table(layout.patient_evidence("march"))
+    table = read_table(paths.patient_evidence("march"))
     assert table["patient"].nunique() == 2
     assert person_of(table).nunique() == 1
 
 
-def test_a_batch_without_a_usable_image_leaves_the_evidence_of_what_stands(layout: Layout, tmp_path: Path) -> None:
+def test_a_batch_without_a_usable_image_leaves_the_evidence_of_what_stands(paths: Paths, tmp_path: Path) -> None:
     path = save(radiograph(1), tmp_path / "in" / "a.dcm")
-    ingest(Root(layout, params_of(layout)), tmp_path / "in", "march")
-    assert layout.patient_evidence("march").exists()
-    before = content_hash(layout.patient_evidence("march"))
+    ingest(Root(paths, settings_of(paths)), tmp_path / "in", "march")
+    assert paths.patient_evidence("march").exists()
+    before = content_hash(paths.patient_evidence("march"))
     save(radiograph(2, pixels=np.zeros((80, 60), np.uint16)), path)
     with pytest.raises(Exception, match="no usable radiograph"):
-        ingest(Root(layout, params_of(layout)), tmp_path / "in", "march")
-    assert content_hash(layout.patient_evidence("march")) == before
+        ingest(Root(paths, settings_of(paths)), tmp_path / "in", "march")
+    assert content_hash(paths.patient_evidence("march")) == before
 
 
 def test_no_number_is_readable_outside_the_private_folder_and_the_search_knows_them_all(
-    layout: Layout, tmp_path: Path
+    paths: Paths, tmp_path: Path
 ) -> None:
     elements = {
         "OtherPatientIDs": "ZZOTHER1",
@@ -162,8 +160,8 @@ def test_no_number_is_readable_outside_the_private_folder_and_the_search_knows_t
         "OriginalAttributesSequence": corrected(PatientID="ZZFORMER", PatientName="Zzname^Former"),
     }
     save(radiograph(1, **elements), tmp_path / "in" / "a.dcm")
-    ingest(Root(layout, params_of(layout)), tmp_path / "in", "march")
-    known = {(i.kind, i.value) for i in identities_of(layout, ["march"])}
+    ingest(Root(paths, settings_of(paths)), tmp_path / "in", "march")
+    known = {(i.kind, i.value) for i in identities_of(paths, ["march"])}
     assert {(NUMBER, value) for value in ("ZZOTHER1", "ZZOTHER2", "ZZFORMER")} <= known
     for word in ("ZZOTHER", "ZZISSUER", "ZZFORMER", "Zzname", "19600101", "1960-01-01"):
-        assert where_found(word, layout.root / "data", leave_out=("private",)) == []
+        assert where_found(word, paths.root / "data", leave_out=("private",)) == []

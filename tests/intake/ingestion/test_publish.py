@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from dagster_project.core.atomic_io import content_hash, read_table, write_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch import publish as publishing
 from dagster_project.intake.ingestion.batch.publish import clear_staging, is_published, publish, stage, start_staging
 from dagster_project.intake.ingestion.batch.store import ingested_batches, load_headers, open_pixels
@@ -46,31 +46,31 @@ def blocks_of(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
     return (table[row : row + 2] for row in range(0, len(table) or 1, 2))
 
 
-def put(layout: Layout, batch: str, stored: list[str], work: str = "work") -> None:
+def put(paths: Paths, batch: str, stored: list[str], work: str = "work") -> None:
     """Stage a batch of images that are filled with their number, each table in blocks of two rows."""
-    start_staging(layout, batch, work)
+    start_staging(paths, batch, work)
     tables = {name: blocks_of(table) for name, table in tables_of(batch, stored).items()}
     images = np.array([int(image) for image in stored], np.uint8)[:, None, None] * np.ones((4, 4), np.uint8)
-    stage(layout, batch, work, tables, {"batch": batch}, partial(np.save, arr=images))
+    stage(paths, batch, work, tables, {"batch": batch}, partial(np.save, arr=images))
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
+def paths(tmp_path: Path) -> Paths:
     """A root with one batch published and the next version of it, and another batch, staged."""
-    layout = Layout(tmp_path / "root")
-    layout.private.mkdir(parents=True)
-    put(layout, OLD, ["0", "1"])
-    publish(layout, OLD)
-    put(layout, OLD, ["0", "1", "2"], "more work")
-    put(layout, NEW, ["3", "5"])
-    return layout
+    paths = Paths(tmp_path / "root")
+    paths.private.mkdir(parents=True)
+    put(paths, OLD, ["0", "1"])
+    publish(paths, OLD)
+    put(paths, OLD, ["0", "1", "2"], "more work")
+    put(paths, NEW, ["3", "5"])
+    return paths
 
 
-def state(layout: Layout) -> dict[str, str]:
-    paths = (layout.headers_dir, layout.pixels_dir, layout.quarantine_dir, layout.patient_evidence_dir)
-    paths += (layout.deidentification(NEW).parent,)
-    files = (layout.files, layout.identities, layout.identifiers, layout.label_texts, layout.private / "ingested.json")
-    return {path.name: content_hash(path) for path in (*paths, *files)}
+def state(paths: Paths) -> dict[str, str]:
+    path_list = (paths.headers_dir, paths.pixels_dir, paths.quarantine_dir, paths.patient_evidence_dir)
+    path_list += (paths.deidentification(NEW).parent,)
+    files = (paths.files, paths.identities, paths.identifiers, paths.label_texts, paths.private / "ingested.json")
+    return {path.name: content_hash(path) for path in (*path_list, *files)}
 
 
 def in_a_child(work: Callable[[], object]) -> int:
@@ -102,82 +102,82 @@ def dying_at(move: int, work: Callable[[], object]) -> Callable[[], None]:
     return run
 
 
-def test_a_published_batch_can_be_read_and_staging_is_tidied(layout: Layout) -> None:
-    publish(layout, NEW)
-    assert load_headers(layout, NEW)["image_id"].tolist() == ["new-3", "new-5"]
-    assert open_pixels(layout, NEW)[:, 0, 0].tolist() == [3, 5]
-    assert read_table(layout.files)["batch"].tolist() == [NEW, NEW, OLD, OLD]
-    assert not (layout.staging(NEW) / "ready").exists()
-    assert is_published(layout, NEW, "work")
-    assert not is_published(layout, NEW, "other work")
+def test_a_published_batch_can_be_read_and_staging_is_tidied(paths: Paths) -> None:
+    publish(paths, NEW)
+    assert load_headers(paths, NEW)["image_id"].tolist() == ["new-3", "new-5"]
+    assert open_pixels(paths, NEW)[:, 0, 0].tolist() == [3, 5]
+    assert read_table(paths.files)["batch"].tolist() == [NEW, NEW, OLD, OLD]
+    assert not (paths.staging(NEW) / "ready").exists()
+    assert is_published(paths, NEW, "work")
+    assert not is_published(paths, NEW, "other work")
 
 
-def test_publishing_again_replaces_the_batchs_rows_only(layout: Layout) -> None:
-    publish(layout, NEW)
-    publish(layout, OLD)
-    assert read_table(layout.identities)["image_id"].tolist() == ["new-3", "new-5", "old-0", "old-1", "old-2"]
-    assert len(open_pixels(layout, OLD)) == len(load_headers(layout, OLD)) == 3
+def test_publishing_again_replaces_the_batchs_rows_only(paths: Paths) -> None:
+    publish(paths, NEW)
+    publish(paths, OLD)
+    assert read_table(paths.identities)["image_id"].tolist() == ["new-3", "new-5", "old-0", "old-1", "old-2"]
+    assert len(open_pixels(paths, OLD)) == len(load_headers(paths, OLD)) == 3
 
 
-def test_a_table_in_which_batches_are_mixed_in_one_group_of_rows_is_put_in_order(layout: Layout) -> None:
-    publish(layout, NEW)
-    kept = content_hash(layout.files)
-    write_table(layout.files, read_table(layout.files).astype("string"))  # one group, as older versions wrote
-    publish(layout, OLD)
-    put(layout, NEW, ["3", "5"])
-    publish(layout, NEW)
-    files = read_table(layout.files)
+def test_a_table_in_which_batches_are_mixed_in_one_group_of_rows_is_put_in_order(paths: Paths) -> None:
+    publish(paths, NEW)
+    kept = content_hash(paths.files)
+    write_table(paths.files, read_table(paths.files).astype("string"))  # one group, as older versions wrote
+    publish(paths, OLD)
+    put(paths, NEW, ["3", "5"])
+    publish(paths, NEW)
+    files = read_table(paths.files)
     assert files["file_id"].tolist() == ["new-3", "new-5", "old-0", "old-1", "old-2"]
-    assert content_hash(layout.files) != kept
+    assert content_hash(paths.files) != kept
 
 
-def test_nothing_staged_means_nothing_to_do(layout: Layout) -> None:
-    before = state(layout)
-    publish(layout, "never heard of")
-    assert state(layout) == before
+def test_nothing_staged_means_nothing_to_do(paths: Paths) -> None:
+    before = state(paths)
+    publish(paths, "never heard of")
+    assert state(paths) == before
 
 
-def test_the_order_of_publication_does_not_matter(layout: Layout, tmp_path: Path) -> None:
-    other = Layout(tmp_path / "other")
+def test_the_order_of_publication_does_not_matter(paths: Paths, tmp_path: Path) -> None:
+    other = Paths(tmp_path / "other")
     other.private.mkdir(parents=True)
     put(other, NEW, ["3", "5"])
     put(other, OLD, ["0", "1", "2"], "more work")
     for batch in (OLD, NEW):
-        publish(layout, batch)
+        publish(paths, batch)
     for batch in (NEW, OLD):
         publish(other, batch)
-    assert state(layout) == state(other)
+    assert state(paths) == state(other)
 
 
 @pytest.mark.parametrize("batch", [NEW, OLD])
 @pytest.mark.parametrize("move", range(MOVES))
 def test_killed_before_any_move_the_batch_is_whole_or_absent_and_can_be_published_again(
-    batch: str, move: int, layout: Layout
+    batch: str, move: int, paths: Paths
 ) -> None:
-    ended = in_a_child(dying_at(move, lambda: publish(layout, batch)))
+    ended = in_a_child(dying_at(move, lambda: publish(paths, batch)))
     assert ended in (0, -signal.SIGKILL)
-    for name in ingested_batches(layout):
-        images = open_pixels(layout, name)[:, 0, 0]
-        assert load_headers(layout, name)["image_id"].tolist() == [f"{name}-{number}" for number in images]
-    publish(layout, batch)
-    assert len(load_headers(layout, batch)) == len(open_pixels(layout, batch)) == {NEW: 2, OLD: 3}[batch]
-    assert is_published(layout, batch, {NEW: "work", OLD: "more work"}[batch])
-    patients = read_table(layout.patient_evidence(batch))["patient"].tolist()
-    assert patients == load_headers(layout, batch)["image_id"].tolist()
-    files = read_table(layout.files)
+    for name in ingested_batches(paths):
+        images = open_pixels(paths, name)[:, 0, 0]
+        assert load_headers(paths, name)["image_id"].tolist() == [f"{name}-{number}" for number in images]
+    publish(paths, batch)
+    assert len(load_headers(paths, batch)) == len(open_pixels(paths, batch)) == {NEW: 2, OLD: 3}[batch]
+    assert is_published(paths, batch, {NEW: "work", OLD: "more work"}[batch])
+    patients = read_table(paths.patient_evidence(batch))["patient"].tolist()
+    assert patients == load_headers(paths, batch)["image_id"].tolist()
+    files = read_table(paths.files)
     assert len(files) == files["file_id"].nunique() == (4 if batch == NEW else 3)
 
 
-def test_the_last_kill_comes_after_the_last_move(layout: Layout) -> None:
-    assert in_a_child(dying_at(MOVES, lambda: publish(layout, NEW))) == 0
-    assert ingested_batches(layout) == [NEW, OLD]
+def test_the_last_kill_comes_after_the_last_move(paths: Paths) -> None:
+    assert in_a_child(dying_at(MOVES, lambda: publish(paths, NEW))) == 0
+    assert ingested_batches(paths) == [NEW, OLD]
 
 
 @pytest.mark.parametrize("number", range(5))
 def test_a_disk_that_fills_up_while_publishing_leaves_the_batch_as_it_was(
-    number: int, layout: Layout, monkeypatch: pytest.MonkeyPatch
+    number: int, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = content_hash(layout.headers(OLD)), content_hash(layout.pixels(OLD))
+    before = content_hash(paths.headers(OLD)), content_hash(paths.pixels(OLD))
     original, writes = publishing.write_groups, 0
 
     def full(path: Path, schema: pa.Schema, groups: Iterator[pa.Table]) -> None:
@@ -193,41 +193,41 @@ def test_a_disk_that_fills_up_while_publishing_leaves_the_batch_as_it_was(
         patch.setattr(publishing, "write_groups", full)
         if number < 4:
             with pytest.raises(Full):
-                publish(layout, OLD)
-            assert (content_hash(layout.headers(OLD)), content_hash(layout.pixels(OLD))) == before
+                publish(paths, OLD)
+            assert (content_hash(paths.headers(OLD)), content_hash(paths.pixels(OLD))) == before
         else:
-            publish(layout, OLD)
-    publish(layout, OLD)
-    assert len(load_headers(layout, OLD)) == len(open_pixels(layout, OLD)) == 3
+            publish(paths, OLD)
+    publish(paths, OLD)
+    assert len(load_headers(paths, OLD)) == len(open_pixels(paths, OLD)) == 3
 
 
-def test_a_batch_without_images_publishes_its_verdicts_and_leaves_the_rest(layout: Layout) -> None:
-    before = content_hash(layout.headers(OLD)), content_hash(layout.identities)
-    start_staging(layout, OLD, "nothing")
+def test_a_batch_without_images_publishes_its_verdicts_and_leaves_the_rest(paths: Paths) -> None:
+    before = content_hash(paths.headers(OLD)), content_hash(paths.identities)
+    start_staging(paths, OLD, "nothing")
     tables = tables_of(OLD, []) | {name: tables_of(OLD, ["9"])[name] for name in ("files", "quarantine")}
     blocks = {name: blocks_of(table) for name, table in tables.items()}
-    stage(layout, OLD, "nothing", blocks, {}, partial(np.save, arr=np.zeros((0, 4, 4), np.uint8)))
-    publish(layout, OLD)
-    assert (content_hash(layout.headers(OLD)), content_hash(layout.identities)) == before
-    assert read_table(layout.files)["file_id"].tolist() == ["old-9"]
-    assert read_table(layout.quarantine(OLD))["file_id"].tolist() == ["old-9"]
-    assert not is_published(layout, OLD, "nothing")
+    stage(paths, OLD, "nothing", blocks, {}, partial(np.save, arr=np.zeros((0, 4, 4), np.uint8)))
+    publish(paths, OLD)
+    assert (content_hash(paths.headers(OLD)), content_hash(paths.identities)) == before
+    assert read_table(paths.files)["file_id"].tolist() == ["old-9"]
+    assert read_table(paths.quarantine(OLD))["file_id"].tolist() == ["old-9"]
+    assert not is_published(paths, OLD, "nothing")
 
 
-def test_staging_of_the_same_work_is_kept_and_of_other_work_removed(layout: Layout) -> None:
-    folder = start_staging(layout, "next", "one")
+def test_staging_of_the_same_work_is_kept_and_of_other_work_removed(paths: Paths) -> None:
+    folder = start_staging(paths, "next", "one")
     (folder / "block").touch()
-    assert start_staging(layout, "next", "one") == folder
+    assert start_staging(paths, "next", "one") == folder
     assert (folder / "block").exists()
-    start_staging(layout, "next", "two")
+    start_staging(paths, "next", "two")
     assert not (folder / "block").exists()
-    clear_staging(layout, "next")
-    clear_staging(layout, "next")
+    clear_staging(paths, "next")
+    clear_staging(paths, "next")
     assert not folder.exists()
 
 
-def test_a_batch_whose_shard_is_lost_is_not_published(layout: Layout) -> None:
-    publish(layout, NEW)
-    layout.pixels(NEW).unlink()
-    assert not is_published(layout, NEW, "work")
-    assert ingested_batches(layout) == [OLD]
+def test_a_batch_whose_shard_is_lost_is_not_published(paths: Paths) -> None:
+    publish(paths, NEW)
+    paths.pixels(NEW).unlink()
+    assert not is_published(paths, NEW, "work")
+    assert ingested_batches(paths) == [OLD]

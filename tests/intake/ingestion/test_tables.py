@@ -9,10 +9,10 @@ import pytest
 from support.dicoms import radiograph, save
 from support.exports import BATCH
 from support.readers import HEADERS, PSEUDONYMS, source_file
-from support.roots import params_of
+from support.roots import settings_of
 
 from dagster_project.core.atomic_io import read_table, write_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch import tables
 from dagster_project.intake.ingestion.batch.batch_index import batch_index
 from dagster_project.intake.ingestion.batch.ingest import ingest
@@ -119,11 +119,11 @@ def test_a_path_that_is_no_text_can_be_stored(files: list[SourceFile], tmp_path:
         assert found[name]["path"].tolist() == [str(tmp_path / "caf\\xe9.dcm")]
 
 
-def test_the_same_images_in_another_batch_have_the_same_names_and_other_file_ids(root: Layout, export: Path) -> None:
+def test_the_same_images_in_another_batch_have_the_same_names_and_other_file_ids(root: Paths, export: Path) -> None:
     other = Path(root.root / "data" / "inbox" / "april")
     for seed in (3, 4):
         save(radiograph(seed), other / f"{seed}.dcm")
-    ingest(Root(root, params_of(root)), other, "april")
+    ingest(Root(root, settings_of(root)), other, "april")
     march, april = (read_table(root.headers(batch)) for batch in (BATCH, "april"))
     assert set(april["image_id"]) < set(march["image_id"])
     both = march.merge(april, on="image_id")

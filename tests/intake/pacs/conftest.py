@@ -12,7 +12,7 @@ from support.orthanc import PASSWORD, USER, Orthanc, free_port, need_orthanc, or
 from support.pacs import configure, described, redated
 
 from dagster_project.cli.init import template
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from raytruth_phantom.hospital import write_hospital
 
 
@@ -49,23 +49,23 @@ def images(made_once: Callable[[str, Callable[[Path], object]], Path]) -> list[P
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Layout:
+def root(tmp_path: Path) -> Paths:
     """A root whose params.yaml names no PACS yet."""
-    layout = Layout(tmp_path / "root")
-    layout.root.mkdir()
-    shutil.copy(template("params.yaml"), layout.params)
-    return layout
+    paths = Paths(tmp_path / "root")
+    paths.root.mkdir()
+    shutil.copy(template("params.yaml"), paths.settings)
+    return paths
 
 
 @pytest.fixture(params=["dicomweb", "dimse"])
-def source(request: pytest.FixtureRequest, root: Layout, pacs: Orthanc, credentials: None) -> Layout:
+def source(request: pytest.FixtureRequest, root: Paths, pacs: Orthanc, credentials: None) -> Paths:
     """The root with Orthanc as its source `main`, by either protocol."""
     configure(root, sources={"main": described(request.param, pacs)})
     return root
 
 
 @pytest.fixture
-def web(root: Layout, pacs: Orthanc, credentials: None) -> Layout:
+def web(root: Paths, pacs: Orthanc, credentials: None) -> Paths:
     """The root with Orthanc as its source `main`, by DICOMweb: for what both protocols share."""
     configure(root, sources={"main": described("dicomweb", pacs)})
     return root

@@ -14,9 +14,9 @@ from support.orthanc import Orthanc, need_orthanc
 from support.pacs import redated, uid_of
 from support.readers import outcome, source_file
 from support.receiver import HERE, receiving, storescu
-from support.roots import params_of
+from support.roots import settings_of
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.pacs.pull import pull
 from dagster_project.intake.root import Root
 
@@ -58,21 +58,21 @@ def assert_all_came(folder: Path, sent: dict[str, Path]) -> None:
         np.testing.assert_array_equal(used.image, expected.image)
 
 
-def test_pulled(source: Layout, pacs: Orthanc, compressed: dict[str, Path]) -> None:
+def test_pulled(source: Paths, pacs: Orthanc, compressed: dict[str, Path]) -> None:
     pacs.add(*compressed.values())
-    pull(Root(source, params_of(source)), "main")
-    assert pull(Root(source, params_of(source)), "main").outcomes == {"arrived": len(compressed)}
+    pull(Root(source, settings_of(source)), "main")
+    assert pull(Root(source, settings_of(source)), "main").outcomes == {"arrived": len(compressed)}
     assert_all_came(source.inbox, compressed)
 
 
-def test_sent_by_a_pacs(root: Layout, pacs: Orthanc, compressed: dict[str, Path], receiver_port: int) -> None:
+def test_sent_by_a_pacs(root: Paths, pacs: Orthanc, compressed: dict[str, Path], receiver_port: int) -> None:
     pacs.add(*compressed.values())
     with receiving(root, allowed={"ORTHANC": HERE}, port=receiver_port):
         pacs.send("raytruth")
     assert_all_came(root.arriving("received"), compressed)
 
 
-def test_sent_by_storescu(root: Layout, compressed: dict[str, Path]) -> None:
+def test_sent_by_storescu(root: Paths, compressed: dict[str, Path]) -> None:
     need_orthanc()
     with receiving(root):
         for syntax, (_, option) in COMPRESSED.items():

@@ -13,7 +13,7 @@ from support.daemon import Served, dagster_on, wait_for
 from support.orthanc import Orthanc
 from support.pacs import change, configure, described, uid_of
 from support.receiver import receiving, storescu
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 from dagster_project.core.atomic_io import read_table
 from dagster_project.intake.pacs.assets import key_of
@@ -28,18 +28,18 @@ HEADERS = dg.AssetKey("radiograph_headers")
 def test_what_a_pacs_holds_and_what_a_sender_sends_is_ingested_once_and_shown(
     pacs: Orthanc, images: list[Path], tmp_path: Path, credentials: None
 ) -> None:
-    layout, log = small_root(tmp_path / "root"), tmp_path / "ui.log"
-    configure(layout, sources={"main": described("dicomweb", pacs)})
+    paths, log = small_root(tmp_path / "root"), tmp_path / "ui.log"
+    configure(paths, sources={"main": described("dicomweb", pacs)})
     blank = tmp_path / "blank.dcm"
     shutil.copy(images[6], blank)
     change(blank, PixelData=bytes(len(pydicom.dcmread(blank).PixelData)))
     pacs.add(*images[:4])
     pull(
-        Root(layout, params_of(layout)), "main"
+        Root(paths, settings_of(paths)), "main"
     )  # an earlier poll, so that the daemon's first one finds settled studies
-    with receiving(layout, quiet_seconds=5), dagster_on(layout, log) as served:
+    with receiving(paths, quiet_seconds=5), dagster_on(paths, log) as served:
         wait_for("the pulled batch", lambda: shown_by(served, "main"))
-        assert storescu(layout, *images[:6], blank) == "", "four that the pull brought, and others"
+        assert storescu(paths, *images[:6], blank) == "", "four that the pull brought, and others"
         wait_for("two ingestions", lambda: sum(run.is_success for run in served.runs("ingest_batch")) == 2)
         wait_for("what was received", lambda: counts(served) == {"arrived": 3, "known already": 4})
         assert not [run.job_name for run in served.instance.get_runs() if run.is_failure_or_canceled], log.read_text()
@@ -52,8 +52,8 @@ def test_what_a_pacs_holds_and_what_a_sender_sends_is_ingested_once_and_shown(
         assert table(of_batch(served, second)["files by verdict"], "verdict")["quarantine"] == 1
         assert table(of_batch(served, second)["files by reason"], "reason")["constant"] == 1
         assert [stale_status(served, batch) for batch in (first, second)] == ["FRESH", "FRESH"]
-    assert sorted(read_table(layout.identities)["sop_instance_uid"]) == sorted(map(uid_of, images[:6]))
-    searched = scan(layout, [first, second], [log])
+    assert sorted(read_table(paths.identities)["sop_instance_uid"]) == sorted(map(uid_of, images[:6]))
+    searched = scan(paths, [first, second], [log])
     assert searched.identities > 20
     assert (searched.finds, searched.unread) == ([], [])
 

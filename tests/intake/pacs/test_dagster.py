@@ -12,12 +12,12 @@ import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 from support.orthanc import Orthanc
 from support.pacs import configure, uid_of
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 from dagster_project.core.atomic_io import read_table
 from dagster_project.core.dagster_helpers import BATCHES
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import PacsParams
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import PacsSettings
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.sensors import inbox
 from dagster_project.intake.pacs.assets import key_of, pacs_assets
@@ -29,19 +29,19 @@ from dagster_project.intake.resources import RootResource
 from dagster_project.intake.root import Root
 
 
-def pacs_params(root: Layout) -> PacsParams:
-    return params_of(root).pacs
+def pacs_settings(root: Paths) -> PacsSettings:
+    return settings_of(root).pacs
 
 
-def test_without_a_source_there_is_no_asset_and_no_sensor(root: Layout) -> None:
-    assert pacs_assets(pacs_params(root)) == []
-    assert pacs_sensors(pacs_params(root)) == []
+def test_without_a_source_there_is_no_asset_and_no_sensor(root: Paths) -> None:
+    assert pacs_assets(pacs_settings(root)) == []
+    assert pacs_sensors(pacs_settings(root)) == []
 
 
-def test_each_source_has_its_asset_and_a_sensor_that_runs(root: Layout) -> None:
+def test_each_source_has_its_asset_and_a_sensor_that_runs(root: Paths) -> None:
     web = {"protocol": "dicomweb", "url": "https://pacs.example/dicom-web", "ca": None}
     configure(root, sources={"one": web, "two": web}, receive={"allowed": {"CR1": ["10.0.0.0/8"]}})
-    sensors = {sensor.name: sensor for sensor in pacs_sensors(pacs_params(root))}
+    sensors = {sensor.name: sensor for sensor in pacs_sensors(pacs_settings(root))}
     assert set(sensors) == {"poll_one", "poll_two", "watch_received"}
     assert {s.default_status for s in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
     assert sensors["poll_one"].minimum_interval_seconds == 600
@@ -61,12 +61,12 @@ def test_each_source_has_its_asset_and_a_sensor_that_runs(root: Layout) -> None:
     assert all(name in done.stdout for name in sensors)
 
 
-def graph_of(root: Layout) -> dg.Definitions:
-    settings = pacs_params(root)
+def graph_of(root: Paths) -> dg.Definitions:
+    settings = pacs_settings(root)
     return dg.Definitions(assets=pacs_assets(settings), sensors=pacs_sensors(settings), resources=resources(root))
 
 
-def resources(root: Layout) -> dict[str, object]:
+def resources(root: Paths) -> dict[str, object]:
     at = RootResource(path=str(root.root))
     return {"root": at, "pacs": Pacs(root=at)}
 
@@ -109,12 +109,12 @@ def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_inges
         (request,) = inbox(context).run_requests
         assert request.partition_key == batch
         instance.add_dynamic_partitions(BATCHES.name or "", [str(batch)])
-    summary = ingest(Root(root, params_of(root)), root.inbox / str(batch), str(batch))
+    summary = ingest(Root(root, settings_of(root)), root.inbox / str(batch), str(batch))
     assert summary.images == 6
     assert sorted(read_table(root.identities)["sop_instance_uid"]) == pacs.uids()
 
 
-def test_while_a_pull_is_under_way_no_other_is_asked_for(root: Layout) -> None:
+def test_while_a_pull_is_under_way_no_other_is_asked_for(root: Paths) -> None:
     web = {"protocol": "dicomweb", "url": "https://pacs.example/dicom-web", "ca": None}
     configure(root, sources={"main": web})
     graph = graph_of(root)
@@ -126,9 +126,9 @@ def test_while_a_pull_is_under_way_no_other_is_asked_for(root: Layout) -> None:
     assert "under way" in (tick.skip_message or "")
 
 
-def test_what_is_received_is_observed_once_when_it_changed(root: Layout, images: list[Path]) -> None:
+def test_what_is_received_is_observed_once_when_it_changed(root: Paths, images: list[Path]) -> None:
     configure(root, receive={"allowed": {"CR1": ["10.0.0.0/8"]}})
-    (watch,) = pacs_sensors(pacs_params(root))
+    (watch,) = pacs_sensors(pacs_settings(root))
     with dg.instance_for_test() as instance:
 
         def look(cursor: str | None = None) -> SensorExecutionData:

@@ -17,11 +17,11 @@ import pytest
 from support.certificates import make_certificate
 from support.orthanc import PASSWORD, USER, Orthanc
 from support.pacs import configure, uid_of, uids_in
-from support.roots import params_of
+from support.roots import settings_of
 from support.tls_relay import tls_relay
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.pacs import client
 from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, Unanswered
 from dagster_project.intake.pacs.connect import open_archive
@@ -34,7 +34,7 @@ OBJECT = Instance("1.2", "1.2.3", "1.2.3.4")
 
 @pytest.mark.pacs
 def test_a_certificate_counts_only_if_its_authority_is_named(
-    root: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path, credentials: None
+    root: Paths, pacs: Orthanc, images: list[Path], tmp_path: Path, credentials: None
 ) -> None:
     certificate, other = make_certificate(tmp_path / "ours"), make_certificate(tmp_path / "other")
     pacs.add(images[0])
@@ -43,10 +43,10 @@ def test_a_certificate_counts_only_if_its_authority_is_named(
         for ca in (None, str(other)):
             configure(root, sources={"main": {"protocol": "dicomweb", "url": url, "ca": ca}})
             with pytest.raises(RayTruthError, match="certificate is not to be trusted"):
-                pull(Root(root, params_of(root)), "main")
+                pull(Root(root, settings_of(root)), "main")
         configure(root, sources={"main": {"protocol": "dicomweb", "url": url, "ca": str(certificate)}})
-        pull(Root(root, params_of(root)), "main")
-        pull(Root(root, params_of(root)), "main")
+        pull(Root(root, settings_of(root)), "main")
+        pull(Root(root, settings_of(root)), "main")
     assert uids_in(root.inbox) == [uid_of(images[0])]
 
 
@@ -96,13 +96,13 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 @pytest.fixture
-def asking(odd: Server, root: Layout) -> Iterator[Callable[..., Archive]]:
+def asking(odd: Server, root: Paths) -> Iterator[Callable[..., Archive]]:
     """Opens the odd server as the source `main`, with other settings of section `pacs` if given."""
     opened = []
 
     def open_it(**pacs: object) -> Archive:
         configure(root, sources={"main": {"protocol": "dicomweb", "url": odd.url, "ca": None}}, **pacs)
-        opened.append(open_archive(root, params_of(root).pacs, "main"))
+        opened.append(open_archive(root, settings_of(root).pacs, "main"))
         return opened[-1]
 
     yield open_it
@@ -253,6 +253,6 @@ def test_no_error_names_what_was_asked(odd: Server, asking: Callable[..., Archiv
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_a_source_that_is_not_named_is_said(root: Layout) -> None:
+def test_a_source_that_is_not_named_is_said(root: Paths) -> None:
     with pytest.raises(RayTruthError, match="No source of that name"):
-        pull(Root(root, params_of(root)), "main")
+        pull(Root(root, settings_of(root)), "main")

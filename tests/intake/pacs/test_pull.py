@@ -19,10 +19,10 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 from support.orthanc import PASSWORD, USER, Orthanc
 from support.pacs import change, configure, described, one_study, redated, uid_of, uids_in
-from support.roots import params_of
+from support.roots import settings_of
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.pacs import client
 from dagster_project.intake.pacs.client import Unanswered
@@ -32,12 +32,12 @@ from dagster_project.intake.root import Root
 pytestmark = pytest.mark.pacs
 
 
-def pull_main(root: Layout) -> Pulled:
-    return pull(Root(root, params_of(root)), "main")
+def pull_main(root: Paths) -> Pulled:
+    return pull(Root(root, settings_of(root)), "main")
 
 
 def test_images_come_once_as_one_batch_when_their_study_has_settled(
-    source: Layout, pacs: Orthanc, images: list[Path]
+    source: Paths, pacs: Orthanc, images: list[Path]
 ) -> None:
     pacs.add(*images)
     first = pull_main(source)
@@ -51,7 +51,7 @@ def test_images_come_once_as_one_batch_when_their_study_has_settled(
     assert uids_in(source.inbox) == pacs.uids()
 
 
-def test_pixels_and_header_come_as_they_were_stored(source: Layout, pacs: Orthanc, images: list[Path]) -> None:
+def test_pixels_and_header_come_as_they_were_stored(source: Paths, pacs: Orthanc, images: list[Path]) -> None:
     pacs.add(images[0])
     pull_main(source)
     pull_main(source)
@@ -62,7 +62,7 @@ def test_pixels_and_header_come_as_they_were_stored(source: Layout, pacs: Orthan
 
 
 def test_a_study_that_grows_waits_and_only_its_new_images_come(
-    web: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path
+    web: Paths, pacs: Orthanc, images: list[Path], tmp_path: Path
 ) -> None:
     one, other, late = one_study(images[:3], tmp_path)
     pacs.add(one)
@@ -77,7 +77,7 @@ def test_a_study_that_grows_waits_and_only_its_new_images_come(
 
 
 def test_a_prior_that_arrives_late_is_found_by_the_next_full_sweep(
-    web: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    web: Paths, pacs: Orthanc, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pacs.add(images[0])
     pull_main(web)
@@ -95,7 +95,7 @@ def test_a_prior_that_arrives_late_is_found_by_the_next_full_sweep(
 
 
 def test_other_modalities_and_classes_are_left_at_the_pacs(
-    source: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path
+    source: Paths, pacs: Orthanc, images: list[Path], tmp_path: Path
 ) -> None:
     good, foreign, captured = one_study(images[:3], tmp_path)
     change(foreign, Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2", SeriesInstanceUID=generate_uid())
@@ -106,7 +106,7 @@ def test_other_modalities_and_classes_are_left_at_the_pacs(
     assert uids_in(source.inbox) == [uid_of(good)]
 
 
-def test_a_full_batch_is_handed_over_and_the_next_pull_goes_on(web: Layout, pacs: Orthanc, images: list[Path]) -> None:
+def test_a_full_batch_is_handed_over_and_the_next_pull_goes_on(web: Paths, pacs: Orthanc, images: list[Path]) -> None:
     configure(web, batch_images=5)
     pacs.add(*images[:12])
     pull_main(web)
@@ -116,7 +116,7 @@ def test_a_full_batch_is_handed_over_and_the_next_pull_goes_on(web: Layout, pacs
 
 
 def test_an_object_that_is_too_large_is_counted_and_comes_when_the_limit_is_raised(
-    source: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path
+    source: Paths, pacs: Orthanc, images: list[Path], tmp_path: Path
 ) -> None:
     configure(source, max_megabytes=1)
     large, small = one_study(images[:2], tmp_path)
@@ -131,7 +131,7 @@ def test_an_object_that_is_too_large_is_counted_and_comes_when_the_limit_is_rais
 
 
 def test_nothing_is_fetched_when_the_disk_is_nearly_full_and_all_of_it_later(
-    web: Layout, pacs: Orthanc, images: list[Path]
+    web: Paths, pacs: Orthanc, images: list[Path]
 ) -> None:
     configure(web, min_free_gb=1e9)
     pacs.add(*images[:2])
@@ -146,12 +146,12 @@ def test_nothing_is_fetched_when_the_disk_is_nearly_full_and_all_of_it_later(
 
 @pytest.mark.slow
 def test_killed_before_any_of_its_steps_it_loses_nothing_and_brings_nothing_twice(
-    web: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path
+    web: Paths, pacs: Orthanc, images: list[Path], tmp_path: Path
 ) -> None:
     pacs.add(*images[:2])
     pull_main(web)
     for step in range(1, 200):
-        root = Layout(tmp_path / "killed" / str(step))
+        root = Paths(tmp_path / "killed" / str(step))
         shutil.copytree(web.root, root.root)
         child = multiprocessing.get_context("fork").Process(target=pull_and_die, args=(root, step))
         child.start()
@@ -167,7 +167,7 @@ def test_killed_before_any_of_its_steps_it_loses_nothing_and_brings_nothing_twic
     assert uids_in(root.inbox) == pacs.uids()
 
 
-def pull_and_die(root: Layout, step: int) -> None:
+def pull_and_die(root: Paths, step: int) -> None:
     """Pull, and be killed just before the file operation of that number."""
     operations = 0
 
@@ -185,7 +185,7 @@ def pull_and_die(root: Layout, step: int) -> None:
 
 @pytest.mark.slow
 def test_killed_at_any_moment_a_rerun_completes_it_and_brings_every_image_once(
-    source: Layout, pacs: Orthanc, images: list[Path], tmp_path: Path
+    source: Paths, pacs: Orthanc, images: list[Path], tmp_path: Path
 ) -> None:
     pacs.add(*images)
     pull_main(source)
@@ -207,12 +207,12 @@ def test_killed_at_any_moment_a_rerun_completes_it_and_brings_every_image_once(
     assert kills > 3, "else it was killed after its end"
 
 
-def copied(root: Layout, to: Path) -> Layout:
+def copied(root: Paths, to: Path) -> Paths:
     shutil.copytree(root.root, to)
-    return Layout(to)
+    return Paths(to)
 
 
-def pulling(root: Layout) -> BaseProcess:
+def pulling(root: Paths) -> BaseProcess:
     child = multiprocessing.get_context("fork").Process(target=pull_main, args=(root,))
     child.start()
     return child
@@ -225,18 +225,18 @@ def seconds_of(child: BaseProcess) -> float:
     return time.monotonic() - started
 
 
-def test_two_pulls_at_once_are_one_and_a_clear_refusal(web: Layout) -> None:
+def test_two_pulls_at_once_are_one_and_a_clear_refusal(web: Paths) -> None:
     web.pacs.mkdir(parents=True)
     with FileLock(web.pacs / "main.lock"), pytest.raises(RayTruthError, match="Another process is pulling"):
         pull_main(web)
 
 
 def test_a_pacs_that_is_away_is_said_and_what_a_kill_left_is_handed_over_and_comes_no_second_time(
-    source: Layout, pacs: Orthanc, images: list[Path], monkeypatch: pytest.MonkeyPatch
+    source: Paths, pacs: Orthanc, images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
     pacs.add(images[0])
-    there = params_of(source).pacs.sources["main"].model_dump(mode="json")
+    there = settings_of(source).pacs.sources["main"].model_dump(mode="json")
     away = there | ({"url": "http://127.0.0.1:1/dicom-web"} if "url" in there else {"port": 1})
     configure(source, sources={"main": away})
     source.arriving("main").mkdir(parents=True)
@@ -251,7 +251,7 @@ def test_a_pacs_that_is_away_is_said_and_what_a_kill_left_is_handed_over_and_com
 
 @pytest.mark.parametrize("protocol", ["dicomweb", "dimse"])
 def test_whom_the_pacs_does_not_know_is_told_what_to_do(
-    protocol: str, root: Layout, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+    protocol: str, root: Paths, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
     stranger = {"our_ae_title": "NOBODY"} if protocol == "dimse" else {}
@@ -269,7 +269,7 @@ def test_whom_the_pacs_does_not_know_is_told_what_to_do(
 
 
 def test_what_is_shown_names_no_identity(
-    source: Layout, pacs: Orthanc, images: list[Path], capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
+    source: Paths, pacs: Orthanc, images: list[Path], capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     pacs.add(*images[:2])
     with caplog.at_level("DEBUG", logger="raytruth"):

@@ -19,7 +19,7 @@ from support.orthanc import STORESCU, Orthanc, free_port, need_orthanc
 from support.pacs import change, configure, uid_of, uids_in
 from support.receiver import HERE, port_of, receiving, start, storescu
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.pacs.state import State
 
 pytestmark = pytest.mark.pacs
@@ -30,7 +30,7 @@ def senders() -> None:
     need_orthanc()
 
 
-def counted(root: Layout) -> dict[str, int]:
+def counted(root: Paths) -> dict[str, int]:
     state = State(root.pacs_state)
     try:
         return {what: number for _, what, number in state.tallies("received")}
@@ -50,7 +50,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def test_what_a_pacs_sends_becomes_one_batch_after_a_quiet_time(
-    root: Layout, pacs: Orthanc, images: list[Path], receiver_port: int
+    root: Paths, pacs: Orthanc, images: list[Path], receiver_port: int
 ) -> None:
     pacs.add(*images[:8])
     with receiving(root, allowed={"ORTHANC": HERE}, port=receiver_port, quiet_seconds=6):
@@ -67,7 +67,7 @@ def test_what_a_pacs_sends_becomes_one_batch_after_a_quiet_time(
 
 
 def test_a_full_batch_is_closed_without_a_quiet_time_and_files_are_named_by_no_uid(
-    root: Layout, images: list[Path]
+    root: Paths, images: list[Path]
 ) -> None:
     configure(root, batch_images=3)
     settings = {"allowed": {"STORESCU": HERE}, "port": free_port(), "quiet_seconds": 3600}
@@ -85,7 +85,7 @@ def test_a_full_batch_is_closed_without_a_quiet_time_and_files_are_named_by_no_u
         assert uid_of(file) not in shown + "".join(map(str, root.root.rglob("*")))
 
 
-def test_only_allowed_senders_from_their_own_networks_get_in(root: Layout, images: list[Path]) -> None:
+def test_only_allowed_senders_from_their_own_networks_get_in(root: Paths, images: list[Path]) -> None:
     allowed = {"STORESCU": HERE, "ELSEWHERE": ["192.0.2.0/24"]}
     with receiving(root, allowed=allowed):
         assert "Reject" in storescu(root, images[0], calling="STRANGER")
@@ -97,7 +97,7 @@ def test_only_allowed_senders_from_their_own_networks_get_in(root: Layout, image
     assert counted(root) == {"arrived": 1, "refused: sender not allowed": 2}
 
 
-def test_a_machine_of_no_allowed_network_cannot_even_ask(root: Layout, images: list[Path]) -> None:
+def test_a_machine_of_no_allowed_network_cannot_even_ask(root: Paths, images: list[Path]) -> None:
     with receiving(root, allowed={"STORESCU": ["192.0.2.0/24"]}):
         assert storescu(root, images[0]) != ""
     assert files_in(root.arriving("received")) == []
@@ -105,7 +105,7 @@ def test_a_machine_of_no_allowed_network_cannot_even_ask(root: Layout, images: l
 
 
 def test_sent_again_it_counts_once_and_another_content_is_set_aside(
-    root: Layout, images: list[Path], tmp_path: Path
+    root: Paths, images: list[Path], tmp_path: Path
 ) -> None:
     other = tmp_path / "other.dcm"
     shutil.copy(images[0], other)
@@ -122,7 +122,7 @@ def test_sent_again_it_counts_once_and_another_content_is_set_aside(
     assert files_in(root.spool("received")) == []
 
 
-def test_odd_values_of_what_is_sent_are_said_nowhere(root: Layout, images: list[Path], tmp_path: Path) -> None:
+def test_odd_values_of_what_is_sent_are_said_nowhere(root: Paths, images: list[Path], tmp_path: Path) -> None:
     odd = tmp_path / "odd.dcm"
     shutil.copy(images[0], odd)
     with pytest.warns(UserWarning, match="CANARY"):
@@ -138,7 +138,7 @@ def test_odd_values_of_what_is_sent_are_said_nowhere(root: Layout, images: list[
     assert len(files_in(root.arriving("received"))) == 1
 
 
-def test_a_full_disk_is_told_to_the_sender_who_keeps_the_image(root: Layout, images: list[Path]) -> None:
+def test_a_full_disk_is_told_to_the_sender_who_keeps_the_image(root: Paths, images: list[Path]) -> None:
     configure(root, min_free_gb=1e9)
     settings = {"allowed": {"STORESCU": HERE}, "port": free_port()}
     configure(root, min_free_gb=1e9, receive=settings)
@@ -152,7 +152,7 @@ def test_a_full_disk_is_told_to_the_sender_who_keeps_the_image(root: Layout, ima
     assert counted(root) == {"refused: disk nearly full": 1}
 
 
-def test_a_uid_that_is_a_path_is_refused(root: Layout, images: list[Path]) -> None:
+def test_a_uid_that_is_a_path_is_refused(root: Paths, images: list[Path]) -> None:
     ds = pydicom.dcmread(images[0])
     ds.SOPInstanceUID = "../../../etc/passwd"
     with receiving(root):
@@ -160,7 +160,7 @@ def test_a_uid_that_is_a_path_is_refused(root: Layout, images: list[Path]) -> No
     assert files_in(root.arriving("received")) == files_in(root.spool("received")) == []
 
 
-def test_killed_while_being_sent_to_it_goes_on_where_it_was(root: Layout, images: list[Path]) -> None:
+def test_killed_while_being_sent_to_it_goes_on_where_it_was(root: Paths, images: list[Path]) -> None:
     with receiving(root) as process:
         sender = subprocess.Popen(
             [STORESCU or "storescu", "-aec", "RAYTRUTH", "127.0.0.1", str(port_of(root)), *map(str, images)],
@@ -180,7 +180,7 @@ def test_killed_while_being_sent_to_it_goes_on_where_it_was(root: Layout, images
     assert len(files_in(root.arriving("received"))) == len(images)
 
 
-def test_over_tls_a_sender_without_a_certificate_is_left_out(root: Layout, images: list[Path], tmp_path: Path) -> None:
+def test_over_tls_a_sender_without_a_certificate_is_left_out(root: Paths, images: list[Path], tmp_path: Path) -> None:
     ours, theirs, strange = (make_certificate(tmp_path / name) for name in ("ours", "theirs", "strange"))
     files = {"certificate": str(ours), "key": str(ours), "ca": str(theirs)}
     with receiving(root, tls=files):
@@ -196,7 +196,7 @@ def client_context(certificate: Path, authority: Path) -> ssl.SSLContext:
     return context
 
 
-def send(root: Layout, what: Path | pydicom.Dataset, tls: ssl.SSLContext | None = None) -> int | None:
+def send(root: Paths, what: Path | pydicom.Dataset, tls: ssl.SSLContext | None = None) -> int | None:
     """The status that pynetdicom's sender gets; None if there is no association or no answer."""
     ds = pydicom.dcmread(what) if isinstance(what, Path) else what
     entity = AE("STORESCU")
@@ -215,7 +215,7 @@ def send(root: Layout, what: Path | pydicom.Dataset, tls: ssl.SSLContext | None 
     ("receive", "said"),
     [({"allowed": {}}, "Nobody is allowed to send"), ({"address": "192.0.2.1"}, "Cannot listen there")],
 )
-def test_what_cannot_be_served_is_said(root: Layout, receive: dict[str, object], said: str) -> None:
+def test_what_cannot_be_served_is_said(root: Paths, receive: dict[str, object], said: str) -> None:
     configure(root, receive={"allowed": {"STORESCU": HERE}} | receive)
     command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(root.root)]
     done = subprocess.run([*command, "receive"], capture_output=True, text=True, timeout=180)

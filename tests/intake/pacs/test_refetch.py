@@ -10,12 +10,12 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 from support.orthanc import Orthanc
 from support.pacs import change, configure, one_study, uid_of, uids_in
-from support.roots import params_of
+from support.roots import settings_of
 from typer.testing import CliRunner
 
 from dagster_project.cli.main import app
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.ingestion.headers.sources import fingerprint, list_files
 from dagster_project.intake.pacs.incoming_batch import Arrivals
@@ -27,12 +27,12 @@ from dagster_project.intake.root import Root
 pytestmark = pytest.mark.pacs
 
 
-def pull_main(root: Layout) -> Pulled:
-    return pull(Root(root, params_of(root)), "main")
+def pull_main(root: Paths) -> Pulled:
+    return pull(Root(root, settings_of(root)), "main")
 
 
-def again(root: Layout, *files: Path) -> Renewed:
-    return pull_anew(Root(root, params_of(root)), "main", [f"{dcmread(file).StudyInstanceUID}\n" for file in files])
+def again(root: Paths, *files: Path) -> Renewed:
+    return pull_anew(Root(root, settings_of(root)), "main", [f"{dcmread(file).StudyInstanceUID}\n" for file in files])
 
 
 def files_in(folder: Path) -> dict[str, str]:
@@ -51,7 +51,7 @@ def study(images: list[Path], tmp_path: Path) -> list[Path]:
 
 
 def test_a_image_in_anothers_place_comes_at_the_next_sweep_though_the_number_is_the_same(
-    web: Layout, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
+    web: Paths, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pacs.add(*study[:2])
     pull_main(web)
@@ -67,7 +67,7 @@ def test_a_image_in_anothers_place_comes_at_the_next_sweep_though_the_number_is_
 
 
 def test_a_replaced_image_takes_the_old_ones_place_when_its_study_is_taken_in_anew(
-    source: Layout, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
+    source: Paths, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pacs.add(*study[:2])
     pull_main(source)
@@ -90,7 +90,7 @@ def test_a_replaced_image_takes_the_old_ones_place_when_its_study_is_taken_in_an
 
 @pytest.mark.parametrize(("where", "step"), [(Arrivals, "_set_aside"), (State, "replaced")])
 def test_stopped_on_its_way_it_is_completed_by_the_next(
-    where: type, step: str, web: Layout, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
+    where: type, step: str, web: Paths, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pacs.add(study[0])
     pull_main(web)
@@ -110,7 +110,7 @@ def test_stopped_on_its_way_it_is_completed_by_the_next(
 
 
 def test_where_the_batch_is_gone_from_the_inbox_the_new_content_is_set_aside(
-    web: Layout, pacs: Orthanc, study: list[Path], tmp_path: Path
+    web: Paths, pacs: Orthanc, study: list[Path], tmp_path: Path
 ) -> None:
     pacs.add(study[0])
     pull_main(web)
@@ -124,7 +124,7 @@ def test_where_the_batch_is_gone_from_the_inbox_the_new_content_is_set_aside(
 
 
 def test_by_the_command_line_and_what_is_no_uid_is_said_without_repeating_it(
-    web: Layout, pacs: Orthanc, study: list[Path]
+    web: Paths, pacs: Orthanc, study: list[Path]
 ) -> None:
     pacs.add(study[0])
     command = ["--root", str(web.root), "pull", "main", "--again", "-"]
@@ -134,12 +134,12 @@ def test_by_the_command_line_and_what_is_no_uid_is_said_without_repeating_it(
     assert "studies without a radiograph" in said.output
     assert uids_in(web.inbox) == [uid_of(study[0])]
     with pytest.raises(RayTruthError, match="no Study Instance UID") as caught:
-        pull_anew(Root(web, params_of(web)), "main", ["1.2.3\n", "CANARY^JANE\n"])
+        pull_anew(Root(web, settings_of(web)), "main", ["1.2.3\n", "CANARY^JANE\n"])
     assert "line 2" in str(caught.value)
     assert "CANARY" not in str(caught.value)
 
 
-def test_without_room_on_the_disk_nothing_is_fetched(web: Layout, pacs: Orthanc, study: list[Path]) -> None:
+def test_without_room_on_the_disk_nothing_is_fetched(web: Paths, pacs: Orthanc, study: list[Path]) -> None:
     configure(web, min_free_gb=1e9)
     pacs.add(study[0])
     with pytest.raises(RayTruthError, match="Too little disk"):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from support.dicoms import image, radiograph, save
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 from dagster_project.core.atomic_io import read_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.privacy.deidentification_report import load_proof
 from dagster_project.intake.privacy.identities import NAME, NUMBER, Identity, identities_of
@@ -20,7 +20,7 @@ from dagster_project.intake.root import Root
 
 
 @pytest.fixture(scope="module")
-def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     """A root with a batch of three radiographs: one with private attributes, one with a name burned in; and a CT."""
     source = tmp_path_factory.mktemp("export")
     odd = radiograph(0)
@@ -31,13 +31,13 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     save(radiograph(1, pixels=(np.asarray(page) * 16).astype(np.uint16)), source / "b.dcm")
     save(radiograph(2, AccessionNumber=None), source / "c.dcm")
     save(radiograph(3, Modality="CT", PatientAddress="CANARY ROAD"), source / "ct.dcm")
-    layout = small_root(tmp_path_factory.mktemp("root"))
-    ingest(Root(layout, params_of(layout)), source, "march")
-    return layout
+    paths = small_root(tmp_path_factory.mktemp("root"))
+    ingest(Root(paths, settings_of(paths)), source, "march")
+    return paths
 
 
-def test_every_attribute_of_the_used_files_is_listed_with_its_action_and_the_standards(layout: Layout) -> None:
-    proof = load_proof(layout, "march")
+def test_every_attribute_of_the_used_files_is_listed_with_its_action_and_the_standards(paths: Paths) -> None:
+    proof = load_proof(paths, "march")
     listed = {a["keyword"] or a["tag"]: (a["action"], a["table_e1_1"], a["files"]) for a in proof["attributes"]}
     assert listed["PatientName"] == ("removed", "Z", 3)
     assert listed["AccessionNumber"] == ("removed", "Z", 2)
@@ -53,26 +53,26 @@ def test_every_attribute_of_the_used_files_is_listed_with_its_action_and_the_sta
     assert any(option.startswith("113107") for option in proof["options"])
 
 
-def test_masked_text_is_counted_and_no_value_is_told(layout: Layout) -> None:
-    assert load_proof(layout, "march")["images_with_text_masked"] == 1
-    assert (read_table(layout.headers("march"))["text_masked"] > 0).sum() == 1
-    assert "CANARY" not in json.dumps(load_proof(layout, "march"))
+def test_masked_text_is_counted_and_no_value_is_told(paths: Paths) -> None:
+    assert load_proof(paths, "march")["images_with_text_masked"] == 1
+    assert (read_table(paths.headers("march"))["text_masked"] > 0).sum() == 1
+    assert "CANARY" not in json.dumps(load_proof(paths, "march"))
 
 
-def test_what_is_searched_for_is_known_in_private_alone_and_not_whose_it_is(layout: Layout) -> None:
-    table = read_table(layout.identifiers)
+def test_what_is_searched_for_is_known_in_private_alone_and_not_whose_it_is(paths: Paths) -> None:
+    table = read_table(paths.identifiers)
     assert list(table.columns) == ["kind", "value", "batch"]
-    assert layout.identifiers.stat().st_mode & 0o077 == 0
-    known = identities_of(layout, ["march"])
+    assert paths.identifiers.stat().st_mode & 0o077 == 0
+    known = identities_of(paths, ["march"])
     assert Identity(NAME, "CANARYNAME^0001", "march") in known
     assert Identity(NUMBER, "CANARYACC0001", "march") in known
     assert {i.value for i in known if i.kind == "path"} >= {"CANARYDIR/a.dcm", "ct.dcm"}
-    assert identities_of(layout, ["april"]) == set()
+    assert identities_of(paths, ["april"]) == set()
 
 
-def test_the_same_batch_gives_the_same_proof(layout: Layout, tmp_path: Path) -> None:
-    before = layout.deidentification("march").read_bytes()
-    layout.headers("march").unlink()
-    source = json.loads(layout.sources.read_text())["march"]
-    ingest(Root(layout, params_of(layout)), Path(source), "march")
-    assert layout.deidentification("march").read_bytes() == before
+def test_the_same_batch_gives_the_same_proof(paths: Paths, tmp_path: Path) -> None:
+    before = paths.deidentification("march").read_bytes()
+    paths.headers("march").unlink()
+    source = json.loads(paths.sources.read_text())["march"]
+    ingest(Root(paths, settings_of(paths)), Path(source), "march")
+    assert paths.deidentification("march").read_bytes() == before

@@ -19,12 +19,12 @@ import torch
 from pydicom.uid import generate_uid
 from safetensors.torch import save_file
 from support.dicoms import radiograph, save
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 from typer.testing import CliRunner
 
 from dagster_project.cli.main import app
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.privacy.deidentification_report import load_proof
 from dagster_project.intake.privacy.scan import Scan, scan
@@ -37,15 +37,15 @@ SECRETS = [NAME, ID, ACCESSION, UID, FILE, "qwertzmann"]
 
 
 @pytest.fixture(scope="module")
-def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     """A root with two small batches; the identities above are the first's."""
-    layout = small_root(tmp_path_factory.mktemp("root"))
+    paths = small_root(tmp_path_factory.mktemp("root"))
     for batch, who in (("march", {"PatientName": NAME, "PatientID": ID, "AccessionNumber": ACCESSION}), ("april", {})):
         source = tmp_path_factory.mktemp("export")
         for seed in range(3, 6):
             save(radiograph(seed, **who), source / (FILE if seed == 3 and who else f"x/{seed}.dcm"))
-        ingest(Root(layout, params_of(layout)), source, batch)
-    return layout
+        ingest(Root(paths, settings_of(paths)), source, batch)
+    return paths
 
 
 def text(leak: str, path: Path) -> None:
@@ -125,9 +125,9 @@ PLACES = [
 
 
 @pytest.fixture
-def place(layout: Layout, request: pytest.FixtureRequest) -> Iterator[Path]:
+def place(paths: Paths, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A path under the root, in a folder of its own that goes afterwards."""
-    path = layout.root / request.param
+    path = paths.root / request.param
     folder = path.parent / "planted"
     folder.mkdir(parents=True)
     yield folder / path.name
@@ -140,8 +140,8 @@ def shown(result: Scan) -> str:
     return repr(result.finds) + repr(result.unread) + json.dumps(result.report("march"))
 
 
-def test_what_an_ingestion_writes_holds_no_identity(layout: Layout) -> None:
-    result = scan(layout, ["march", "april"])
+def test_what_an_ingestion_writes_holds_no_identity(paths: Paths) -> None:
+    result = scan(paths, ["march", "april"])
     assert result.clean
     assert result.identities > 20
     assert result.files > 8
@@ -149,10 +149,10 @@ def test_what_an_ingestion_writes_holds_no_identity(layout: Layout) -> None:
 
 @pytest.mark.parametrize("write", WRITERS, ids=lambda w: w.__name__)
 @pytest.mark.parametrize("place", ["models/leak"], indirect=True)
-def test_a_leak_is_found_however_it_is_written(layout: Layout, place: Path, write: Callable[[str, Path], None]) -> None:
+def test_a_leak_is_found_however_it_is_written(paths: Paths, place: Path, write: Callable[[str, Path], None]) -> None:
     for leak in (NAME, ID, ACCESSION, UID):
         write(leak, place)
-        result = scan(layout, ["march"])
+        result = scan(paths, ["march"])
         assert [f.batch for f in result.finds][:1] == ["march"], leak
         assert all("planted" in f.place for f in result.finds)
         assert not any(secret.casefold() in shown(result).casefold() for secret in SECRETS)
@@ -161,14 +161,14 @@ def test_a_leak_is_found_however_it_is_written(layout: Layout, place: Path, writ
 
 
 @pytest.mark.parametrize("place", PLACES, indirect=True)
-def test_a_leak_is_found_wherever_it_is_written(layout: Layout, place: Path) -> None:
+def test_a_leak_is_found_wherever_it_is_written(paths: Paths, place: Path) -> None:
     text(f"{NAME} {FILE}", place)
-    assert {f.kind for f in scan(layout, ["march"]).finds} == {"name", "path"}
-    assert scan(layout, ["april"]).clean, "another batch's patients"
+    assert {f.kind for f in scan(paths, ["march"]).finds} == {"name", "path"}
+    assert scan(paths, ["april"]).clean, "another batch's patients"
 
 
-def test_what_a_running_program_has_not_yet_moved_into_its_database_is_searched(layout: Layout) -> None:
-    path = layout.dagster_home / "runs.db"
+def test_what_a_running_program_has_not_yet_moved_into_its_database_is_searched(paths: Paths) -> None:
+    path = paths.dagster_home / "runs.db"
     path.parent.mkdir(exist_ok=True)
     with sqlite3.connect(path) as connection:
         connection.execute("pragma journal_mode=wal")
@@ -176,54 +176,54 @@ def test_what_a_running_program_has_not_yet_moved_into_its_database_is_searched(
         connection.commit()
         connection.execute("insert into t values (?)", (f"for {NAME}",))
         connection.commit()
-        assert any("table t" in f.place for f in scan(layout, ["march"]).finds)
+        assert any("table t" in f.place for f in scan(paths, ["march"]).finds)
     connection.close()
     path.unlink()
 
 
-def test_a_number_in_a_column_of_numbers_is_found(layout: Layout) -> None:
-    table = layout.root / "data" / "numbers.parquet"
+def test_a_number_in_a_column_of_numbers_is_found(paths: Paths) -> None:
+    table = paths.root / "data" / "numbers.parquet"
     pd.DataFrame({"n": [1, int(ID)]}).to_parquet(table)
-    (find,) = scan(layout, ["march"]).finds
+    (find,) = scan(paths, ["march"]).finds
     assert (find.place, find.kind) == ("data/numbers.parquet: column n", "ID")
     table.unlink()
 
 
-def test_images_that_read_as_digits_are_no_leak(layout: Layout) -> None:
-    shard = layout.root / "data" / "dark.npy"
+def test_images_that_read_as_digits_are_no_leak(paths: Paths) -> None:
+    shard = paths.root / "data" / "dark.npy"
     np.save(shard, np.frombuffer(ID.encode() + b" qwertzmann " + bytes(4), np.uint8).repeat(1))
-    assert scan(layout, ["march"]).clean
+    assert scan(paths, ["march"]).clean
     shard.unlink()
 
 
-def test_a_file_outside_is_searched_when_named_and_a_second_name_of_a_file_too(layout: Layout, tmp_path: Path) -> None:
+def test_a_file_outside_is_searched_when_named_and_a_second_name_of_a_file_too(paths: Paths, tmp_path: Path) -> None:
     log = tmp_path / "dagster.log"
     log.write_text(f"a {ACCESSION} b")
     os.link(log, tmp_path / f"{ACCESSION}.log")
-    assert scan(layout, ["march"]).clean
-    assert {(f.kind, f.times) for f in scan(layout, ["march"], [tmp_path]).finds} == {("ID", 1)}
-    assert len(scan(layout, ["march"], [tmp_path]).finds) == 2
+    assert scan(paths, ["march"]).clean
+    assert {(f.kind, f.times) for f in scan(paths, ["march"], [tmp_path]).finds} == {("ID", 1)}
+    assert len(scan(paths, ["march"], [tmp_path]).finds) == 2
     with pytest.raises(RayTruthError, match="no such file"):
-        scan(layout, ["march"], [tmp_path / "missing"])
+        scan(paths, ["march"], [tmp_path / "missing"])
 
 
-def test_a_file_that_cannot_be_read_is_not_passed_over(layout: Layout) -> None:
-    broken = layout.root / "data" / "broken.parquet"
+def test_a_file_that_cannot_be_read_is_not_passed_over(paths: Paths) -> None:
+    broken = paths.root / "data" / "broken.parquet"
     broken.write_bytes(b"PAR1 and nothing more")
-    result = scan(layout, ["march"])
+    result = scan(paths, ["march"])
     assert (result.unread, result.clean) == (["data/broken.parquet"], False)
     broken.unlink()
 
 
-def test_the_command_says_where_and_ends_with_status_1_and_the_proof_holds_it(layout: Layout) -> None:
-    leak = layout.reports / "leak.txt"
+def test_the_command_says_where_and_ends_with_status_1_and_the_proof_holds_it(paths: Paths) -> None:
+    leak = paths.reports / "leak.txt"
     text(NAME, leak)
-    done = CliRunner().invoke(app, ["--root", str(layout.root), "scan-identities", "march"])
+    done = CliRunner().invoke(app, ["--root", str(paths.root), "scan-identities", "march"])
     assert done.exit_code == 1
     assert "data/reports/leak.txt" in done.output
     assert "qwertz" not in done.output.casefold()
-    assert load_proof(layout, "march")["scan"]["found"][0]["place"] == "data/reports/leak.txt"
+    assert load_proof(paths, "march")["scan"]["found"][0]["place"] == "data/reports/leak.txt"
     leak.unlink()
-    done = CliRunner().invoke(app, ["--root", str(layout.root), "scan-identities"])
+    done = CliRunner().invoke(app, ["--root", str(paths.root), "scan-identities"])
     assert (done.exit_code, "nothing found" in done.output) == (0, True)
-    assert load_proof(layout, "march")["scan"]["found"] == []
+    assert load_proof(paths, "march")["scan"]["found"] == []

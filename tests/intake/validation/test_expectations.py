@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from support.good_batches import BATCH, ROWS
-from support.roots import params_of, where_found
+from support.roots import settings_of, where_found
 
 from dagster_project.core.atomic_io import read_table, write_table
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.tables import HEADER_COLUMNS
 from dagster_project.intake.root import Root
 from dagster_project.intake.validation.expectations import EXPECTATIONS, masked
@@ -97,16 +97,16 @@ def with_values(table: pd.DataFrame, column: str, values: list[Any]) -> pd.DataF
     return table.assign(**{column: pd.Series([*values, *old[len(values) :]], table.index).astype(kind)})
 
 
-def checked(good: Layout, table: pd.DataFrame, folder: Path) -> Layout:
+def checked(good: Paths, table: pd.DataFrame, folder: Path) -> Paths:
     """A copy of the root whose batch has this header table, validated."""
-    layout = Layout(Path(shutil.copytree(good.root, folder, symlinks=True)))
-    write_table(layout.headers(BATCH), table)
-    validate(Root(layout, params_of(layout)), BATCH)
-    return layout
+    paths = Paths(Path(shutil.copytree(good.root, folder, symlinks=True)))
+    write_table(paths.headers(BATCH), table)
+    validate(Root(paths, settings_of(paths)), BATCH)
+    return paths
 
 
 @pytest.fixture(scope="session")
-def broken(good_root: Layout, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Layout]:
+def broken(good_root: Paths, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Paths]:
     """Validated roots by the name of the broken table."""
     tables = {name: read_table(good_root.headers(BATCH)) for name in ("one", "two", "three")}
     for change in BREAKS.values():
@@ -118,8 +118,8 @@ def broken(good_root: Layout, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return {name: checked(good_root, table, folder / name) for name, table in tables.items()}
 
 
-def results(layout: Layout) -> dict[str, CheckResult]:
-    found = load_validation(layout, BATCH)
+def results(paths: Paths) -> dict[str, CheckResult]:
+    found = load_validation(paths, BATCH)
     assert found is not None
     return {check.name: check for check in found.checks}
 
@@ -134,7 +134,7 @@ def test_every_expectation_is_broken_here() -> None:
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_what_is_wrong_in_a_column_fails_its_check_with_count_and_samples(name: str, broken: dict[str, Layout]) -> None:
+def test_what_is_wrong_in_a_column_fails_its_check_with_count_and_samples(name: str, broken: dict[str, Paths]) -> None:
     change = BREAKS[name]
     check = results(broken[change.table])[name]
     (declared,) = [e for e in EXPECTATIONS if e.name == name]
@@ -149,19 +149,19 @@ def test_what_is_wrong_in_a_column_fails_its_check_with_count_and_samples(name: 
 
 
 @pytest.mark.parametrize("table", ["one", "two", "three"])
-def test_what_is_right_passes_beside_what_is_wrong(table: str, broken: dict[str, Layout]) -> None:
+def test_what_is_right_passes_beside_what_is_wrong(table: str, broken: dict[str, Paths]) -> None:
     failed = {name for name, check in results(broken[table]).items() if not check.passed}
     assert failed == {name for name, change in BREAKS.items() if change.table == table}
 
 
-def test_no_sample_report_or_page_repeats_an_identity_that_got_into_the_table(broken: dict[str, Layout]) -> None:
-    layout = broken["one"]
+def test_no_sample_report_or_page_repeats_an_identity_that_got_into_the_table(broken: dict[str, Paths]) -> None:
+    paths = broken["one"]
     for word in ("CANARY^", "CANARY1", "CANARY2", UID):
-        assert where_found(word, layout.root, leave_out=("data/headers",)) == []
-        assert where_found(word, layout.headers_dir) == [f"{BATCH}.parquet"]
+        assert where_found(word, paths.root, leave_out=("data/headers",)) == []
+        assert where_found(word, paths.headers_dir) == [f"{BATCH}.parquet"]
 
 
-def test_a_table_at_its_bounds_passes_every_check(good_root: Layout, tmp_path: Path) -> None:
+def test_a_table_at_its_bounds_passes_every_check(good_root: Paths, tmp_path: Path) -> None:
     table = read_table(good_root.headers(BATCH))
     for column, values in ALLOWED.items():
         table = with_values(table, column, values)
@@ -169,7 +169,7 @@ def test_a_table_at_its_bounds_passes_every_check(good_root: Layout, tmp_path: P
     assert [name for name, check in found.items() if not check.passed] == []
 
 
-def test_rows_that_do_not_match_the_shard_and_a_column_that_is_gone_fail(good_root: Layout, tmp_path: Path) -> None:
+def test_rows_that_do_not_match_the_shard_and_a_column_that_is_gone_fail(good_root: Paths, tmp_path: Path) -> None:
     table = read_table(good_root.headers(BATCH)).drop(columns="kvp").iloc[:-1]
     found = results(checked(good_root, table, tmp_path / "root"))
     failed = {name: check.message for name, check in found.items() if not check.passed}
@@ -180,7 +180,7 @@ def test_rows_that_do_not_match_the_shard_and_a_column_that_is_gone_fail(good_ro
     assert found["rows_match_the_shard"].blocking
 
 
-def test_a_good_table_is_not_changed_by_the_masking(good_root: Layout) -> None:
+def test_a_good_table_is_not_changed_by_the_masking(good_root: Paths) -> None:
     table = read_table(good_root.headers(BATCH))
     pd.testing.assert_frame_equal(masked(table), table, check_dtype=False)
 

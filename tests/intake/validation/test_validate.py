@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from support.good_batches import BATCH, ROWS, put_good_batch
-from support.roots import params_of
+from support.roots import settings_of
 
 from dagster_project.core.atomic_io import content_hash, read_json, read_table, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
 from dagster_project.intake.validation.expectations import EXPECTATIONS
@@ -19,22 +19,22 @@ from dagster_project.intake.validation.validate import Validation, load_validati
 
 
 @pytest.fixture
-def root(good_root: Layout, tmp_path: Path) -> Layout:
-    return Layout(Path(shutil.copytree(good_root.root, tmp_path / "root", symlinks=True)))
+def root(good_root: Paths, tmp_path: Path) -> Paths:
+    return Paths(Path(shutil.copytree(good_root.root, tmp_path / "root", symlinks=True)))
 
 
-def run(layout: Layout, batch: str = BATCH) -> Validation:
-    return validate(Root(layout, params_of(layout)), batch)
+def run(paths: Paths, batch: str = BATCH) -> Validation:
+    return validate(Root(paths, settings_of(paths)), batch)
 
 
-def set_first(layout: Layout, column: str, value: object, batch: str = BATCH) -> None:
+def set_first(paths: Paths, column: str, value: object, batch: str = BATCH) -> None:
     """Put a value into the first row of the batch's headers."""
-    table = read_table(layout.headers(batch))
+    table = read_table(paths.headers(batch))
     table.loc[0, column] = value
-    write_table(layout.headers(batch), table)
+    write_table(paths.headers(batch), table)
 
 
-def test_a_good_batch_passes_and_its_result_and_pages_are_kept(root: Layout) -> None:
+def test_a_good_batch_passes_and_its_result_and_pages_are_kept(root: Paths) -> None:
     found = run(root)
     assert [check.name for check in found.checks] == [e.name for e in EXPECTATIONS]
     assert all(check.passed and not check.unexpected and not check.message for check in found.checks)
@@ -48,7 +48,7 @@ def test_a_good_batch_passes_and_its_result_and_pages_are_kept(root: Layout) -> 
         assert column in shown
 
 
-def test_the_same_table_gives_the_same_result_and_the_pages_are_replaced(root: Layout) -> None:
+def test_the_same_table_gives_the_same_result_and_the_pages_are_replaced(root: Paths) -> None:
     run(root)
     before = root.validation(BATCH).read_bytes()
     (root.data_docs / BATCH / "old.html").touch()
@@ -57,7 +57,7 @@ def test_the_same_table_gives_the_same_result_and_the_pages_are_replaced(root: L
     assert not (root.data_docs / BATCH / "old.html").exists()
 
 
-def test_a_batch_that_nobody_validated_has_no_validation_and_an_unknown_one_is_an_error(root: Layout) -> None:
+def test_a_batch_that_nobody_validated_has_no_validation_and_an_unknown_one_is_an_error(root: Paths) -> None:
     root.validation(BATCH).unlink()
     assert load_validation(root, BATCH) is None
     with pytest.raises(RayTruthError, match="No such batch") as error:
@@ -66,39 +66,39 @@ def test_a_batch_that_nobody_validated_has_no_validation_and_an_unknown_one_is_a
     assert not root.validation("april").exists()
 
 
-def test_what_a_failed_check_says_depends_on_the_settings(root: Layout) -> None:
-    strict = params_of(root).model_copy(
-        update={"validation": params_of(root).validation.model_copy(update={"min_side": 65})}
+def test_what_a_failed_check_says_depends_on_the_settings(root: Paths) -> None:
+    strict = settings_of(root).model_copy(
+        update={"validation": settings_of(root).validation.model_copy(update={"min_side": 65})}
     )
     found = {check.name: check for check in validate(Root(root, strict), BATCH).checks}
     assert [found[name].unexpected for name in ("rows_within_bounds", "columns_within_bounds")] == [ROWS, ROWS]
 
 
-def test_the_training_set_takes_a_batch_only_while_its_latest_blocking_checks_pass(root: Layout) -> None:
+def test_the_training_set_takes_a_batch_only_while_its_latest_blocking_checks_pass(root: Paths) -> None:
     put_good_batch(root, "april", seed=2)
     for batch in (BATCH, "april"):
         run(root, batch)
-    assert build_training_set(Root(root, params_of(root))).refused == {}
+    assert build_training_set(Root(root, settings_of(root))).refused == {}
 
     set_first(root, "patient", "no pseudonym")  # the validation is stale now
     assert load_validation(root, BATCH) is None
-    summary = build_training_set(Root(root, params_of(root)))
+    summary = build_training_set(Root(root, settings_of(root)))
     assert "not validated as it stands now" in summary.refused[BATCH]
     assert set(load_training_set(root)["batch"]) == {"april"}
 
     assert run(root).blocked_by == ["patient_is_a_pseudonym"]
-    summary = build_training_set(Root(root, params_of(root)))
+    summary = build_training_set(Root(root, settings_of(root)))
     assert summary.refused == {BATCH: "blocking checks failed: patient_is_a_pseudonym"}
     assert (summary.images, set(load_training_set(root)["batch"])) == (ROWS, {"april"})
 
     set_first(root, "kvp", 900.0, "april")
     run(root, "april")  # fails a check that does not block
-    assert set(build_training_set(Root(root, params_of(root))).refused) == {BATCH}
+    assert set(build_training_set(Root(root, settings_of(root))).refused) == {BATCH}
 
 
-def test_with_every_batch_blocked_there_is_no_training_set(root: Layout) -> None:
+def test_with_every_batch_blocked_there_is_no_training_set(root: Paths) -> None:
     set_first(root, "batch", "another")
     run(root)
     with pytest.raises(RayTruthError, match="batch_is_this_one"):
-        build_training_set(Root(root, params_of(root)))
+        build_training_set(Root(root, settings_of(root)))
     assert not root.training_set.exists()

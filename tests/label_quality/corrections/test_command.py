@@ -12,13 +12,13 @@ from support.dicoms import radiograph, save
 from support.orthanc import Orthanc
 from support.whole_chain import run_raytruth
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 pytestmark = pytest.mark.pacs
 
 
 @pytest.fixture
-def reviewed(web: Layout, pacs: Orthanc, tmp_path: Path) -> Layout:
+def reviewed(web: Paths, pacs: Orthanc, tmp_path: Path) -> Paths:
     """Three images in the PACS, two of which reviewers corrected; a fourth verdict is of an image that is gone."""
     files = [save(radiograph(seed), tmp_path / "export" / f"{seed}.dcm") for seed in range(3)]
     pacs.add(*files)
@@ -27,13 +27,13 @@ def reviewed(web: Layout, pacs: Orthanc, tmp_path: Path) -> Layout:
     return web
 
 
-def push(root: Layout, *words: str) -> tuple[int, str]:
+def push(root: Paths, *words: str) -> tuple[int, str]:
     done = run_raytruth("push-corrections", "main", *words, root=root.root)
     assert "Traceback" not in done.stderr
     return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
-def test_dry_run_push_and_rerun(reviewed: Layout, pacs: Orthanc) -> None:
+def test_dry_run_push_and_rerun(reviewed: Paths, pacs: Orthanc) -> None:
     status, said = push(reviewed)
     assert (status, len(pacs.uids())) == (0, 3)
     assert "would be sent" in said
@@ -47,7 +47,7 @@ def test_dry_run_push_and_rerun(reviewed: Layout, pacs: Orthanc) -> None:
     assert "CANARY" not in said
 
 
-def test_two_processes_that_push_at_once_send_each_object_once(reviewed: Layout, pacs: Orthanc) -> None:
+def test_two_processes_that_push_at_once_send_each_object_once(reviewed: Paths, pacs: Orthanc) -> None:
     with ThreadPoolExecutor(2) as both:
         done = list(both.map(lambda _: push(reviewed, "--really"), range(2)))
     assert [status for status, _ in done] == [0, 0]
@@ -56,7 +56,7 @@ def test_two_processes_that_push_at_once_send_each_object_once(reviewed: Layout,
     assert len(pd.read_csv(reviewed.pushed_list)) == 2
 
 
-def test_what_the_pacs_does_not_take_gives_status_1_and_a_rerun_completes_it(reviewed: Layout, pacs: Orthanc) -> None:
+def test_what_the_pacs_does_not_take_gives_status_1_and_a_rerun_completes_it(reviewed: Paths, pacs: Orthanc) -> None:
     original = str(radiograph(1).SOPInstanceUID)
     (found,) = pacs.call("POST", "/tools/lookup", data=original)
     file = pacs.session.get(f"http://127.0.0.1:{pacs.http}/instances/{found['ID']}/file").content
@@ -69,7 +69,7 @@ def test_what_the_pacs_does_not_take_gives_status_1_and_a_rerun_completes_it(rev
     assert (status, len(pacs.uids())) == (0, 5)
 
 
-def test_a_class_that_is_no_more_stops_the_push_until_it_is_mapped(reviewed: Layout, pacs: Orthanc) -> None:
+def test_a_class_that_is_no_more_stops_the_push_until_it_is_mapped(reviewed: Paths, pacs: Orthanc) -> None:
     drop_class(reviewed, "elbow", {})
     status, said = push(reviewed, "--really")
     assert (status, len(pacs.uids())) == (1, 3)

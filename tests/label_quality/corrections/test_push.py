@@ -17,10 +17,10 @@ from support.corrections import put_identities, said_of, say
 from support.dicoms import radiograph, save
 from support.orthanc import Orthanc
 from support.pacs import configure
-from support.roots import params_of, where_found
+from support.roots import settings_of, where_found
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.pacs import client
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.corrections.push import ALREADY, WOULD_SEND, PushSummary, push_corrections
@@ -32,16 +32,16 @@ def files(tmp_path: Path) -> list[Path]:
     return [save(radiograph(seed), tmp_path / "export" / f"{seed}.dcm") for seed in range(4)]
 
 
-def push(root: Layout, *, instances: bool = True, really: bool = True) -> PushSummary:
-    return push_corrections(Root(root, params_of(root)), "main", instances=instances, really=really)
+def push(root: Paths, *, instances: bool = True, really: bool = True) -> PushSummary:
+    return push_corrections(Root(root, settings_of(root)), "main", instances=instances, really=really)
 
 
-def sent(root: Layout) -> pd.DataFrame:
+def sent(root: Paths) -> pd.DataFrame:
     return pd.read_csv(root.pushed_list, keep_default_na=False)
 
 
 @pytest.mark.pacs
-def test_by_default_nothing_is_sent(web: Layout, pacs: Orthanc, files: list[Path]) -> None:
+def test_by_default_nothing_is_sent(web: Paths, pacs: Orthanc, files: list[Path]) -> None:
     pacs.add(*files)
     put_identities(web, files)
     say(web, said_of(0), said_of(1))
@@ -52,7 +52,7 @@ def test_by_default_nothing_is_sent(web: Layout, pacs: Orthanc, files: list[Path
 
 
 @pytest.mark.pacs
-def test_a_push_is_read_back_and_a_rerun_sends_nothing(web: Layout, pacs: Orthanc, files: list[Path]) -> None:
+def test_a_push_is_read_back_and_a_rerun_sends_nothing(web: Paths, pacs: Orthanc, files: list[Path]) -> None:
     pacs.add(*files)
     put_identities(web, files)
     before = [file.read_bytes() for file in files]
@@ -70,7 +70,7 @@ def test_a_push_is_read_back_and_a_rerun_sends_nothing(web: Layout, pacs: Orthan
 
 
 @pytest.mark.pacs
-def test_what_was_stored_before_a_kill_is_recognised(web: Layout, pacs: Orthanc, files: list[Path]) -> None:
+def test_what_was_stored_before_a_kill_is_recognised(web: Paths, pacs: Orthanc, files: list[Path]) -> None:
     pacs.add(*files)
     put_identities(web, files)
     say(web, said_of(0))
@@ -82,7 +82,7 @@ def test_what_was_stored_before_a_kill_is_recognised(web: Layout, pacs: Orthanc,
 
 @pytest.mark.pacs
 def test_another_content_under_the_same_uid_is_a_conflict(
-    web: Layout, pacs: Orthanc, files: list[Path], tmp_path: Path
+    web: Paths, pacs: Orthanc, files: list[Path], tmp_path: Path
 ) -> None:
     pacs.add(*files)
     put_identities(web, files)
@@ -106,7 +106,7 @@ def test_another_content_under_the_same_uid_is_a_conflict(
 
 @pytest.mark.pacs
 def test_originals_that_are_only_in_the_pacs_are_fetched_and_those_nowhere_are_named(
-    web: Layout, pacs: Orthanc, files: list[Path]
+    web: Paths, pacs: Orthanc, files: list[Path]
 ) -> None:
     pacs.add(files[0])
     put_identities(web, files, reachable=False)
@@ -116,7 +116,7 @@ def test_originals_that_are_only_in_the_pacs_are_fetched_and_those_nowhere_are_n
 
 
 @pytest.mark.pacs
-def test_a_pacs_without_the_original_is_sent_nothing(web: Layout, pacs: Orthanc, files: list[Path]) -> None:
+def test_a_pacs_without_the_original_is_sent_nothing(web: Paths, pacs: Orthanc, files: list[Path]) -> None:
     put_identities(web, files)
     say(web, said_of(0))
     assert push(web, instances=False).outcomes == {("report", "not sent: the PACS does not have the original"): 1}
@@ -125,7 +125,7 @@ def test_a_pacs_without_the_original_is_sent_nothing(web: Layout, pacs: Orthanc,
 
 @pytest.mark.pacs
 def test_a_verdict_taken_another_way_later_marks_the_old_object_for_undoing(
-    web: Layout, pacs: Orthanc, files: list[Path]
+    web: Paths, pacs: Orthanc, files: list[Path]
 ) -> None:
     pacs.add(*files)
     put_identities(web, files)
@@ -138,7 +138,7 @@ def test_a_verdict_taken_another_way_later_marks_the_old_object_for_undoing(
 
 
 @pytest.mark.pacs
-def test_identities_stay_in_the_private_folder(web: Layout, pacs: Orthanc, files: list[Path]) -> None:
+def test_identities_stay_in_the_private_folder(web: Paths, pacs: Orthanc, files: list[Path]) -> None:
     pacs.add(*files)
     put_identities(web, files)
     say(web, said_of(0))
@@ -206,7 +206,7 @@ def serving(half: Half) -> Iterator[str]:
 
 
 @pytest.fixture
-def half(root: Layout, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Half]:
+def half(root: Paths, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Half]:
     monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
     put_identities(root, files)
     say(root, *(said_of(n) for n in range(4)))
@@ -217,7 +217,7 @@ def half(root: Layout, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def test_a_pacs_that_refuses_half_keeps_the_other_half_and_a_rerun_sends_what_is_missing(
-    root: Layout, half: Half
+    root: Paths, half: Half
 ) -> None:
     half.refuses = lambda post: post % 2 == 1
     summary = push(root, instances=False)
@@ -232,7 +232,7 @@ def test_a_pacs_that_refuses_half_keeps_the_other_half_and_a_rerun_sends_what_is
     assert set(sent(root)["sop_instance_uid"]) == set(half.kept)
 
 
-def test_a_pacs_that_falls_silent_is_left_alone_and_the_rest_waits(root: Layout, half: Half) -> None:
+def test_a_pacs_that_falls_silent_is_left_alone_and_the_rest_waits(root: Paths, half: Half) -> None:
     half.silent = True
     assert push(root, instances=False).outcomes == {("report", "the PACS did not answer"): 4}
     assert half.posts == 3 * client.ATTEMPTS
@@ -240,13 +240,13 @@ def test_a_pacs_that_falls_silent_is_left_alone_and_the_rest_waits(root: Layout,
     assert push(root, instances=False).complete
 
 
-def test_what_is_accepted_but_not_kept_is_not_called_stored(root: Layout, half: Half) -> None:
+def test_what_is_accepted_but_not_kept_is_not_called_stored(root: Paths, half: Half) -> None:
     half.kept = type("Sieve", (dict,), {"__setitem__": lambda *_: None})()
     (outcome,) = push(root, instances=False).outcomes
     assert "accepted, but not to be found" in outcome[1]
 
 
-def test_a_dimse_source_takes_no_corrections(root: Layout, files: list[Path]) -> None:
+def test_a_dimse_source_takes_no_corrections(root: Paths, files: list[Path]) -> None:
     put_identities(root, files)
     say(root, said_of(0))
     peer = {"host": "127.0.0.1", "port": 1, "ae_title": "A", "our_ae_title": "B", "tls": None}

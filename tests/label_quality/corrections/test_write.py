@@ -9,30 +9,30 @@ import pytest
 from support.conformance import errors_of
 from support.corrections import put_identities, said_of, say
 from support.dicoms import radiograph, save
-from support.roots import params_of, where_found
+from support.roots import settings_of, where_found
 from typer.testing import CliRunner
 
 from dagster_project.cli.main import app
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.corrections.write import ALREADY, CONFLICT, WRITTEN, WriteSummary, write_corrections
 
 
 @pytest.fixture
-def files(root: Layout, tmp_path: Path) -> list[Path]:
+def files(root: Paths, tmp_path: Path) -> list[Path]:
     files = [save(radiograph(seed), tmp_path / "export" / f"{seed}.dcm") for seed in range(3)]
     put_identities(root, files)
     say(root, said_of(0), said_of(1, region="hand"), said_of(2, "out_of_domain"))
     return files
 
 
-def write(root: Layout, folder: Path, *, instances: bool = True) -> WriteSummary:
-    return write_corrections(Root(root, params_of(root)), folder, instances=instances)
+def write(root: Paths, folder: Path, *, instances: bool = True) -> WriteSummary:
+    return write_corrections(Root(root, settings_of(root)), folder, instances=instances)
 
 
 def test_reports_and_instances_are_written_under_their_uids_for_their_owner_only(
-    root: Layout, files: list[Path], tmp_path: Path
+    root: Paths, files: list[Path], tmp_path: Path
 ) -> None:
     before = [file.read_bytes() for file in files]
     summary = write(root, tmp_path / "out")
@@ -48,7 +48,7 @@ def test_reports_and_instances_are_written_under_their_uids_for_their_owner_only
     assert not root.pushed.exists()
 
 
-def test_a_rerun_writes_what_is_missing_and_overwrites_nothing(root: Layout, files: list[Path], tmp_path: Path) -> None:
+def test_a_rerun_writes_what_is_missing_and_overwrites_nothing(root: Paths, files: list[Path], tmp_path: Path) -> None:
     write(root, tmp_path / "out")
     one, other, *_ = sorted((tmp_path / "out").iterdir())
     one.unlink()
@@ -59,14 +59,14 @@ def test_a_rerun_writes_what_is_missing_and_overwrites_nothing(root: Layout, fil
     assert not write(root, tmp_path / "out").complete
 
 
-def test_a_image_whose_file_is_gone_is_named(root: Layout, files: list[Path], tmp_path: Path) -> None:
+def test_a_image_whose_file_is_gone_is_named(root: Paths, files: list[Path], tmp_path: Path) -> None:
     files[0].unlink()
     outcomes = write(root, tmp_path / "out", instances=False).outcomes
     gone = "the image's file is gone; name a PACS that has it"
     assert outcomes == {("report", WRITTEN): 1, ("report", gone): 1}
 
 
-def test_identities_are_not_written_into_the_root(root: Layout, files: list[Path], tmp_path: Path) -> None:
+def test_identities_are_not_written_into_the_root(root: Paths, files: list[Path], tmp_path: Path) -> None:
     for folder in (root.root / "out", root.root / "data" / "reports"):
         with pytest.raises(RayTruthError, match="must not lie in the root"):
             write(root, folder)
@@ -76,14 +76,14 @@ def test_identities_are_not_written_into_the_root(root: Layout, files: list[Path
         write(root, files[0])
 
 
-def test_what_is_written_conforms(root: Layout, files: list[Path], tmp_path: Path) -> None:
+def test_what_is_written_conforms(root: Paths, files: list[Path], tmp_path: Path) -> None:
     write(root, tmp_path / "out", instances=False)
     for path in (tmp_path / "out").iterdir():
         assert errors_of(path) == []
 
 
 def test_the_command_writes_and_contradicting_options_are_refused(
-    root: Layout, files: list[Path], tmp_path: Path
+    root: Paths, files: list[Path], tmp_path: Path
 ) -> None:
     base = ["--root", str(root.root), "push-corrections"]
     done = CliRunner().invoke(app, [*base, "--out", str(tmp_path / "out")])

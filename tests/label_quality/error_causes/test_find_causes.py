@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.roots import params_of, small_root, where_found
+from support.roots import settings_of, small_root, where_found
 from support.suspicious import PROTOCOL, STATION, suspicious_root
 from typer.testing import CliRunner
 
@@ -14,11 +14,11 @@ from dagster_project.cli.main import app
 from dagster_project.core.atomic_io import read_table, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.label_quality.error_causes.find import find_causes, load_causes
 
-Root = tuple[Layout, pd.DataFrame]
+Root = tuple[Paths, pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +26,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
     return suspicious_root(tmp_path_factory.mktemp("causes") / "root")
 
 
-def say(layout: Layout, image_ids: list[str], verdict: str, region: str = "") -> None:
-    regions = load_taxonomy(layout.root / params_of(layout).regions).regions
-    append_verdicts(layout, [Verdict(i, verdict, region, "shoulder", "elbow", "Dr A") for i in image_ids], regions)
+def say(paths: Paths, image_ids: list[str], verdict: str, region: str = "") -> None:
+    regions = load_taxonomy(paths.root / settings_of(paths).regions).regions
+    append_verdicts(paths, [Verdict(i, verdict, region, "shoulder", "elbow", "Dr A") for i in image_ids], regions)
 
 
 def test_the_planted_cause_is_said_in_a_sentence_with_the_images_behind_it(root: Root) -> None:
-    layout, rows = root
-    assert find_causes(layout).tested > 5
-    (cause,) = load_causes(layout).to_dict("records")
+    paths, rows = root
+    assert find_causes(paths).tested > 5
+    (cause,) = load_causes(paths).to_dict("records")
     assert cause["cause"].startswith(f"Station {STATION} makes shoulder of elbow: about ")
     assert (cause["given_region"], cause["shown_region"]) == ("shoulder", "elbow")
     assert cause["error_rate"] > 5 * cause["rate_elsewhere"]
@@ -46,40 +46,40 @@ def test_the_planted_cause_is_said_in_a_sentence_with_the_images_behind_it(root:
 
 
 def test_protocols_and_true_months_are_mined_but_stay_private(root: Root) -> None:
-    layout, _ = root
-    assert find_causes(layout).private >= 1
-    private = read_table(layout.private_causes)
+    paths, _ = root
+    assert find_causes(paths).private >= 1
+    private = read_table(paths.private_causes)
     assert {"protocol", "month"} & set(private["factor"].str.split(" x ").str[0])
     assert private["cause"].str.contains(PROTOCOL.casefold()).any() or private["cause"].str.contains("2026-03").any()
-    assert layout.private_causes.is_relative_to(layout.private)
-    assert where_found("CANARY", layout.root, leave_out=("data/private",)) == []
-    assert where_found("canaryprotocol", layout.root, leave_out=("data/private",)) == []
-    assert "2026-" not in load_causes(layout).to_csv()
+    assert paths.private_causes.is_relative_to(paths.private)
+    assert where_found("CANARY", paths.root, leave_out=("data/private",)) == []
+    assert where_found("canaryprotocol", paths.root, leave_out=("data/private",)) == []
+    assert "2026-" not in load_causes(paths).to_csv()
 
 
 def test_where_private_data_is_missing_the_rest_is_the_same(tmp_path: Path) -> None:
-    layout, _ = suspicious_root(tmp_path / "root")
-    with_it = find_causes(layout).causes
-    layout.label_texts.unlink()
-    without = find_causes(layout)
+    paths, _ = suspicious_root(tmp_path / "root")
+    with_it = find_causes(paths).causes
+    paths.label_texts.unlink()
+    without = find_causes(paths)
     assert without.private == 0
     pd.testing.assert_frame_equal(without.causes, with_it)
 
 
 def test_what_reviewers_found_right_is_held_against_nobody_and_what_they_found_wrong_counts(tmp_path: Path) -> None:
-    layout, rows = suspicious_root(tmp_path / "root")
+    paths, rows = suspicious_root(tmp_path / "root")
     planted = rows.loc[rows["label_region"] != rows["truth"], "image_id"].tolist()
-    say(layout, planted[:6], "wrong_label", "elbow")
-    (cause,) = find_causes(layout).causes.to_dict("records")
+    say(paths, planted[:6], "wrong_label", "elbow")
+    (cause,) = find_causes(paths).causes.to_dict("records")
     assert (cause["read"], cause["found_wrong"]) == (6, 6)
     assert set(planted[:6]) <= set(cause["image_ids"])
-    say(layout, planted, "given_is_right")
-    assert find_causes(layout).causes.empty
+    say(paths, planted, "given_is_right")
+    assert find_causes(paths).causes.empty
 
 
 def test_the_command_prints_the_sentence_and_nothing_private(root: Root, wide: None) -> None:
-    layout, _ = root
-    shown = CliRunner().invoke(app, ["--root", str(layout.root), "causes"])
+    paths, _ = root
+    shown = CliRunner().invoke(app, ["--root", str(paths.root), "causes"])
     assert shown.exit_code == 0
     assert f"Station {STATION} makes shoulder of elbow" in shown.output
     assert "canaryprotocol" not in shown.output.casefold()
@@ -87,13 +87,13 @@ def test_the_command_prints_the_sentence_and_nothing_private(root: Root, wide: N
 
 
 def test_a_station_s_name_is_shown_as_it_is_and_a_withheld_one_is_no_group(tmp_path: Path, wide: None) -> None:
-    layout, _ = suspicious_root(tmp_path / "root")
-    headers = read_table(layout.headers("first"))
-    write_table(layout.headers("first"), headers.assign(station=headers["station"].replace(STATION, "[/bold]R [2]")))
-    shown = CliRunner().invoke(app, ["--root", str(layout.root), "causes"])
+    paths, _ = suspicious_root(tmp_path / "root")
+    headers = read_table(paths.headers("first"))
+    write_table(paths.headers("first"), headers.assign(station=headers["station"].replace(STATION, "[/bold]R [2]")))
+    shown = CliRunner().invoke(app, ["--root", str(paths.root), "causes"])
     assert "Station [/bold]R [2] makes shoulder of elbow" in shown.output
-    write_table(layout.headers("first"), headers.assign(station=headers["station"].replace(STATION, "(withheld)")))
-    assert not find_causes(layout).causes["cause"].str.contains("withheld").any()
+    write_table(paths.headers("first"), headers.assign(station=headers["station"].replace(STATION, "(withheld)")))
+    assert not find_causes(paths).causes["cause"].str.contains("withheld").any()
 
 
 def test_before_they_were_looked_for_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 @pytest.fixture(scope="module")
 def found(trained: Trained) -> pd.DataFrame:
-    return load_label_errors(trained.layout).merge(trained.truth[["image_id", "truth", "planted"]], on="image_id")
+    return load_label_errors(trained.paths).merge(trained.truth[["image_id", "truth", "planted"]], on="image_id")
 
 
 def test_planted_flips_rank_clearly_above_chance(found: pd.DataFrame) -> None:
@@ -56,18 +56,18 @@ def test_the_table_has_one_row_a_image_and_the_columns_others_rely_on(trained: T
 
 
 def test_the_metrics_count_what_the_table_holds_and_estimate_the_noise(trained: Trained, found: pd.DataFrame) -> None:
-    metrics = read_json(trained.layout.metrics("label_errors"))
+    metrics = read_json(trained.paths.metrics("label_errors"))
     kept = {kind: int(n) for kind, n in metrics["kinds"].items() if n}
     assert kept == found["kind"].value_counts().to_dict()
     assert 0.02 < metrics["estimated_noise"] < 0.3  # planted: about 0.1
-    assert trained.layout.plot("label_errors", "suspects.png").stat().st_size > 10_000
+    assert trained.paths.plot("label_errors", "suspects.png").stat().st_size > 10_000
 
 
 def test_the_same_root_gives_the_same_list(trained: Trained, tmp_path: Path) -> None:
     copy = trained.copied_to(tmp_path / "copy")
-    before = copy.layout.label_errors.read_bytes()
-    find_label_errors(Root(copy.layout, copy.params))
-    assert copy.layout.label_errors.read_bytes() == before
+    before = copy.paths.label_errors.read_bytes()
+    find_label_errors(Root(copy.paths, copy.settings))
+    assert copy.paths.label_errors.read_bytes() == before
 
 
 def test_other_patients_neighbours_disagree_with_flipped_labels(found: pd.DataFrame) -> None:

@@ -32,8 +32,8 @@ def trained(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
 
 
 def with_one_epoch(root: Trained) -> Trained:
-    quick = root.params.learning.model_copy(update={"crossfit_epochs": 1})
-    return replace(root, params=root.params.model_copy(update={"profiles": {"quick": quick}}))
+    quick = root.settings.learning.model_copy(update={"crossfit_epochs": 1})
+    return replace(root, settings=root.settings.model_copy(update={"profiles": {"quick": quick}}))
 
 
 def judged(root: Trained, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -50,15 +50,15 @@ def with_next_label(root: Trained, table: pd.DataFrame, rows: np.ndarray) -> pd.
 
 
 def weights(root: Trained, fold: int) -> Path:
-    return root.layout.encoder(CROSSFIT) / f"fold_{fold}" / "weights.safetensors"
+    return root.paths.encoder(CROSSFIT) / f"fold_{fold}" / "weights.safetensors"
 
 
 def trained_again(root: Trained, table: pd.DataFrame, folder: Path) -> Trained:
     """A copy of the root with this training set and crossfit encoders trained on it from the start."""
     copy = root.copied_to(folder)
-    shutil.rmtree(copy.layout.encoder(CROSSFIT))
-    write_table(copy.layout.training_set, table)
-    pretrain(Root(copy.layout, copy.params), "crossfit")
+    shutil.rmtree(copy.paths.encoder(CROSSFIT))
+    write_table(copy.paths.training_set, table)
+    pretrain(Root(copy.paths, copy.settings), "crossfit")
     return copy
 
 
@@ -66,13 +66,13 @@ def trained_again(root: Trained, table: pd.DataFrame, folder: Path) -> Trained:
 def test_the_labels_of_a_fold_change_nothing_in_how_that_fold_is_judged(
     trained: Trained, fold: int, tmp_path: Path
 ) -> None:
-    table = load_training_set(trained.layout)
+    table = load_training_set(trained.paths)
     mine = (table["fold"] == fold).to_numpy()
     copy = trained_again(trained, with_next_label(trained, table, mine), tmp_path / "copy")
     same = [content_hash(weights(copy, k)) == content_hash(weights(trained, k)) for k in range(3)]
     assert same == [k == fold for k in range(3)]
     before, around_before = judged(trained, table)
-    after, around_after = judged(copy, load_training_set(copy.layout))
+    after, around_after = judged(copy, load_training_set(copy.paths))
     np.testing.assert_array_equal(after[:, mine], before[:, mine])
     np.testing.assert_array_equal(around_after[fold], around_before[fold])
     assert (around_after[(fold + 1) % 3] != around_before[(fold + 1) % 3]).any()
@@ -81,18 +81,18 @@ def test_the_labels_of_a_fold_change_nothing_in_how_that_fold_is_judged(
 
 
 def test_flipping_one_label_leaves_the_probabilities_of_its_patient_s_images(trained: Trained, tmp_path: Path) -> None:
-    table = load_training_set(trained.layout)
+    table = load_training_set(trained.paths)
     one = int(np.flatnonzero((table["fold"] == 1) & table["region"].notna())[3])
     patient = (table["patient"] == table["patient"][one]).to_numpy()
     copy = trained_again(trained, with_next_label(trained, table, table.index == one), tmp_path / "copy")
-    before, after = judged(trained, table)[0], judged(copy, load_training_set(copy.layout))[0]
+    before, after = judged(trained, table)[0], judged(copy, load_training_set(copy.paths))[0]
     assert patient.sum() == 2
     np.testing.assert_array_equal(after[:, patient], before[:, patient])
     assert (after != before).any()
 
 
 def test_the_encoders_of_a_fold_saw_no_image_of_its_patients(trained: Trained) -> None:
-    table = load_training_set(trained.layout)
+    table = load_training_set(trained.paths)
     assert (table.groupby("group")["fold"].nunique() == 1).all()
     for fold in range(3):
         others = table[(table["fold"] != fold) & (table["excluded"] == "")]
@@ -101,7 +101,7 @@ def test_the_encoders_of_a_fold_saw_no_image_of_its_patients(trained: Trained) -
 
 
 def test_every_image_gets_probabilities_also_without_a_label(trained: Trained) -> None:
-    table = load_training_set(trained.layout)
+    table = load_training_set(trained.paths)
     assert table["region"].isna().any()
     probabilities, around = judged(trained, table)
     assert probabilities.shape == (len(JUDGES), len(table), CLASSES)
@@ -111,7 +111,7 @@ def test_every_image_gets_probabilities_also_without_a_label(trained: Trained) -
 
 
 def test_a_label_on_an_excluded_copy_teaches_nothing(trained: Trained, tmp_path: Path) -> None:
-    table = load_training_set(trained.layout)
+    table = load_training_set(trained.paths)
     row = int(np.flatnonzero(table["region"].notna())[0])
     shut_out = table.assign(excluded=table["excluded"].where(table.index != row, "copy_on_other_side"))
     copy = trained_again(trained, shut_out, tmp_path / "copy")
@@ -122,7 +122,7 @@ def test_a_label_on_an_excluded_copy_teaches_nothing(trained: Trained, tmp_path:
 
 @pytest.mark.parametrize("column", ["fold", "region"])
 def test_encoders_of_other_folds_or_labels_are_refused_as_judges(trained: Trained, column: str) -> None:
-    table = load_training_set(trained.layout)
+    table = load_training_set(trained.paths)
     if column == "fold":
         table["fold"] = (table["fold"] + 1) % 3
     else:
@@ -133,11 +133,11 @@ def test_encoders_of_other_folds_or_labels_are_refused_as_judges(trained: Traine
 
 
 def test_missing_encoders_and_embeddings_are_named(trained: Trained, tmp_path: Path) -> None:
-    copy, table = trained.copied_to(tmp_path / "copy"), load_training_set(trained.layout)
-    copy.layout.embeddings("encoder_byol").unlink()
+    copy, table = trained.copied_to(tmp_path / "copy"), load_training_set(trained.paths)
+    copy.paths.embeddings("encoder_byol").unlink()
     with pytest.raises(RayTruthError, match="not been embedded") as error:
         judged(copy, table)
     assert error.value.do == "run `raytruth evaluate`"
-    shutil.rmtree(copy.layout.encoder(CROSSFIT))
+    shutil.rmtree(copy.paths.encoder(CROSSFIT))
     with pytest.raises(RayTruthError, match="not been pretrained"):
         judged(copy, table)

@@ -18,7 +18,7 @@ from dagster_project.core.atomic_io import read_table, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.hash_chain import CHAIN_COLUMNS, chained
 from dagster_project.core.ledger import VERDICT_COLUMNS, Verdict, append_verdicts, load_verdicts, verified_head
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.review.acceptance_sampling import Draw, draw_of, estimates
 from dagster_project.label_quality.review.cards import Worklist, load_sample, load_worklist
@@ -32,18 +32,18 @@ DRAW = Draw(1, 100, 2000, "abc")
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    layout = Layout(tmp_path / "root")
-    build_worklist(Root(layout, ranked_root(layout, SUSPECTS, OTHERS)))
-    return layout
+def paths(tmp_path: Path) -> Paths:
+    paths = Paths(tmp_path / "root")
+    build_worklist(Root(paths, ranked_root(paths, SUSPECTS, OTHERS)))
+    return paths
 
 
-def desk_of(layout: Layout, worklist: Worklist) -> Desk:
-    return Desk(layout, worklist, REGIONS, 0.0, {}, 0.0, clean=True)
+def desk_of(paths: Paths, worklist: Worklist) -> Desk:
+    return Desk(paths, worklist, REGIONS, 0.0, {}, 0.0, clean=True)
 
 
 def answer(desk: Desk, image_id: str, verdict: str, region: str = "", reviewer: str = "Dr A") -> str:
-    verdict_id = f"{len(load_verdicts(desk.layout)):032x}"
+    verdict_id = f"{len(load_verdicts(desk.paths)):032x}"
     desk.answer(reviewer, image_id, verdict, region, verdict_id)
     return verdict_id
 
@@ -58,22 +58,22 @@ def sampled(*said: tuple[str, str], mark: str = DRAW.mark) -> pd.DataFrame:
     return pd.DataFrame([vars(row) for row in rows], columns=VERDICT_COLUMNS)
 
 
-def test_drawn_are_labelled_images_that_nobody_read_or_listed_each_as_likely(layout: Layout) -> None:
-    listed = set(load_worklist(layout).cards)
-    ranked = read_table(layout.label_errors)
+def test_drawn_are_labelled_images_that_nobody_read_or_listed_each_as_likely(paths: Paths) -> None:
+    listed = set(load_worklist(paths).cards)
+    ranked = read_table(paths.label_errors)
     ranked.loc[ranked["image_id"] == ranked["image_id"].iloc[-1], "given_region"] = None
-    write_table(layout.label_errors, ranked)
+    write_table(paths.label_errors, ranked)
     read, unlabelled = ranked["image_id"].iloc[SUSPECTS], ranked["image_id"].iloc[-1]
-    append_verdicts(layout, [Verdict(read, "cannot_tell", "", "hand", "knee", "Dr A")], REGIONS)
-    drawn = Counter(image for seed in range(12) for image in draw_sample(layout, 30, seed).cards)
+    append_verdicts(paths, [Verdict(read, "cannot_tell", "", "hand", "knee", "Dr A")], REGIONS)
+    drawn = Counter(image for seed in range(12) for image in draw_sample(paths, 30, seed).cards)
     assert set(drawn) == set(ranked["image_id"]) - listed - {read, unlabelled}
     assert max(drawn.values()) < 12, "30 of 58 images, 12 times: none is drawn every time"
 
 
-def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(layout: Layout) -> None:
-    ranked = read_table(layout.label_errors)
-    write_table(layout.label_errors, ranked.assign(suggested_region=REGIONS[0]))
-    drawn = draw_sample(layout, 8, 5)
+def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(paths: Paths) -> None:
+    ranked = read_table(paths.label_errors)
+    write_table(paths.label_errors, ranked.assign(suggested_region=REGIONS[0]))
+    drawn = draw_sample(paths, 8, 5)
     assert {card["given"] for card in drawn.cards.values()} > {REGIONS[0]}
     assert [card["rank"] for card in drawn.cards.values()] == list(range(1, 9))
     assert draw_of(drawn.sample).population == OTHERS
@@ -87,30 +87,30 @@ def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(layou
             card["image_id"],
             *(p["image_id"] for g in card["beside"] for p in g["images"]),
         }
-    again = load_sample(layout, 8, 5)
+    again = load_sample(paths, 8, 5)
     assert again is not None
     assert list(again.cards) == list(drawn.cards)
-    assert load_sample(layout, 9, 5) is load_sample(layout, 8, 6) is None
-    assert list(draw_sample(layout, 8, 5).cards) == list(drawn.cards), "the same seed draws the same"
-    assert draw_of(draw_sample(layout, 10_000, 5).sample).drawn == OTHERS
-    assert load_sample(layout, 10_000, 5) is not None
+    assert load_sample(paths, 9, 5) is load_sample(paths, 8, 6) is None
+    assert list(draw_sample(paths, 8, 5).cards) == list(drawn.cards), "the same seed draws the same"
+    assert draw_of(draw_sample(paths, 10_000, 5).sample).drawn == OTHERS
+    assert load_sample(paths, 10_000, 5) is not None
 
 
-def test_its_verdicts_are_marked_in_one_chain_and_kept_out_of_the_ranked_yield(layout: Layout) -> None:
-    of_list, of_sample = desk_of(layout, load_worklist(layout)), desk_of(layout, draw_sample(layout, 6, 1))
+def test_its_verdicts_are_marked_in_one_chain_and_kept_out_of_the_ranked_yield(paths: Paths) -> None:
+    of_list, of_sample = desk_of(paths, load_worklist(paths)), desk_of(paths, draw_sample(paths, 6, 1))
     first = next(iter(of_list.worklist.cards))
     answer(of_list, first, "given_is_right")
-    before, by_list = of_list.status("Dr A"), budget(layout)
+    before, by_list = of_list.status("Dr A"), budget(paths)
     ids = list(of_sample.worklist.cards)
     answer(of_sample, ids[0], *wrongly(of_sample.worklist.cards[ids[0]]))
     answer(of_sample, ids[1], "given_is_right")
     answer(of_sample, ids[2], "cannot_tell")
     of_sample.withdraw("Dr A", ids[3], answer(of_sample, ids[3], "out_of_domain"))
-    ledger = load_verdicts(layout)
+    ledger = load_verdicts(paths)
     assert ledger["sample"].tolist() == ["", *[of_sample.worklist.sample] * 5]
-    assert verified_head(layout)[0] == 6
+    assert verified_head(paths)[0] == 6
 
-    after, result = of_list.status("Dr A"), budget(layout)
+    after, result = of_list.status("Dr A"), budget(paths)
     for same in ("open", "decided", "errors", "run", "mine"):
         assert after[same] == before[same]
     assert (result.read, result.found, result.in_a_row) == (by_list.read, by_list.found, by_list.in_a_row) == (1, 0, 1)
@@ -122,16 +122,16 @@ def test_its_verdicts_are_marked_in_one_chain_and_kept_out_of_the_ranked_yield(l
     assert (told["decided"], told["errors"]) == (2, 1)
     assert [one.mark for one in result.samples] == [of_sample.worklist.sample]
     assert of_sample.status("Dr B")["open"] == [ids[0], *ids[2:]], "an error found by one is read by another"
-    assert ids[0] not in load_worklist(layout).cards
-    build_worklist(Root(layout, ranked_root(layout, SUSPECTS, OTHERS)))
-    assert not {*ids[:3]} & set(load_worklist(layout).cards), "second readers read them in the sample, not in the list"
+    assert ids[0] not in load_worklist(paths).cards
+    build_worklist(Root(paths, ranked_root(paths, SUSPECTS, OTHERS)))
+    assert not {*ids[:3]} & set(load_worklist(paths).cards), "second readers read them in the sample, not in the list"
 
 
-def test_naming_a_missing_label_finds_no_error(layout: Layout) -> None:
-    desk = desk_of(layout, load_worklist(layout))
+def test_naming_a_missing_label_finds_no_error(paths: Paths) -> None:
+    desk = desk_of(paths, load_worklist(paths))
     without = next(card for card in desk.worklist.cards.values() if not card["given"])
     answer(desk, without["image_id"], "wrong_label", without["proposed"])
-    told, result = desk.status("Dr A"), budget(layout)
+    told, result = desk.status("Dr A"), budget(paths)
     assert (told["decided"], told["errors"], told["run"], told["named"], told["mine"]) == (0, 0, 0, 1, 1)
     assert (result.read, result.found, result.in_a_row) == (0, 0, 0)
 
@@ -180,40 +180,40 @@ def test_each_draw_has_an_estimate_of_its_own_by_the_latest_word_on_each_image()
     assert [(one.seed, one.decided, one.undecided, one.wrong) for one in told] == [(1, 2, 0, 0), (2, 1, 1, 1)]
 
 
-def test_a_ledger_from_before_there_were_samples_goes_on_in_its_chain(layout: Layout) -> None:
+def test_a_ledger_from_before_there_were_samples_goes_on_in_its_chain(paths: Paths) -> None:
     old = [name for name in VERDICT_COLUMNS if name != "sample"]
     said = vars(Verdict("a", "cannot_tell", "", "hand", "knee", "Dr A"))
     rows = chained([{name: said[name] for name in old}], "")
-    write_table(layout.verdicts, pd.DataFrame(rows, columns=[*old, *CHAIN_COLUMNS]).astype("string"))
-    _, head = verified_head(layout)
-    append_verdicts(layout, [Verdict("b", "cannot_tell", "", "hand", "", "Dr A", sample=DRAW.mark)], REGIONS)
-    assert load_verdicts(layout)["sample"].tolist() == ["", DRAW.mark]
-    assert verified_head(layout, head)[0] == 2
+    write_table(paths.verdicts, pd.DataFrame(rows, columns=[*old, *CHAIN_COLUMNS]).astype("string"))
+    _, head = verified_head(paths)
+    append_verdicts(paths, [Verdict("b", "cannot_tell", "", "hand", "", "Dr A", sample=DRAW.mark)], REGIONS)
+    assert load_verdicts(paths)["sample"].tolist() == ["", DRAW.mark]
+    assert verified_head(paths, head)[0] == 2
 
 
-def test_a_changed_mark_breaks_the_chain(layout: Layout) -> None:
-    append_verdicts(layout, [Verdict("b", "cannot_tell", "", "hand", "", "Dr A", sample=DRAW.mark)], REGIONS)
-    write_table(layout.verdicts, load_verdicts(layout).assign(sample=""))
+def test_a_changed_mark_breaks_the_chain(paths: Paths) -> None:
+    append_verdicts(paths, [Verdict("b", "cannot_tell", "", "hand", "", "Dr A", sample=DRAW.mark)], REGIONS)
+    write_table(paths.verdicts, load_verdicts(paths).assign(sample=""))
     with pytest.raises(RayTruthError, match="chain breaks at entry 1"):
-        load_verdicts(layout)
+        load_verdicts(paths)
 
 
-def test_nothing_left_to_draw_from_is_said(layout: Layout) -> None:
-    ranked = read_table(layout.label_errors)
+def test_nothing_left_to_draw_from_is_said(paths: Paths) -> None:
+    ranked = read_table(paths.label_errors)
     said = [Verdict(i, "cannot_tell", "", "hand", "knee", "Dr A") for i in ranked["image_id"]]
-    append_verdicts(layout, said, REGIONS)
-    shown = CliRunner().invoke(app, ["--root", str(layout.root), "review", "--port", "0", "--sample", "5"])
+    append_verdicts(paths, said, REGIONS)
+    shown = CliRunner().invoke(app, ["--root", str(paths.root), "review", "--port", "0", "--sample", "5"])
     assert shown.exit_code == 1
-    assert not layout.random_sample.exists()
+    assert not paths.random_sample.exists()
     with pytest.raises(RayTruthError, match="nothing to draw a sample from"):
-        draw_sample(layout, 5, 1)
+        draw_sample(paths, 5, 1)
 
 
-def test_the_command_that_says_what_reading_on_is_worth_says_it_too(layout: Layout) -> None:
-    desk = desk_of(layout, draw_sample(layout, 6, 7))
+def test_the_command_that_says_what_reading_on_is_worth_says_it_too(paths: Paths) -> None:
+    desk = desk_of(paths, draw_sample(paths, 6, 7))
     for image_id, card in list(desk.worklist.cards.items())[:4]:
         answer(desk, image_id, *(wrongly(card) if card["rank"] == 1 else ("given_is_right",)))
-    shown = CliRunner().invoke(app, ["--root", str(layout.root), "budget"])
+    shown = CliRunner().invoke(app, ["--root", str(paths.root), "budget"])
     assert shown.exit_code == 0
     for words in ("4 of 6", "25.0%", "(0.6%", "80.6%)"):
         assert words in shown.output

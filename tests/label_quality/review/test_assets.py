@@ -10,7 +10,7 @@ from support.suspicious import STATION, suspicious_root
 
 from dagster_project.core.atomic_io import write_table
 from dagster_project.core.ledger import begin_ledger
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.resources import RootResource
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.error_causes.assets import causes
@@ -18,13 +18,13 @@ from dagster_project.label_quality.review.assets import review_budget, reviewed_
 
 
 def test_causes_budget_and_reviewed_accuracy_are_told_in_dagster(tmp_path: Path) -> None:
-    layout, _ = suspicious_root(tmp_path / "root")
-    begin_ledger(layout)
-    test = load_training_set(layout).query("split == 'test'")
+    paths, _ = suspicious_root(tmp_path / "root")
+    begin_ledger(paths)
+    test = load_training_set(paths).query("split == 'test'")
     said = test[["image_id", "region"]].assign(model="ensemble", fraction=1.0, repeat=0)
-    write_table(layout.test_predictions("ensemble"), said)
+    write_table(paths.test_predictions("ensemble"), said)
     told = {
-        asset.key.to_user_string(): metadata_of(asset, layout) for asset in (causes, review_budget, reviewed_accuracy)
+        asset.key.to_user_string(): metadata_of(asset, paths) for asset in (causes, review_budget, reviewed_accuracy)
     }
 
     (row,) = told["causes"]["causes"].records
@@ -39,7 +39,7 @@ def test_causes_budget_and_reviewed_accuracy_are_told_in_dagster(tmp_path: Path)
     assert "CANARY" not in str(told).upper()
 
 
-def metadata_of(asset: dg.AssetsDefinition, layout: Layout) -> dict[str, dg.MetadataValue]:
-    result = dg.materialize([asset], resources={"root": RootResource(path=str(layout.root))})
+def metadata_of(asset: dg.AssetsDefinition, paths: Paths) -> dict[str, dg.MetadataValue]:
+    result = dg.materialize([asset], resources={"root": RootResource(path=str(paths.root))})
     (event,) = result.asset_materializations_for_node(asset.node_def.name)
     return dict(event.metadata)

@@ -10,7 +10,7 @@ from support.reviewing import ranked_root
 
 from dagster_project.core.atomic_io import read_table, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.review.card_metadata import expected_errors_of, headers_of, with_facts
 from dagster_project.label_quality.review.cards import Worklist, load_worklist
@@ -18,23 +18,23 @@ from dagster_project.label_quality.review.worklist import build_worklist
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    layout = Layout(tmp_path / "root")
-    build_worklist(Root(layout, ranked_root(layout, 10)))
-    return layout
+def paths(tmp_path: Path) -> Paths:
+    paths = Paths(tmp_path / "root")
+    build_worklist(Root(paths, ranked_root(paths, 10)))
+    return paths
 
 
-def told(layout: Layout) -> Worklist:
-    worklist = load_worklist(layout)
-    return with_facts(layout, worklist, headers_of(layout, worklist))
+def told(paths: Paths) -> Worklist:
+    worklist = load_worklist(paths)
+    return with_facts(paths, worklist, headers_of(paths, worklist))
 
 
-def test_cards_say_station_device_source_of_the_label_and_the_causes_found(layout: Layout) -> None:
-    ids = list(load_worklist(layout).cards)
+def test_cards_say_station_device_source_of_the_label_and_the_causes_found(paths: Paths) -> None:
+    ids = list(load_worklist(paths).cards)
     causes = [{"cause": "Station ROOM2: about 3 of 4 labels are wrong", "image_ids": ids[1:3]}]
     causes += [{"cause": "The batch north", "image_ids": [ids[1], "of another list"]}]
-    write_table(layout.causes, pd.DataFrame(causes))
-    cards = told(layout).cards
+    write_table(paths.causes, pd.DataFrame(causes))
+    cards = told(paths).cards
     assert [cards[i]["station"] for i in ids[:4]] == ["ROOM1", "ROOM2", "ROOM3", "ROOM1"]
     assert {card["device"] for card in cards.values()} == {"ACME DR-1"}
     assert {card["source"] for card in cards.values()} == {"BodyPartExamined KNEE"}
@@ -42,27 +42,27 @@ def test_cards_say_station_device_source_of_the_label_and_the_causes_found(layou
     assert [cards[i]["causes"] for i in ids[1:4]] == named
 
 
-def test_without_headers_or_causes_the_cards_say_so(layout: Layout) -> None:
+def test_without_headers_or_causes_the_cards_say_so(paths: Paths) -> None:
     for batch in ("north", "south"):
-        layout.headers(batch).unlink()
-    assert {(c["station"], c["device"], c["source"], *c["causes"]) for c in told(layout).cards.values()} == {
+        paths.headers(batch).unlink()
+    assert {(c["station"], c["device"], c["source"], *c["causes"]) for c in told(paths).cards.values()} == {
         ("", "", "")
     }
 
 
-def test_expected_errors_are_those_of_labels_that_nobody_has_read(layout: Layout) -> None:
-    ranked = read_table(layout.label_errors)
-    worklist = load_worklist(layout)
-    likely, beyond = expected_errors_of(layout, worklist, [])
+def test_expected_errors_are_those_of_labels_that_nobody_has_read(paths: Paths) -> None:
+    ranked = read_table(paths.label_errors)
+    worklist = load_worklist(paths)
+    likely, beyond = expected_errors_of(paths, worklist, [])
     assert likely[ranked["image_id"][4]] == pytest.approx(1 - ranked["score"][4])
-    write_table(layout.label_errors, ranked.assign(error_probability=[0.5] * 10 + [0.25] * 40))
-    likely, beyond = expected_errors_of(layout, worklist, [ranked["image_id"][12], ranked["image_id"][2]])
+    write_table(paths.label_errors, ranked.assign(error_probability=[0.5] * 10 + [0.25] * 40))
+    likely, beyond = expected_errors_of(paths, worklist, [ranked["image_id"][12], ranked["image_id"][2]])
     labelled = [image_id for image_id, card in worklist.cards.items() if card["kind"] != "missing_label"]
     assert likely == dict.fromkeys(labelled, 0.5)
     assert beyond == pytest.approx(39 * 0.25)
-    write_table(layout.label_errors, ranked.drop(columns="error_probability"))
+    write_table(paths.label_errors, ranked.drop(columns="error_probability"))
     with pytest.raises(RayTruthError, match="an older version wrote it") as error:
-        expected_errors_of(layout, worklist, [])
+        expected_errors_of(paths, worklist, [])
     assert "raytruth find-errors" in error.value.do
-    layout.label_errors.unlink()
-    assert expected_errors_of(layout, worklist, []) == ({}, 0.0)
+    paths.label_errors.unlink()
+    assert expected_errors_of(paths, worklist, []) == ({}, 0.0)

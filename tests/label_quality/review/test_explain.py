@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 from support.suspicious import STATION, suspicious_root
 from typer.testing import CliRunner
 
@@ -16,7 +16,7 @@ from dagster_project.cli.main import app
 from dagster_project.core.atomic_io import read_table, write_array, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import WITHDRAWN, Verdict, append_verdicts
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.error_causes.find import find_causes
@@ -24,27 +24,27 @@ from dagster_project.label_quality.label_errors.oof_predictions import judgement
 from dagster_project.label_quality.label_errors.out_of_fold import JUDGES, Judged
 from dagster_project.label_quality.review.explain import explain
 
-Root = tuple[Layout, str]
+Root = tuple[Paths, str]
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
     """A root with causes, embeddings and judgements, and its most suspicious image."""
-    layout, _ = suspicious_root(tmp_path_factory.mktemp("explain") / "root")
-    table, draw = load_training_set(layout), np.random.default_rng(1)
-    write_array(layout.embeddings("encoder_simclr"), draw.normal(size=(len(table), 8)).astype(np.float32))
-    regions = load_taxonomy(layout.root / params_of(layout).regions).regions
+    paths, _ = suspicious_root(tmp_path_factory.mktemp("explain") / "root")
+    table, draw = load_training_set(paths), np.random.default_rng(1)
+    write_array(paths.embeddings("encoder_simclr"), draw.normal(size=(len(table), 8)).astype(np.float32))
+    regions = load_taxonomy(paths.root / settings_of(paths).regions).regions
     said = draw.dirichlet(np.ones(len(regions)), size=(len(JUDGES), len(table)))
-    write_judgements(layout, table, Judged(said, np.zeros(said.shape[:2])), regions)
-    headers = read_table(layout.headers("first"))
-    write_table(layout.headers("first"), headers.assign(warnings="monochrome1;implicit_vr"))
-    find_causes(layout)
-    return layout, str(read_table(layout.label_errors)["image_id"].iloc[0])
+    write_judgements(paths, table, Judged(said, np.zeros(said.shape[:2])), regions)
+    headers = read_table(paths.headers("first"))
+    write_table(paths.headers("first"), headers.assign(warnings="monochrome1;implicit_vr"))
+    find_causes(paths)
+    return paths, str(read_table(paths.label_errors)["image_id"].iloc[0])
 
 
 def test_a_flag_is_explained_by_its_label_proposal_judges_neighbours_causes_and_file(root: Root) -> None:
-    layout, image_id = root
-    known = explain(layout, image_id)
+    paths, image_id = root
+    known = explain(paths, image_id)
     assert known["label"]["in_the_header"] == known["label"]["given"] == "shoulder"
     assert known["label"]["provenance"].startswith("BodyPartExamined, by the DICOM defined term SHOULDER")
     assert (known["flag"]["kind"], known["flag"]["suggested_region"]) == ("wrong_label", "elbow")
@@ -63,32 +63,32 @@ def test_a_flag_is_explained_by_its_label_proposal_judges_neighbours_causes_and_
 
 
 def test_the_judges_words_are_those_of_the_image(root: Root) -> None:
-    layout, image_id = root
-    row = load_training_set(layout)["image_id"].tolist().index(image_id)
-    kept = pd.read_parquet(layout.judgements)
+    paths, image_id = root
+    row = load_training_set(paths)["image_id"].tolist().index(image_id)
+    kept = pd.read_parquet(paths.judgements)
     one = kept[kept["judge"] == JUDGES[0]].iloc[row]
-    assert judgements_of(layout, image_id)[JUDGES[0]] == pytest.approx(one.drop(["image_id", "judge"]).to_dict())
+    assert judgements_of(paths, image_id)[JUDGES[0]] == pytest.approx(one.drop(["image_id", "judge"]).to_dict())
 
 
 def test_verdicts_are_told_with_those_taken_back(root: Root) -> None:
-    layout, image_id = root
-    regions = load_taxonomy(layout.root / params_of(layout).regions).regions
+    paths, image_id = root
+    regions = load_taxonomy(paths.root / settings_of(paths).regions).regions
     first = Verdict(image_id, "given_is_right", "", "shoulder", "elbow", "Dr A")
     back = Verdict(image_id, WITHDRAWN, "", "shoulder", "elbow", "Dr A", withdraws=first.verdict_id)
-    append_verdicts(layout, [first, back, Verdict(image_id, "cannot_tell", "", "shoulder", "elbow", "Dr B")], regions)
-    told = explain(layout, image_id)["verdicts"]
+    append_verdicts(paths, [first, back, Verdict(image_id, "cannot_tell", "", "shoulder", "elbow", "Dr B")], regions)
+    told = explain(paths, image_id)["verdicts"]
     assert [(v["reviewer"], v["stands"]) for v in told] == [("Dr A", False), ("Dr A", False), ("Dr B", True)]
 
 
 def test_the_page_and_the_json_say_it_and_name_nobody(root: Root) -> None:
-    layout, image_id = root
-    page = CliRunner().invoke(app, ["--root", str(layout.root), "explain", image_id], env={"COLUMNS": "200"})
+    paths, image_id = root
+    page = CliRunner().invoke(app, ["--root", str(paths.root), "explain", image_id], env={"COLUMNS": "200"})
     assert page.exit_code == 0
     for word in ("shoulder", "elbow", STATION, "makes shoulder of elbow", "stored inverted", f"judge {JUDGES[0]}"):
         assert word in page.output
-    as_json = CliRunner().invoke(app, ["--root", str(layout.root), "explain", image_id, "--json"])
+    as_json = CliRunner().invoke(app, ["--root", str(paths.root), "explain", image_id, "--json"])
     assert json.loads(as_json.output)["image_id"] == image_id
-    patient = load_training_set(layout).set_index("image_id").loc[image_id, "patient"]
+    patient = load_training_set(paths).set_index("image_id").loc[image_id, "patient"]
     for shown in (page.output, as_json.output):
         assert "CANARY" not in shown.upper()
         assert patient not in shown
@@ -96,11 +96,11 @@ def test_the_page_and_the_json_say_it_and_name_nobody(root: Root) -> None:
 
 
 def test_an_unknown_image_is_a_clear_error(root: Root) -> None:
-    layout, _ = root
-    shown = CliRunner().invoke(app, ["--root", str(layout.root), "explain", "0" * 32])
+    paths, _ = root
+    shown = CliRunner().invoke(app, ["--root", str(paths.root), "explain", "0" * 32])
     assert shown.exit_code == 1
     with pytest.raises(RayTruthError, match="no such image in the training set") as error:
-        explain(layout, "0" * 32)
+        explain(paths, "0" * 32)
     assert "label_errors.parquet" in error.value.do
 
 

@@ -16,8 +16,8 @@ from support.reviewing import ranked_root
 from dagster_project.core.atomic_io import read_table, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import VERDICTS, WITHDRAWN, load_corrected_labels, load_verdicts
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import load_training_set
@@ -26,16 +26,16 @@ from dagster_project.label_quality.review.export_worklist import export_worklist
 from dagster_project.label_quality.review.import_export import import_verdicts
 from dagster_project.label_quality.review.worklist import build_worklist
 
-Pair = tuple[Layout, Params]
+Pair = tuple[Paths, Settings]
 ONE = {"": "Dr A"}
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Pair:
-    layout = Layout(tmp_path / "root")
-    params = ranked_root(layout, 10)
-    build_worklist(Root(layout, params))
-    return layout, params
+    paths = Paths(tmp_path / "root")
+    settings = ranked_root(paths, 10)
+    build_worklist(Root(paths, settings))
+    return paths, settings
 
 
 def regions(root: Pair) -> tuple[str, ...]:
@@ -128,16 +128,16 @@ def test_a_task_shows_the_image_and_marks_the_proposal(root: Pair) -> None:
 
 
 def test_a_label_that_the_models_would_give_too_is_not_marked_as_wrong(root: Pair) -> None:
-    layout, params = root
-    ranked = read_table(layout.label_errors)
+    paths, settings = root
+    ranked = read_table(paths.label_errors)
     write_table(
-        layout.label_errors,
+        paths.label_errors,
         ranked.assign(
             kind=ranked["kind"].mask(ranked.index == 0, "near_duplicate"),
             suggested_region=ranked["suggested_region"].mask(ranked.index == 0, ranked["given_region"]),
         ),
     )
-    build_worklist(Root(layout, params))
+    build_worklist(Root(paths, settings))
     (first, *_) = tasks(root)
     assert first["data"]["kind"] == "near_duplicate"
     assert [part["value"]["choices"] for part in first["predictions"][0]["result"]] == [["given_is_right"]]

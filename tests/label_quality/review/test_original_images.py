@@ -10,7 +10,7 @@ import pytest
 from support.dicoms import image, radiograph, save
 from support.reviewing import ranked_root
 
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.original_image import Original
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.review import original_images as module
@@ -23,30 +23,30 @@ FILES = 4
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    layout = Layout(tmp_path / "root")
-    build_worklist(Root(layout, ranked_root(layout, 6, files=FILES)))
-    return layout
+def paths(tmp_path: Path) -> Paths:
+    paths = Paths(tmp_path / "root")
+    build_worklist(Root(paths, ranked_root(paths, 6, files=FILES)))
+    return paths
 
 
-def opened(layout: Layout) -> Originals | None:
-    from dagster_project.core.settings.settings import load_params
+def opened(paths: Paths) -> Originals | None:
+    from dagster_project.core.settings.settings import load_settings
 
-    return open_originals(layout, load_params(layout.params).ingestion, headers_of(layout, load_worklist(layout)))
+    return open_originals(paths, load_settings(paths.settings).ingestion, headers_of(paths, load_worklist(paths)))
 
 
 @pytest.fixture
-def originals(layout: Layout) -> Iterator[Originals]:
-    originals = opened(layout)
+def originals(paths: Paths) -> Iterator[Originals]:
+    originals = opened(paths)
     yield originals
     originals.close()
 
 
 def test_an_original_is_the_file_as_it_is_and_what_cannot_be_had_is_said_without_naming_it(
-    layout: Layout, originals: Originals
+    paths: Paths, originals: Originals
 ) -> None:
-    first, second, third, fourth, unknown, _ = load_worklist(layout).cards
-    export = layout.root.parent / "export"
+    first, second, third, fourth, unknown, _ = load_worklist(paths).cards
+    export = paths.root.parent / "export"
     (export / "IM1.dcm").unlink()
     save(radiograph(2, pixels=image(9, (500, 400))), export / "IM2.dcm")
     (export / "IM3.dcm").write_bytes(b"DICM")
@@ -60,10 +60,10 @@ def test_an_original_is_the_file_as_it_is_and_what_cannot_be_had_is_said_without
 
 
 def test_what_was_read_is_kept_in_memory_up_to_a_bound_and_nowhere_else(
-    layout: Layout, originals: Originals, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, originals: Originals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = set(layout.root.rglob("*"))
-    first, second, third = list(load_worklist(layout).cards)[:3]
+    before = set(paths.root.rglob("*"))
+    first, second, third = list(load_worklist(paths).cards)[:3]
     size = len(originals(first).jpeg)
     assert originals(first) is originals(first)
     monkeypatch.setattr(module, "_KEPT", int(2.5 * size))
@@ -71,17 +71,17 @@ def test_what_was_read_is_kept_in_memory_up_to_a_bound_and_nowhere_else(
     originals(first)  # asked for last: stays
     originals(third)
     assert originals(second) is not kept
-    assert set(layout.root.rglob("*")) == before
+    assert set(paths.root.rglob("*")) == before
 
 
-def test_several_may_ask_at_once(layout: Layout, originals: Originals, monkeypatch: pytest.MonkeyPatch) -> None:
-    ids = list(load_worklist(layout).cards)[:FILES]
+def test_several_may_ask_at_once(paths: Paths, originals: Originals, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = list(load_worklist(paths).cards)[:FILES]
     monkeypatch.setattr(module, "_KEPT", 1)
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(originals, ids * 5))
     assert all(isinstance(original, Original) for original in found)
 
 
-def test_without_the_private_folder_there_are_none(layout: Layout) -> None:
-    layout.identities.unlink()
-    assert opened(layout) is None
+def test_without_the_private_folder_there_are_none(paths: Paths) -> None:
+    paths.identities.unlink()
+    assert opened(paths) is None

@@ -20,7 +20,7 @@ from support.reviewing import SIDE, ranked_root
 
 from dagster_project.core.atomic_io import write_table
 from dagster_project.core.ledger import Verdict, append_verdicts, load_verdicts, standing
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.review.cards import load_sample, load_worklist
 from dagster_project.label_quality.review.worklist import build_worklist
@@ -36,11 +36,11 @@ SUSPECTS = 120
 class Served:
     """`raytruth review` on a free port; `address` as it printed it."""
 
-    def __init__(self, layout: Layout, *words: str) -> None:
+    def __init__(self, paths: Paths, *words: str) -> None:
         main = "from dagster_project.cli.main import main; main()"
-        command = [sys.executable, "-c", main, "--root", str(layout.root)]
+        command = [sys.executable, "-c", main, "--root", str(paths.root)]
         self.process = subprocess.Popen(
-            [*command, "review", "--port", "0", *words], stdout=subprocess.PIPE, text=True, cwd=layout.root
+            [*command, "review", "--port", "0", *words], stdout=subprocess.PIPE, text=True, cwd=paths.root
         )
         self.address = self.process.stdout.readline().strip()
         assert self.address.startswith("http://127.0.0.1:"), self.address
@@ -63,10 +63,10 @@ class Served:
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    layout = Layout(tmp_path / "root")
-    build_worklist(Root(layout, ranked_root(layout, SUSPECTS, files=3)))
-    return layout
+def paths(tmp_path: Path) -> Paths:
+    paths = Paths(tmp_path / "root")
+    build_worklist(Root(paths, ranked_root(paths, SUSPECTS, files=3)))
+    return paths
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def serve() -> Iterator[Callable[..., Served]]:
     """Starts servers that do not outlive the test."""
     started: list[Served] = []
 
-    def start(layout: Layout, *words: str) -> Served:
-        started.append(Served(layout, *words))
+    def start(paths: Paths, *words: str) -> Served:
+        started.append(Served(paths, *words))
         return started[-1]
 
     yield start
@@ -84,8 +84,8 @@ def serve() -> Iterator[Callable[..., Served]]:
 
 
 @pytest.fixture
-def served(layout: Layout, serve: Callable[..., Served]) -> Served:
-    return serve(layout, "--reviewer", "Dr A")
+def served(paths: Paths, serve: Callable[..., Served]) -> Served:
+    return serve(paths, "--reviewer", "Dr A")
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ def says(page, place: str, text: str) -> None:
     page.locator(place, has_text=text).wait_for(state="attached")
 
 
-def test_nobody_is_answered_without_the_token(layout: Layout, served: Served) -> None:
-    image = next(iter(load_worklist(layout).cards))
+def test_nobody_is_answered_without_the_token(paths: Paths, served: Served) -> None:
+    image = next(iter(load_worklist(paths).cards))
     token = served.address.split("=")[1]
     answer = {"image_id": image, "verdict": "out_of_domain", "region": "", "verdict_id": "a" * 32}
     for wrong in (None, "", "wrong", token[:-1], token + "x"):
@@ -137,7 +137,7 @@ def test_nobody_is_answered_without_the_token(layout: Layout, served: Served) ->
         assert served.ask(f"api/images/{image}", wrong) == 401
         assert served.ask(f"api/originals/{image}", wrong) == 401
         assert served.ask("api/verdicts", wrong, answer) == 401
-    assert len(load_verdicts(layout)) == 0
+    assert len(load_verdicts(paths)) == 0
     for path in (
         "api/images/..%2Fcards.json",
         "api/images/cards",
@@ -155,27 +155,27 @@ def test_nobody_is_answered_without_the_token(layout: Layout, served: Served) ->
         (answer | {"verdict_id": "../x"}, 409),
     ):
         assert served.ask("api/verdicts", token, senseless) == status
-    assert len(load_verdicts(layout)) == 0
+    assert len(load_verdicts(paths)) == 0
     assert [served.ask("api/verdicts", token, answer) for _ in range(2)] == [200, 200]
-    assert load_verdicts(layout)[["image_id", "reviewer"]].to_numpy().tolist() == [[image, "Dr A"]]
+    assert load_verdicts(paths)[["image_id", "reviewer"]].to_numpy().tolist() == [[image, "Dr A"]]
 
 
 @pytest.mark.slow
 @pytest.mark.browser
 def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
-    layout: Layout, served: Served, browser, tmp_path: Path
+    paths: Paths, served: Served, browser, tmp_path: Path
 ) -> None:
     page = opened(browser, served.address)
-    cards = list(load_worklist(layout).cards.values())
+    cards = list(load_worklist(paths).cards.values())
     assert "token" not in page.url
     page.screenshot(path=tmp_path / "first.png")
     press(page, "p", "g", "o")  # ranks 1 to 3 are wrong labels
     press(page, "g")  # rank 4 has no given label: nothing is recorded
     assert "no given label" in page.locator("#said").inner_text()
-    assert len(load_verdicts(layout)) == 3
+    assert len(load_verdicts(paths)) == 3
     second = "23"[cards[5]["given"] == REGIONS[1]]
     press(page, "s", "x", "u", "1", "t", "Escape", "t", second)
-    ledger = load_verdicts(layout)
+    ledger = load_verdicts(paths)
     assert ledger["verdict"].tolist()[:5] == [
         "wrong_label",
         "given_is_right",
@@ -188,7 +188,7 @@ def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
     assert len(ledger) == 7
     last = ledger[["image_id", "verdict", "region"]].iloc[-1].tolist()
     assert last == [cards[5]["image_id"], "two_regions", REGIONS[int(second) - 1]]
-    assert set(ledger["model"]) == {load_worklist(layout).model}
+    assert set(ledger["model"]) == {load_worklist(paths).model}
     assert page.locator("#progress").inner_text() == "5 of 120 done, 5 by Dr A"
     assert page.locator("#yield").inner_text() == "3 errors in 5 decided (60 %)"
     assert page.locator("#run").inner_text() == "1 in a row without an error; stop rule at 58"
@@ -202,17 +202,17 @@ def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
     press(page, "+", "[", ".")
     assert "scale(1.25)" in page.locator("#image").get_attribute("style")
     page.uncheck("#keys")
-    before = len(load_verdicts(layout))
+    before = len(load_verdicts(paths))
     page.keyboard.press("o")
     page.wait_for_timeout(500)
-    assert len(load_verdicts(layout)) == before, "single keys can be switched off"
+    assert len(load_verdicts(paths)) == before, "single keys can be switched off"
     assert page.errors == []
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_neither_a_closed_browser_nor_a_killed_server_loses_a_verdict(layout: Layout, serve, browser) -> None:
-    served = serve(layout)
+def test_neither_a_closed_browser_nor_a_killed_server_loses_a_verdict(paths: Paths, serve, browser) -> None:
+    served = serve(paths)
     one_browser = browser.new_context()
     page = one_browser.new_page()
     page.goto(served.address)
@@ -229,15 +229,15 @@ def test_neither_a_closed_browser_nor_a_killed_server_loses_a_verdict(layout: La
     page.locator("#problem", has_text="Not recorded").wait_for()
     shown(page)
     assert page.locator("#title").inner_text() == there, "the page goes back to what was not recorded"
-    assert standing(load_verdicts(layout))["reviewer"].tolist() == ["Dr B", "Dr B"]
-    page = opened(browser, serve(layout, "--reviewer", "Dr B").address)
+    assert standing(load_verdicts(paths))["reviewer"].tolist() == ["Dr B", "Dr B"]
+    page = opened(browser, serve(paths, "--reviewer", "Dr B").address)
     assert "2 by Dr B" in page.locator("#progress").inner_text()
 
 
 @pytest.mark.slow
 @pytest.mark.browser
 def test_after_an_answer_that_could_not_be_recorded_the_page_goes_on_where_it_was(
-    layout: Layout, served: Served, browser
+    paths: Paths, served: Served, browser
 ) -> None:
     page = opened(browser, served.address)
     there = page.locator("#title").inner_text()
@@ -246,12 +246,12 @@ def test_after_an_answer_that_could_not_be_recorded_the_page_goes_on_where_it_wa
     page.locator("#problem", has_text="Not recorded").wait_for()
     shown(page)
     assert page.locator("#title").inner_text() == there
-    assert len(load_verdicts(layout)) == 0
+    assert len(load_verdicts(paths)) == 0
     page.unroute("**/api/verdicts")
     press(page, "o", "x")
     assert page.locator("#problem").inner_text() == ""
-    assert load_verdicts(layout)["verdict"].tolist() == ["out_of_domain", "cannot_tell"]
-    assert load_verdicts(layout)["image_id"].tolist() == list(load_worklist(layout).cards)[:2]
+    assert load_verdicts(paths)["verdict"].tolist() == ["out_of_domain", "cannot_tell"]
+    assert load_verdicts(paths)["image_id"].tolist() == list(load_worklist(paths).cards)[:2]
     page.route("**/api/withdrawals", lambda route: route.abort())
     page.keyboard.press("u")
     page.locator("#problem", has_text="Not recorded").wait_for()
@@ -259,14 +259,14 @@ def test_after_an_answer_that_could_not_be_recorded_the_page_goes_on_where_it_wa
     shown(page)
     press(page, "u")
     says(page, "#said", "taken back")
-    assert len(standing(load_verdicts(layout))) == 1
+    assert len(standing(load_verdicts(paths))) == 1
     assert page.errors == []
 
 
 @pytest.mark.slow
 @pytest.mark.browser
 def test_the_original_is_shown_where_it_can_be_reached_and_the_page_says_what_it_shows(
-    layout: Layout, served: Served, browser, tmp_path: Path
+    paths: Paths, served: Served, browser, tmp_path: Path
 ) -> None:
     (tmp_path / "export" / "IM1.dcm").unlink()
     page = opened(browser, served.address)
@@ -283,18 +283,16 @@ def test_the_original_is_shown_where_it_can_be_reached_and_the_page_says_what_it
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(layout: Layout, serve, browser) -> None:
-    worklist = load_worklist(layout)
+def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(paths: Paths, serve, browser) -> None:
+    worklist = load_worklist(paths)
     ids = list(worklist.cards)
-    write_table(
-        layout.causes, pd.DataFrame({"cause": ["ROOM2 makes hands of feet"], "image_ids": [[ids[75], ids[80]]]})
-    )
+    write_table(paths.causes, pd.DataFrame({"cause": ["ROOM2 makes hands of feet"], "image_ids": [[ids[75], ids[80]]]}))
     said = [
         Verdict(i, "given_is_right", "", worklist.cards[i]["given"], worklist.cards[i]["proposed"], "Dr B")
         for i in [i for i in ids if worklist.cards[i]["given"]][:57]
     ]
-    append_verdicts(layout, said, REGIONS)
-    page = opened(browser, serve(layout, "--reviewer", "Dr A").address)
+    append_verdicts(paths, said, REGIONS)
+    page = opened(browser, serve(paths, "--reviewer", "Dr A").address)
     assert "57 in a row" in page.locator("#run").inner_text()
     assert page.locator("#stop").inner_text() == ""
     assert "ROOM3 (40)" in page.locator("#station").inner_text()
@@ -318,9 +316,9 @@ def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(lay
 @pytest.mark.slow
 @pytest.mark.browser
 def test_a_random_sample_is_read_without_a_word_of_the_models_and_says_what_is_left(
-    layout: Layout, serve, browser, tmp_path: Path
+    paths: Paths, serve, browser, tmp_path: Path
 ) -> None:
-    page = opened(browser, serve(layout, "--reviewer", "Dr A", "--sample", "3").address)
+    page = opened(browser, serve(paths, "--reviewer", "Dr A", "--sample", "3").address)
     assert page.locator("#title").inner_text() == "Image 1: random sample"
     assert page.locator("#sample").inner_text() == "no image decided yet"
     for hidden in ("#proposed-label", "#unusual", "#cause", "#yield", "#run", "#left", "nav", "#stop"):
@@ -328,15 +326,15 @@ def test_a_random_sample_is_read_without_a_word_of_the_models_and_says_what_is_l
     assert "proposed" not in page.locator("#desk").inner_text()
     page.screenshot(path=tmp_path / "sample.png")
     press(page, "p")
-    assert len(load_verdicts(layout)) == 0, "there is no proposal to agree with"
+    assert len(load_verdicts(paths)) == 0, "there is no proposal to agree with"
     press(page, "g", "o")
     assert "1 wrong of 2 decided (drawn: 3), 50.0 % (1.3 to 98.7 %)" in page.locator("#sample").inner_text()
     assert page.evaluate(BARRIERS) == []
     press(page, "x")
     assert page.locator("#title").inner_text() == "Nothing more to review here."
-    assert set(load_verdicts(layout)["image_id"]) == set(load_sample(layout, 3, 1).cards)
+    assert set(load_verdicts(paths)["image_id"]) == set(load_sample(paths, 3, 1).cards)
     page.close()
-    page = opened(browser, serve(layout, "--reviewer", "Dr A").address)
+    page = opened(browser, serve(paths, "--reviewer", "Dr A").address)
     assert "1 wrong of 2 decided" in page.locator("#sample").inner_text()
     assert page.locator("#yield").inner_text() == "0 errors in 0 decided"
     assert page.errors == []
@@ -370,7 +368,7 @@ def test_the_page_can_be_used_by_screen_reader_and_without_colour(served: Served
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_hundred_verdicts_by_keyboard(served: Served, layout: Layout, browser, capsys) -> None:
+def test_a_hundred_verdicts_by_keyboard(served: Served, paths: Paths, browser, capsys) -> None:
     page = opened(browser, served.address)
     page.evaluate(CLOCK)
     for i in range(100):
@@ -380,5 +378,5 @@ def test_a_hundred_verdicts_by_keyboard(served: Served, layout: Layout, browser,
     waits = page.evaluate("window.waits")
     with capsys.disabled():
         print(f"\n100 verdicts by keyboard, without a pause: {sorted(waits)[50]:.0f} ms to the next image (median)")
-    assert len(waits) == len(load_verdicts(layout)) == 100
+    assert len(waits) == len(load_verdicts(paths)) == 100
     assert page.errors == []

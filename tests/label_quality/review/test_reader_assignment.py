@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from dagster_project.core.ledger import WITHDRAWN, Verdict, append_verdicts, load_verdicts
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.label_quality.review.reader_assignment import agreement, found, readings, wanting
 
 REGIONS = ("hand", "knee", "foot")
@@ -17,9 +17,9 @@ Said = tuple[str, str, str, str]
 
 def read_by(tmp_path: Path, *said: Said) -> pd.DataFrame:
     """Readings of (image, reviewer, verdict, region), each given as hand and proposed as knee."""
-    layout = Layout(tmp_path)
-    append_verdicts(layout, [Verdict(i, v, r, "hand", "knee", who) for i, who, v, r in said], REGIONS)
-    return readings(load_verdicts(layout))
+    paths = Paths(tmp_path)
+    append_verdicts(paths, [Verdict(i, v, r, "hand", "knee", who) for i, who, v, r in said], REGIONS)
+    return readings(load_verdicts(paths))
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_agreement_without_variety_is_not_defined_and_without_common_images_not_
 
 def test_what_was_taken_back_was_never_read(tmp_path: Path) -> None:
     read_by(tmp_path, ("a", "A", "given_is_right", ""))
-    said = load_verdicts(Layout(tmp_path))["verdict_id"][0]
+    said = load_verdicts(Paths(tmp_path))["verdict_id"][0]
     back = Verdict("a", WITHDRAWN, "", "hand", "knee", "A", withdraws=said)
-    append_verdicts(Layout(tmp_path), [back], REGIONS)
-    read = readings(load_verdicts(Layout(tmp_path)))
+    append_verdicts(Paths(tmp_path), [back], REGIONS)
+    read = readings(load_verdicts(Paths(tmp_path)))
     assert wanting(read, ["a"], "A", 0.0) == ["a"]
     assert found(read, ["a"]) == (0, 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 from support.suspicious import suspicious_root
 from typer.testing import CliRunner
 
@@ -15,7 +15,7 @@ from dagster_project.cli.main import app
 from dagster_project.core.atomic_io import read_json, read_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import build_training_set
@@ -24,28 +24,28 @@ from dagster_project.label_quality.review.stopping_rule import STOP_AFTER
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> tuple[Layout, pd.DataFrame]:
+def root(tmp_path: Path) -> tuple[Paths, pd.DataFrame]:
     return suspicious_root(tmp_path / "root", patients=160)
 
 
-def read(layout: Layout, rows: pd.DataFrame, first: int, last: int) -> None:
+def read(paths: Paths, rows: pd.DataFrame, first: int, last: int) -> None:
     """A reviewer who is right reads the list from place `first` on, before `last`."""
-    ranked = read_table(layout.label_errors).sort_values("rank").iloc[first:last]
+    ranked = read_table(paths.label_errors).sort_values("rank").iloc[first:last]
     known = ranked.merge(rows[["image_id", "truth"]], on="image_id")
     columns = (known[name] for name in ("image_id", "given_region", "suggested_region", "truth"))
     said = [
         Verdict(i, "given_is_right" if g == t else "wrong_label", "" if g == t else t, g, s, "Dr A")
         for i, g, s, t in zip(*columns, strict=True)
     ]
-    append_verdicts(layout, said, load_taxonomy(layout.root / params_of(layout).regions).regions)
+    append_verdicts(paths, said, load_taxonomy(paths.root / settings_of(paths).regions).regions)
 
 
 def test_before_anything_is_read_the_list_says_what_is_to_come_and_what_it_costs(
-    root: tuple[Layout, pd.DataFrame],
+    root: tuple[Paths, pd.DataFrame],
 ) -> None:
-    layout, _ = root
-    result = budget(layout)
-    expected = (1 - read_table(layout.label_errors).sort_values("rank")["score"]).to_numpy()
+    paths, _ = root
+    result = budget(paths)
+    expected = (1 - read_table(paths.label_errors).sort_values("rank")["score"]).to_numpy()
     assert (result.read, result.found, result.check, result.unread) == (0, 0, None, len(expected))
     assert result.to_come.value == pytest.approx(expected.sum())
     assert result.per_hundred == pytest.approx([expected[i : i + 100].sum() for i in range(0, 320, 100)], abs=0.01)
@@ -54,49 +54,49 @@ def test_before_anything_is_read_the_list_says_what_is_to_come_and_what_it_costs
 
 
 def test_what_was_found_is_counted_against_what_was_expected_of_the_same_images(
-    root: tuple[Layout, pd.DataFrame],
+    root: tuple[Paths, pd.DataFrame],
 ) -> None:
-    layout, rows = root
-    before = budget(layout)
-    read(layout, rows, 0, 30)
-    after = budget(layout)
+    paths, rows = root
+    before = budget(paths)
+    read(paths, rows, 0, 30)
+    after = budget(paths)
     planted = int((rows["label_region"] != rows["truth"]).sum())
     assert (after.read, after.found, after.unread) == (30, min(planted, 30), before.unread - 30)
     assert after.check is not None
     assert (after.check.read, after.check.found) == (30, after.found)
     assert after.check.expected.value + after.to_come.value == pytest.approx(before.to_come.value)
     assert after.images_to_90 < before.images_to_90
-    stored = read_json(layout.metrics("review_budget"))
+    stored = read_json(paths.metrics("review_budget"))
     assert stored["found"] == after.found
-    assert layout.plot("review_budget", "yield.png").stat().st_size > 10_000
+    assert paths.plot("review_budget", "yield.png").stat().st_size > 10_000
 
 
 def test_images_read_before_the_list_was_made_are_counted_but_not_judged_by_it(
-    root: tuple[Layout, pd.DataFrame],
+    root: tuple[Paths, pd.DataFrame],
 ) -> None:
-    layout, rows = root
-    read(layout, rows, 0, 10)
+    paths, rows = root
+    read(paths, rows, 0, 10)
     from dagster_project.core.ledger import update_corrected_labels
 
-    update_corrected_labels(layout)
-    build_training_set(Root(layout, params_of(layout)))
-    assert budget(layout).check is None
-    read(layout, rows, 10, 14)
-    result = budget(layout)
+    update_corrected_labels(paths)
+    build_training_set(Root(paths, settings_of(paths)))
+    assert budget(paths).check is None
+    read(paths, rows, 10, 14)
+    result = budget(paths)
     assert result.read == 14
     assert result.check is not None
     assert result.check.read == 4
 
 
-def test_a_long_run_without_an_error_says_that_it_is_enough(root: tuple[Layout, pd.DataFrame]) -> None:
-    layout, rows = root
+def test_a_long_run_without_an_error_says_that_it_is_enough(root: tuple[Paths, pd.DataFrame]) -> None:
+    paths, rows = root
     planted = int((rows["label_region"] != rows["truth"]).sum())
-    read(layout, rows, 0, planted + STOP_AFTER - 1)
-    result = budget(layout)
+    read(paths, rows, 0, planted + STOP_AFTER - 1)
+    result = budget(paths)
     assert (result.in_a_row, result.enough) == (STOP_AFTER - 1, False)
-    read(layout, rows, planted + STOP_AFTER - 1, planted + STOP_AFTER)
-    assert budget(layout).enough
-    shown = CliRunner().invoke(app, ["--root", str(layout.root), "budget"], env={"COLUMNS": "200"})
+    read(paths, rows, planted + STOP_AFTER - 1, planted + STOP_AFTER)
+    assert budget(paths).enough
+    shown = CliRunner().invoke(app, ["--root", str(paths.root), "budget"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
     assert f"{STOP_AFTER}; stop at {STOP_AFTER} (now)" in shown.output
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from support.roots import params_of
+from support.roots import settings_of
 from support.suspicious import suspicious_root
 from typer.testing import CliRunner
 
@@ -15,7 +15,7 @@ from dagster_project.cli.main import app
 from dagster_project.core.atomic_io import read_json, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
@@ -23,46 +23,46 @@ from dagster_project.label_quality.review.reviewed_accuracy import AsReviewed, a
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Layout:
+def root(tmp_path: Path) -> Paths:
     """A model that says of the test images what their labels say, but for the first four, of which it says foot."""
-    layout, _ = suspicious_root(tmp_path / "root", patients=160)
-    test = known_test(layout)
+    paths, _ = suspicious_root(tmp_path / "root", patients=160)
+    test = known_test(paths)
     said = test["given_region"].to_numpy(object).copy()
     said[:4] = "foot"
     table = pd.DataFrame(
         {"image_id": test["image_id"], "model": "ensemble", "fraction": 1.0, "repeat": 0, "region": said}
     )
     other = table.assign(fraction=0.1, region="shoulder")  # of a tenth of the labels: not looked at
-    write_table(layout.test_predictions("ensemble"), pd.concat([table, other]))
-    return layout
+    write_table(paths.test_predictions("ensemble"), pd.concat([table, other]))
+    return paths
 
 
-def known_test(layout: Layout) -> pd.DataFrame:
+def known_test(paths: Paths) -> pd.DataFrame:
     """The test images that are no feet, those first of whose label is not foot."""
-    table = load_training_set(layout)
+    table = load_training_set(paths)
     return table[(table["split"] == "test") & (table["given_region"] != "foot")].reset_index(drop=True)
 
 
-def say(layout: Layout, number: int, verdict: str, region: str = "") -> None:
-    image = known_test(layout).iloc[number]
-    regions = load_taxonomy(layout.root / params_of(layout).regions).regions
+def say(paths: Paths, number: int, verdict: str, region: str = "") -> None:
+    image = known_test(paths).iloc[number]
+    regions = load_taxonomy(paths.root / settings_of(paths).regions).regions
     said = Verdict(image["image_id"], verdict, region, image["given_region"], "", "Dr A")
-    append_verdicts(layout, [said], regions)
+    append_verdicts(paths, [said], regions)
 
 
-def measured(layout: Layout) -> AsReviewed:
-    (result,) = accuracy_as_reviewed(Root(layout, params_of(layout)))
+def measured(paths: Paths) -> AsReviewed:
+    (result,) = accuracy_as_reviewed(Root(paths, settings_of(paths)))
     return result
 
 
-def test_without_verdicts_both_are_the_same_and_that_is_said(root: Layout) -> None:
+def test_without_verdicts_both_are_the_same_and_that_is_said(root: Paths) -> None:
     result, count = measured(root), len(known_test(root))
     assert result.as_labelled.value == result.as_reviewed.value == pytest.approx((count - 4) / count)
     assert result.as_labelled.low < result.as_labelled.value < result.as_labelled.high
     assert "No test image was read" in result.limit
 
 
-def test_what_reviewers_say_of_the_errors_counts_as_in_the_paper(root: Layout) -> None:
+def test_what_reviewers_say_of_the_errors_counts_as_in_the_paper(root: Paths) -> None:
     count = len(known_test(root))
     say(root, 0, "wrong_label", "foot")  # the model was right
     say(root, 1, "out_of_domain")  # nobody could be right
@@ -76,7 +76,7 @@ def test_what_reviewers_say_of_the_errors_counts_as_in_the_paper(root: Layout) -
     assert "an upper bound" in result.limit
 
 
-def test_a_wrong_label_that_the_model_repeats_counts_against_it(root: Layout) -> None:
+def test_a_wrong_label_that_the_model_repeats_counts_against_it(root: Paths) -> None:
     count = len(known_test(root))
     say(root, 5, "wrong_label", "foot")
     result = measured(root)
@@ -85,31 +85,31 @@ def test_a_wrong_label_that_the_model_repeats_counts_against_it(root: Layout) ->
     assert "not drawn at random" in result.limit
 
 
-def test_the_latest_word_counts_and_cannot_tell_is_none(root: Layout) -> None:
+def test_the_latest_word_counts_and_cannot_tell_is_none(root: Paths) -> None:
     say(root, 0, "given_is_right")
     say(root, 0, "wrong_label", "foot")
     say(root, 0, "cannot_tell")
     assert measured(root).label_wrong == 1
 
 
-def test_as_labelled_stays_what_the_archive_says_after_the_labels_were_corrected(root: Layout) -> None:
+def test_as_labelled_stays_what_the_archive_says_after_the_labels_were_corrected(root: Paths) -> None:
     before = measured(root).as_labelled.value
     say(root, 0, "wrong_label", "foot")
     update_corrected_labels(root)
-    build_training_set(Root(root, params_of(root)))
+    build_training_set(Root(root, settings_of(root)))
     assert measured(root).as_labelled.value == pytest.approx(before)
     assert measured(root).as_reviewed.value > before
 
 
-def test_when_all_were_read_it_says_so(root: Layout) -> None:
+def test_when_all_were_read_it_says_so(root: Paths) -> None:
     for number in range(len(known_test(root))):
         say(root, number, "given_is_right")
     assert measured(root).limit == "Every test image was read."
 
 
-def test_a_class_that_is_no_more_needs_the_map(root: Layout) -> None:
+def test_a_class_that_is_no_more_needs_the_map(root: Paths) -> None:
     say(root, 0, "wrong_label", "hand")
-    path = root.root / params_of(root).regions
+    path = root.root / settings_of(root).regions
     classes = yaml.safe_load(path.read_text())
     del classes["hand"]
     path.write_text(yaml.safe_dump(classes, sort_keys=False))
@@ -117,7 +117,7 @@ def test_a_class_that_is_no_more_needs_the_map(root: Layout) -> None:
         measured(root)
 
 
-def test_the_command_shows_both_side_by_side_and_keeps_them(root: Layout, wide: None) -> None:
+def test_the_command_shows_both_side_by_side_and_keeps_them(root: Paths, wide: None) -> None:
     say(root, 0, "wrong_label", "foot")
     shown = CliRunner().invoke(app, ["--root", str(root.root), "reviewed-accuracy"])
     assert shown.exit_code == 0
@@ -128,6 +128,6 @@ def test_the_command_shows_both_side_by_side_and_keeps_them(root: Layout, wide: 
 
 
 def test_without_test_predictions_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:
-    layout, _ = suspicious_root(tmp_path / "root", patients=160)
+    paths, _ = suspicious_root(tmp_path / "root", patients=160)
     with pytest.raises(RayTruthError, match="No model was tested yet"):
-        accuracy_as_reviewed(Root(layout, params_of(layout)))
+        accuracy_as_reviewed(Root(paths, settings_of(paths)))

@@ -12,8 +12,8 @@ from support.reviewing import ranked_root
 from dagster_project.core.atomic_io import content_hash, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
@@ -21,13 +21,13 @@ from dagster_project.label_quality.review.cards import load_worklist
 from dagster_project.label_quality.review.worklist import build_worklist, provenance
 
 SUSPECTS = 20
-Pair = tuple[Layout, Params]
+Pair = tuple[Paths, Settings]
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Pair:
-    layout = Layout(tmp_path / "root")
-    return layout, ranked_root(layout, SUSPECTS)
+    paths = Paths(tmp_path / "root")
+    return paths, ranked_root(paths, SUSPECTS)
 
 
 def built(root: Pair) -> list[dict]:
@@ -48,10 +48,10 @@ def test_every_suspicious_image_has_a_card_in_the_order_of_ranks(root: Pair) -> 
 
 
 def test_the_list_is_no_longer_than_asked_for(root: Pair) -> None:
-    layout, params = root
-    short = params.label_errors.model_copy(update={"worklist_length": 4})
-    build_worklist(Root(layout, params.model_copy(update={"label_errors": short})))
-    assert [card["rank"] for card in load_worklist(layout).cards.values()] == [1, 2, 3, 4]
+    paths, settings = root
+    short = settings.label_errors.model_copy(update={"worklist_length": 4})
+    build_worklist(Root(paths, settings.model_copy(update={"label_errors": short})))
+    assert [card["rank"] for card in load_worklist(paths).cards.values()] == [1, 2, 3, 4]
 
 
 def test_all_images_of_the_cards_are_there_and_no_other(root: Pair) -> None:
@@ -137,16 +137,16 @@ def test_provenance_in_words(image: dict[str, str | None], words: str) -> None:
 
 
 def test_what_wants_another_reader_stays_in_the_list_as_the_first_reader_saw_it(root: Pair) -> None:
-    layout, _ = root
+    paths, _ = root
     before = built(root)
     doubtful, sure = before[1], before[2]
     said = {"cannot_tell": doubtful, "out_of_domain": sure}
     read = [Verdict(card["image_id"], v, "", card["given"], card["proposed"], "Dr A") for v, card in said.items()]
-    append_verdicts(layout, read, ("hand",))
-    ranked = load_label_errors(layout)
+    append_verdicts(paths, read, ("hand",))
+    ranked = load_label_errors(paths)
     reviewed = ranked["image_id"].isin([verdict.image_id for verdict in read])
     ranked.loc[reviewed, ["kind", "given_region"]] = "none", "hand"
-    write_table(layout.label_errors, ranked)
+    write_table(paths.label_errors, ranked)
     after = built(root)
     assert {card["image_id"] for card in before} - {card["image_id"] for card in after} == {sure["image_id"]}
     assert after[-1]["kind"] == "second_reading"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Profile
@@ -23,7 +23,7 @@ from dagster_project.learning.encoders.backbone import (
 
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    return params_of(small_root(tmp_path_factory.mktemp("backbone") / "root")).learning
+    return settings_of(small_root(tmp_path_factory.mktemp("backbone") / "root")).learning
 
 
 @pytest.mark.parametrize("px", [32, 64, 96])

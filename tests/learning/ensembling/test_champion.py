@@ -30,16 +30,16 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 def root(trained: Trained, tmp_path: Path) -> Trained:
     """A copy whose gate looks at each of its small classes."""
     copy = trained.copied_to(tmp_path / "copy")
-    settings = copy.params.ensembling.model_copy(update={"min_class_images": 3})
-    return replace(copy, params=copy.params.model_copy(update={"ensembling": settings}))
+    settings = copy.settings.ensembling.model_copy(update={"min_class_images": 3})
+    return replace(copy, settings=copy.settings.model_copy(update={"ensembling": settings}))
 
 
 def challenge(root: Trained, change: Callable[[Model], Model], note: str = "") -> str:
     """Put a changed model in the place of the ensemble; returns its content hash."""
-    model = change(load_model(root.layout.ensemble))
-    with replacing_dir(root.layout.ensemble) as folder:
+    model = change(load_model(root.paths.ensemble))
+    with replacing_dir(root.paths.ensemble) as folder:
         save_model(folder, model, {"note": note})
-    return content_hash(root.layout.ensemble)
+    return content_hash(root.paths.ensemble)
 
 
 def with_bias(model: Model, region: int, amount: float) -> Model:
@@ -51,70 +51,70 @@ def with_bias(model: Model, region: int, amount: float) -> Model:
 
 
 def test_the_first_model_becomes_champion_under_its_content_hash(root: Trained) -> None:
-    layout = root.layout
-    name = content_hash(layout.ensemble)
-    assert champion_hash(layout) == name
-    assert content_hash(layout.champions_dir / name) == name
-    card = read_json(layout.champion)
+    paths = root.paths
+    name = content_hash(paths.ensemble)
+    assert champion_hash(paths) == name
+    assert content_hash(paths.champions_dir / name) == name
+    card = read_json(paths.champion)
     assert set(card) == {"model", "regions", "accuracy"}
     assert load_champion(root.open()).regions == tuple(card["regions"])
 
 
 def test_the_same_model_again_stays_and_changes_no_file(root: Trained) -> None:
-    before, stamp = root.layout.champion.read_bytes(), root.layout.champion.stat().st_mtime_ns
+    before, stamp = root.paths.champion.read_bytes(), root.paths.champion.stat().st_mtime_ns
     gate = promote(root.open())
     assert gate.passed
     assert gate.challenger == gate.champion
     assert gate.difference.value == 0
-    assert (root.layout.champion.read_bytes(), root.layout.champion.stat().st_mtime_ns) == (before, stamp)
+    assert (root.paths.champion.read_bytes(), root.paths.champion.stat().st_mtime_ns) == (before, stamp)
 
 
 def test_a_challenger_that_is_worse_is_refused_and_the_champion_stays(
     root: Trained, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = champion_hash(root.layout)
+    before = champion_hash(root.paths)
     worse = challenge(root, lambda model: with_bias(model, HAND, 50))  # says hand of everything
     logging.getLogger("raytruth").propagate = True
     with caplog.at_level(logging.WARNING, "raytruth"):
         gate = promote(root.open())
     assert not gate.passed
     assert any(reason.startswith("accuracy") for reason in gate.against)
-    assert champion_hash(root.layout) == before
-    assert not (root.layout.champions_dir / worse).exists()
+    assert champion_hash(root.paths) == before
+    assert not (root.paths.champions_dir / worse).exists()
     assert "not promoted" in caplog.text
-    assert read_json(root.layout.metrics("champion"))["passed"] is False
+    assert read_json(root.paths.metrics("champion"))["passed"] is False
 
 
 def test_a_challenger_that_is_better_as_a_whole_but_loses_a_class_is_refused(root: Trained) -> None:
-    better = load_model(root.layout.ensemble)
+    better = load_model(root.paths.ensemble)
     challenge(root, lambda model: with_bias(model, HAND, 50), "a champion that is good at hands only")
-    root.layout.champion.unlink()
+    root.paths.champion.unlink()
     with pytest.raises(RayTruthError, match="commonest class"):
         promote(root.open())
     weak = challenge(root, lambda model: with_bias(better, HAND, 1.5), "a champion that leans to hands")
-    assert promote(root.open()).challenger == weak == champion_hash(root.layout)
+    assert promote(root.open()).challenger == weak == champion_hash(root.paths)
     challenge(root, lambda model: with_bias(better, HAND, -50), "never says hand")
     gate = promote(root.open())
     assert not gate.passed
     assert any(reason.startswith("hand: recall 0.000") for reason in gate.against)
-    assert champion_hash(root.layout) == weak
+    assert champion_hash(root.paths) == weak
 
 
 def test_a_small_class_is_not_held_against_a_challenger_but_accuracy_is(root: Trained) -> None:
-    settings = root.params.ensembling.model_copy(update={"min_class_images": 1000})
+    settings = root.settings.ensembling.model_copy(update={"min_class_images": 1000})
     challenge(root, lambda model: with_bias(model, HAND, -50))
-    gate = promote(Root(root.layout, root.params.model_copy(update={"ensembling": settings})))
+    gate = promote(Root(root.paths, root.settings.model_copy(update={"ensembling": settings})))
     assert not any(":" in reason for reason in gate.against)
     assert gate.passed is (gate.difference.value >= 0)
 
 
 def test_an_equal_challenger_with_other_files_is_promoted_and_the_old_one_kept(root: Trained) -> None:
-    before = champion_hash(root.layout)
+    before = champion_hash(root.paths)
     name = challenge(root, lambda model: model, "the same heads, another card")
     gate = promote(root.open())
     assert gate.passed
-    assert (champion_hash(root.layout), gate.champion) == (name, before)
-    assert {p.name for p in root.layout.champions_dir.iterdir()} == {before, name}
+    assert (champion_hash(root.paths), gate.champion) == (name, before)
+    assert {p.name for p in root.paths.champions_dir.iterdir()} == {before, name}
     assert load_champion(root.open()).members
 
 
@@ -123,13 +123,13 @@ def test_the_gate_compares_on_the_test_split_of_every_class(root: Trained) -> No
     assert [c.region for c in gate.classes] == ["shoulder", "elbow", "hand", "knee", "foot"]
     weighted = sum(c.images * c.challenger for c in gate.classes) / sum(c.images for c in gate.classes)
     assert gate.accuracy == pytest.approx(weighted)
-    metrics = read_json(root.layout.metrics("ensemble"))
+    metrics = read_json(root.paths.metrics("ensemble"))
     assert gate.accuracy == pytest.approx(metrics["accuracy"]["1"]["value"])
 
 
 @pytest.mark.parametrize("how", ["changed", "removed", "added"])
 def test_meddling_with_the_champion_s_files_is_noticed(root: Trained, how: str) -> None:
-    folder = champion_folder(root.layout)
+    folder = champion_folder(root.paths)
     weights = folder / "heads.safetensors"
     if how == "changed":
         weights.write_bytes(weights.read_bytes()[:-1] + b"x")
@@ -143,7 +143,7 @@ def test_meddling_with_the_champion_s_files_is_noticed(root: Trained, how: str) 
 
 
 def test_the_gate_too_refuses_to_compare_with_a_champion_that_was_changed(root: Trained) -> None:
-    folder = champion_folder(root.layout)
+    folder = champion_folder(root.paths)
     model = with_bias(load_model(folder), HAND, 50)
     save_model(folder, model, {})
     with pytest.raises(RayTruthError, match="missing or were changed"):
@@ -151,27 +151,27 @@ def test_the_gate_too_refuses_to_compare_with_a_champion_that_was_changed(root: 
 
 
 def test_without_a_champion_there_is_a_word_on_what_to_do(root: Trained) -> None:
-    root.layout.champion.unlink()
-    assert champion_hash(root.layout) == ""
+    root.paths.champion.unlink()
+    assert champion_hash(root.paths) == ""
     with pytest.raises(RayTruthError, match="no champion yet") as error:
         load_champion(root.open())
     assert "raytruth promote" in error.value.do
 
 
 def test_a_challenger_of_other_classes_than_the_root_s_cannot_be_compared(root: Trained) -> None:
-    before = champion_hash(root.layout)
+    before = champion_hash(root.paths)
     challenge(root, lambda model: replace(model, regions=tuple(reversed(model.regions))))
     with pytest.raises(RayTruthError, match="another order") as error:
         promote(root.open())
     assert "models/ensemble" in error.value.where
-    assert champion_hash(root.layout) == before
+    assert champion_hash(root.paths) == before
 
 
 def test_a_champion_of_other_classes_than_the_root_s_is_no_champion_there(root: Trained) -> None:
-    card = read_json(root.layout.champion)
-    write_json(root.layout.champion, card | {"regions": [*card["regions"][:-1], "forefoot"]})
+    card = read_json(root.paths.champion)
+    write_json(root.paths.champion, card | {"regions": [*card["regions"][:-1], "forefoot"]})
     for attempt in (load_champion, promote):
         with pytest.raises(RayTruthError, match="only the model has forefoot; it lacks foot") as error:
-            attempt(root.layout, root.params)
+            attempt(root.paths, root.settings)
         assert "models/champion.json" in error.value.where
         assert "train anew" in error.value.do

@@ -32,13 +32,13 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 def test_labels_of_the_test_split_change_nothing_that_is_chosen(trained: Trained, tmp_path: Path) -> None:
     copy = trained.copied_to(tmp_path / "copy")
-    table = load_training_set(copy.layout)
+    table = load_training_set(copy.paths)
     test = (table["split"] == "test").to_numpy()
     mixed = np.random.default_rng(0).permutation(table.loc[test, "region"].to_numpy(object))
     table.loc[test, "region"] = mixed
-    write_table(copy.layout.training_set, table)
-    build_ensemble(Root(copy.layout, copy.params))
-    before, after = trained.layout.ensemble, copy.layout.ensemble
+    write_table(copy.paths.training_set, table)
+    build_ensemble(Root(copy.paths, copy.settings))
+    before, after = trained.paths.ensemble, copy.paths.ensemble
     assert (after / "heads.safetensors").read_bytes() == (before / "heads.safetensors").read_bytes()
     cards = [read_json(folder / "card.json") for folder in (before, after)]
     assert cards[0]["members"] == cards[1]["members"]
@@ -46,20 +46,20 @@ def test_labels_of_the_test_split_change_nothing_that_is_chosen(trained: Trained
 
 
 def test_the_saved_model_says_what_was_scored(trained: Trained) -> None:
-    model, data = load_model(trained.layout.ensemble), load_labelled_set(Root(trained.layout, trained.params))
+    model, data = load_model(trained.paths.ensemble), load_labelled_set(Root(trained.paths, trained.settings))
     rows = data.table.iloc[data.test]
-    found = model.predict(gather_images(trained.layout, rows, viewed_px(trained.params.learning)))
+    found = model.predict(gather_images(trained.paths, rows, viewed_px(trained.settings.learning)))
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
     right = (found.probabilities.argmax(axis=1) == data.labels[data.test]).mean()
-    metrics = read_json(trained.layout.metrics("ensemble"))
+    metrics = read_json(trained.paths.metrics("ensemble"))
     assert right == pytest.approx(metrics["accuracy"]["1"]["value"])
-    told = read_table(trained.layout.test_predictions("ensemble"))
+    told = read_table(trained.paths.test_predictions("ensemble"))
     told = told[told["model"] == "ensemble"].set_index("image_id").loc[rows["image_id"], "region"]
     assert told.tolist() == [model.regions[k] for k in found.probabilities.argmax(axis=1)]
 
 
 def test_shares_sum_to_one_and_the_card_tells_all_that_a_reader_needs(trained: Trained) -> None:
-    card = read_json(trained.layout.ensemble / "card.json")
+    card = read_json(trained.paths.ensemble / "card.json")
     assert sum(member["share"] for member in card["members"]) == pytest.approx(1)
     shares = [member["share"] for member in card["members"]]
     assert shares == sorted(shares, reverse=True)
@@ -69,7 +69,7 @@ def test_shares_sum_to_one_and_the_card_tells_all_that_a_reader_needs(trained: T
 
 
 def test_noise_is_more_unusual_than_images_of_the_classes(trained: Trained) -> None:
-    model, rng = load_model(trained.layout.ensemble), np.random.default_rng(5)
+    model, rng = load_model(trained.paths.ensemble), np.random.default_rng(5)
     usual = np.stack([pattern(k % 5, rng) for k in range(40)])
     noise = np.kron(rng.integers(0, 255, (40, 16, 16)), np.ones((4, 4))).astype(np.uint8)
     found, other = model.predict(usual).unusual, model.predict(noise).unusual
@@ -79,7 +79,7 @@ def test_noise_is_more_unusual_than_images_of_the_classes(trained: Trained) -> N
 
 
 def test_agreement_is_the_share_of_members_whose_first_choice_it_is(trained: Trained) -> None:
-    model = load_model(trained.layout.ensemble)
+    model = load_model(trained.paths.ensemble)
     found = model.predict(np.stack([pattern(k % 5, np.random.default_rng(k)) for k in range(30)]))
     shares = [member.share for member in model.members]
     possible = {round(float(np.dot(shares, bits)), 6) for bits in np.ndindex(*[2] * len(shares))}
@@ -87,12 +87,12 @@ def test_agreement_is_the_share_of_members_whose_first_choice_it_is(trained: Tra
 
 
 def test_the_reference_holds_images_that_nothing_was_trained_on(trained: Trained) -> None:
-    table, embeddings = load_reference(trained.layout.ensemble)
-    split = load_training_set(trained.layout).set_index("image_id")["split"]
+    table, embeddings = load_reference(trained.paths.ensemble)
+    split = load_training_set(trained.paths).set_index("image_id")["split"]
     assert set(split[table["image_id"]]) == {"validation", "test"}
     assert len(embeddings) == len(table)
     assert set(METADATA) <= set(table)
-    assert len(reference_rows(load_labelled_set(Root(trained.layout, trained.params)))) == len(table)
+    assert len(reference_rows(load_labelled_set(Root(trained.paths, trained.settings)))) == len(table)
 
 
 @pytest.mark.parametrize("broken", ["card.json", "heads.safetensors", "encoder_simclr.safetensors"])
@@ -101,7 +101,7 @@ def test_a_model_that_is_not_complete_is_refused_in_plain_words(
     trained: Trained, broken: str, how: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "ensemble"
-    shutil.copytree(trained.layout.ensemble, folder)
+    shutil.copytree(trained.paths.ensemble, folder)
     path = folder / broken
     if not path.exists():
         pytest.skip("this encoder is no member")
@@ -114,10 +114,10 @@ def test_a_model_that_is_not_complete_is_refused_in_plain_words(
 
 
 def test_metrics_hold_means_and_joint_probes_by_share_of_labels(trained: Trained) -> None:
-    metrics = json.loads(trained.layout.metrics("ensemble").read_text())
+    metrics = json.loads(trained.paths.metrics("ensemble").read_text())
     assert set(metrics["together"]) == {*MEANS, *JOINT}
     for line in metrics["together"].values():
         assert set(line) == {"0.01", "0.1", "1"}
         assert all(i["low"] <= i["value"] <= i["high"] for i in line.values())
     for name in ("confusion_ensemble.png", "label_fractions.csv"):
-        assert trained.layout.plot("ensemble", name).exists()
+        assert trained.paths.plot("ensemble", name).exists()

@@ -30,13 +30,13 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 @pytest.fixture(scope="module")
 def model(trained: Trained) -> Model:
-    return load_champion(Root(trained.layout, trained.params))
+    return load_champion(Root(trained.paths, trained.settings))
 
 
 @pytest.fixture(scope="module")
 def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export") / "deep" / "model"
-    export_champion(Root(trained.layout, trained.params), folder)
+    export_champion(Root(trained.paths, trained.settings), folder)
     return folder
 
 
@@ -72,17 +72,17 @@ def test_the_folder_holds_model_card_and_page_and_says_how_far_it_is_from_torch(
 ) -> None:
     assert {p.name for p in exported.iterdir()} == {"model.onnx", "card.json", "README.md"}
     card, page = read_json(exported / "card.json"), (exported / "README.md").read_text()
-    assert card["model"] == champion_hash(trained.layout)
-    assert card["training_set"] == content_hash(trained.layout.training_set)
+    assert card["model"] == champion_hash(trained.paths)
+    assert card["training_set"] == content_hash(trained.paths.training_set)
     assert card["onnx_against_torch"]["images"] == 168
     assert 0 <= card["onnx_against_torch"]["probabilities"] < 1e-5
-    assert page.startswith((champion_folder(trained.layout) / "README.md").read_text())
+    assert page.startswith((champion_folder(trained.paths) / "README.md").read_text())
     assert f"difference to torch is {card['onnx_against_torch']['probabilities']:.1e}" in page.replace("\n", " ")
     assert load_onnx_model(exported / "model.onnx").regions == tuple(card["regions"])
 
 
 def test_the_same_champion_gives_the_same_file(exported: Path, trained: Trained, tmp_path: Path) -> None:
-    export_champion(Root(trained.layout, trained.params), tmp_path / "again")
+    export_champion(Root(trained.paths, trained.settings), tmp_path / "again")
     assert content_hash(tmp_path / "again") == content_hash(exported)
 
 
@@ -96,7 +96,7 @@ def test_an_export_that_differs_from_torch_is_not_published(
 
     monkeypatch.setattr(module, "write_onnx", slightly_wrong)
     with pytest.raises(RayTruthError, match="differ from torch"):
-        export_champion(Root(trained.layout, trained.params), tmp_path / "out")
+        export_champion(Root(trained.paths, trained.settings), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -104,13 +104,13 @@ def test_a_folder_that_holds_other_files_is_left_alone_and_an_earlier_export_is_
     trained: Trained, tmp_path: Path
 ) -> None:
     (tmp_path / "README.md").write_text("an earlier export")
-    export_champion(Root(trained.layout, trained.params), tmp_path)
+    export_champion(Root(trained.paths, trained.settings), tmp_path)
     assert (tmp_path / "model.onnx").exists()
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(RayTruthError, match="other files"):
-        export_champion(Root(trained.layout, trained.params), tmp_path)
+        export_champion(Root(trained.paths, trained.settings), tmp_path)
     with pytest.raises(RayTruthError, match="other files"):
-        export_champion(Root(trained.layout, trained.params), tmp_path / "thesis.txt")
+        export_champion(Root(trained.paths, trained.settings), tmp_path / "thesis.txt")
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 

@@ -21,14 +21,14 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 @pytest.fixture(scope="module")
 def card(trained: Trained) -> str:
-    return (trained.layout.ensemble / "README.md").read_text()
+    return (trained.paths.ensemble / "README.md").read_text()
 
 
 def test_it_names_data_members_and_scores_as_they_are(trained: Trained, card: str) -> None:
-    layout, metrics = trained.layout, read_json(trained.layout.metrics("ensemble"))
-    assert content_hash(layout.training_set) in card
-    assert hashlib.md5(layout.training_set.read_bytes(), usedforsecurity=False).hexdigest() in card
-    members = read_json(layout.ensemble / "card.json")["members"]
+    paths, metrics = trained.paths, read_json(trained.paths.metrics("ensemble"))
+    assert content_hash(paths.training_set) in card
+    assert hashlib.md5(paths.training_set.read_bytes(), usedforsecurity=False).hexdigest() in card
+    members = read_json(paths.ensemble / "card.json")["members"]
     assert {m["name"]: m["share"] for m in members} == metrics["shares"]
     for member in members:
         assert f"| {member['name']} | {', '.join(member['encoders'])} | {member['share']:.3f} |" in card
@@ -37,19 +37,19 @@ def test_it_names_data_members_and_scores_as_they_are(trained: Trained, card: st
         assert f"expected calibration error {row} | {metrics[score]:.4f} |" in card
     for coverage, accuracy in metrics["accuracy_at_coverage"].items():
         assert f"accuracy of the surest {100 * float(coverage):g} % | {accuracy['value']:.4f} |" in card
-    test = read_table(layout.training_set).query("split == 'test'")["region"].value_counts()
+    test = read_table(paths.training_set).query("split == 'test'")["region"].value_counts()
     for region, recall in metrics["recall"].items():
         assert f"| {region} | {test[region]} | {recall:.4f} |" in card
 
 
 def test_a_threshold_that_nothing_reaches_is_said_so(trained: Trained, card: str) -> None:
-    for wanted, found in read_json(trained.layout.metrics("ensemble"))["auto_label"].items():
+    for wanted, found in read_json(trained.paths.metrics("ensemble"))["auto_label"].items():
         told = "none reaches it" if found["confidence"] is None else f"{found['confidence']:.4f}"
         assert f"| {100 * float(wanted):g} % | {told} |" in card
 
 
 def test_licence_limits_and_what_it_may_not_be_used_for_are_in_it(trained: Trained, card: str) -> None:
-    assert f"**Licence of the data**: {trained.params.data_licence}" in card
+    assert f"**Licence of the data**: {trained.settings.data_licence}" in card
     for words in ("Not for diagnosis", "## Limits", "out_of_domain", "Errors in the test labels", "population"):
         assert words in card
 
@@ -58,12 +58,12 @@ def test_the_same_again_is_the_same_text_another_licence_and_a_class_without_ima
     trained: Trained, card: str, tmp_path: Path
 ) -> None:
     copy = trained.copied_to(tmp_path / "copy")
-    build_ensemble(Root(copy.layout, copy.params))
-    assert (copy.layout.ensemble / "README.md").read_text() == card
-    table = read_table(copy.layout.training_set)
-    write_table(copy.layout.training_set, table.assign(region=table["region"].where(table["region"] != "foot", None)))
-    build_ensemble(Root(copy.layout, copy.params.model_copy(update={"data_licence": "Only <ours> & theirs."})))
-    changed = (copy.layout.ensemble / "README.md").read_text()
+    build_ensemble(Root(copy.paths, copy.settings))
+    assert (copy.paths.ensemble / "README.md").read_text() == card
+    table = read_table(copy.paths.training_set)
+    write_table(copy.paths.training_set, table.assign(region=table["region"].where(table["region"] != "foot", None)))
+    build_ensemble(Root(copy.paths, copy.settings.model_copy(update={"data_licence": "Only <ours> & theirs."})))
+    changed = (copy.paths.ensemble / "README.md").read_text()
     assert "**Licence of the data**: Only <ours> & theirs." in changed
     assert "never named: foot." in changed
     assert "never named" not in card

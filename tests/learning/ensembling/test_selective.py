@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dagster_project.cli.init import template
-from dagster_project.core.settings.settings import Params, load_params
+from dagster_project.core.settings.settings import Settings, load_settings
 from dagster_project.learning.ensembling.selective import (
     COVERAGES,
     Answers,
@@ -17,12 +17,12 @@ from dagster_project.learning.ensembling.selective import (
 
 
 @pytest.fixture
-def params() -> Params:
-    params = load_params(template("params.yaml"))
-    return params.model_copy(
+def settings() -> Settings:
+    settings = load_settings(template("params.yaml"))
+    return settings.model_copy(
         update={
-            "ensembling": params.ensembling.model_copy(update={"auto_label_accuracy": (0.9, 0.97)}),
-            "evaluation": params.evaluation.model_copy(update={"bootstrap": 100}),
+            "ensembling": settings.ensembling.model_copy(update={"auto_label_accuracy": (0.9, 0.97)}),
+            "evaluation": settings.evaluation.model_copy(update={"bootstrap": 100}),
         }
     )
 
@@ -68,15 +68,15 @@ def test_few_images_prove_no_accuracy() -> None:
     assert threshold_for(0.98, np.full(50, 0.9), np.ones(50)) == 0.9
 
 
-def test_none_is_chosen_where_none_reaches_it(params: Params) -> None:
+def test_none_is_chosen_where_none_reaches_it(settings: Settings) -> None:
     wrong = Answers(np.linspace(0.5, 1, 200), np.zeros(200), np.arange(200))
-    found = evaluate_selective(wrong, honest(2), params)
+    found = evaluate_selective(wrong, honest(2), settings)
     assert [(a.confidence, a.coverage, a.accuracy) for a in found.auto_label] == [(None, 0.0, None)] * 2
 
 
-def test_coverage_takes_the_surest_and_intervals_hold_the_value(params: Params) -> None:
+def test_coverage_takes_the_surest_and_intervals_hold_the_value(settings: Settings) -> None:
     test = honest(3)
-    found = evaluate_selective(honest(4), test, params)
+    found = evaluate_selective(honest(4), test, settings)
     for coverage in COVERAGES:
         surest = np.argsort(-test.confidence, kind="stable")[: round(coverage * 2000)]
         interval = found.accuracy[coverage]
@@ -85,12 +85,12 @@ def test_coverage_takes_the_surest_and_intervals_hold_the_value(params: Params) 
     assert found.accuracy[0.9].value > found.accuracy[0.99].value
 
 
-def test_thresholds_come_from_validation_and_their_worth_from_test(params: Params) -> None:
+def test_thresholds_come_from_validation_and_their_worth_from_test(settings: Settings) -> None:
     validation, test = honest(5), honest(6)
     spoilt = Answers(test.confidence, np.zeros_like(test.right), test.patients)
     for chosen, judged in zip(
-        evaluate_selective(validation, test, params).auto_label,
-        evaluate_selective(validation, spoilt, params).auto_label,
+        evaluate_selective(validation, test, settings).auto_label,
+        evaluate_selective(validation, spoilt, settings).auto_label,
         strict=True,
     ):
         assert chosen.confidence == judged.confidence

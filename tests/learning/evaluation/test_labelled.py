@@ -53,8 +53,8 @@ def test_another_seed_draws_others_and_the_same_seed_the_same() -> None:
 
 
 def test_rows_are_the_labelled_images_of_their_split_and_share_no_group(trained: Trained) -> None:
-    data = load_labelled_set(Root(trained.layout, trained.params))
-    table = load_training_set(trained.layout)
+    data = load_labelled_set(Root(trained.paths, trained.settings))
+    table = load_training_set(trained.paths)
     for name in ("train", "validation", "test"):
         want = np.flatnonzero((table["split"] == name) & table["region"].notna() & (table["excluded"] == ""))
         np.testing.assert_array_equal(getattr(data, name), want)
@@ -67,15 +67,15 @@ def test_rows_are_the_labelled_images_of_their_split_and_share_no_group(trained:
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_a_split_without_labels_is_named(trained: Trained, split: str, tmp_path: Path) -> None:
     copy = trained.copied_to(tmp_path / "copy")
-    table = load_training_set(copy.layout)
-    write_table(copy.layout.training_set, table.assign(region=table["region"].mask(table["split"] == split, None)))
+    table = load_training_set(copy.paths)
+    write_table(copy.paths.training_set, table.assign(region=table["region"].mask(table["split"] == split, None)))
     with pytest.raises(RayTruthError, match=f"The {split} split has too few"):
-        load_labelled_set(Root(copy.layout, copy.params))
+        load_labelled_set(Root(copy.paths, copy.settings))
 
 
 def test_a_training_split_of_one_class_is_too_little(trained: Trained, tmp_path: Path) -> None:
     copy = trained.copied_to(tmp_path / "copy")
-    table = load_training_set(copy.layout)
-    write_table(copy.layout.training_set, table.assign(region=table["region"].mask(table["split"] == "train", "hand")))
+    table = load_training_set(copy.paths)
+    write_table(copy.paths.training_set, table.assign(region=table["region"].mask(table["split"] == "train", "hand")))
     with pytest.raises(RayTruthError, match="The train split"):
-        load_labelled_set(Root(copy.layout, copy.params))
+        load_labelled_set(Root(copy.paths, copy.settings))

@@ -32,53 +32,53 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 @pytest.fixture(scope="module")
 def data(trained: Trained) -> LabelledSet:
-    return load_labelled_set(Root(trained.layout, trained.params))
+    return load_labelled_set(Root(trained.paths, trained.settings))
 
 
 def images_of(trained: Trained) -> np.ndarray:
-    return gather_images(trained.layout, load_training_set(trained.layout), 64)
+    return gather_images(trained.paths, load_training_set(trained.paths), 64)
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_embeddings_do_not_depend_on_the_size_of_batches(
     trained: Trained, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backbone = load_backbone(trained.layout.encoder("encoder_byol") / "weights.safetensors", trained.params.learning)
+    backbone = load_backbone(trained.paths.encoder("encoder_byol") / "weights.safetensors", trained.settings.learning)
     images = images_of(trained)[:20]
-    whole = embed(backbone, images, trained.params.learning)
+    whole = embed(backbone, images, trained.settings.learning)
     monkeypatch.setattr(module, "_BATCH", size)
-    np.testing.assert_allclose(embed(backbone, images, trained.params.learning), whole, rtol=1e-4, atol=1e-5)
-    assert whole.shape == (20, embedding_size(trained.params.learning))
+    np.testing.assert_allclose(embed(backbone, images, trained.settings.learning), whole, rtol=1e-4, atol=1e-5)
+    assert whole.shape == (20, embedding_size(trained.settings.learning))
     assert whole.dtype == np.float32
 
 
 def test_a_image_and_its_mirror_image_have_one_embedding(trained: Trained) -> None:
-    backbone = load_backbone(trained.layout.encoder("encoder_simclr") / "weights.safetensors", trained.params.learning)
+    backbone = load_backbone(trained.paths.encoder("encoder_simclr") / "weights.safetensors", trained.settings.learning)
     images = images_of(trained)[:8]
-    one, other = (embed(backbone, p, trained.params.learning) for p in (images, images[:, :, ::-1]))
+    one, other = (embed(backbone, p, trained.settings.learning) for p in (images, images[:, :, ::-1]))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_embeddings_on_disk_stand_in_the_training_set_s_order(trained: Trained, encoder: str) -> None:
-    backbone = load_backbone(trained.layout.encoder(encoder) / "weights.safetensors", trained.params.learning)
+    backbone = load_backbone(trained.paths.encoder(encoder) / "weights.safetensors", trained.settings.learning)
     images = images_of(trained)
-    kept = load_embeddings(trained.layout, encoder, len(images))
-    np.testing.assert_allclose(embed(backbone, images[40:50], trained.params.learning), kept[40:50], atol=1e-4)
+    kept = load_embeddings(trained.paths, encoder, len(images))
+    np.testing.assert_allclose(embed(backbone, images[40:50], trained.settings.learning), kept[40:50], atol=1e-4)
 
 
 def test_embeddings_of_another_training_set_are_refused(trained: Trained) -> None:
     with pytest.raises(RayTruthError, match="since it last changed") as error:
-        load_embeddings(trained.layout, "encoder_byol", 3)
+        load_embeddings(trained.paths, "encoder_byol", 3)
     assert "raytruth evaluate" in error.value.do
     with pytest.raises(RayTruthError, match="has not been embedded"):
-        load_embeddings(trained.layout, "encoder_other", 3)
+        load_embeddings(trained.paths, "encoder_other", 3)
 
 
 def test_neighbours_vote_as_a_plain_search_by_cosine_does(trained: Trained, data: LabelledSet) -> None:
     x = np.random.default_rng(0).normal(size=(len(data.table), 5)) + 2 * np.eye(5)[data.labels]
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    settings = trained.params.evaluation.model_copy(update={"neighbours": 7})
+    settings = trained.settings.evaluation.model_copy(update={"neighbours": 7})
     want = []
     for row in data.test:
         distance = 1 - unit[data.train] @ unit[row]
@@ -89,7 +89,7 @@ def test_neighbours_vote_as_a_plain_search_by_cosine_does(trained: Trained, data
 
 
 def test_more_neighbours_than_images_are_all_of_them(trained: Trained, data: LabelledSet) -> None:
-    settings = trained.params.evaluation.model_copy(update={"neighbours": 10_000})
+    settings = trained.settings.evaluation.model_copy(update={"neighbours": 10_000})
     x = np.random.default_rng(0).normal(size=(len(data.table), 5))
     assert len(nearest_neighbours(x, data, settings)) == len(data.test)
 
@@ -98,11 +98,11 @@ def test_a_probe_sees_only_its_share_of_the_training_labels_and_is_drawn_again(
     trained: Trained, data: LabelledSet
 ) -> None:
     x = np.random.default_rng(0).normal(size=(len(data.table), 6)) + np.eye(6)[data.labels]
-    few = probe(x, data, 0.1, trained.params)
+    few = probe(x, data, 0.1, trained.settings)
     assert [(p.fraction, p.repeat) for p in few] == [(0.1, 0), (0.1, 1)]
     assert not np.array_equal(few[0].probabilities, few[1].probabilities)
-    assert len(probe(x, data, 1.0, trained.params)) == 1
-    assert few[0].inverse_regularisation in trained.params.evaluation.inverse_regularisation
+    assert len(probe(x, data, 1.0, trained.settings)) == 1
+    assert few[0].inverse_regularisation in trained.settings.evaluation.inverse_regularisation
 
 
 def test_labels_of_the_test_split_do_not_touch_a_probe(trained: Trained, data: LabelledSet) -> None:
@@ -110,15 +110,15 @@ def test_labels_of_the_test_split_do_not_touch_a_probe(trained: Trained, data: L
     labels = data.labels.copy()
     labels[data.test] = (labels[data.test] + 1) % 5
     other = LabelledSet(data.table, labels, data.regions, data.train, data.validation, data.test)
-    for one, two in zip(probe(x, data, 0.1, trained.params), probe(x, other, 0.1, trained.params), strict=True):
+    for one, two in zip(probe(x, data, 0.1, trained.settings), probe(x, other, 0.1, trained.settings), strict=True):
         np.testing.assert_array_equal(one.probabilities, two.probabilities)
         assert one.validation_accuracy == two.validation_accuracy
 
 
 def test_metrics_and_predictions_tell_the_same(trained: Trained, data: LabelledSet) -> None:
-    metrics = read_json(trained.layout.metrics("linear_evaluation"))
+    metrics = read_json(trained.paths.metrics("linear_evaluation"))
     assert set(metrics) == set(ENCODERS)
-    table = read_table(trained.layout.test_predictions("linear_evaluation"))
+    table = read_table(trained.paths.test_predictions("linear_evaluation"))
     given = dict(zip(data.image_ids(data.test), (data.regions[k] for k in data.labels[data.test]), strict=True))
     table["right"] = table["region"] == table["image_id"].map(given)
     for encoder in ENCODERS:
@@ -131,7 +131,7 @@ def test_metrics_and_predictions_tell_the_same(trained: Trained, data: LabelledS
 
 
 def test_encoders_beat_chance_and_more_labels_help(trained: Trained) -> None:
-    metrics = read_json(trained.layout.metrics("linear_evaluation"))
+    metrics = read_json(trained.paths.metrics("linear_evaluation"))
     assert max(found["accuracy"]["1"]["value"] for found in metrics.values()) > 0.6  # chance: 0.2
     for found in metrics.values():
         assert found["accuracy"]["1"]["value"] > 0.3
@@ -139,7 +139,7 @@ def test_encoders_beat_chance_and_more_labels_help(trained: Trained) -> None:
 
 
 def test_plots_are_images_and_the_confusion_counts_every_test_image(trained: Trained, data: LabelledSet) -> None:
-    folder = trained.layout.plots_dir / "linear_evaluation"
+    folder = trained.paths.plots_dir / "linear_evaluation"
     for path in folder.glob("*.png"):
         assert min(Image.open(path).size) > 200
     assert len(list(folder.glob("embedding_map_*.png"))) == len(ENCODERS)
@@ -159,7 +159,7 @@ def test_an_encoder_that_is_missing_is_named(trained: Trained, tmp_path: Path) -
     from dagster_project.learning.evaluation.linear_evaluation import evaluate
 
     copy = trained.copied_to(tmp_path / "copy")
-    write_table(copy.layout.training_set, load_training_set(copy.layout))
-    (copy.layout.encoder("encoder_simclr") / "weights.safetensors").unlink()
+    write_table(copy.paths.training_set, load_training_set(copy.paths))
+    (copy.paths.encoder("encoder_simclr") / "weights.safetensors").unlink()
     with pytest.raises(RayTruthError, match="not been pretrained"):
-        evaluate(Root(copy.layout, copy.params))
+        evaluate(Root(copy.paths, copy.settings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Profile
@@ -13,7 +13,7 @@ from dagster_project.learning.pretraining.batching import deal
 
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    small = params_of(small_root(tmp_path_factory.mktemp("batches") / "root")).learning
+    small = settings_of(small_root(tmp_path_factory.mktemp("batches") / "root")).learning
     return small.model_copy(update={"batch": 24})
 
 

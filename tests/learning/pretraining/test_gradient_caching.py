@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.archive import pattern
 from support.recorded import in_double
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 from torch import nn
 
 from dagster_project.core.settings.settings import Profile
@@ -20,7 +20,7 @@ BATCH, CHUNK = 12, 4
 
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    small = params_of(small_root(tmp_path_factory.mktemp("chunks") / "root")).learning
+    small = settings_of(small_root(tmp_path_factory.mktemp("chunks") / "root")).learning
     return small.model_copy(update={"batch": BATCH, "chunk": CHUNK})
 
 

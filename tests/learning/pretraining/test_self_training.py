@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.archive import patients_of, put_batch, write_regions
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 from dagster_project.core.atomic_io import content_hash, read_json, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import CROSSFIT, Layout
-from dagster_project.core.settings.settings import Params
+from dagster_project.core.paths import CROSSFIT, Paths
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
 from dagster_project.learning.pretraining.encoder import pretrain_encoder, waits_for_simclr
@@ -53,52 +53,52 @@ def test_the_unsure_are_those_left_out() -> None:
 
 
 @pytest.fixture
-def few(tmp_path: Path) -> tuple[Layout, Params]:
+def few(tmp_path: Path) -> tuple[Paths, Settings]:
     """A root with labels on a third of its training images."""
     changes = {f"profiles__quick__{method}__epochs": 1 for method in ("simclr", "byol", "supcon")}
-    layout = small_root(
+    paths = small_root(
         tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__crossfit_epochs=1, **changes
     )
-    put_batch(layout, "b", *patients_of([0, 1, 2] * 16, seed=3))
-    build_training_set(Root(layout, params_of(layout)))
-    table = load_training_set(layout)
+    put_batch(paths, "b", *patients_of([0, 1, 2] * 16, seed=3))
+    build_training_set(Root(paths, settings_of(paths)))
+    table = load_training_set(paths)
     table.loc[np.arange(len(table)) % 9 > 2, "region"] = None
-    write_table(layout.training_set, table)
-    return layout, params_of(layout)
+    write_table(paths.training_set, table)
+    return paths, settings_of(paths)
 
 
-def test_with_few_labels_supcon_goes_on_from_simclr(few: tuple[Layout, Params]) -> None:
-    layout, params = few
-    assert waits_for_simclr(Root(layout, params), "encoder_supcon")
-    assert not waits_for_simclr(Root(layout, params), "encoder_byol")
+def test_with_few_labels_supcon_goes_on_from_simclr(few: tuple[Paths, Settings]) -> None:
+    paths, settings = few
+    assert waits_for_simclr(Root(paths, settings), "encoder_supcon")
+    assert not waits_for_simclr(Root(paths, settings), "encoder_byol")
     with pytest.raises(RayTruthError, match="has not been pretrained"):
-        pretrain_encoder(Root(layout, params), "encoder_supcon")
-    pretrain(Root(layout, params), "supcon", "simclr")
-    card = read_json(layout.encoder("encoder_supcon") / "card.json")
+        pretrain_encoder(Root(paths, settings), "encoder_supcon")
+    pretrain(Root(paths, settings), "supcon", "simclr")
+    card = read_json(paths.encoder("encoder_supcon") / "card.json")
     assert 0 < card["labels_seen"] < card["images"] / 2
     assert card["answers_seen"] > 0
-    assert card["begun_from"] == content_hash(layout.encoder("encoder_simclr") / "weights.safetensors")
+    assert card["begun_from"] == content_hash(paths.encoder("encoder_simclr") / "weights.safetensors")
 
 
-def test_a_fold_s_answers_know_nothing_of_that_fold_s_labels(few: tuple[Layout, Params]) -> None:
-    layout, params = few
-    pretrain(Root(layout, params), "simclr")
+def test_a_fold_s_answers_know_nothing_of_that_fold_s_labels(few: tuple[Paths, Settings]) -> None:
+    paths, settings = few
+    pretrain(Root(paths, settings), "simclr")
     name = f"{CROSSFIT}/fold_0"
-    pretrain_encoder(Root(layout, params), name)
-    assert read_json(layout.encoder(name) / "card.json")["answers_seen"] > 0
-    before = content_hash(layout.encoder(name) / "weights.safetensors")
-    table = load_training_set(layout)
+    pretrain_encoder(Root(paths, settings), name)
+    assert read_json(paths.encoder(name) / "card.json")["answers_seen"] > 0
+    before = content_hash(paths.encoder(name) / "weights.safetensors")
+    table = load_training_set(paths)
     own = ((table["fold"] == 0) & table["region"].notna()).to_numpy()
     table.loc[own, "region"] = np.random.default_rng(0).permutation(table.loc[own, "region"].to_numpy(object))
-    write_table(layout.training_set, table)
-    (layout.encoder(name) / "card.json").unlink()
-    pretrain_encoder(Root(layout, params), name)
-    assert content_hash(layout.encoder(name) / "weights.safetensors") == before
+    write_table(paths.training_set, table)
+    (paths.encoder(name) / "card.json").unlink()
+    pretrain_encoder(Root(paths, settings), name)
+    assert content_hash(paths.encoder(name) / "weights.safetensors") == before
 
 
-def test_with_enough_labels_nothing_is_answered(few: tuple[Layout, Params]) -> None:
-    layout, params = few
-    build_training_set(Root(layout, params))
-    pretrain_encoder(Root(layout, params), "encoder_supcon")
-    card = read_json(layout.encoder("encoder_supcon") / "card.json")
+def test_with_enough_labels_nothing_is_answered(few: tuple[Paths, Settings]) -> None:
+    paths, settings = few
+    build_training_set(Root(paths, settings))
+    pretrain_encoder(Root(paths, settings), "encoder_supcon")
+    card = read_json(paths.encoder("encoder_supcon") / "card.json")
     assert (card["answers_seen"], card["begun_from"]) == (0, "")

@@ -15,11 +15,11 @@ import psutil
 import pytest
 import torch
 from support.archive import patients_of, put_batch, write_regions
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 from dagster_project.core.atomic_io import content_hash
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.learning.encoders.cpu_parallelism import encoders_at_once, few_threads
@@ -31,11 +31,11 @@ TWO = ("encoder_simclr", "encoder_supcon")
 SOON = 180.0  # seconds within which something that must happen has happened, on the slowest machine
 
 
-def root_of(folder: Path, **changes: object) -> Layout:
-    layout = small_root(folder / "root", write_regions(folder / "r.yaml"), **changes)
-    put_batch(layout, "b", *patients_of([0, 1, 2] * 12, seed=3))
-    build_training_set(Root(layout, params_of(layout)))
-    return layout
+def root_of(folder: Path, **changes: object) -> Paths:
+    paths = small_root(folder / "root", write_regions(folder / "r.yaml"), **changes)
+    put_batch(paths, "b", *patients_of([0, 1, 2] * 12, seed=3))
+    build_training_set(Root(paths, settings_of(paths)))
+    return paths
 
 
 @pytest.fixture
@@ -46,39 +46,39 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_side_by_side_they_become_what_each_becomes_alone(
     tmp_path: Path, two_cores: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    layout = root_of(tmp_path)
-    params = params_of(layout)
+    paths = root_of(tmp_path)
+    settings = settings_of(paths)
     with caplog.at_level(logging.INFO, logger="raytruth"):
-        summaries = pretrain(Root(layout, params), "simclr", "supcon")
+        summaries = pretrain(Root(paths, settings), "simclr", "supcon")
     assert [s.name for s in summaries] == list(TWO)
     assert {name for name in TWO if f"{name}: epoch" in caplog.text} == set(TWO), "their progress is shown here"
-    together = {name: content_hash(layout.encoder(name)) for name in TWO}
+    together = {name: content_hash(paths.encoder(name)) for name in TWO}
     for name in TWO:
-        (layout.encoder(name) / "card.json").unlink()
-        pretrain_encoder(Root(layout, params), name)
-    assert {name: content_hash(layout.encoder(name)) for name in TWO} == together
+        (paths.encoder(name) / "card.json").unlink()
+        pretrain_encoder(Root(paths, settings), name)
+    assert {name: content_hash(paths.encoder(name)) for name in TWO} == together
 
 
 def test_an_error_of_one_comes_back_whole(tmp_path: Path, two_cores: None) -> None:
-    layout = root_of(tmp_path, profiles__quick__simclr__learning_rate=1e30)
+    paths = root_of(tmp_path, profiles__quick__simclr__learning_rate=1e30)
     with pytest.raises(RayTruthError, match=r"loss became|no number") as error:
-        pretrain(Root(layout, params_of(layout)), "simclr", "supcon")
+        pretrain(Root(paths, settings_of(paths)), "simclr", "supcon")
     assert error.value.where == "encoder_simclr"
     assert "learning_rate" in error.value.do
 
 
 @pytest.fixture
 def long_training(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    layout = root_of(tmp_path, profiles__quick__simclr__epochs=9999, profiles__quick__supcon__epochs=9999)
+    paths = root_of(tmp_path, profiles__quick__simclr__epochs=9999, profiles__quick__supcon__epochs=9999)
     script = (
         "import dagster_project.learning.encoders.cpu_parallelism as threads\n"
         "threads._cores = lambda: 2\n"
         "from dagster_project.cli.main import main\n"
         "main()\n"
     )
-    command = [sys.executable, "-c", script, "--root", str(layout.root), "pretrain", "simclr", "supcon"]
+    command = [sys.executable, "-c", script, "--root", str(paths.root), "pretrain", "simclr", "supcon"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    until(lambda: len(list(layout.checkpoints("x").parent.rglob("last.ckpt"))) == 2)
+    until(lambda: len(list(paths.checkpoints("x").parent.rglob("last.ckpt"))) == 2)
     yield process
     process.kill()
     process.wait()
@@ -113,7 +113,7 @@ def test_one_that_is_killed_is_named_and_stops_the_others(long_training: subproc
 
 
 def test_a_gpu_trains_one_at_a_time_and_a_cpu_one_a_core(two_cores: None, tmp_path: Path) -> None:
-    profile = params_of(small_root(tmp_path / "root")).learning
+    profile = settings_of(small_root(tmp_path / "root")).learning
     assert encoders_at_once(profile) == 2
     assert encoders_at_once(profile.model_copy(update={"device": "cuda"})) == 1
 

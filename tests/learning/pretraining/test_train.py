@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from support.archive import pattern
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Profile
@@ -40,7 +40,7 @@ train_encoder(run, profile, folder / "checkpoints")
 
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    small = params_of(small_root(tmp_path_factory.mktemp("train") / "root")).learning
+    small = settings_of(small_root(tmp_path_factory.mktemp("train") / "root")).learning
     return small.model_copy(update={"batch": 16})
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from support.archive import patients_of, put_batch, write_regions
 from support.recorded import BATCH, record
-from support.roots import params_of, small_root
+from support.roots import settings_of, small_root
 
 from dagster_project.core.atomic_io import read_json
 from dagster_project.core.settings.settings import Profile
@@ -34,43 +34,43 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_first_of_two_processes_speaks_and_writes(tmp_path: Path) -> None:
-    layout = small_root(tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__simclr__epochs=1)
-    put_batch(layout, "b", *patients_of([0, 1, 2] * 12, seed=3))
-    params = params_of(layout)
-    build_training_set(Root(layout, params))
+    paths = small_root(tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__simclr__epochs=1)
+    put_batch(paths, "b", *patients_of([0, 1, 2] * 12, seed=3))
+    settings = settings_of(paths)
+    build_training_set(Root(paths, settings))
     raytruth = str(Path(sys.executable).with_name("raytruth"))
-    ended = torchrun("--no-python", raytruth, "--root", str(layout.root), "pretrain", "simclr")
+    ended = torchrun("--no-python", raytruth, "--root", str(paths.root), "pretrain", "simclr")
     assert ended.returncode == 0, ended.stderr[-3000:]
     assert len(re.findall("encoder_simclr", ended.stdout)) == 1
     assert len(re.findall("epoch 1 of 1", ended.stderr)) == 1
-    folder = layout.encoder("encoder_simclr")
+    folder = paths.encoder("encoder_simclr")
     assert read_json(folder / "card.json")["processes"] == 2
     assert sorted(p.name for p in folder.parent.glob("*enc*")) == ["encoder_simclr"]
-    assert not list(layout.checkpoints("encoder_simclr").rglob("*.ckpt"))
+    assert not list(paths.checkpoints("encoder_simclr").rglob("*.ckpt"))
     stamp = (folder / "card.json").stat().st_mtime_ns
-    pretrain(Root(layout, params), "simclr")
+    pretrain(Root(paths, settings), "simclr")
     assert (folder / "card.json").stat().st_mtime_ns == stamp, "one process keeps what two have made of the same"
 
 
 def test_another_than_the_first_process_trains_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layout = small_root(tmp_path / "root", write_regions(tmp_path / "r.yaml"))
-    put_batch(layout, "b", *patients_of([0, 1, 2] * 12, seed=3))
-    build_training_set(Root(layout, params_of(layout)))
+    paths = small_root(tmp_path / "root", write_regions(tmp_path / "r.yaml"))
+    put_batch(paths, "b", *patients_of([0, 1, 2] * 12, seed=3))
+    build_training_set(Root(paths, settings_of(paths)))
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("dagster_project.learning.pretraining.encoder.train_encoder", lambda *_: (None, [2.0, 1.0]))
-    before = sorted(layout.root.rglob("*"))
-    assert pretrain(Root(layout, params_of(layout)), "supcon")[0].curve == [2.0, 1.0]
-    assert sorted(layout.root.rglob("*")) == before
+    before = sorted(paths.root.rglob("*"))
+    assert pretrain(Root(paths, settings_of(paths)), "supcon")[0].curve == [2.0, 1.0]
+    assert sorted(paths.root.rglob("*")) == before
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[int | str, tuple[dict, dict, dict]]:
     """By chunk: what one process found, and what each of two did."""
     folder = tmp_path_factory.mktemp("recorded")
-    small = params_of(small_root(folder / "root")).learning.model_copy(update={"batch": BATCH})
+    small = settings_of(small_root(folder / "root")).learning.model_copy(update={"batch": BATCH})
     together, alone = [], {}
     for chunk, alone_chunk in CHUNKS.items():
         for name, own in (("together", chunk), ("alone", alone_chunk)):

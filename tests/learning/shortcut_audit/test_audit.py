@@ -25,10 +25,10 @@ def trained(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def audit(trained: Trained) -> Audit:
-    table = pd.read_parquet(trained.layout.headers("first"))
+    table = pd.read_parquet(trained.paths.headers("first"))
     table["station"] = np.where(table["label_region"].isin(["hand", "foot"]), "A", "B")
-    write_table(trained.layout.headers("first"), table)
-    return audit_shortcuts(Root(trained.layout, trained.params))
+    write_table(trained.paths.headers("first"), table)
+    return audit_shortcuts(Root(trained.paths, trained.settings))
 
 
 def test_every_treatment_has_its_effect_and_the_control_shows(audit: Audit) -> None:
@@ -40,8 +40,8 @@ def test_every_treatment_has_its_effect_and_the_control_shows(audit: Audit) -> N
 
 
 def test_the_figures_hold_together(audit: Audit, trained: Trained) -> None:
-    assert audit.images == len(load_labelled_set(Root(trained.layout, trained.params)).test)
-    ensemble = read_json(trained.layout.metrics("ensemble"))["accuracy"]["1"]["value"]
+    assert audit.images == len(load_labelled_set(Root(trained.paths, trained.settings)).test)
+    ensemble = read_json(trained.paths.metrics("ensemble"))["accuracy"]["1"]["value"]
     assert audit.accuracy.value == pytest.approx(ensemble)
     for effect in audit.effects:
         assert effect.difference.value == pytest.approx(effect.accuracy.value - audit.accuracy.value), effect.treatment
@@ -62,19 +62,19 @@ def test_a_room_of_one_region_is_told_by_the_region_alone(audit: Audit) -> None:
 
 
 def test_it_is_written_where_people_look_and_again_to_the_byte(audit: Audit, trained: Trained) -> None:
-    written = read_json(trained.layout.metrics("shortcut_audit"))
+    written = read_json(trained.paths.metrics("shortcut_audit"))
     assert written["images"] == audit.images
-    folder = trained.layout.plots_dir / "shortcut_audit"
+    folder = trained.paths.plots_dir / "shortcut_audit"
     names = {path.name for path in folder.iterdir()}
     assert names == {"effects.png", "effects.csv", "traces.png", "traces.csv", "examples.png"}
     before = {name: (folder / name).read_bytes() for name in names}
-    audit_shortcuts(Root(trained.layout, trained.params))
-    assert read_json(trained.layout.metrics("shortcut_audit")) == written
+    audit_shortcuts(Root(trained.paths, trained.settings))
+    assert read_json(trained.paths.metrics("shortcut_audit")) == written
     assert {name: (folder / name).read_bytes() for name in names} == before
 
 
 def test_without_an_ensemble_it_says_what_to_do(trained: Trained, tmp_path: Path) -> None:
     copy = trained.copied_to(tmp_path / "copy")
-    (copy.layout.ensemble / "card.json").unlink()
+    (copy.paths.ensemble / "card.json").unlink()
     with pytest.raises(RayTruthError, match="raytruth ensemble"):
-        audit_shortcuts(Root(copy.layout, copy.params))
+        audit_shortcuts(Root(copy.paths, copy.settings))

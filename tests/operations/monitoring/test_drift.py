@@ -84,7 +84,7 @@ def test_a_small_batch_is_reported_and_never_called_drifted(root: Trained) -> No
     assert (drift.causes, drift.tests, drift.images) == ([], [], 28)
     assert "28 images" in drift.note
     assert "30" in drift.note
-    assert not root.layout.drift_page("small").exists()
+    assert not root.paths.drift_page("small").exists()
 
 
 def test_what_the_champion_learned_from_is_not_compared_with_its_own_reference(root: Trained) -> None:
@@ -95,7 +95,7 @@ def test_what_the_champion_learned_from_is_not_compared_with_its_own_reference(r
 
 
 def test_values_are_those_of_a_plain_calculation(root: Trained, calm: list[Drift]) -> None:
-    reference, _ = load_reference(champion_folder(root.layout))
+    reference, _ = load_reference(champion_folder(root.paths))
     now = load_predictions(root.open(), "calm11")
     shares = [
         t["region"].value_counts(normalize=True).reindex(list(now.columns[-5:])).fillna(0) for t in (reference, now)
@@ -107,7 +107,7 @@ def test_values_are_those_of_a_plain_calculation(root: Trained, calm: list[Drift
 
 
 def test_the_floor_is_what_patients_drawn_from_the_reference_reach(root: Trained, calm: list[Drift]) -> None:
-    reference, _ = load_reference(champion_folder(root.layout))
+    reference, _ = load_reference(champion_folder(root.paths))
     rng, found = np.random.default_rng(0), []
     patients = [group for _, group in reference.groupby("patient")]
     whole = reference["region"].value_counts(normalize=True)
@@ -121,7 +121,7 @@ def test_the_floor_is_what_patients_drawn_from_the_reference_reach(root: Trained
 def test_the_report_on_disk_says_what_was_returned_and_comes_out_the_same_again(
     root: Trained, calm: list[Drift]
 ) -> None:
-    path = root.layout.drift("calm11")
+    path = root.paths.drift("calm11")
     before, kept = path.read_bytes(), read_json(path)
     assert (kept["causes"], kept["drifted"], kept["model"]) == (calm[0].causes, False, calm[0].model)
     assert [test["value"] for test in kept["tests"]] == [test.value for test in calm[0].tests]
@@ -130,13 +130,13 @@ def test_the_report_on_disk_says_what_was_returned_and_comes_out_the_same_again(
 
 
 def test_evidently_s_page_loads_nothing_from_the_network(root: Trained, calm: list[Drift]) -> None:
-    page = root.layout.drift_page("calm11").read_text(encoding="utf-8")
+    page = root.paths.drift_page("calm11").read_text(encoding="utf-8")
     assert "<html" in page
     loaded = re.findall(r"<(?:script|img|iframe)[^>]*\ssrc=[\"']?(https?:)?//|<link[^>]*href=[\"']?(https?:)?//", page)
     assert loaded == []
 
 
 def test_bounds_come_from_the_settings(root: Trained, calm: list[Drift]) -> None:
-    strict = root.params.monitoring.model_copy(update={"min_images": 1000})
-    params = root.params.model_copy(update={"monitoring": strict})
-    assert "takes 1000" in measure_drift(Root(root.layout, params), "calm12").note
+    strict = root.settings.monitoring.model_copy(update={"min_images": 1000})
+    settings = root.settings.model_copy(update={"monitoring": strict})
+    assert "takes 1000" in measure_drift(Root(root.paths, settings), "calm12").note

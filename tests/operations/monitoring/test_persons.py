@@ -13,8 +13,8 @@ from dagster_project.operations.monitoring.drift import with_persons
 
 
 def test_patients_of_two_batches_who_are_linked_have_one_name_and_others_keep_theirs(tmp_path: Path) -> None:
-    layout = small_root(tmp_path / "root")
-    put_batch(layout, "a", *patients_of([0, 1], 1), evidence=[Evidence("p1-000", STUDY, "s", "", "", "")])
-    put_batch(layout, "b", *patients_of([0], 2), evidence=[Evidence("p2-000", STUDY, "s", "", "", "")])
+    paths = small_root(tmp_path / "root")
+    put_batch(paths, "a", *patients_of([0, 1], 1), evidence=[Evidence("p1-000", STUDY, "s", "", "", "")])
+    put_batch(paths, "b", *patients_of([0], 2), evidence=[Evidence("p2-000", STUDY, "s", "", "", "")])
     table = pd.DataFrame({"patient": ["p2-000", "p1-001", "p1-000", "of a batch that is gone"]})
-    assert with_persons(layout, table)["patient"].tolist() == ["p1-000", "p1-001", "p1-000", "of a batch that is gone"]
+    assert with_persons(paths, table)["patient"].tolist() == ["p1-000", "p1-001", "p1-000", "of a batch that is gone"]

@@ -37,7 +37,7 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 @pytest.fixture(scope="module")
 def onnx_file(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
-    export_champion(Root(trained.layout, trained.params), folder)
+    export_champion(Root(trained.paths, trained.settings), folder)
     return folder / "model.onnx"
 
 
@@ -47,7 +47,7 @@ class Folder:
     def __init__(self, breaks_after: int | None = None) -> None:
         self.taken, self.breaks_after, self.closed = 0, breaks_after, False
 
-    def __call__(self, layout: object, params: object, source: Path, left_out: Counter[str]) -> Generator[Scorable]:
+    def __call__(self, paths: object, settings: object, source: Path, left_out: Counter[str]) -> Generator[Scorable]:
         try:
             for number in range(COUNT):
                 if number == self.breaks_after:
@@ -72,7 +72,7 @@ def test_a_folder_gets_what_its_images_get_as_a_batch(trained: Trained, onnx_fil
     summary = score(root.open(), source, out)
     ingest(root.open(), source, "batch")
     expected = predict_batch(root.open(), "batch")
-    known = read_table(root.layout.identities).set_index("image_id")["sop_instance_uid"]
+    known = read_table(root.paths.identities).set_index("image_id")["sop_instance_uid"]
     table = read_table(out)
     assert list(table) == COLUMNS
     assert table["sop_instance_uid"].tolist() == known[expected["image_id"]].tolist()
@@ -91,7 +91,7 @@ def test_a_folder_gets_what_its_images_get_as_a_batch(trained: Trained, onnx_fil
 def test_onnx_and_torch_write_the_same_table(trained: Trained, onnx_file: Path, folder: Folder, tmp_path: Path) -> None:
     tables = []
     for name, model_file in (("torch", None), ("onnx", onnx_file)):
-        summary = score(Root(trained.layout, trained.params), tmp_path, tmp_path / name, model_file)
+        summary = score(Root(trained.paths, trained.settings), tmp_path, tmp_path / name, model_file)
         assert (summary.images, summary.left_out) == (COUNT, {"not_dicom": 3})
         tables.append(read_table(tmp_path / name))
     torch_s, onnx_s = tables
@@ -104,7 +104,7 @@ def test_onnx_and_torch_write_the_same_table(trained: Trained, onnx_file: Path, 
 def test_no_more_than_a_block_is_held_and_blocks_change_nothing(
     trained: Trained, folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score(Root(trained.layout, trained.params), tmp_path, tmp_path / "whole")
+    score(Root(trained.paths, trained.settings), tmp_path, tmp_path / "whole")
     predicted: list[int] = []
     original = Model.predict
 
@@ -116,7 +116,7 @@ def test_no_more_than_a_block_is_held_and_blocks_change_nothing(
     folder.taken = 0
     monkeypatch.setattr(Model, "predict", watched)
     monkeypatch.setattr(module, "_BLOCK", 5)
-    score(Root(trained.layout, trained.params), tmp_path, tmp_path / "blocks")
+    score(Root(trained.paths, trained.settings), tmp_path, tmp_path / "blocks")
     assert predicted == [5, 5, 5, 5, 3]
     assert ParquetFile(tmp_path / "blocks").num_row_groups == 5, "each block is written when it is predicted"
     whole, blocks = read_table(tmp_path / "whole"), read_table(tmp_path / "blocks")
@@ -135,7 +135,7 @@ def test_a_failure_midway_leaves_the_old_table_or_none(
     monkeypatch.setattr(module, "read_for_scoring", folder)
     monkeypatch.setattr(module, "_BLOCK", 5)
     with pytest.raises(OSError, match="drive is gone"):
-        score(Root(trained.layout, trained.params), tmp_path, out)
+        score(Root(trained.paths, trained.settings), tmp_path, out)
     assert folder.closed
     assert [p.name for p in out.parent.iterdir()] == (["predictions.parquet"] if there else [])
     assert not there or out.read_text() == "old"
@@ -149,7 +149,7 @@ def test_a_model_that_fails_midway_ends_the_reading_too(
 
     monkeypatch.setattr(Model, "predict", out_of_memory)
     with pytest.raises(MemoryError):
-        score(Root(trained.layout, trained.params), tmp_path, tmp_path / "out.parquet")
+        score(Root(trained.paths, trained.settings), tmp_path, tmp_path / "out.parquet")
     assert folder.closed
     assert list(tmp_path.iterdir()) == []
 
@@ -169,7 +169,7 @@ def test_where_no_table_can_stand_is_said_before_anything_is_read(
 ) -> None:
     for out, what in ((tmp_path / "nowhere" / "p.parquet", "in no folder"), (tmp_path, "itself a folder")):
         with pytest.raises(RayTruthError, match=what):
-            score(Root(trained.layout, trained.params), tmp_path, out)
+            score(Root(trained.paths, trained.settings), tmp_path, out)
     assert folder.taken == 0
 
 
@@ -177,7 +177,7 @@ def test_a_model_of_other_regions_than_the_root_s_is_refused(
     trained: Trained, onnx_file: Path, folder: Folder, tmp_path: Path
 ) -> None:
     root = trained.copied_to(tmp_path / "root")
-    path = root.layout.root / root.params.regions
+    path = root.paths.root / root.settings.regions
     path.write_text(path.read_text().replace("foot:", "forefoot:"))
     for model_file in (onnx_file, None):
         with pytest.raises(RayTruthError, match="only the model has foot; it lacks forefoot"):

@@ -26,14 +26,14 @@ def root(made_once: Callable[..., Path], tmp_path: Path) -> Trained:
 
 
 def report(root: Trained, batch: str, *, drifted: bool, model: str | None = None) -> None:
-    champion = model or read_json(root.layout.champion)["model"]
-    write_json(root.layout.drift(batch), {"batch": batch, "drifted": drifted, "model": champion})
+    champion = model or read_json(root.paths.champion)["model"]
+    write_json(root.paths.drift(batch), {"batch": batch, "drifted": drifted, "model": champion})
 
 
 def asked(root: Trained) -> list[str]:
     """Run keys of the runs that the sensor asks for."""
     with dg.build_sensor_context() as context:
-        result = retrain_on_drift(context, root=RootResource(path=str(root.layout.root)))
+        result = retrain_on_drift(context, root=RootResource(path=str(root.paths.root)))
     return [request.run_key for request in result.run_requests] if isinstance(result, dg.SensorResult) else []
 
 
@@ -41,7 +41,7 @@ def test_only_reports_of_drift_made_with_the_present_champion_count(root: Traine
     report(root, "a", drifted=True)
     report(root, "b", drifted=False)
     report(root, "c", drifted=True, model="an older one")
-    assert list(drifted_batches(root.layout)) == ["a"]
+    assert list(drifted_batches(root.paths)) == ["a"]
 
 
 def test_one_report_of_drift_asks_once_and_a_changed_one_again(root: Trained) -> None:
@@ -50,13 +50,13 @@ def test_one_report_of_drift_asks_once_and_a_changed_one_again(root: Trained) ->
     first = asked(root)
     assert len(first) == 1
     assert asked(root) == first, "the same run key, which Dagster runs once only"
-    write_json(root.layout.drift("a"), read_json(root.layout.drift("a")) | {"causes": ["label_mix"]})
+    write_json(root.paths.drift("a"), read_json(root.paths.drift("a")) | {"causes": ["label_mix"]})
     assert asked(root) != first
 
 
 def test_a_new_champion_ends_the_asking(root: Trained) -> None:
     report(root, "a", drifted=True)
-    write_json(root.layout.champion, read_json(root.layout.champion) | {"model": "a newer one"})
+    write_json(root.paths.champion, read_json(root.paths.champion) | {"model": "a newer one"})
     assert asked(root) == []
 
 
@@ -65,39 +65,39 @@ def test_a_measured_drift_asks_and_a_calm_batch_does_not(root: Trained) -> None:
     put_unseen(root, "moved", 22, manufacturer="other")
     for batch in ("calm", "moved"):
         measure_drift(root.open(), batch)
-    assert list(drifted_batches(root.layout)) == ["moved"]
+    assert list(drifted_batches(root.paths)) == ["moved"]
     assert asked(root)[0].startswith("drift-moved-")
 
 
 def test_a_batch_is_monitored_when_there_is_no_report_of_it_as_it_stands_with_this_champion(root: Trained) -> None:
-    assert not needs_monitoring(root.layout, "unknown")
+    assert not needs_monitoring(root.paths, "unknown")
     put_unseen(root, "new", 11)
-    assert needs_monitoring(root.layout, "new")
+    assert needs_monitoring(root.paths, "new")
     measure_drift(root.open(), "new")
-    assert not needs_monitoring(root.layout, "new")
+    assert not needs_monitoring(root.paths, "new")
     put_unseen(root, "new", 12)
-    assert needs_monitoring(root.layout, "new")
+    assert needs_monitoring(root.paths, "new")
     measure_drift(root.open(), "new")
-    write_json(root.layout.champion, read_json(root.layout.champion) | {"model": "another"})
-    assert needs_monitoring(root.layout, "new")
-    root.layout.champion.unlink()
-    assert not needs_monitoring(root.layout, "new")
+    write_json(root.paths.champion, read_json(root.paths.champion) | {"model": "another"})
+    assert needs_monitoring(root.paths, "new")
+    root.paths.champion.unlink()
+    assert not needs_monitoring(root.paths, "new")
 
 
 def test_new_batches_that_passed_and_new_verdicts_are_something_to_learn(root: Trained) -> None:
-    layout = root.layout
-    assert something_to_learn(layout) == []
+    paths = root.paths
+    assert something_to_learn(paths) == []
     put_unseen(root, "new", 11)
     put_unseen(root, "bad", 12)
-    layout.validation("bad").unlink()
-    assert something_to_learn(layout) == ["new batch new"]
+    paths.validation("bad").unlink()
+    assert something_to_learn(paths) == ["new batch new"]
     build_training_set(root.open())
-    assert something_to_learn(layout) == []
+    assert something_to_learn(paths) == []
     image = root.truth["image_id"][0]
-    append_verdicts(layout, [Verdict(image, "wrong_label", "hand", "knee", "hand", "Dr A")], ("hand",))
-    assert something_to_learn(layout) == ["new verdicts"]
-    update_corrected_labels(layout)
-    assert something_to_learn(layout) == []
-    append_verdicts(layout, [Verdict(image, "cannot_tell", "", "knee", "hand", "Dr A")], ("hand",))
-    assert something_to_learn(layout) == [], "it decides nothing"
-    assert FIRST not in drifted_batches(layout)
+    append_verdicts(paths, [Verdict(image, "wrong_label", "hand", "knee", "hand", "Dr A")], ("hand",))
+    assert something_to_learn(paths) == ["new verdicts"]
+    update_corrected_labels(paths)
+    assert something_to_learn(paths) == []
+    append_verdicts(paths, [Verdict(image, "cannot_tell", "", "knee", "hand", "Dr A")], ("hand",))
+    assert something_to_learn(paths) == [], "it decides nothing"
+    assert FIRST not in drifted_batches(paths)

@@ -9,47 +9,47 @@ from filelock import FileLock
 from dagster_project.core.atomic_io import read_json, write_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import begin_ledger
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
 from dagster_project.intake.ingestion.headers.sources import SourceFile, fingerprint
 
 
-def register(layout: Layout, pseudonyms: Pseudonyms, batch: str, source: Path, files: list[SourceFile]) -> None:
+def register(paths: Paths, pseudonyms: Pseudonyms, batch: str, source: Path, files: list[SourceFile]) -> None:
     """Note that `batch` is `source`, and what it holds now (by keyed fingerprint), for DVC to see changes.
 
     Raises RayTruthError if the name belongs to another source.
     """
-    with FileLock(layout.lock):
-        sources = _read(layout.sources)
+    with FileLock(paths.lock):
+        sources = _read(paths.sources)
         if sources.setdefault(batch, str(source.resolve())) != str(source.resolve()):
             raise RayTruthError(
                 "This batch name is already used for another source",
                 where=f"batch {batch}",
                 do="choose another name; a batch is ingested again from its own source only",
             )
-        write_json(layout.sources, sources)
-        listed = _read(layout.batches)
+        write_json(paths.sources, sources)
+        listed = _read(paths.batches)
         listed[batch] = {"files": len(files), "fingerprint": fingerprint(files, pseudonyms)}
-        write_json(layout.batches, listed)
-        begin_ledger(layout)  # dvc.yaml starts from it too; a checkout of the repository has none
+        write_json(paths.batches, listed)
+        begin_ledger(paths)  # dvc.yaml starts from it too; a checkout of the repository has none
 
 
-def forget(layout: Layout, batch: str) -> None:
+def forget(paths: Paths, batch: str) -> None:
     """Take a name back whose first ingestion was refused, so that it stays free."""
-    with FileLock(layout.lock):
-        for path in (layout.sources, layout.batches):
+    with FileLock(paths.lock):
+        for path in (paths.sources, paths.batches):
             listed = _read(path)
             if listed.pop(batch, None) is not None:
                 write_json(path, listed)
 
 
-def registered_source(layout: Layout, batch: str) -> Path:
+def registered_source(paths: Paths, batch: str) -> Path:
     """The source of a registered batch, or the folder of that name in the inbox.
 
     Raises RayTruthError if there is neither, or the source cannot be reached.
     """
-    known = _read(layout.sources).get(batch)
-    source = Path(known) if known else layout.inbox / batch
+    known = _read(paths.sources).get(batch)
+    source = Path(known) if known else paths.inbox / batch
     if not source.is_dir():
         raise RayTruthError(
             "The batch's source cannot be reached" if known else "No such batch",
@@ -59,14 +59,14 @@ def registered_source(layout: Layout, batch: str) -> Path:
     return source
 
 
-def registered_batches(layout: Layout) -> list[str]:
+def registered_batches(paths: Paths) -> list[str]:
     """Names of all registered batches, sorted."""
-    return sorted(_read(layout.batches))
+    return sorted(_read(paths.batches))
 
 
-def batch_name_for(layout: Layout, source: Path) -> str:
+def batch_name_for(paths: Paths, source: Path) -> str:
     """The name under which `source` is registered, else the next free `batch-001`."""
-    sources = _read(layout.sources)
+    sources = _read(paths.sources)
     for name, path in sources.items():
         if path == str(source.resolve()):
             return name

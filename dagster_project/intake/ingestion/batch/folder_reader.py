@@ -42,15 +42,15 @@ def read_for_scoring(root: Root, source: Path, left_out: Counter[str]) -> Genera
     headers and pixels, what is known of them waits in `data/private/`.
     Raises RayTruthError if the source is no folder or empty, and at the end if nothing in it was usable.
     """
-    pseudonyms = load_pseudonyms(root.layout.key)
-    reader = HeaderReader(pseudonyms, root.taxonomy, root.params.ingestion.max_megapixels)
+    pseudonyms = load_pseudonyms(root.paths.key)
+    reader = HeaderReader(pseudonyms, root.taxonomy, root.settings.ingestion.max_megapixels)
     usable = False
     with (
-        TemporaryDirectory(prefix="scoring-", dir=root.layout.private) as folder,
+        TemporaryDirectory(prefix="scoring-", dir=root.paths.private) as folder,
         scoring_index(Path(folder) / "index.sqlite") as index,
     ):
-        _read_headers(source, reader, root.params.ingestion, index, left_out)
-        for scorable in _read_images(index, root.params.ingestion, left_out):
+        _read_headers(source, reader, root.settings.ingestion, index, left_out)
+        for scorable in _read_images(index, root.settings.ingestion, left_out):
             usable = True
             yield scorable
     if not usable:
@@ -58,13 +58,13 @@ def read_for_scoring(root: Root, source: Path, left_out: Counter[str]) -> Genera
 
 
 def _read_headers(
-    source: Path, reader: HeaderReader, params: Ingestion, index: ScoringIndex, left_out: Counter[str]
+    source: Path, reader: HeaderReader, settings: Ingestion, index: ScoringIndex, left_out: Counter[str]
 ) -> None:
     total = sum(1 for _ in walk_files(source))
     if not total:
         raise nothing_there()
     files, read_files = tee(walk_files(source))
-    headers = contained_map(reader, read_files, limits_of(params))
+    headers = contained_map(reader, read_files, limits_of(settings))
     for file, header in zip(files, track(headers, total, "reading headers"), strict=True):
         if isinstance(header, RefusedFile):
             left_out[header.reason] += 1
@@ -74,12 +74,12 @@ def _read_headers(
             index.add(Found(header.row["image_id"], header.identity.sop_instance_uid, file.path))
 
 
-def _read_images(index: ScoringIndex, params: Ingestion, left_out: Counter[str]) -> Iterator[Scorable]:
+def _read_images(index: ScoringIndex, settings: Ingestion, left_out: Counter[str]) -> Iterator[Scorable]:
     """The files of one instance come one after another, so that of all of them one image is held."""
     found, read_found = tee(index)
     files = (SourceFile(f.path, "", 0) for f in read_found)
-    reader = PixelReader(params.side, params.percentiles, params.clean)
-    reads = contained_map(reader, files, limits_of(params), chunk=_CHUNK)
+    reader = PixelReader(settings.side, settings.percentiles, settings.clean)
+    reads = contained_map(reader, files, limits_of(settings), chunk=_CHUNK)
     instance: _Instance | None = None
     for file, read in zip(found, track(reads, len(index), "reading pixels"), strict=True):
         if isinstance(read, RefusedFile):

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from dagster_project.core.atomic_io import read_groups, row_count
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout, checked_batch_name
+from dagster_project.core.paths import Paths, checked_batch_name
 from dagster_project.intake.ingestion.batch.batch_index import BatchIndex, batch_index
 from dagster_project.intake.ingestion.batch.batch_registry import forget, register
 from dagster_project.intake.ingestion.batch.passes import nothing_usable, read_headers, read_images
@@ -54,43 +54,43 @@ def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
     """
     started = time.monotonic()
     checked_batch_name(batch)
-    pseudonyms = load_pseudonyms(root.layout.key)
+    pseudonyms = load_pseudonyms(root.paths.key)
     taxonomy = root.taxonomy
     files = list_files(source)
-    root.layout.staging(batch).parent.mkdir(parents=True, exist_ok=True)
+    root.paths.staging(batch).parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(root.layout.staging(batch).with_suffix(".lock"), timeout=0):
-            register(root.layout, pseudonyms, batch, source, files)
-            sweep(root.layout)
-            publish(root.layout, batch)  # what a crash left staged whole
+        with FileLock(root.paths.staging(batch).with_suffix(".lock"), timeout=0):
+            register(root.paths, pseudonyms, batch, source, files)
+            sweep(root.paths)
+            publish(root.paths, batch)  # what a crash left staged whole
             work = pseudonyms.of(
-                "work", *map(stamp, files), root.params.ingestion.model_dump_json(), repr(taxonomy), COLUMNS
+                "work", *map(stamp, files), root.settings.ingestion.model_dump_json(), repr(taxonomy), COLUMNS
             )
-            if not is_published(root.layout, batch, work):
-                staging = start_staging(root.layout, batch, work)
+            if not is_published(root.paths, batch, work):
+                staging = start_staging(root.paths, batch, work)
                 with batch_index(staging / "index.sqlite") as index:
-                    if read_headers(files, batch, pseudonyms, taxonomy, root.params.ingestion, index):
-                        raise _telling_name(root.layout, batch)
-                    read_images(files, root.params.ingestion, staging, index)
-                    _stage(root.layout, batch, work, index, pseudonyms)
-                publish(root.layout, batch)
-            clear_staging(root.layout, batch)
+                    if read_headers(files, batch, pseudonyms, taxonomy, root.settings.ingestion, index):
+                        raise _telling_name(root.paths, batch)
+                    read_images(files, root.settings.ingestion, staging, index)
+                    _stage(root.paths, batch, work, index, pseudonyms)
+                publish(root.paths, batch)
+            clear_staging(root.paths, batch)
     except Timeout:
         raise RayTruthError(
             "Another process is ingesting this batch", where=f"batch {batch}", do="wait for it; nothing was changed"
         ) from None
-    return _summary(root.layout, batch, time.monotonic() - started)
+    return _summary(root.paths, batch, time.monotonic() - started)
 
 
-def _stage(layout: Layout, batch: str, work: str, index: BatchIndex, pseudonyms: Pseudonyms) -> None:
+def _stage(paths: Paths, batch: str, work: str, index: BatchIndex, pseudonyms: Pseudonyms) -> None:
     proof = actions_report(batch, (file.pixels.tags for file in index.used()), index.masked())
-    shard = partial(copy_images, layout.staging(batch), index.places())
-    stage(layout, batch, work, batch_tables(index, batch, pseudonyms), proof, shard)
+    shard = partial(copy_images, paths.staging(batch), index.places())
+    stage(paths, batch, work, batch_tables(index, batch, pseudonyms), proof, shard)
 
 
-def _telling_name(layout: Layout, batch: str) -> RayTruthError:
-    if not layout.headers(batch).exists():
-        forget(layout, batch)
+def _telling_name(paths: Paths, batch: str) -> RayTruthError:
+    if not paths.headers(batch).exists():
+        forget(paths, batch)
     return RayTruthError(
         "The batch's name repeats a patient's ID, and batch names are shown everywhere",
         where="the batch's name, or its folder in data/inbox/",
@@ -98,14 +98,14 @@ def _telling_name(layout: Layout, batch: str) -> RayTruthError:
     )
 
 
-def _summary(layout: Layout, batch: str, seconds: float) -> BatchSummary:
+def _summary(paths: Paths, batch: str, seconds: float) -> BatchSummary:
     verdicts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    for group in read_groups(layout.files, ["batch", "verdict", "reason"]):
+    for group in read_groups(paths.files, ["batch", "verdict", "reason"]):
         rows = group.filter(pc.equal(group["batch"], batch))
         verdicts.update(rows["verdict"].to_pylist())
         reasons.update(reason for joined in rows["reason"].to_pylist() for reason in joined.split(";") if reason)
-    images = row_count(layout.headers(batch)) if layout.headers(batch).exists() else 0
+    images = row_count(paths.headers(batch)) if paths.headers(batch).exists() else 0
     if not verdicts["accept"] + verdicts["accept_warn"]:
         raise nothing_usable(reasons, f"batch {batch}")
     return BatchSummary(batch, images, dict(verdicts), dict(reasons.most_common()), seconds)

@@ -24,12 +24,12 @@ def read_headers(
     batch: str,
     pseudonyms: Pseudonyms,
     taxonomy: Taxonomy,
-    params: Ingestion,
+    settings: Ingestion,
     index: BatchIndex,
 ) -> bool:
     """First pass over all files, into `index`; returns whether the batch's name repeats the ID of a patient in it."""
-    reader, telling = HeaderReader(pseudonyms, taxonomy, params.max_megapixels), False
-    results = track(contained_map(reader, files, limits_of(params)), len(files), "reading headers")
+    reader, telling = HeaderReader(pseudonyms, taxonomy, settings.max_megapixels), False
+    results = track(contained_map(reader, files, limits_of(settings)), len(files), "reading headers")
     for number, (file, result) in enumerate(zip(files, results, strict=True)):
         header = HeaderRead([result.reason]) if isinstance(result, RefusedFile) else result
         index.add_header(number, pseudonyms.of("file", batch, file.relative), file.path, header)
@@ -38,11 +38,11 @@ def read_headers(
     return telling
 
 
-def read_images(files: list[SourceFile], params: Ingestion, staging: Path, index: BatchIndex) -> None:
+def read_images(files: list[SourceFile], settings: Ingestion, staging: Path, index: BatchIndex) -> None:
     """Second pass over the files that the first did not refuse: images into `staging`, all else into `index`."""
     wanted = index.with_header()
-    reader = PixelReader(params.side, params.percentiles, params.clean)
-    found = read_pixels([files[number] for number in wanted], reader, limits_of(params), staging)
+    reader = PixelReader(settings.side, settings.percentiles, settings.clean)
+    found = read_pixels([files[number] for number in wanted], reader, limits_of(settings), staging)
     for number, image in zip(wanted, found, strict=True):
         index.add_image(number, image)
     index.settle()
@@ -58,6 +58,6 @@ def nothing_usable(reasons: Counter[str], where: str) -> RayTruthError:
     )
 
 
-def limits_of(params: Ingestion) -> Limits:
+def limits_of(settings: Ingestion) -> Limits:
     """The limits of a worker process."""
-    return Limits(params.workers, params.memory_mb, params.seconds_per_file)
+    return Limits(settings.workers, settings.memory_mb, settings.seconds_per_file)

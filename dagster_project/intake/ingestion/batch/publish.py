@@ -25,11 +25,11 @@ from dagster_project.core.atomic_io import (
     write_groups,
     write_json,
 )
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 
 
 def stage(
-    layout: Layout,
+    paths: Paths,
     batch: str,
     work: str,
     tables: dict[str, Iterator[pd.DataFrame]],
@@ -40,7 +40,7 @@ def stage(
 
     `write_shard` writes the shard's .npy into a file: a row a row of the headers.
     """
-    with replacing_dir(_ready(layout, batch)) as folder:
+    with replacing_dir(_ready(paths, batch)) as folder:
         for name, blocks in tables.items():
             write_blocks(folder / f"{name}.parquet", blocks)
         with (folder / "pixels.npy").open("wb") as shard:
@@ -51,60 +51,60 @@ def stage(
         write_json(folder / "work.json", work)
 
 
-def publish(layout: Layout, batch: str) -> None:
+def publish(paths: Paths, batch: str) -> None:
     """Move a completely staged batch into place, if there is one. May be repeated after a crash at any point.
 
     Headers come last: a batch counts as ingested when it has them. A batch without any image publishes its verdicts
     only; what stood published under its name stays as it was.
     """
-    ready = _ready(layout, batch)
+    ready = _ready(paths, batch)
     if not ready.exists():
         return
-    with FileLock(layout.lock):
-        _merge(ready / "files.parquet", layout.files, batch)
-        _merge(ready / "identifiers.parquet", layout.identifiers, batch)  # of refused files too
-        _move(ready / "quarantine.parquet", layout.quarantine(batch))
+    with FileLock(paths.lock):
+        _merge(ready / "files.parquet", paths.files, batch)
+        _merge(ready / "identifiers.parquet", paths.identifiers, batch)  # of refused files too
+        _move(ready / "quarantine.parquet", paths.quarantine(batch))
         headers = ready / "headers.parquet"
         if headers.exists() and row_count(headers):
-            _merge(ready / "identities.parquet", layout.identities, batch)
-            _merge(ready / "label_texts.parquet", layout.label_texts, batch)
-            _move(ready / "proof.json", layout.deidentification(batch))
-            _mark(layout, batch, read_json(ready / "work.json"))
+            _merge(ready / "identities.parquet", paths.identities, batch)
+            _merge(ready / "label_texts.parquet", paths.label_texts, batch)
+            _move(ready / "proof.json", paths.deidentification(batch))
+            _mark(paths, batch, read_json(ready / "work.json"))
             # From here on nothing needs room on the disk. The old rows go first: none may stand beside new images.
-            layout.headers(batch).unlink(missing_ok=True)
-            _move(ready / "patient_evidence.parquet", layout.patient_evidence(batch))
-            _move(ready / "pixels.npy", layout.pixels(batch))
-            _move(headers, layout.headers(batch))
+            paths.headers(batch).unlink(missing_ok=True)
+            _move(ready / "patient_evidence.parquet", paths.patient_evidence(batch))
+            _move(ready / "pixels.npy", paths.pixels(batch))
+            _move(headers, paths.headers(batch))
         shutil.rmtree(ready)
 
 
-def sweep(layout: Layout) -> None:
+def sweep(paths: Paths) -> None:
     """Remove what killed ingestions left half written beside the tables that all batches share."""
-    with FileLock(layout.lock):
-        tables = (layout.files, layout.identities, layout.identifiers, layout.label_texts)
-        for path in (*tables, layout.sources, layout.batches, _done(layout)):
+    with FileLock(paths.lock):
+        tables = (paths.files, paths.identities, paths.identifiers, paths.label_texts)
+        for path in (*tables, paths.sources, paths.batches, _done(paths)):
             remove_leftovers(path)
 
 
-def is_published(layout: Layout, batch: str, work: str) -> bool:
+def is_published(paths: Paths, batch: str, work: str) -> bool:
     """Whether the batch stands published as the result of just this work (files, settings, taxonomy, columns)."""
-    done = read_json(_done(layout)).get(batch) if _done(layout).exists() else None
-    return done == work and layout.headers(batch).exists() and layout.pixels(batch).exists()
+    done = read_json(_done(paths)).get(batch) if _done(paths).exists() else None
+    return done == work and paths.headers(batch).exists() and paths.pixels(batch).exists()
 
 
-def start_staging(layout: Layout, batch: str, work: str) -> Path:
+def start_staging(paths: Paths, batch: str, work: str) -> Path:
     """The staging folder of `batch` for this work; what an interrupted run of other work left there is removed."""
-    folder, note = layout.staging(batch), layout.staging(batch) / "work.json"
+    folder, note = paths.staging(batch), paths.staging(batch) / "work.json"
     if not note.exists() or read_json(note) != work:
-        clear_staging(layout, batch)
+        clear_staging(paths, batch)
     write_json(note, work)
     return folder
 
 
-def clear_staging(layout: Layout, batch: str) -> None:
+def clear_staging(paths: Paths, batch: str) -> None:
     """Remove the batch's staging folder, if there is one."""
-    if layout.staging(batch).exists():
-        shutil.rmtree(layout.staging(batch))
+    if paths.staging(batch).exists():
+        shutil.rmtree(paths.staging(batch))
 
 
 def _merge(staged: Path, shared: Path, batch: str) -> None:
@@ -128,14 +128,14 @@ def _move(staged: Path, final: Path) -> None:
         staged.replace(final)
 
 
-def _mark(layout: Layout, batch: str, work: str) -> None:
-    done = read_json(_done(layout)) if _done(layout).exists() else {}
-    write_json(_done(layout), done | {batch: work})
+def _mark(paths: Paths, batch: str, work: str) -> None:
+    done = read_json(_done(paths)) if _done(paths).exists() else {}
+    write_json(_done(paths), done | {batch: work})
 
 
-def _ready(layout: Layout, batch: str) -> Path:
-    return layout.staging(batch) / "ready"
+def _ready(paths: Paths, batch: str) -> Path:
+    return paths.staging(batch) / "ready"
 
 
-def _done(layout: Layout) -> Path:
-    return layout.private / "ingested.json"
+def _done(paths: Paths) -> Path:
+    return paths.private / "ingested.json"

@@ -7,39 +7,39 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import read_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS
 
 
-def ingested_batches(layout: Layout) -> list[str]:
+def ingested_batches(paths: Paths) -> list[str]:
     """Names of the batches that have headers and pixels, sorted."""
-    return sorted(p.stem for p in layout.headers_dir.glob("*.parquet") if layout.pixels(p.stem).exists())
+    return sorted(p.stem for p in paths.headers_dir.glob("*.parquet") if paths.pixels(p.stem).exists())
 
 
-def load_headers(layout: Layout, batch: str) -> pd.DataFrame:
+def load_headers(paths: Paths, batch: str) -> pd.DataFrame:
     """A batch's header table, one row an image (columns: ingestion/tables.py)."""
-    return read_table(layout.headers(batch))
+    return read_table(paths.headers(batch))
 
 
-def open_pixels(layout: Layout, batch: str) -> np.ndarray:
+def open_pixels(paths: Paths, batch: str) -> np.ndarray:
     """A batch's shard, uint8 (N, side, side), memory-mapped; row i is the headers' row i."""
-    return np.load(layout.pixels(batch), mmap_mode="r")
+    return np.load(paths.pixels(batch), mmap_mode="r")
 
 
-def load_patient_evidence(layout: Layout) -> pd.DataFrame:
+def load_patient_evidence(paths: Paths) -> pd.DataFrame:
     """What the headers of all batches say about their patients, each once (columns: `patient_evidence.Evidence`).
 
     Raises RayTruthError if a batch has none, since an older version ingested it.
     """
     tables = []
-    for batch in ingested_batches(layout):
-        if not layout.patient_evidence(batch).exists():
+    for batch in ingested_batches(paths):
+        if not paths.patient_evidence(batch).exists():
             raise RayTruthError(
                 "It is not known which of the batch's patients are one person: an older version ingested it",
                 where=f"batch {batch}",
                 do="run `raytruth ingest` and `raytruth validate`",
             )
-        tables.append(read_table(layout.patient_evidence(batch)))
+        tables.append(read_table(paths.patient_evidence(batch)))
     if not tables:
         return pd.DataFrame(columns=list(EVIDENCE_COLUMNS), dtype=object)
     return pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)
