@@ -53,7 +53,7 @@ def measure(root: Root, method: str, changes: list[str], seed: int) -> dict[str,
     profile, data = changed(root.settings.learning, changes), load_labelled_set(root)
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
     labels = data.labels[rows.index] if method == "supcon" else np.full(len(rows), -1)
-    images = gather_images(root.paths, rows, round(profile.px * SOURCE_MARGIN))
+    images = gather_images(root.paths, rows, round(profile.input_size * SOURCE_MARGIN))
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(method, method, getattr(profile, method).epochs, seed, images, labels)

@@ -32,8 +32,8 @@ LEAST_STEPS = 150  # a handful of labels makes epochs of one step, which teach n
 
 def of_hog(root: Root, data: LabelledSet) -> pd.DataFrame:
     """Logistic regression on histograms of oriented gradients. Dalal & Triggs 2005, doi 10.1109/CVPR.2005.177."""
-    images = gather_images(root.paths, data.table, root.settings.learning.px)
-    cell = (root.settings.learning.px // 8,) * 2
+    images = gather_images(root.paths, data.table, root.settings.learning.input_size)
+    cell = (root.settings.learning.input_size // 8,) * 2
     features = [hog(p, orientations=9, pixels_per_cell=cell, cells_per_block=(2, 2)) for p in images]
     return _probed("hog", np.array(features, dtype=np.float32), data, root.settings)
 
@@ -42,7 +42,7 @@ def of_monai(root: Root, data: LabelledSet) -> pd.DataFrame:
     """Linear probe of the profile's network after SimCLR with MONAI's transforms and loss, for SimCLR's epochs."""
     profile = root.settings.learning
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
-    seen = gather_images(root.paths, rows, round(profile.px * SOURCE_MARGIN))
+    seen = gather_images(root.paths, rows, round(profile.input_size * SOURCE_MARGIN))
     backbone = pretrain_plainly(
         seen, profile, profile.simclr.epochs, root.settings.seed, "monai", tuned=_bf16(root.settings)
     )
@@ -52,8 +52,8 @@ def of_monai(root: Root, data: LabelledSet) -> pd.DataFrame:
 
 def of_supervised(root: Root, data: LabelledSet) -> pd.DataFrame:
     """The profile's network taught from scratch by the labels that the probes get, for SupCon's epochs."""
-    images = gather_images(root.paths, data.table, round(root.settings.learning.px * SOURCE_MARGIN))
-    test = gather_images(root.paths, data.table.iloc[data.test], root.settings.learning.px)
+    images = gather_images(root.paths, data.table, round(root.settings.learning.input_size * SOURCE_MARGIN))
+    test = gather_images(root.paths, data.table.iloc[data.test], root.settings.learning.input_size)
     tables = []
     for fraction in root.settings.evaluation.fractions:
         for repeat in range(root.settings.evaluation.repeats if fraction < 1 else 1):
@@ -91,7 +91,7 @@ def taught(images: np.ndarray, labels: np.ndarray, classes: int, settings: Setti
         if len(order) < size:
             order = torch.randperm(len(held), generator=generator, device=device)
         rows, order = order[:size], order[size:]
-        view = random_view(held[rows], profile.px, generator).contiguous(memory_format=torch.channels_last)
+        view = random_view(held[rows], profile.input_size, generator).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=_bf16(settings)):
             logits = network(view)
         loss = F.cross_entropy(logits.float(), wanted[rows])

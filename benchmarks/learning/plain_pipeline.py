@@ -115,7 +115,7 @@ def pretrain_plainly(
     network = nn.Sequential(backbone, mlp(embedding_size(profile), embedding_size(profile), profile.simclr.projection))
     network = network.to(memory_format=torch.channels_last if tuned else torch.contiguous_format)
     contrast = ContrastiveLoss(profile.simclr.temperature) if kind == "monai" else _own_loss(profile)
-    data = TwoViews(images, (monai_view if kind == "monai" else pillow_view)(profile.px))
+    data = TwoViews(images, (monai_view if kind == "monai" else pillow_view)(profile.input_size))
     size = min(profile.batch, len(images))
     batches = DataLoader(data, size, shuffle=True, num_workers=WORKERS, drop_last=True, persistent_workers=True)
     optimizer = torch.optim.AdamW(

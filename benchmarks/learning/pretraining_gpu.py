@@ -1,6 +1,6 @@
 """Images a second of pretraining on a GPU, against the same loop without augmentation and data, and against lightly.
 
-    python -m benchmarks.learning.pretraining_gpu [--compile] [--px 224] [--batch 512]
+    python -m benchmarks.learning.pretraining_gpu [--compile] [--input-size 224] [--batch 512]
 
 ResNet-18 and ResNet-50, SimCLR and BYOL, through the pipeline's own Lightning module and trainer: images lie on the
 device as uint8, bfloat16, channels_last. The ceiling trains on two views made once, in a bare loop, so that
@@ -91,7 +91,7 @@ class Clock(pl.Callback):
 def measure(profile: Profile, plan: Plan, networks: dict[str, dict[str, object]] = NETWORKS) -> pd.DataFrame:
     """One row a network and method: images a second of our loop and the ceiling's, their ratio, memory in GiB."""
     device = torch.device(profile.device)
-    side = round(profile.px * SOURCE_MARGIN)
+    side = round(profile.input_size * SOURCE_MARGIN)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (plan.images, side, side), np.uint8))
     rows = []
     for (network, shape), method in product(networks.items(), METHODS):
@@ -110,7 +110,7 @@ def measure(profile: Profile, plan: Plan, networks: dict[str, dict[str, object]]
                 memory[name] = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else float("nan")
                 syncs = clock.synchronising if name == "ours" else syncs
         ratios = [a / b for a, b in zip(found["ours"], found["ceiling"], strict=True)]
-        row = {"network": network, "method": method, "px": profile.px, "batch": profile.batch}
+        row = {"network": network, "method": method, "input_size": profile.input_size, "batch": profile.batch}
         row |= {"compiled": plan.compiled, "precision": precision_of(device), "rounds": plan.rounds}
         row |= {f"images_per_second_{k}": v for k, v in spread(found["ours"]).items()}
         row |= {"ceiling_median": float(np.median(found["ceiling"]))}
@@ -145,7 +145,7 @@ def _ceiling(profile: Profile, method: str, images: torch.Tensor, plan: Plan) ->
     """Forward, backward, optimiser and target on two fixed views: what the network itself allows."""
     device = torch.device(profile.device)
     module, clock = _module(profile, method, images, plan).to(device), Clock(plan)
-    shape, bf16 = (profile.batch, 1, profile.px, profile.px), precision_of(device) == "bf16-mixed"
+    shape, bf16 = (profile.batch, 1, profile.input_size, profile.input_size), precision_of(device) == "bf16-mixed"
     first, second = (torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last) for _ in range(2))
     labels = torch.full((profile.batch,), -1, device=device)
     network, optimizer = module.method.train(), module.configure_optimizers()["optimizer"]
@@ -181,9 +181,9 @@ def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
     from lightly.transforms import SimCLRTransform
     from PIL import Image
 
-    device, px = torch.device(profile.device), profile.px
-    rng, transform = np.random.default_rng(0), SimCLRTransform(input_size=px)
-    side = round(px * SOURCE_MARGIN)
+    device, input_size = torch.device(profile.device), profile.input_size
+    rng, transform = np.random.default_rng(0), SimCLRTransform(input_size=input_size)
+    side = round(input_size * SOURCE_MARGIN)
     held = [Image.fromarray(rng.integers(0, 256, (side, side), np.uint8)).convert("RGB") for _ in range(256)]
 
     class Endless(torch.utils.data.IterableDataset):
@@ -216,7 +216,12 @@ def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
         if clock.seconds:
             break
     speed = plan.steps * profile.batch / clock.seconds
-    row = {"network": "resnet50", "method": f"lightly's simclr, {workers} workers", "px": px, "batch": profile.batch}
+    row = {
+        "network": "resnet50",
+        "method": f"lightly's simclr, {workers} workers",
+        "input_size": input_size,
+        "batch": profile.batch,
+    }
     memory = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else float("nan")
     return pd.DataFrame([row | {"images_per_second_median": speed, "peak_gib": memory}])
 
@@ -252,7 +257,7 @@ def main() -> None:
     """Measure, print, write the CSV."""
     parser = arguments(__doc__)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--px", type=int, default=224)
+    parser.add_argument("--input-size", type=int, default=224)
     parser.add_argument("--width", type=int, default=64, help="channels of the first stage")
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--images", type=int, default=16_384)
@@ -262,7 +267,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="compile the network and the loss")
     parser.add_argument("--workers", type=int, default=16, help="of lightly's DataLoader")
     args = parser.parse_args()
-    settings = {"device": args.device, "px": args.px, "batch": args.batch, "width": args.width}
+    settings = {"device": args.device, "input_size": args.input_size, "batch": args.batch, "width": args.width}
     profile = shipped_settings().profiles["paper"].model_copy(update=settings)
     plan = Plan(args.images, args.warmup, args.steps, args.rounds, args.compile)
     table = measure(profile, plan)

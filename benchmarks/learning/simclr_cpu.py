@@ -37,7 +37,7 @@ def compare(profile: Profile, images: int, rounds: int, seed: int) -> pd.DataFra
 
     The first round warms up and is not counted.
     """
-    side = round(profile.px * SOURCE_MARGIN)
+    side = round(profile.input_size * SOURCE_MARGIN)
     drawn = np.random.default_rng(seed).integers(0, 256, (images, side, side), dtype=np.uint8)
     pipelines = _pipelines(profile, drawn, seed)
     counted = images // profile.batch * profile.batch  # incomplete batches are left out by all
@@ -54,7 +54,13 @@ def compare(profile: Profile, images: int, rounds: int, seed: int) -> pd.DataFra
     rows = []
     for name, found in speeds.items():
         ratios = [own / other for own, other in zip(speeds[OURS], found, strict=True)]
-        row = {"pipeline": name, "px": profile.px, "width": profile.width, "batch": profile.batch, "rounds": rounds}
+        row = {
+            "pipeline": name,
+            "input_size": profile.input_size,
+            "width": profile.width,
+            "batch": profile.batch,
+            "rounds": rounds,
+        }
         row |= {f"images_per_second_{k}": v for k, v in spread(found).items()}
         rows.append(row | {f"ratio_{k}": v for k, v in spread(ratios).items()})
     return pd.DataFrame(rows)

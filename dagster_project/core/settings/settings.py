@@ -139,7 +139,7 @@ class Profile(Section):
     """What one kind of machine can learn in good time."""
 
     device: Literal["cpu", "cuda"]
-    px: Annotated[int, Field(ge=32)]
+    input_size: Annotated[int, Field(ge=32)]
     width: Annotated[int, Field(ge=8, multiple_of=8)]  # on a CPU, torch writes past the end of narrower layers
     block: Literal["basic", "bottleneck"]
     blocks: tuple[Positive, Positive, Positive, Positive]

@@ -15,7 +15,7 @@ from dagster_project.core.settings.settings import Profile
 
 
 def make_backbone(profile: Profile) -> ResNet:
-    """A ResNet of the profile's blocks, (B, 1, px, px) -> (B, embedding_size). He et al. 2016, arXiv 1512.03385.
+    """A ResNet of the profile's blocks, (B, 1, s, s) -> (B, embedding_size). He et al. 2016, arXiv 1512.03385.
 
     Width 64 and blocks [2, 2, 2, 2] of `basic` make a ResNet-18, [3, 4, 6, 3] of `bottleneck` a ResNet-50.
     """
@@ -80,5 +80,5 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def as_input(images: torch.Tensor) -> torch.Tensor:
-    """uint8 (B, px, px) to float32 (B, 1, px, px), 0..255 mapped to -1..1."""
+    """uint8 (B, s, s) to float32 (B, 1, s, s), 0..255 mapped to -1..1."""
     return images[:, None].float().mul_(2 / 255).sub_(1)

@@ -17,13 +17,13 @@ _LARGER = 1.5
 
 def viewed_px(profile: Profile) -> int:
     """Side of the larger view, from which the other is made: one and a half of the encoder's own."""
-    return round(_LARGER * profile.px)
+    return round(_LARGER * profile.input_size)
 
 
 def embed_views(backbone: nn.Module, images: torch.Tensor, profile: Profile) -> torch.Tensor:
     """Embeddings (B, D) of images (B, 1, s, s) in -1..1, best with s = `viewed_px`: the mean over four views."""
     found = []
-    for px in (viewed_px(profile), profile.px):
+    for px in (viewed_px(profile), profile.input_size):
         view = F.interpolate(images, size=(px, px), mode="bilinear", align_corners=False)
         found += [backbone(x.contiguous(memory_format=torch.channels_last)) for x in (view, view.flip(-1))]
     return torch.stack(found).mean(dim=0)

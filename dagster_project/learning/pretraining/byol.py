@@ -29,7 +29,7 @@ class BYOL(nn.Module):
         self.momentum = settings.momentum
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Of two views (B, 1, px, px): two predictions, then what the target says of the other view; (B, P) each."""
+        """Of two views (B, 1, s, s): two predictions, then what the target says of the other view; (B, P) each."""
         views = torch.cat([first, second])
         predicted = self.predict(self.project(self.backbone(views)))  # (2B, P)
         with torch.no_grad():

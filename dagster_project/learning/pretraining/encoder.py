@@ -72,7 +72,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     lesson, profile, folder = _lesson(root, name), root.settings.learning, root.paths.encoder(name)
     rows, labels = lesson.rows, lesson.labels
     seed = (root.settings.seed + zlib.crc32(name.encode())) % 2**31
-    images = gather_images(root.paths, rows, round(profile.px * SOURCE_MARGIN))
+    images = gather_images(root.paths, rows, round(profile.input_size * SOURCE_MARGIN))
     own = "supcon" if lesson.method == "crossfit" else lesson.method
     settings = profile.model_dump(exclude={*METHODS, "crossfit_epochs"} - {own})
     settings |= {"epochs": lesson.epochs, "seed": seed} | ({"classified": True} if lesson.method == "crossfit" else {})

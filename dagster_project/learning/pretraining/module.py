@@ -80,7 +80,7 @@ class Pretraining(pl.LightningModule):
         seed = self.seed * 1_000_003 + self.global_step + start * _SPREAD
         generator = torch.Generator(self.device).manual_seed(seed)
         images = self.images[rows]
-        views = [random_view(images, self.profile.px, generator) for _ in range(2)]
+        views = [random_view(images, self.profile.input_size, generator) for _ in range(2)]
         first, second = (view.contiguous(memory_format=torch.channels_last) for view in views)
         return self.method(first, second)
 

@@ -21,7 +21,7 @@ class SupCon(nn.Module):
         self.temperature = settings.temperature
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Projections (B, P) of each of two views (B, 1, px, px), float32."""
+        """Projections (B, P) of each of two views (B, 1, s, s), float32."""
         a, b = self.project(self.backbone(torch.cat([first, second]))).float().chunk(2)
         return a, b
 

@@ -25,7 +25,7 @@ class ClassifiedSupCon(SupCon):
         self.classify = nn.Linear(size, classes)
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Projections (B, P) of each of two views (B, 1, px, px), then their logits (B, K), float32."""
+        """Projections (B, P) of each of two views (B, 1, s, s), then their logits (B, K), float32."""
         embedded = self.backbone(torch.cat([first, second]))  # (2B, D)
         a, b = self.project(embedded).float().chunk(2)
         p, q = self.classify(embedded).float().chunk(2)

@@ -16,7 +16,16 @@ def test_it_runs_from_the_command_line_on_a_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pretraining_gpu, "lacking", lambda: ["lightly (none)"])
-    settings = {"px": 32, "width": 8, "batch": 8, "images": 24, "warmup": 1, "steps": 3, "rounds": 2, "out": tmp_path}
+    settings = {
+        "input-size": 32,
+        "width": 8,
+        "batch": 8,
+        "images": 24,
+        "warmup": 1,
+        "steps": 3,
+        "rounds": 2,
+        "out": tmp_path,
+    }
     size = [f"--{name}={value}" for name, value in settings.items()]
     monkeypatch.setattr(sys, "argv", ["pretraining_gpu", "--device=cpu", *size])
     main()
