@@ -112,7 +112,9 @@ def pretrain_plainly(
     """
     torch.manual_seed(seed)
     backbone = make_backbone(profile)
-    network = nn.Sequential(backbone, mlp(embedding_size(profile), embedding_size(profile), profile.simclr.projection))
+    network = nn.Sequential(
+        backbone, mlp(embedding_size(profile), embedding_size(profile), profile.simclr.projection_dim)
+    )
     network = network.to(memory_format=torch.channels_last if tuned else torch.contiguous_format)
     contrast = ContrastiveLoss(profile.simclr.temperature) if kind == "monai" else _own_loss(profile)
     data = TwoViews(images, (monai_view if kind == "monai" else pillow_view)(profile.input_size))

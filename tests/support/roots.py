@@ -29,8 +29,8 @@ def small_root(folder: Path, regions: Path | None = None, **changes: object) -> 
     quick = settings["profiles"]["quick"]
     quick |= {"input_size": 32, "width": 8, "batch": 32, "blocks": [1, 1, 1, 1], "crossfit_epochs": 3}
     for method, epochs in _SMALL.items():
-        quick[method] |= {"epochs": epochs, "projection": 16}
-    quick["byol"]["hidden"] = 32
+        quick[method] |= {"epochs": epochs, "projection_dim": 16}
+    quick["byol"]["hidden_dim"] = 32
     for name, value in changes.items():
         section = settings
         *path, last = name.split("__")

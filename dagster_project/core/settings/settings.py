@@ -118,7 +118,7 @@ class SimCLR(Section):
     epochs: Positive
     learning_rate: Rate
     temperature: Annotated[float, Field(gt=0)]
-    projection: Positive
+    projection_dim: Positive
 
 
 class SupCon(SimCLR):
@@ -131,8 +131,8 @@ class BYOL(Section):
     epochs: Positive
     learning_rate: Rate
     momentum: Annotated[float, Field(gt=0, lt=1)]
-    projection: Positive
-    hidden: Positive
+    projection_dim: Positive
+    hidden_dim: Positive
 
 
 class Profile(Section):

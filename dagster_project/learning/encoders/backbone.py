@@ -36,10 +36,10 @@ def embedding_size(profile: Profile) -> int:
     return 8 * profile.width * (4 if profile.block == "bottleneck" else 1)
 
 
-def mlp(size: int, hidden: int, out: int) -> nn.Sequential:
+def mlp(size: int, hidden_dim: int, out: int) -> nn.Sequential:
     """Two linear layers with batch norm and ReLU between them; (B, size) -> (B, out)."""
-    first, last = nn.Linear(size, hidden, bias=False), nn.Linear(hidden, out)
-    return nn.Sequential(first, nn.BatchNorm1d(hidden), nn.ReLU(inplace=True), last)
+    first, last = nn.Linear(size, hidden_dim, bias=False), nn.Linear(hidden_dim, out)
+    return nn.Sequential(first, nn.BatchNorm1d(hidden_dim), nn.ReLU(inplace=True), last)
 
 
 def save_backbone(path: Path, backbone: nn.Module) -> None:

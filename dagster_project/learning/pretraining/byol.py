@@ -23,8 +23,8 @@ class BYOL(nn.Module):
         super().__init__()
         self.learning_rate = settings.learning_rate
         self.backbone = backbone
-        self.project = mlp(size, settings.hidden, settings.projection)
-        self.predict = mlp(settings.projection, settings.hidden, settings.projection)
+        self.project = mlp(size, settings.hidden_dim, settings.projection_dim)
+        self.predict = mlp(settings.projection_dim, settings.hidden_dim, settings.projection_dim)
         self.target = copy.deepcopy(nn.Sequential(self.backbone, self.project)).requires_grad_(False)
         self.momentum = settings.momentum
 

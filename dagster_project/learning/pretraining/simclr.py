@@ -20,7 +20,7 @@ class SimCLR(nn.Module):
         super().__init__()
         self.learning_rate = settings.learning_rate
         self.backbone = backbone
-        self.project = mlp(size, size, settings.projection)
+        self.project = mlp(size, size, settings.projection_dim)
         self.temperature = settings.temperature
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -132,7 +132,9 @@ def test_byol_s_loss_is_the_squared_distance_of_unit_rows(seed: int) -> None:
 def small_byol(momentum: float = 0.9) -> BYOL:
     torch.manual_seed(0)
     backbone = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.BatchNorm1d(8))
-    return BYOL(backbone, 8, ByolSettings(epochs=1, learning_rate=0.001, momentum=momentum, projection=4, hidden=6))
+    return BYOL(
+        backbone, 8, ByolSettings(epochs=1, learning_rate=0.001, momentum=momentum, projection_dim=4, hidden_dim=6)
+    )
 
 
 def images(seed: int) -> torch.Tensor:
