@@ -1,6 +1,6 @@
 """Train one encoder under changed settings and score it on the validation split: a row of an ablation table a run.
 
-    python -m benchmarks.learning.ablation SITE --method supcon [--set batch=64] [--set supcon.epochs=80] [--seeds 1 2]
+    python -m benchmarks.learning.ablation SITE --method supcon [--set batch_size=64] [--set KEY=VALUE …] [--seeds 1 2]
 
 SITE is a root with a training set. Keys are those of the profile in use, dots leading into the method. Accuracy and log
 loss are those of a linear probe against the labels as given, wrong ones included, on validation patients: settings are

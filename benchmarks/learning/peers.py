@@ -79,7 +79,7 @@ def taught(images: np.ndarray, labels: np.ndarray, classes: int, settings: Setti
     backbone, head = make_backbone(profile), nn.Linear(embedding_size(profile), classes)
     network = nn.Sequential(backbone, head).to(device, memory_format=torch.channels_last)
     held, wanted = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
-    size = min(profile.batch, len(held))
+    size = min(profile.batch_size, len(held))
     steps = max(profile.supcon.epochs * (len(held) // size), LEAST_STEPS)
     generator = torch.Generator(device).manual_seed(settings.seed)
     optimizer = torch.optim.AdamW(

@@ -118,7 +118,7 @@ def pretrain_plainly(
     network = network.to(memory_format=torch.channels_last if tuned else torch.contiguous_format)
     contrast = ContrastiveLoss(profile.simclr.temperature) if kind == "monai" else _own_loss(profile)
     data = TwoViews(images, (monai_view if kind == "monai" else pillow_view)(profile.input_size))
-    size = min(profile.batch, len(images))
+    size = min(profile.batch_size, len(images))
     batches = DataLoader(data, size, shuffle=True, num_workers=WORKERS, drop_last=True, persistent_workers=True)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=profile.simclr.learning_rate, weight_decay=profile.weight_decay

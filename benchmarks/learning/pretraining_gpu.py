@@ -1,6 +1,6 @@
 """Images a second of pretraining on a GPU, against the same loop without augmentation and data, and against lightly.
 
-    python -m benchmarks.learning.pretraining_gpu [--compile] [--input-size 224] [--batch 512]
+    python -m benchmarks.learning.pretraining_gpu [--compile] [--input-size 224] [--batch-size 512]
 
 ResNet-18 and ResNet-50, SimCLR and BYOL, through the pipeline's own Lightning module and trainer: images lie on the
 device as uint8, bfloat16, channels_last. The ceiling trains on two views made once, in a bare loop, so that
@@ -106,11 +106,11 @@ def measure(profile: Profile, plan: Plan, networks: dict[str, dict[str, object]]
             for name, loop in loops.items():
                 _forget(device)
                 clock = loop()
-                found[name].append(plan.steps * profile.batch / clock.seconds)
+                found[name].append(plan.steps * profile.batch_size / clock.seconds)
                 memory[name] = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else float("nan")
                 syncs = clock.synchronising if name == "ours" else syncs
         ratios = [a / b for a, b in zip(found["ours"], found["ceiling"], strict=True)]
-        row = {"network": network, "method": method, "input_size": profile.input_size, "batch": profile.batch}
+        row = {"network": network, "method": method, "input_size": profile.input_size, "batch_size": profile.batch_size}
         row |= {"compiled": plan.compiled, "precision": precision_of(device), "rounds": plan.rounds}
         row |= {f"images_per_second_{k}": v for k, v in spread(found["ours"]).items()}
         row |= {"ceiling_median": float(np.median(found["ceiling"]))}
@@ -145,9 +145,9 @@ def _ceiling(profile: Profile, method: str, images: torch.Tensor, plan: Plan) ->
     """Forward, backward, optimiser and target on two fixed views: what the network itself allows."""
     device = torch.device(profile.device)
     module, clock = _module(profile, method, images, plan).to(device), Clock(plan)
-    shape, bf16 = (profile.batch, 1, profile.input_size, profile.input_size), precision_of(device) == "bf16-mixed"
+    shape, bf16 = (profile.batch_size, 1, profile.input_size, profile.input_size), precision_of(device) == "bf16-mixed"
     first, second = (torch.rand(shape, device=device).contiguous(memory_format=torch.channels_last) for _ in range(2))
-    labels = torch.full((profile.batch,), -1, device=device)
+    labels = torch.full((profile.batch_size,), -1, device=device)
     network, optimizer = module.method.train(), module.configure_optimizers()["optimizer"]
     for step in range(1, plan.warmup + plan.steps + 1):
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
@@ -168,7 +168,7 @@ def _module(profile: Profile, method: str, images: torch.Tensor, plan: Plan) -> 
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if plan.compiled:
         network.compile()
-    epochs = -(-(plan.warmup + plan.steps) // max(len(images) // profile.batch, 1))
+    epochs = -(-(plan.warmup + plan.steps) // max(len(images) // profile.batch_size, 1))
     labels = torch.full((len(images),), -1)
     return Pretraining(network, images, labels, profile, deal(profile, len(images), 1), epochs, 0, method)
 
@@ -201,7 +201,7 @@ def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
     contrast, clock = NTXentLoss(profile.simclr.temperature), Clock(plan)
     optimizer = torch.optim.AdamW(network.parameters(), lr=profile.simclr.learning_rate)
     batches = torch.utils.data.DataLoader(
-        Endless(), profile.batch, num_workers=workers, pin_memory=device.type == "cuda"
+        Endless(), profile.batch_size, num_workers=workers, pin_memory=device.type == "cuda"
     )
     _forget(device)
     for step, (first, second) in enumerate(batches, start=1):
@@ -215,12 +215,12 @@ def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
         clock.step_ends(step, device)
         if clock.seconds:
             break
-    speed = plan.steps * profile.batch / clock.seconds
+    speed = plan.steps * profile.batch_size / clock.seconds
     row = {
         "network": "resnet50",
         "method": f"lightly's simclr, {workers} workers",
         "input_size": input_size,
-        "batch": profile.batch,
+        "batch_size": profile.batch_size,
     }
     memory = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else float("nan")
     return pd.DataFrame([row | {"images_per_second_median": speed, "peak_gib": memory}])
@@ -259,7 +259,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--input-size", type=int, default=224)
     parser.add_argument("--width", type=int, default=64, help="channels of the first stage")
-    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--images", type=int, default=16_384)
     parser.add_argument("--warmup", type=int, default=10)
     parser.add_argument("--steps", type=int, default=40)
@@ -267,7 +267,12 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="compile the network and the loss")
     parser.add_argument("--workers", type=int, default=16, help="of lightly's DataLoader")
     args = parser.parse_args()
-    settings = {"device": args.device, "input_size": args.input_size, "batch": args.batch, "width": args.width}
+    settings = {
+        "device": args.device,
+        "input_size": args.input_size,
+        "batch_size": args.batch_size,
+        "width": args.width,
+    }
     profile = shipped_settings().profiles["paper"].model_copy(update=settings)
     plan = Plan(args.images, args.warmup, args.steps, args.rounds, args.compile)
     table = measure(profile, plan)

@@ -40,7 +40,7 @@ def compare(profile: Profile, images: int, rounds: int, seed: int) -> pd.DataFra
     side = round(profile.input_size * SOURCE_MARGIN)
     drawn = np.random.default_rng(seed).integers(0, 256, (images, side, side), dtype=np.uint8)
     pipelines = _pipelines(profile, drawn, seed)
-    counted = images // profile.batch * profile.batch  # incomplete batches are left out by all
+    counted = images // profile.batch_size * profile.batch_size  # incomplete batches are left out by all
     speeds: dict[str, list[float]] = {name: [] for name in pipelines}
     for turn in range(rounds + 1):
         names = list(pipelines)
@@ -58,7 +58,7 @@ def compare(profile: Profile, images: int, rounds: int, seed: int) -> pd.DataFra
             "pipeline": name,
             "input_size": profile.input_size,
             "width": profile.width,
-            "batch": profile.batch,
+            "batch_size": profile.batch_size,
             "rounds": rounds,
         }
         row |= {f"images_per_second_{k}": v for k, v in spread(found).items()}

@@ -112,10 +112,10 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(path: tuple[str, ...]
         (("ensembling", "max_members"), 0),
         (("monitoring", "embedding_drift"), 0.4),
         (("profiles", "quick", "device"), "tpu"),
-        (("profiles", "quick", "chunk"), 0),
-        (("profiles", "quick", "chunk"), 48),  # the batch is 64
-        (("profiles", "quick", "chunk"), 128),
-        (("profiles", "quick", "chunk"), "whole"),
+        (("profiles", "quick", "micro_batch_size"), 0),
+        (("profiles", "quick", "micro_batch_size"), 48),  # the batch is 64
+        (("profiles", "quick", "micro_batch_size"), 128),
+        (("profiles", "quick", "micro_batch_size"), "whole"),
         (("profiles", "quick", "block"), "wide"),
         (("profiles", "quick", "blocks"), [2, 2, 2]),
         (("profiles", "quick", "simclr", "temperature"), 0),

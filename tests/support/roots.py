@@ -27,7 +27,7 @@ def small_root(folder: Path, regions: Path | None = None, **changes: object) -> 
     settings["ingestion"] |= {"side": 64, "workers": 1}
     settings["evaluation"] |= {"repeats": 2, "bootstrap": 200}
     quick = settings["profiles"]["quick"]
-    quick |= {"input_size": 32, "width": 8, "batch": 32, "blocks": [1, 1, 1, 1], "crossfit_epochs": 3}
+    quick |= {"input_size": 32, "width": 8, "batch_size": 32, "blocks": [1, 1, 1, 1], "crossfit_epochs": 3}
     for method, epochs in _SMALL.items():
         quick[method] |= {"epochs": epochs, "projection_dim": 16}
     quick["byol"]["hidden_dim"] = 32

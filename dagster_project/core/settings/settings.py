@@ -143,8 +143,8 @@ class Profile(Section):
     width: Annotated[int, Field(ge=8, multiple_of=8)]  # on a CPU, torch writes past the end of narrower layers
     block: Literal["basic", "bottleneck"]
     blocks: tuple[Positive, Positive, Positive, Positive]
-    batch: Annotated[int, Field(ge=8)]
-    chunk: Positive | Literal["batch"]
+    batch_size: Annotated[int, Field(ge=8)]
+    micro_batch_size: Positive | Literal["batch"]
     weight_decay: Annotated[float, Field(ge=0)]
     warmup: Share
     simclr: SimCLR
@@ -153,9 +153,9 @@ class Profile(Section):
     crossfit_epochs: Positive
 
     @model_validator(mode="after")
-    def _chunks_fill_the_batch(self) -> Profile:
-        if self.chunk != "batch" and self.batch % self.chunk:
-            raise ValueError("chunk must divide batch, or be the word batch")
+    def _micro_batches_fill_the_batch(self) -> Profile:
+        if self.micro_batch_size != "batch" and self.batch_size % self.micro_batch_size:
+            raise ValueError("micro_batch_size must divide batch_size, or be the word batch")
         return self
 
 

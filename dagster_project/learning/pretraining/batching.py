@@ -20,14 +20,14 @@ class Batches:
     passes: int
 
     @property
-    def chunk(self) -> int:
+    def micro_batch_size(self) -> int:
         """The most images of one forward pass."""
         return math.ceil(self.size / self.processes / self.passes)
 
-    def chunks(self, rows: torch.Tensor, rank: int) -> list[tuple[int, torch.Tensor]]:
-        """The chunks of one process, each with its place in the batch `rows` (size,); in the batch's order.
+    def micro_batches(self, rows: torch.Tensor, rank: int) -> list[tuple[int, torch.Tensor]]:
+        """The micro-batches of one process, each with its place in the batch `rows` (size,); in the batch's order.
 
-        Where the profile's chunk divides a share, a batch has the same chunks whatever the number of processes.
+        Where the profile's `micro_batch_size` divides a share, they are the same whatever the number of processes.
         """
         share = len(rows) // self.processes
         start, parts = rank * share, []
@@ -42,12 +42,12 @@ def deal(profile: Profile, images: int, processes: int) -> Batches:
 
     Raises RayTruthError if the profile's batch cannot be dealt evenly.
     """
-    if profile.batch % processes or images < processes:
+    if profile.batch_size % processes or images < processes:
         raise RayTruthError(
-            f"A batch of {min(profile.batch, images)} images cannot be dealt evenly to {processes} processes",
+            f"A batch of {min(profile.batch_size, images)} images cannot be dealt evenly to {processes} processes",
             where="params.yaml: profile",
             do="start as many processes as divide the profile's batch",
         )
-    share = min(profile.batch, images) // processes
-    chunk = profile.batch if profile.chunk == "batch" else profile.chunk
-    return Batches(share * processes, processes, math.ceil(share / chunk))
+    share = min(profile.batch_size, images) // processes
+    most = profile.batch_size if profile.micro_batch_size == "batch" else profile.micro_batch_size
+    return Batches(share * processes, processes, math.ceil(share / most))

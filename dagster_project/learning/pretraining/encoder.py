@@ -103,8 +103,8 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
             "method": lesson.method,
             "profile": root.settings.profile,
             "settings": settings,
-            "batch": batches.size,  # fewer than the settings ask for where there were too few images
-            "chunk": batches.chunk,
+            "batch_size": batches.size,  # fewer than the settings ask for where there were too few images
+            "micro_batch_size": batches.micro_batch_size,
             "processes": batches.processes,
             "embedding_size": embedding_size(profile),
             "parameters": count_parameters(backbone),

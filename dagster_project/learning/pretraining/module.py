@@ -16,7 +16,7 @@ from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.pretraining.augmentation import random_view
 from dagster_project.learning.pretraining.batching import Batches
 from dagster_project.learning.pretraining.byol import BYOL
-from dagster_project.learning.pretraining.gradient_caching import embed_in_chunks
+from dagster_project.learning.pretraining.gradient_caching import embed_in_micro_batches
 from dagster_project.learning.pretraining.simclr import SimCLR
 from dagster_project.learning.pretraining.supcon import SupCon
 
@@ -67,7 +67,7 @@ class Pretraining(pl.LightningModule):
 
     def training_step(self, rows: torch.Tensor, _: int) -> torch.Tensor:
         """The loss of one batch of row numbers (B,), the same in every process."""
-        embedded = embed_in_chunks(self._embed, self.method, self.batches.chunks(rows, self.global_rank))
+        embedded = embed_in_micro_batches(self._embed, self.method, self.batches.micro_batches(rows, self.global_rank))
         if self.batches.processes > 1:
             # each process adds its loss's gradient to every share, and DDP takes the mean over processes: once, in all
             embedded = tuple(self.all_gather(part, sync_grads=True).flatten(0, 1) for part in embedded)  # type: ignore[union-attr]

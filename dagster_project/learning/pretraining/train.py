@@ -69,12 +69,12 @@ def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Mod
         )
     device, team = device_of(profile), processes()
     batches = deal(profile, len(run.images), team.count)
-    if batches.size < profile.batch:
+    if batches.size < profile.batch_size:
         log.warning(
             "%s: %d images are too few for the profile's batch of %d; it learns in batches of %d",
             run.name,
             len(run.images),
-            profile.batch,
+            profile.batch_size,
             batches.size,
         )
     torch.manual_seed(run.seed)

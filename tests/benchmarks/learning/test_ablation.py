@@ -21,8 +21,10 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 def test_only_the_named_settings_change(trained: Trained) -> None:
     profile = trained.settings.learning
-    found = changed(profile, ["batch=16", "supcon.epochs=2"])
-    assert found == profile.model_copy(update={"batch": 16, "supcon": profile.supcon.model_copy(update={"epochs": 2})})
+    found = changed(profile, ["batch_size=16", "supcon.epochs=2"])
+    assert found == profile.model_copy(
+        update={"batch_size": 16, "supcon": profile.supcon.model_copy(update={"epochs": 2})}
+    )
     with pytest.raises(KeyError, match=r"supcon\.epoch"):
         changed(profile, ["supcon.epoch=2"])
 

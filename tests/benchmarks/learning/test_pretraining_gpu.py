@@ -19,7 +19,7 @@ def test_it_runs_from_the_command_line_on_a_cpu(
     settings = {
         "input-size": 32,
         "width": 8,
-        "batch": 8,
+        "batch-size": 8,
         "images": 24,
         "warmup": 1,
         "steps": 3,

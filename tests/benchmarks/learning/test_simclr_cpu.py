@@ -17,7 +17,7 @@ IMAGES = np.stack([pattern(k % 5, np.random.default_rng(k), 40) for k in range(8
 
 @pytest.fixture(scope="module")
 def profile() -> Profile:
-    small = {"input_size": 32, "width": 8, "blocks": (1, 1, 1, 1), "batch": 8}
+    small = {"input_size": 32, "width": 8, "blocks": (1, 1, 1, 1), "batch_size": 8}
     return shipped_settings().profiles["quick"].model_copy(update=small)
 
 

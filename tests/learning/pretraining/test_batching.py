@@ -1,4 +1,4 @@
-"""How a batch is dealt: every image once, the same chunks for any number of processes, or plain words."""
+"""How a batch is dealt: every image once, the same micro-batches for any number of processes, or plain words."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from dagster_project.learning.pretraining.batching import deal
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     small = settings_of(small_root(tmp_path_factory.mktemp("batches") / "root")).learning
-    return small.model_copy(update={"batch": 24})
+    return small.model_copy(update={"batch_size": 24})
 
 
 @pytest.mark.parametrize("images", [24, 23, 100, 13])
-@pytest.mark.parametrize("chunk", ["batch", 12, 8, 1])
+@pytest.mark.parametrize("most", ["batch", 12, 8, 1])
 @pytest.mark.parametrize("processes", [1, 2, 3])
-def test_every_image_of_a_batch_is_dealt_once(profile: Profile, images: int, chunk: str, processes: int) -> None:
-    batches = deal(profile.model_copy(update={"chunk": chunk}), images, processes)
+def test_every_image_of_a_batch_is_dealt_once(profile: Profile, images: int, most: str, processes: int) -> None:
+    batches = deal(profile.model_copy(update={"micro_batch_size": most}), images, processes)
     assert min(24, images) - processes < batches.size <= min(24, images)
     rows = torch.randperm(batches.size)
-    dealt = [part for rank in range(processes) for part in batches.chunks(rows, rank)]
+    dealt = [part for rank in range(processes) for part in batches.micro_batches(rows, rank)]
     assert torch.equal(torch.cat([part for _, part in dealt]), rows)
     assert all(torch.equal(rows[start : start + len(part)], part) for start, part in dealt)
     sizes = {len(part) for _, part in dealt}
-    assert max(sizes) == batches.chunk <= (24 if chunk == "batch" else chunk)
-    assert max(sizes) - min(sizes) <= 1, "no chunk is much smaller: batch norm needs its images"
+    assert max(sizes) == batches.micro_batch_size <= (24 if most == "batch" else most)
+    assert max(sizes) - min(sizes) <= 1, "no micro-batch is much smaller: batch norm needs its images"
 
 
-def test_processes_have_the_chunks_that_one_would_have(profile: Profile) -> None:
-    chunked, rows = profile.model_copy(update={"chunk": 4}), torch.arange(24)
-    alone = deal(chunked, 50, 1).chunks(rows, 0)
+def test_processes_have_the_micro_batches_that_one_would_have(profile: Profile) -> None:
+    divided, rows = profile.model_copy(update={"micro_batch_size": 4}), torch.arange(24)
+    alone = deal(divided, 50, 1).micro_batches(rows, 0)
     for processes in (2, 3, 6):
-        batches = deal(chunked, 50, processes)
-        together = [part for rank in range(processes) for part in batches.chunks(rows, rank)]
+        batches = deal(divided, 50, processes)
+        together = [part for rank in range(processes) for part in batches.micro_batches(rows, rank)]
         assert [(start, part.tolist()) for start, part in together] == [(s, p.tolist()) for s, p in alone]
 
 

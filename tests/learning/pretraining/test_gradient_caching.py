@@ -1,4 +1,4 @@
-"""A batch embedded in chunks: the gradient of the whole batch's loss, in the memory of one chunk."""
+"""A batch embedded in micro-batches: the gradient of the whole batch's loss, in the memory of one micro-batch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dagster_project.learning.pretraining.batching import deal
 from dagster_project.learning.pretraining.module import Pretraining
 from dagster_project.learning.pretraining.train import METHODS, Run, make_method
 
-BATCH, CHUNK = 12, 4
+BATCH, MICRO_BATCH = 12, 4
 
 
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    small = settings_of(small_root(tmp_path_factory.mktemp("chunks") / "root")).learning
-    return small.model_copy(update={"batch": BATCH, "chunk": CHUNK})
+    small = settings_of(small_root(tmp_path_factory.mktemp("micro-batches") / "root")).learning
+    return small.model_copy(update={"batch_size": BATCH, "micro_batch_size": MICRO_BATCH})
 
 
 def a_module(profile: Profile, method: str) -> Pretraining:
@@ -48,14 +48,14 @@ def assert_same(got: dict[str, torch.Tensor], want: dict[str, torch.Tensor]) -> 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_gradient_is_that_of_the_loss_of_all_chunks_in_one_go(profile: Profile, method: str) -> None:
+def test_the_gradient_is_that_of_the_loss_of_all_micro_batches_in_one_go(profile: Profile, method: str) -> None:
     rows = torch.randperm(BATCH)
     module = a_module(profile, method)
     loss = module.training_step(rows, 0)
     loss.backward()
 
     plain = a_module(profile, method)
-    embedded = [plain._embed(start, rows[start : start + CHUNK]) for start in range(0, BATCH, CHUNK)]
+    embedded = [plain._embed(start, rows[start : start + MICRO_BATCH]) for start in range(0, BATCH, MICRO_BATCH)]
     whole = plain.method.loss(tuple(torch.cat(parts) for parts in zip(*embedded, strict=True)), plain.labels[rows])
     whole.backward()
     torch.testing.assert_close(loss, whole, rtol=1e-12, atol=0)
@@ -72,8 +72,8 @@ def test_without_batch_norm_it_is_that_of_the_whole_batch_embedded_at_once(profi
 
     drawn: list[tuple[torch.Tensor, ...]] = []
     hook = whole.method.register_forward_pre_hook(lambda _, views: drawn.append(views))
-    for start in range(0, BATCH, CHUNK):
-        whole._embed(start, rows[start : start + CHUNK])
+    for start in range(0, BATCH, MICRO_BATCH):
+        whole._embed(start, rows[start : start + MICRO_BATCH])
     hook.remove()
     embedded = whole.method(*(torch.cat(views) for views in zip(*drawn, strict=True)))
     whole.method.loss(embedded, whole.labels[rows]).backward()
@@ -87,7 +87,7 @@ def without_batch_norm(network: nn.Module) -> None:
                 setattr(part, name, nn.Identity())
 
 
-def test_each_chunk_has_views_of_its_own(profile: Profile) -> None:
+def test_each_micro_batch_has_views_of_its_own(profile: Profile) -> None:
     module, seen = a_module(profile, "simclr"), []
     module.images[:] = module.images[0]
     module.method.register_forward_pre_hook(lambda _, views: seen.extend(views))
@@ -97,10 +97,10 @@ def test_each_chunk_has_views_of_its_own(profile: Profile) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_running_statistics_move_once_a_step_as_the_first_chunk_says(profile: Profile, method: str) -> None:
+def test_running_statistics_move_once_a_step_as_the_first_micro_batch_says(profile: Profile, method: str) -> None:
     module, plain = a_module(profile, method), a_module(profile, method)
     module.training_step(torch.arange(BATCH), 0).backward()
-    plain._embed(0, torch.arange(CHUNK))
+    plain._embed(0, torch.arange(MICRO_BATCH))
     buffers, expected = dict(module.method.named_buffers()), dict(plain.method.named_buffers())
     assert any("num_batches_tracked" in name for name in buffers)
     for name, value in buffers.items():
@@ -109,11 +109,11 @@ def test_running_statistics_move_once_a_step_as_the_first_chunk_says(profile: Pr
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_only_one_chunk_s_activations_are_kept_at_a_time(profile: Profile, method: str) -> None:
+def test_only_one_micro_batch_s_activations_are_kept_at_a_time(profile: Profile, method: str) -> None:
     rows = torch.randperm(BATCH)
-    chunked = a_module(profile, method)
-    whole = a_module(profile.model_copy(update={"chunk": "batch"}), method)
-    assert kept_for_backward(chunked, rows) < 0.5 * kept_for_backward(whole, rows)
+    divided = a_module(profile, method)
+    whole = a_module(profile.model_copy(update={"micro_batch_size": "batch"}), method)
+    assert kept_for_backward(divided, rows) < 0.5 * kept_for_backward(whole, rows)
 
     module, events = a_module(profile, method), []
     embed = module._embed

@@ -148,12 +148,12 @@ def test_another_method_s_settings_do_not_matter(root: tuple[Paths, Settings]) -
 
 def test_the_card_tells_what_batch_there_were_images_for(root: tuple[Paths, Settings]) -> None:
     paths, settings = root
-    quick = settings.learning.model_copy(update={"batch": 512, "chunk": 16})
+    quick = settings.learning.model_copy(update={"batch_size": 512, "micro_batch_size": 16})
     (summary,) = pretrain(Root(paths, settings.model_copy(update={"profiles": {"quick": quick}})), "simclr")
     card = read_json(paths.encoder("encoder_simclr") / "card.json")
-    assert card["settings"]["batch"] == 512
-    assert card["batch"] == summary.images < 512
-    assert card["chunk"] <= 16
+    assert card["settings"]["batch_size"] == 512
+    assert card["batch_size"] == summary.images < 512
+    assert card["micro_batch_size"] <= 16
     assert card["processes"] == 1
 
 

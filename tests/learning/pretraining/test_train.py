@@ -41,7 +41,7 @@ train_encoder(run, profile, folder / "checkpoints")
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     small = settings_of(small_root(tmp_path_factory.mktemp("train") / "root")).learning
-    return small.model_copy(update={"batch": 16})
+    return small.model_copy(update={"batch_size": 16})
 
 
 def a_run(method: str, *, epochs: int = EPOCHS, count: int = 40, seed: int = 5) -> Run:
@@ -70,11 +70,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(profile: Profil
     assert not first.training
 
 
-@pytest.mark.parametrize("chunk", ["batch", 4])
+@pytest.mark.parametrize("micro_batch_size", ["batch", 4])
 def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(
-    profile: Profile, chunk: int | str, tmp_path: Path
+    profile: Profile, micro_batch_size: int | str, tmp_path: Path
 ) -> None:
-    run, profile = a_run("byol", epochs=24), profile.model_copy(update={"chunk": chunk})
+    run, profile = a_run("byol", epochs=24), profile.model_copy(update={"micro_batch_size": micro_batch_size})
     np.save(tmp_path / "images.npy", run.images)
     np.save(tmp_path / "labels.npy", run.labels)
     (tmp_path / "profile.json").write_text(profile.model_dump_json())

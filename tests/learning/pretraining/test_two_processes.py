@@ -21,8 +21,8 @@ from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.learning.pretraining.pretrain import pretrain
 from dagster_project.learning.pretraining.train import METHODS
 
-# two processes' chunk, and the chunk with which one process does the same: batch norm sees a process's share at most
-CHUNKS = {4: 4, "batch": BATCH // 2}
+# two processes' size, and the one with which one process does the same: batch norm sees a process's share at most
+MICRO_BATCHES = {4: 4, "batch": BATCH // 2}
 
 
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -68,30 +68,30 @@ def test_another_than_the_first_process_trains_and_leaves_nothing(
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[int | str, tuple[dict, dict, dict]]:
-    """By chunk: what one process found, and what each of two did."""
+    """By size: what one process found, and what each of two did."""
     folder = tmp_path_factory.mktemp("recorded")
-    small = settings_of(small_root(folder / "root")).learning.model_copy(update={"batch": BATCH})
+    small = settings_of(small_root(folder / "root")).learning.model_copy(update={"batch_size": BATCH})
     together, alone = [], {}
-    for chunk, alone_chunk in CHUNKS.items():
-        for name, own in (("together", chunk), ("alone", alone_chunk)):
-            place = folder / f"{name}_{chunk}"
+    for size, alone_size in MICRO_BATCHES.items():
+        for name, own in (("together", size), ("alone", alone_size)):
+            place = folder / f"{name}_{size}"
             place.mkdir()
-            profile = Profile.model_validate(small.model_dump() | {"chunk": own})
+            profile = Profile.model_validate(small.model_dump() | {"micro_batch_size": own})
             (place / "profile.json").write_text(profile.model_dump_json())
-        together.append(str(folder / f"together_{chunk}"))
-        alone[chunk] = torch.load(record(folder / f"alone_{chunk}", profile))
+        together.append(str(folder / f"together_{size}"))
+        alone[size] = torch.load(record(folder / f"alone_{size}", profile))
     ended = torchrun("-m", "support.recorded", *together)
     assert ended.returncode == 0, ended.stderr[-3000:]
     return {
-        chunk: (alone[chunk], *(torch.load(Path(place) / f"rank_{rank}.pt") for rank in range(2)))
-        for chunk, place in zip(CHUNKS, together, strict=True)
+        size: (alone[size], *(torch.load(Path(place) / f"rank_{rank}.pt") for rank in range(2)))
+        for size, place in zip(MICRO_BATCHES, together, strict=True)
     }
 
 
-@pytest.mark.parametrize("chunk", CHUNKS)
+@pytest.mark.parametrize("size", MICRO_BATCHES)
 @pytest.mark.parametrize("method", METHODS)
-def test_two_processes_learn_what_one_learns(recorded: dict, chunk: int | str, method: str) -> None:
-    alone, *both = (found[method] for found in recorded[chunk])
+def test_two_processes_learn_what_one_learns(recorded: dict, size: int | str, method: str) -> None:
+    alone, *both = (found[method] for found in recorded[size])
     for found in both:
         assert found["curve"] == pytest.approx(alone["curve"], rel=1e-9), "every process has the whole batch's loss"
         assert len(found["gradients"]) == len(alone["gradients"]) == 2
