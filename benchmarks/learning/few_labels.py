@@ -5,7 +5,7 @@
 SITE is a root whose `encoder_simclr` is trained; it is copied, and in the copy all but a stratified share of the
 training split's labels are blanked, so that nothing can have seen them. Then the stages run as they are: SimCLR is kept
 (it saw no label), SupCon trains itself on the surest answers, probes are fitted on the labels that are left. The
-validation split keeps its labels, which choose the probes' strength. Accuracy is on the test split, against the labels
+validation split keeps its labels, which choose the probes' C. Accuracy is on the test split, against the labels
 as given and, with --truth, against the truth file of `to_dicom.py`.
 """
 

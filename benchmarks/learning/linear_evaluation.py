@@ -3,9 +3,9 @@
     python -m benchmarks.learning.linear_evaluation [--images 48434] [--size 512]
 
 The embeddings are drawn: 14 classes of unequal size, each of several clusters, in few directions, non-negative as after
-a ReLU, with 4 % of wrong labels. The probes are the pipeline's own (draws, strengths and neighbours of params.yaml).
-The peer is scikit-learn's logistic regression (L-BFGS, its default) on all labels over the same strengths; of those few
-fits is told how far the log loss on validation lies apart. Goal: under 60 s for all of ours on two cores.
+a ReLU, with 4 % of wrong labels. The probes are the pipeline's own (draws, candidates of C, neighbours of params.yaml).
+The peer is scikit-learn's logistic regression (L-BFGS, its default) on all labels over the same candidates; of its fits
+is told how far the log loss on validation lies apart. Goal: under 60 s for all of ours on two cores.
 """
 
 from __future__ import annotations
@@ -79,20 +79,20 @@ def timed(rows: list[dict[str, object]], part: str) -> Iterator[None]:
 
 
 def _peer_probes(
-    embeddings: np.ndarray, data: LabelledSet, strengths: tuple[float, ...], ours: float
+    embeddings: np.ndarray, data: LabelledSet, candidates: tuple[float, ...], ours: float
 ) -> dict[str, object]:
     x, y = embeddings[data.train], data.labels[data.train]
     seen, labels = embeddings[data.validation], data.labels[data.validation]
     rows: list[dict[str, object]] = []
     with timed(rows, "scikit-learn: probes at 100% of the labels"):
         scaler = make_pipeline(Normalizer(), StandardScaler()).fit(x)
-        fitted = [LogisticRegression(C=c, max_iter=1000).fit(scaler.transform(x), y) for c in strengths]
+        fitted = [LogisticRegression(C=c, max_iter=1000).fit(scaler.transform(x), y) for c in candidates]
     apart = [
         abs(
             log_loss(labels, peer.predict_proba(scaler.transform(seen)))
             - log_loss(labels, fit_linear_head(x, y, CLASSES, c).probabilities(seen))
         )
-        for c, peer in zip(strengths, fitted, strict=True)
+        for c, peer in zip(candidates, fitted, strict=True)
     ]
     return rows[0] | {"ratio": rows[0]["seconds"] / ours, "log_loss_apart": max(apart)}
 

@@ -1,9 +1,9 @@
 """Probabilities of every image's class from models that saw neither its label nor its patient's.
 
-Images fall into folds by patient group. An image of fold k is judged by probes fitted on the other folds, whose
-strength and temperature are chosen within those other folds too, and by the votes of its nearest images of the other
-folds. An encoder trained without labels serves all folds; one that learns from labels is trained for each fold, on the
-others.
+Images fall into folds by patient group. An image of fold k is judged by probes fitted on the other folds, whose inverse
+regularisation and temperature are chosen within those other folds too, and by the votes of its nearest images of the
+other folds. An encoder trained without labels serves all folds; one that learns from labels is trained once a fold, on
+the others.
 """
 
 from __future__ import annotations
@@ -124,21 +124,21 @@ class _Case:
 
 @dataclass(frozen=True)
 class _Setting:
-    strength: float
+    inverse_regularisation: float
     temperature: float
 
 
 def _choose(case: _Case, k: int, settings: Settings) -> _Setting:
-    """Strength and temperature of a probe for fold k: fitted on the other folds but one, chosen on that one."""
+    """Settings of a probe for fold k: it is fitted on the other folds but one, and they are chosen on that one."""
     tuning = (k + 1) % settings.training_set.folds
     tune, rest = case.teaches & (case.fold == tuning), case.teaches & (case.fold != tuning) & (case.fold != k)
     inner = case.lesson(rest), case.lesson(tune)
-    head, strength = choose_linear_head(*inner, case.classes, settings.evaluation.inverse_regularisation)
-    return _Setting(strength, fit_temperature(head.logits(case.embeddings[tune]), case.labels[tune]))
+    head, inverse_regularisation = choose_linear_head(*inner, case.classes, settings.evaluation.inverse_regularisation)
+    return _Setting(inverse_regularisation, fit_temperature(head.logits(case.embeddings[tune]), case.labels[tune]))
 
 
 def _judged(case: _Case, held_out: tuple[int, ...], asked: int, setting: _Setting) -> np.ndarray:
     """Probabilities (n, K) of the images of fold `asked` from a probe fitted on all folds but those held out."""
     taught = case.teaches & ~np.isin(case.fold, held_out)
-    head = fit_linear_head(*case.lesson(taught), case.classes, setting.strength)
+    head = fit_linear_head(*case.lesson(taught), case.classes, setting.inverse_regularisation)
     return calibrated(head.logits(case.embeddings[case.fold == asked]), setting.temperature)

@@ -27,7 +27,7 @@ class Candidate:
 
 
 def fit_candidate(embeddings: np.ndarray, data: LabelledSet, rows: np.ndarray, settings: Settings) -> Candidate:
-    """Fit a probe on `rows` of the training split; its strength and temperature are chosen on validation."""
+    """Fit a probe on `rows` of the training split; inverse regularisation and temperature are chosen on validation."""
     validation = embeddings[data.validation], data.labels[data.validation]
     head, _ = choose_linear_head(
         (embeddings[rows], data.labels[rows]), validation, len(data.regions), settings.evaluation.inverse_regularisation

@@ -49,8 +49,8 @@ class EncoderEvaluation:
 def evaluate(root: Root) -> list[EncoderEvaluation]:
     """Evaluate every encoder; write embeddings, `models/metrics/linear_evaluation.json`, test predictions and plots.
 
-    Probes are fitted on the training split, their strength is chosen on validation, scores are on test, against the
-    labels as given there (wrong ones included).
+    Probes are fitted on the training split, their inverse regularisation is chosen on validation. Scores are on test,
+    against the labels as given there (wrong ones included).
     """
     data = load_labelled_set(root)
     results, tables = [], []
@@ -92,17 +92,24 @@ def probe(embeddings: np.ndarray, data: LabelledSet, fraction: float, settings: 
     for repeat in range(section.repeats if fraction < 1 else 1):
         rows = data.train[draw_fraction(data.labels[data.train], fraction, settings.seed + repeat)]
         train = embeddings[rows], data.labels[rows]
-        head, strength = choose_linear_head(train, validation, len(data.regions), section.inverse_regularisation)
-        found.append(_prediction(head, strength, fraction, repeat, embeddings, data))
+        head, inverse_regularisation = choose_linear_head(
+            train, validation, len(data.regions), section.inverse_regularisation
+        )
+        found.append(_prediction(head, inverse_regularisation, fraction, repeat, embeddings, data))
     return found
 
 
 def _prediction(
-    head: LinearHead, strength: float, fraction: float, repeat: int, embeddings: np.ndarray, data: LabelledSet
+    head: LinearHead,
+    inverse_regularisation: float,
+    fraction: float,
+    repeat: int,
+    embeddings: np.ndarray,
+    data: LabelledSet,
 ) -> Prediction:
     on_validation = head.probabilities(embeddings[data.validation]).argmax(axis=1)
     accuracy = float((on_validation == data.labels[data.validation]).mean())
-    return Prediction(fraction, repeat, head.probabilities(embeddings[data.test]), accuracy, strength)
+    return Prediction(fraction, repeat, head.probabilities(embeddings[data.test]), accuracy, inverse_regularisation)
 
 
 def _score(

@@ -56,29 +56,29 @@ def choose_linear_head(
     classes: int,
     candidates: tuple[float, ...],
 ) -> tuple[LinearHead, float]:
-    """Fit one probe a candidate strength on `train`, keep the one with the least log loss on `validation`.
+    """Fit one probe a candidate on `train`, keep the one with the least log loss on `validation`.
 
-    Both are (embeddings, labels). Returns the probe and its strength.
+    Both are (embeddings, labels); candidates are inverse regularisations. Returns the probe and its candidate.
     """
 
     def loss(head: LinearHead) -> float:
         return float(log_loss(validation[1], head.probabilities(validation[0]), labels=np.arange(classes)))
 
-    strengths = sorted(candidates)  # each starts from the one before
-    return min(zip(_fitted(*train, classes, strengths), strengths, strict=True), key=lambda pair: loss(pair[0]))
+    ascending = sorted(candidates)  # each starts from the one before
+    return min(zip(_fitted(*train, classes, ascending), ascending, strict=True), key=lambda pair: loss(pair[0]))
 
 
 def _fitted(
-    embeddings: np.ndarray, labels: np.ndarray, classes: int, strengths: Sequence[float]
+    embeddings: np.ndarray, labels: np.ndarray, classes: int, inverse_regularisations: Sequence[float]
 ) -> Iterator[LinearHead]:
     unit = _unit(embeddings)
     mean, scale = unit.mean(axis=0), unit.std(axis=0) + 1e-6
     data = rotated(((unit - mean) / scale).astype(np.float32))
     present, number = np.unique(labels, return_inverse=True)
     found = np.zeros((len(data.variance) + 1, len(present)))
-    for strength in strengths:
+    for inverse_regularisation in inverse_regularisations:
         # scikit-learn keeps one row of weights for two classes: the penalty of two opposite ones is half of that row's
-        penalty = (2 if len(present) == 2 else 1) / (strength * len(labels))
+        penalty = (2 if len(present) == 2 else 1) / (inverse_regularisation * len(labels))
         found = fit_softmax(data, number, penalty, found)
         weight = np.zeros((embeddings.shape[1], classes), dtype=np.float32)
         bias = np.full(classes, _ABSENT, dtype=np.float32)

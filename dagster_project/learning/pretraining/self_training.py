@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 _FEW = 0.5  # share of the images with a label below which answers stand in for the missing ones
 _SUREST = 0.8  # share of the images without a label that get an answer
-_STRENGTH = 0.03  # C of the probe
+_INVERSE_REGULARISATION = 0.03  # C of the probe
 
 
 def labels_are_few(labels: np.ndarray) -> bool:
@@ -29,7 +29,7 @@ def with_answers(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
     `embeddings` is (N, D), of an encoder that saw no label. Labels that were given stay as they are.
     """
     given = labels >= 0
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=_STRENGTH, max_iter=1000))
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000))
     probe.fit(embeddings[given], labels[given])
     found = probe.predict_proba(embeddings[~given])
     sure = found.max(axis=1) >= np.quantile(found.max(axis=1), 1 - _SUREST)

@@ -1,4 +1,4 @@
-"""The linear probe against scikit-learn, with classes missing, and its choice of strength."""
+"""The linear probe against scikit-learn, with classes missing, and its choice of inverse regularisation."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def drawn(seed: int, count: int = 240, classes: int = 4, size: int = 6) -> tuple
     return (((centres[labels] + rng.normal(0, 1, (count, size))) * scales) + 5).astype(np.float32), labels
 
 
-@pytest.mark.parametrize("strength", [0.01, 1.0])
+@pytest.mark.parametrize("inverse_regularisation", [0.01, 1.0])
 @pytest.mark.parametrize("classes", [2, 4])
-def test_probabilities_are_scikit_learn_s(classes: int, strength: float) -> None:
+def test_probabilities_are_scikit_learn_s(classes: int, inverse_regularisation: float) -> None:
     x, labels = drawn(0, classes=classes)
     other, _ = drawn(1, classes=classes)
-    peer = make_pipeline(Normalizer(), StandardScaler(), LogisticRegression(C=strength, tol=1e-8, max_iter=5000)).fit(
-        x, labels
-    )
-    head = fit_linear_head(x, labels, classes, strength)
+    peer = make_pipeline(
+        Normalizer(), StandardScaler(), LogisticRegression(C=inverse_regularisation, tol=1e-8, max_iter=5000)
+    ).fit(x, labels)
+    head = fit_linear_head(x, labels, classes, inverse_regularisation)
     got, want = head.probabilities(other), peer.predict_proba(other)
     np.testing.assert_allclose(got, want, atol=2e-3)
     truth = drawn(1, classes=classes)[1]
@@ -62,7 +62,7 @@ def test_an_embedding_that_never_varies_does_no_harm() -> None:
     assert np.isfinite(fit_linear_head(x, labels, 4, 1.0).probabilities(x)).all()
 
 
-def test_the_strength_with_the_least_log_loss_on_validation_is_chosen() -> None:
+def test_the_inverse_regularisation_with_the_least_log_loss_on_validation_is_chosen() -> None:
     train, validation = drawn(0, 40, size=20), drawn(1, 200, size=20)
     candidates = (0.0001, 0.003, 0.1, 100.0)
     head, chosen = choose_linear_head(train, validation, 4, candidates)
@@ -71,25 +71,27 @@ def test_the_strength_with_the_least_log_loss_on_validation_is_chosen() -> None:
         for c in candidates
     }
     assert chosen == min(losses, key=losses.__getitem__)
-    # The winner began at the solution of the strength before; it ends where one that began at nothing does.
+    # The winner began at the solution of the one before; it ends where one that began at nothing does.
     of_head = log_loss(validation[1], head.probabilities(validation[0]), labels=range(4))
     assert of_head == pytest.approx(losses[chosen], abs=1e-3)
 
 
 @pytest.mark.parametrize("count", [30, 400])  # fewer images than dimensions, and more
-def test_many_correlated_dimensions_reach_scikit_learn_s_log_loss_at_every_strength(count: int) -> None:
+def test_many_correlated_dimensions_reach_scikit_learn_s_log_loss_at_every_inverse_regularisation(count: int) -> None:
     rng = np.random.default_rng(0)
     mix = rng.normal(0, 1, (20, 96)) * np.geomspace(1, 1e-2, 96)
     latent = rng.normal(0, 1, (count + 300, 20))
     labels = (latent @ rng.normal(0, 1, (20, 7)) + rng.gumbel(0, 2, (count + 300, 7))).argmax(axis=1)
     x = np.maximum(latent @ mix + rng.normal(0, 0.05, (count + 300, 96)), 0).astype(np.float32)
     x, labels, seen, truth = x[:count], labels[:count], x[count:], labels[count:]
-    for strength in (0.001, 0.1, 1.0):
+    for inverse_regularisation in (0.001, 0.1, 1.0):
         peer = make_pipeline(
-            Normalizer(), StandardScaler(), LogisticRegression(C=strength, tol=1e-8, max_iter=5000)
+            Normalizer(), StandardScaler(), LogisticRegression(C=inverse_regularisation, tol=1e-8, max_iter=5000)
         ).fit(x, labels)
         want = log_loss(truth, peer.predict_proba(seen), labels=range(7))
-        got = log_loss(truth, fit_linear_head(x, labels, 7, strength).probabilities(seen), labels=range(7))
+        got = log_loss(
+            truth, fit_linear_head(x, labels, 7, inverse_regularisation).probabilities(seen), labels=range(7)
+        )
         assert got == pytest.approx(want, abs=1e-3)
 
 
