@@ -80,7 +80,7 @@ def _in_processes(root: Root, names: list[str], at_once: int) -> dict[str, Encod
 def _start(root: Root, name: str) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_train, args=(there, root.paths, root.settings, name), daemon=True)
+    process = context.Process(target=_train, args=(there, root, name), daemon=True)
     process.start()
     there.close()  # the end of the other process is the last one then, and its death is heard here
     return here, process
