@@ -4,7 +4,7 @@
 
 SITE is a root whose `encoder_simclr` is trained; it is copied, and in the copy all but a stratified share of the
 training split's labels are blanked, so that nothing can have seen them. Then the stages run as they are: SimCLR is kept
-(it saw no label), SupCon trains itself on the surest answers, probes are fitted on the labels that are left. The
+(it saw no label), SupCon trains itself on the surest pseudo-labels, probes are fitted on the labels that are left. The
 validation split keeps its labels, which choose the probes' C. Accuracy is on the test split, against the labels
 as given and, with --truth, against the truth file of `to_dicom.py`.
 """
@@ -88,7 +88,10 @@ def main() -> None:
             card = read_json(copy.encoder("encoder_supcon") / "card.json")
             for model, part in found.groupby("model", sort=False):
                 row = {"model": model, "share": args.share, "draw": draw, "labels": card["labels_seen"]}
-                row |= {"answers": card["answers_seen"], "agrees_with_given": (part["region"] == part["given"]).mean()}
+                row |= {
+                    "pseudo_labels": card["pseudo_labels_seen"],
+                    "agrees_with_given": (part["region"] == part["given"]).mean(),
+                }
                 rows.append(row)
             if args.truth:
                 shutil.rmtree(copy.test_predictions("x").parent, ignore_errors=True)

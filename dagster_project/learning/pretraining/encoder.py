@@ -25,7 +25,7 @@ from dagster_project.learning.encoders.device import processes
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.pretraining.batching import deal
-from dagster_project.learning.pretraining.self_training import labels_are_few, with_answers
+from dagster_project.learning.pretraining.self_training import labels_are_few, with_pseudo_labels
 from dagster_project.learning.pretraining.train import METHODS, SOURCE_MARGIN, Run, checkpoint_folder, train_encoder
 
 log = logging.getLogger("raytruth")
@@ -64,7 +64,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     for `label_errors` alone: an encoder trained with labels may judge only images whose labels it never saw.
 
     Where fewer than half of the images have a label, an encoder that learns from them begins from `encoder_simclr`,
-    which must be there, and learns from the surest answers of a probe on it too (see `self_training`).
+    which must be there, and learns from pseudo-labels of a probe on it too (see `self_training`).
 
     A stopped run resumes; an encoder that is of these very images, labels and settings is kept. Under torchrun all
     processes train, and the first one writes.
@@ -110,7 +110,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
             "parameters": count_parameters(backbone),
             "images": len(rows),
             "labels_seen": labelled,
-            "answers_seen": int((run.labels >= 0).sum()) - labelled,  # of self-training, where labels are few
+            "pseudo_labels_seen": int((run.labels >= 0).sum()) - labelled,  # of self-training, where labels are few
             "begun_from": begun_from,
             "training_set": content_hash(root.paths.training_set),
             "made_from": made_from,
@@ -158,14 +158,14 @@ def _lesson(root: Root, name: str) -> _Lesson:
 
 
 def _self_training(root: Root, run: Run, rows: pd.DataFrame) -> Run:
-    """The run with answers for images without a label, from SimCLR's weights on."""
+    """The run with pseudo-labels for images without a label, from SimCLR's weights on."""
     simclr = load_backbone(_simclr(root.paths), root.settings.learning)
     embeddings = embed(
         simclr, gather_images(root.paths, rows, viewed_px(root.settings.learning)), root.settings.learning
     )
-    labels = with_answers(embeddings, run.labels)
-    answers = int((labels >= 0).sum() - (run.labels >= 0).sum())
-    log.info("%s: labels are few; %d answers stand in for missing ones", run.name, answers)
+    labels = with_pseudo_labels(embeddings, run.labels)
+    pseudo_labels = int((labels >= 0).sum() - (run.labels >= 0).sum())
+    log.info("%s: labels are few; %d pseudo-labels replace missing ones", run.name, pseudo_labels)
     return replace(run, labels=labels, start=simclr)
 
 

@@ -1,8 +1,8 @@
-"""Self-training where few images have a label: an encoder that saw none answers for the others, the surest first.
+"""Self-training where few images have a label: the others get pseudo-labels, by an encoder that saw no label.
 
-A probe on SimCLR's embeddings learns from the labels that there are; its surest answers become labels too, and SupCon
-goes on from SimCLR's weights with both. Lee 2013 (ICML workshop on challenges in representation learning); Chen et al.
-2020, arXiv 2006.10029.
+A probe on SimCLR's embeddings learns from the labels that there are; its surest predictions become pseudo-labels, and
+SupCon goes on from SimCLR's weights with both. Lee 2013 (ICML workshop on challenges in representation learning);
+Chen et al. 2020, arXiv 2006.10029.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-_FEW = 0.5  # share of the images with a label below which answers stand in for the missing ones
-_SUREST = 0.8  # share of the images without a label that get an answer
+_FEW = 0.5  # share of the images with a label below which pseudo-labels replace the missing ones
+_SUREST = 0.8  # share of the images without a label that get a pseudo-label
 _INVERSE_REGULARISATION = 0.03  # C of the probe
 
 
 def labels_are_few(labels: np.ndarray) -> bool:
-    """Whether to train on answers too: labels are int (N,), -1 for none, and at least two classes have one."""
+    """Whether to train on pseudo-labels too: labels are int (N,), -1 for none, and at least two classes have one."""
     given = labels >= 0
     return bool(given.mean() < _FEW) and len(np.unique(labels[given])) > 1
 
 
-def with_answers(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The labels int (N,), and where there was none (-1) the probe's answer if it is among the surest.
+def with_pseudo_labels(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The labels int (N,), and where there was none (-1) the probe's prediction if it is among the surest.
 
     `embeddings` is (N, D), of an encoder that saw no label. Labels that were given stay as they are.
     """

@@ -20,7 +20,7 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 
 @pytest.mark.slow
-def test_in_the_copy_only_the_share_has_labels_and_the_rest_is_answered(trained: Trained, tmp_path: Path) -> None:
+def test_in_the_copy_only_the_share_has_labels_and_the_rest_has_pseudo_labels(trained: Trained, tmp_path: Path) -> None:
     copy = with_few_labels(trained.paths, tmp_path / "root", 0.2, seed=0)
     before, after = (load_labelled_set(Root(paths, trained.settings)) for paths in (trained.paths, copy))
     assert len(after.train) == pytest.approx(0.2 * len(before.train), rel=0.3)
@@ -31,6 +31,6 @@ def test_in_the_copy_only_the_share_has_labels_and_the_rest_is_answered(trained:
     found = predictions(Root(copy, trained.settings), 0)
     card = read_json(copy.encoder("encoder_supcon") / "card.json")
     assert card["labels_seen"] == len(after.train)
-    assert card["answers_seen"] > 0
+    assert card["pseudo_labels_seen"] > 0
     assert found.groupby("model").size().nunique() == 1
     assert (found["region"] == found["given"]).mean() > 0.3, "five classes"

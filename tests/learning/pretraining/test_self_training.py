@@ -1,4 +1,4 @@
-"""Answers in place of missing labels: only where labels are few, only the surest, only from labels that are shown."""
+"""Pseudo-labels for missing labels: only where labels are few, only the surest, only from labels that are shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
 from dagster_project.learning.pretraining.encoder import pretrain_encoder, waits_for_simclr
 from dagster_project.learning.pretraining.pretrain import pretrain
-from dagster_project.learning.pretraining.self_training import labels_are_few, with_answers
+from dagster_project.learning.pretraining.self_training import labels_are_few, with_pseudo_labels
 
 
 def clusters(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -32,16 +32,16 @@ def test_labels_are_few_below_a_half_and_never_without_two_classes() -> None:
     assert not labels_are_few(np.full(5, -1))
 
 
-def test_given_labels_stay_and_the_surest_of_the_others_get_an_answer() -> None:
+def test_given_labels_stay_and_the_surest_of_the_others_get_a_pseudo_label() -> None:
     embeddings, truth = clusters(300)
     labels = np.full(300, -1)
     labels[:30] = truth[:30]
     labels[0] = (truth[0] + 1) % 3  # wrong, and to stay so
-    found = with_answers(embeddings, labels)
+    found = with_pseudo_labels(embeddings, labels)
     assert (found[:30] == labels[:30]).all()
-    answered = found[30:] >= 0
-    assert answered.mean() == pytest.approx(0.8, abs=0.01)
-    assert (found[30:][answered] == truth[30:][answered]).mean() > 0.97
+    filled = found[30:] >= 0
+    assert filled.mean() == pytest.approx(0.8, abs=0.01)
+    assert (found[30:][filled] == truth[30:][filled]).mean() > 0.97
 
 
 def test_the_unsure_are_those_left_out() -> None:
@@ -49,7 +49,7 @@ def test_the_unsure_are_those_left_out() -> None:
     embeddings[250:] = embeddings[:3].mean(axis=0)  # in the middle between all classes
     labels = np.full(300, -1)
     labels[:30] = truth[:30]
-    assert (with_answers(embeddings, labels)[250:] < 0).all()
+    assert (with_pseudo_labels(embeddings, labels)[250:] < 0).all()
 
 
 @pytest.fixture
@@ -76,16 +76,16 @@ def test_with_few_labels_supcon_goes_on_from_simclr(few: tuple[Paths, Settings])
     pretrain(Root(paths, settings), "supcon", "simclr")
     card = read_json(paths.encoder("encoder_supcon") / "card.json")
     assert 0 < card["labels_seen"] < card["images"] / 2
-    assert card["answers_seen"] > 0
+    assert card["pseudo_labels_seen"] > 0
     assert card["begun_from"] == content_hash(paths.encoder("encoder_simclr") / "weights.safetensors")
 
 
-def test_a_fold_s_answers_know_nothing_of_that_fold_s_labels(few: tuple[Paths, Settings]) -> None:
+def test_a_fold_s_pseudo_labels_know_nothing_of_that_fold_s_labels(few: tuple[Paths, Settings]) -> None:
     paths, settings = few
     pretrain(Root(paths, settings), "simclr")
     name = f"{CROSSFIT}/fold_0"
     pretrain_encoder(Root(paths, settings), name)
-    assert read_json(paths.encoder(name) / "card.json")["answers_seen"] > 0
+    assert read_json(paths.encoder(name) / "card.json")["pseudo_labels_seen"] > 0
     before = content_hash(paths.encoder(name) / "weights.safetensors")
     table = load_training_set(paths)
     own = ((table["fold"] == 0) & table["region"].notna()).to_numpy()
@@ -96,9 +96,9 @@ def test_a_fold_s_answers_know_nothing_of_that_fold_s_labels(few: tuple[Paths, S
     assert content_hash(paths.encoder(name) / "weights.safetensors") == before
 
 
-def test_with_enough_labels_nothing_is_answered(few: tuple[Paths, Settings]) -> None:
+def test_with_enough_labels_there_are_no_pseudo_labels(few: tuple[Paths, Settings]) -> None:
     paths, settings = few
     build_training_set(Root(paths, settings))
     pretrain_encoder(Root(paths, settings), "encoder_supcon")
     card = read_json(paths.encoder("encoder_supcon") / "card.json")
-    assert (card["answers_seen"], card["begun_from"]) == (0, "")
+    assert (card["pseudo_labels_seen"], card["begun_from"]) == (0, "")
