@@ -23,9 +23,10 @@ from dagster_project.label_quality.review.assets import (
     reviewed_accuracy,
     verdicts,
 )
-from dagster_project.learning.ensembling.assets import champion, ensemble
-from dagster_project.learning.evaluation.assets import linear_evaluation
-from dagster_project.learning.pretraining.assets import encoders
+from dagster_project.learning.ensembling.assets import champion, ensemble_asset
+from dagster_project.learning.evaluation.assets import evaluation_asset
+from dagster_project.learning.pretraining.assets import encoder_assets
+from dagster_project.learning.pretraining.methods_on import check_methods
 from dagster_project.learning.shortcut_audit.assets import shortcut_audit
 from dagster_project.operations.monitoring.assets import batch_predictions, drift_report
 from dagster_project.operations.monitoring.sensors import MONITOR, failed_run, new_batch
@@ -33,6 +34,7 @@ from dagster_project.operations.retraining.sensors import LEARN, retrain_on_drif
 
 root = RootResource()
 settings = root.settings
+check_methods(settings)
 
 defs = dg.Definitions(
     assets=[
@@ -42,9 +44,9 @@ defs = dg.Definitions(
         verdicts,
         corrected_labels,
         training_set,
-        encoders,  # encoder_simclr, encoder_byol, encoder_supcon, encoder_supcon_crossfit
-        linear_evaluation,
-        ensemble,
+        encoder_assets(settings),  # one a pretraining method that is on
+        evaluation_asset(settings),
+        ensemble_asset(settings),
         shortcut_audit,
         champion,
         label_errors,

@@ -6,12 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from dagster_project.core.dvc_versions import commit_stage
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import update_corrected_labels
 from dagster_project.core.paths import Paths, checked_batch_name
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.ingestion.batch.batch_registry import batch_name_for, registered_batches, registered_source
 from dagster_project.intake.ingestion.batch.ingest import BatchSummary, ingest
 from dagster_project.intake.ingestion.batch.store import ingested_batches
@@ -27,8 +29,9 @@ from dagster_project.label_quality.review.worklist import build_worklist
 from dagster_project.learning.ensembling.champion import Gate, promote
 from dagster_project.learning.ensembling.ensemble import build_ensemble
 from dagster_project.learning.evaluation.linear_evaluation import evaluate
+from dagster_project.learning.pretraining.methods import CROSSFIT
+from dagster_project.learning.pretraining.methods_on import methods_on
 from dagster_project.learning.pretraining.pretrain import pretrain
-from dagster_project.learning.pretraining.train import METHODS
 from dagster_project.learning.shortcut_audit.audit import audit_shortcuts
 from dagster_project.operations.monitoring.drift import measure_drift
 from dagster_project.operations.monitoring.predict import predict_batch
@@ -37,24 +40,26 @@ log = logging.getLogger("raytruth")
 
 Stage = Callable[[Root], object]
 
-# Everything that is learned, in order; names are those of the assets and of dvc.yaml.
-LEARNING: dict[str, Stage] = {
-    "corrected_labels": lambda root: update_corrected_labels(root.paths),
-    "training_set": build_training_set,
-    "encoder_simclr": lambda root: pretrain(root, "simclr"),
-    "encoder_byol": lambda root: pretrain(root, "byol"),
-    "encoder_supcon": lambda root: pretrain(root, "supcon"),
-    "encoder_supcon_crossfit": lambda root: pretrain(root, "crossfit"),
-    "linear_evaluation": evaluate,
-    "ensemble": build_ensemble,
-    "shortcut_audit": audit_shortcuts,
-    "label_errors": find_label_errors,
-    "causes": lambda root: find_causes(root.paths),
-    "review_worklist": build_worklist,
-    "review_budget": lambda root: budget(root.paths),
-    "reviewed_accuracy": accuracy_as_reviewed,
-    "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none
-}
+
+def learning_stages(settings: Settings) -> dict[str, Stage]:
+    """Everything that is learned, in order; names are those of the assets and of dvc.yaml."""
+    encoders: dict[str, Stage] = {
+        method.encoder: partial(_pretrain, method=method.name) for method in (*methods_on(settings), CROSSFIT)
+    }
+    return {
+        "corrected_labels": lambda root: update_corrected_labels(root.paths),
+        "training_set": build_training_set,
+        **encoders,
+        "linear_evaluation": evaluate,
+        "ensemble": build_ensemble,
+        "shortcut_audit": audit_shortcuts,
+        "label_errors": find_label_errors,
+        "causes": lambda root: find_causes(root.paths),
+        "review_worklist": build_worklist,
+        "review_budget": lambda root: budget(root.paths),
+        "reviewed_accuracy": accuracy_as_reviewed,
+        "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none
+    }
 
 
 def ingest_registered(root: Root) -> list[BatchSummary]:
@@ -84,10 +89,11 @@ def run(root: Root, sources: list[Path]) -> dict[str, float]:
             _say_failed(validate(root, batch))
     commit_stage(root.paths, "radiographs")
     commit_stage(root.paths, "metadata_checks")
-    for name, stage in LEARNING.items():
-        if name == "encoder_simclr":
+    methods = (*methods_on(root.settings), CROSSFIT)
+    for name, stage in learning_stages(root.settings).items():
+        if name == methods[0].encoder:
             with _timed("pretraining", seconds):  # side by side; the encoders' own stages then find them up to date
-                pretrain(root, *METHODS, "crossfit")
+                pretrain(root, *(method.name for method in methods))
         with _timed(name, seconds):
             stage(root)
             commit_stage(root.paths, name)
@@ -123,6 +129,10 @@ def describe_gate(gate: Gate) -> str:
         return f"champion kept ({gate.champion[:12]}); the challenger " + "; ".join(gate.against)
     kept = "is still the champion" if gate.challenger == gate.champion else "is the champion now"
     return f"{gate.challenger[:12]} {kept}: accuracy {gate.accuracy:.3f} on the locked test split"
+
+
+def _pretrain(root: Root, *, method: str) -> None:
+    pretrain(root, method)
 
 
 def _say_failed(validation: Validation) -> None:

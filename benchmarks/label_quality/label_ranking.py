@@ -37,6 +37,7 @@ from dagster_project.label_quality.label_errors.neighbours import find_neighbour
 from dagster_project.label_quality.label_errors.out_of_fold import judge
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.pretraining.methods_on import reference_encoder
 from dagster_project.learning.pretraining.pretrain import pretrain
 from dagster_project.learning.pretraining.train import SOURCE_MARGIN
 
@@ -75,8 +76,9 @@ def by_supervised(root: Root, table: pd.DataFrame, labels: np.ndarray) -> np.nda
     seen = gather_images(root.paths, table, round(root.settings.learning.input_size * SOURCE_MARGIN))
     asked = gather_images(root.paths, table, root.settings.learning.input_size)
     found = np.zeros((len(table), labels.max() + 1))
-    schooling = root.settings.learning.supcon.model_copy(update={"epochs": EPOCHS})
-    profile = root.settings.learning.model_copy(update={"supcon": schooling})
+    methods = root.settings.learning.methods
+    schooling = {"methods": methods | {"supcon": methods["supcon"] | {"epochs": EPOCHS}}}
+    profile = root.settings.learning.model_copy(update=schooling)
     root.settings = root.settings.model_copy(update={"profiles": {root.settings.profile: profile}})
     for k in range(FOLDS):
         rows = teaches & (fold != k)
@@ -98,7 +100,10 @@ def compared(root: Root, truth: Path) -> pd.DataFrame:
     kind = known["error_kind"].reset_index(drop=True)
     listed = load_label_errors(root.paths).set_index("image_id").loc[table["image_id"]].reset_index()
     neighbours = find_neighbours(
-        load_embeddings(root.paths, "encoder_simclr", len(table)), given, table["group"].to_numpy(str), 20
+        load_embeddings(root.paths, reference_encoder(root.settings), len(table)),
+        given,
+        table["group"].to_numpy(str),
+        20,
     )
     simclr = judge(root, table, labels, labels.max() + 1).probabilities[0]
     peers = {

@@ -2,9 +2,10 @@
 
     python -m benchmarks.learning.ablation SITE --method supcon [--set batch_size=64] [--set KEY=VALUE …] [--seeds 1 2]
 
-SITE is a root with a training set. Keys are those of the profile in use, dots leading into the method. Accuracy and log
-loss are those of a linear probe against the labels as given, wrong ones included, on validation patients: settings are
-chosen here, and never on the test split or on a truth file. Intervals resample patients.
+SITE is a root with a training set. Keys are those of the profile in use, such as `batch_size` or
+`methods.supcon.epochs`. Accuracy and log loss are those of a linear probe against the labels as given, wrong ones
+included, on validation patients: settings are chosen here, and never on the test split or on a truth file. Intervals
+resample patients.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
 from dagster_project.learning.evaluation.linear_head import choose_linear_head
 from dagster_project.learning.evaluation.metrics import patient_bootstrap
-from dagster_project.learning.pretraining.train import METHODS, SOURCE_MARGIN, Run, train_encoder
+from dagster_project.learning.pretraining.methods import METHODS
+from dagster_project.learning.pretraining.methods_on import method_settings
+from dagster_project.learning.pretraining.train import SOURCE_MARGIN, Run, train_encoder
 
 _REPEATS = 3  # draws of a share of the labels
 
@@ -52,11 +55,11 @@ def measure(root: Root, method: str, changes: list[str], seed: int) -> dict[str,
     """One row: what was changed, the probe's validation scores at 10 % and all of the labels, seconds of training."""
     profile, data = changed(root.settings.learning, changes), load_labelled_set(root)
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
-    labels = data.labels[rows.index] if method == "supcon" else np.full(len(rows), -1)
+    labels = data.labels[rows.index] if METHODS[method].sees_labels else np.full(len(rows), -1)
     images = gather_images(root.paths, rows, round(profile.input_size * SOURCE_MARGIN))
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(method, method, getattr(profile, method).epochs, seed, images, labels)
+        run = Run(method, method, method_settings(profile, method).epochs, seed, images, labels)
         backbone, curve = train_encoder(run, profile, Path(folder))
     seconds = time.perf_counter() - started
     embeddings = embed(backbone, gather_images(root.paths, data.table, viewed_px(profile)), profile)
@@ -89,7 +92,7 @@ def main() -> None:
     """Train, score, print, write the CSV."""
     parser = arguments(__doc__)
     parser.add_argument("site", type=Path)
-    parser.add_argument("--method", choices=METHODS, required=True)
+    parser.add_argument("--method", choices=tuple(METHODS), required=True)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     args = parser.parse_args()

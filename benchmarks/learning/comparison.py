@@ -26,16 +26,19 @@ from benchmarks.learning.peers import of_hog, of_monai, of_supervised
 from benchmarks.real_export import joined
 from benchmarks.results import arguments, save
 from dagster_project.core.atomic_io import read_json
-from dagster_project.core.paths import ENCODERS, SELF_SUPERVISED, Paths
+from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import load_settings
 from dagster_project.intake.root import Root
 from dagster_project.learning.evaluation.labelled import load_labelled_set
 from dagster_project.learning.evaluation.metrics import patient_bootstrap
+from dagster_project.learning.pretraining.methods import METHODS
+from dagster_project.learning.pretraining.methods_on import encoders_on
 
 PEERS = {"hog": of_hog, "monai": of_monai, "supervised": of_supervised}
 MODELS = {"hog": "hog", "monai": "monai_simclr", "supervised": "supervised"}
 ENSEMBLES = ("ensemble", "joint_probe_self_supervised")  # the first that has seen no more labels than the share tells
-SAW_NONE = (*MODELS.values(), *SELF_SUPERVISED, "mean_of_self_supervised", "joint_probe_self_supervised")
+UNLABELLED = tuple(method.encoder for method in METHODS.values() if not method.sees_labels)
+SAW_NONE = (*MODELS.values(), *UNLABELLED, "mean_of_self_supervised", "joint_probe_self_supervised")
 
 
 def predictions(root: Root, peers: list[str], draws: int) -> pd.DataFrame:
@@ -143,7 +146,7 @@ def main() -> None:
     settings = load_settings(paths.settings)
     predicted = predictions(Root(paths, settings), [p for p in PEERS if p not in args.without], args.draws)
     found = read_json(paths.metrics("linear_evaluation"))
-    best_first = sorted(ENCODERS, key=lambda encoder: -found[encoder]["validation_accuracy"])
+    best_first = sorted(encoders_on(settings), key=lambda encoder: -found[encoder]["validation_accuracy"])
     scores = scored(predicted, joined(paths, args.truth))
     table = compare(scores, best_first, settings.evaluation.bootstrap, settings.seed)
     path = save(table, "comparison", args.out, settings.learning.device)

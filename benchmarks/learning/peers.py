@@ -25,6 +25,7 @@ from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction
 from dagster_project.learning.evaluation.linear_evaluation import prediction_table, probe
 from dagster_project.learning.pretraining.augmentation import random_view
+from dagster_project.learning.pretraining.methods_on import method_settings
 from dagster_project.learning.pretraining.train import SOURCE_MARGIN
 
 LEAST_STEPS = 150  # a handful of labels makes epochs of one step, which teach nothing
@@ -44,7 +45,12 @@ def of_monai(root: Root, data: LabelledSet) -> pd.DataFrame:
     rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
     seen = gather_images(root.paths, rows, round(profile.input_size * SOURCE_MARGIN))
     backbone = pretrain_plainly(
-        seen, profile, profile.simclr.epochs, root.settings.seed, "monai", tuned=_bf16(root.settings)
+        seen,
+        profile,
+        method_settings(profile, "simclr").epochs,
+        root.settings.seed,
+        "monai",
+        tuned=_bf16(root.settings),
     )
     embeddings = embed(backbone, gather_images(root.paths, data.table, viewed_px(profile)), profile)
     return _probed("monai_simclr", embeddings, data, root.settings)
@@ -80,10 +86,10 @@ def taught(images: np.ndarray, labels: np.ndarray, classes: int, settings: Setti
     network = nn.Sequential(backbone, head).to(device, memory_format=torch.channels_last)
     held, wanted = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
     size = min(profile.batch_size, len(held))
-    steps = max(profile.supcon.epochs * (len(held) // size), LEAST_STEPS)
+    steps = max(method_settings(profile, "supcon").epochs * (len(held) // size), LEAST_STEPS)
     generator = torch.Generator(device).manual_seed(settings.seed)
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=profile.supcon.learning_rate, weight_decay=profile.weight_decay
+        network.parameters(), lr=method_settings(profile, "supcon").learning_rate, weight_decay=profile.weight_decay
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     order = torch.empty(0, dtype=torch.long, device=device)

@@ -32,6 +32,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.encoders.backbone import embedding_size, make_backbone, mlp
+from dagster_project.learning.pretraining.methods_on import method_settings
 from dagster_project.learning.pretraining.simclr import nt_xent
 
 Kind = Literal["monai", "pillow"]
@@ -113,15 +114,18 @@ def pretrain_plainly(
     torch.manual_seed(seed)
     backbone = make_backbone(profile)
     network = nn.Sequential(
-        backbone, mlp(embedding_size(profile), embedding_size(profile), profile.simclr.projection_dim)
+        backbone,
+        mlp(embedding_size(profile), embedding_size(profile), method_settings(profile, "simclr").projection_dim),
     )
     network = network.to(memory_format=torch.channels_last if tuned else torch.contiguous_format)
-    contrast = ContrastiveLoss(profile.simclr.temperature) if kind == "monai" else _own_loss(profile)
+    contrast = (
+        ContrastiveLoss(method_settings(profile, "simclr").temperature) if kind == "monai" else _own_loss(profile)
+    )
     data = TwoViews(images, (monai_view if kind == "monai" else pillow_view)(profile.input_size))
     size = min(profile.batch_size, len(images))
     batches = DataLoader(data, size, shuffle=True, num_workers=WORKERS, drop_last=True, persistent_workers=True)
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=profile.simclr.learning_rate, weight_decay=profile.weight_decay
+        network.parameters(), lr=method_settings(profile, "simclr").learning_rate, weight_decay=profile.weight_decay
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(batches))
     for _ in range(epochs):
@@ -137,4 +141,4 @@ def pretrain_plainly(
 
 
 def _own_loss(profile: Profile) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    return lambda a, b: nt_xent(a, b, temperature=profile.simclr.temperature)
+    return lambda a, b: nt_xent(a, b, temperature=method_settings(profile, "simclr").temperature)

@@ -30,13 +30,11 @@ import torch
 
 from benchmarks.results import arguments, save, shipped_settings, spread
 from dagster_project.core.settings.settings import Profile
-from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
 from dagster_project.learning.encoders.device import precision_of
 from dagster_project.learning.pretraining.batching import deal
-from dagster_project.learning.pretraining.byol import BYOL
+from dagster_project.learning.pretraining.methods_on import method_settings
 from dagster_project.learning.pretraining.module import Pretraining
-from dagster_project.learning.pretraining.simclr import SimCLR
-from dagster_project.learning.pretraining.train import SOURCE_MARGIN
+from dagster_project.learning.pretraining.train import SOURCE_MARGIN, Run, make_method
 
 NETWORKS: dict[str, dict[str, object]] = {
     "resnet18": {"block": "basic", "blocks": (2, 2, 2, 2)},
@@ -155,22 +153,23 @@ def _ceiling(profile: Profile, method: str, images: torch.Tensor, plan: Plan) ->
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if isinstance(network, BYOL):
-            network.follow(0.5)
+        network.after_step(0.5)
         clock.step_ends(step, device)
     return clock
 
 
 def _module(profile: Profile, method: str, images: torch.Tensor, plan: Plan) -> Pretraining:
     torch.manual_seed(0)
-    backbone, size = make_backbone(profile), embedding_size(profile)
-    network = SimCLR(backbone, size, profile.simclr) if method == "simclr" else BYOL(backbone, size, profile.byol)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    labels = np.full(len(images), -1)
+    network = make_method(Run(method, method, 1, 0, images.numpy(), labels), profile).to(
+        memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
     if plan.compiled:
         network.compile()
     epochs = -(-(plan.warmup + plan.steps) // max(len(images) // profile.batch_size, 1))
-    labels = torch.full((len(images),), -1)
-    return Pretraining(network, images, labels, profile, deal(profile, len(images), 1), epochs, 0, method)
+    return Pretraining(
+        network, images, torch.from_numpy(labels), profile, deal(profile, len(images), 1), epochs, 0, method
+    )
 
 
 def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
@@ -198,8 +197,8 @@ def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
     backbone.fc = torch.nn.Identity()
     network = torch.nn.Sequential(backbone, SimCLRProjectionHead(2048, 2048, 128))
     network = network.to(device, memory_format=torch.channels_last)
-    contrast, clock = NTXentLoss(profile.simclr.temperature), Clock(plan)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=profile.simclr.learning_rate)
+    contrast, clock = NTXentLoss(method_settings(profile, "simclr").temperature), Clock(plan)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=method_settings(profile, "simclr").learning_rate)
     batches = torch.utils.data.DataLoader(
         Endless(), profile.batch_size, num_workers=workers, pin_memory=device.type == "cuda"
     )

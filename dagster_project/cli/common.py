@@ -78,10 +78,13 @@ def _common(context: typer.Context, root: CommonRootOption = None) -> None:
 
 
 def open_root(context: typer.Context, root: Path | None) -> Root:
-    """The root that the command line names, with its settings. Raises RayTruthError if it is none."""
+    """The root that the command line names. Raises RayTruthError if it is none or its params.yaml is unusable."""
     from dagster_project.intake.root import open_root as open_folder  # pydicom, which the taxonomy needs, is slow
+    from dagster_project.learning.pretraining.methods_on import check_methods
 
-    return open_folder(root or context.obj or Path())
+    opened = open_folder(root or context.obj or Path())
+    check_methods(opened.settings)
+    return opened
 
 
 def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -23,10 +23,10 @@ def explain(
     root: RootOption = None,
 ) -> None:
     """Say everything known about an image's label and why it is flagged; no identity is shown."""
-    paths = open_root(context, root).paths
+    opened = open_root(context, root)
     from dagster_project.label_quality.review.explain import explain as look_up
 
-    known = look_up(paths, image_id)
+    known = look_up(opened, image_id)
     if as_json:
         typer.echo(json.dumps(known, indent=1, ensure_ascii=False))
         return

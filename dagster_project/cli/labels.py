@@ -67,7 +67,7 @@ def review(
     else:
         from dagster_project.label_quality.review.random_sample import draw_sample  # torch takes seconds to import
 
-        worklist = draw_sample(opened.paths, sample, seed)
+        worklist = draw_sample(opened, sample, seed)
     headers = headers_of(opened.paths, worklist)
     originals = open_originals(opened.paths, opened.settings.ingestion, headers)
     worklist = with_facts(opened.paths, worklist, headers)

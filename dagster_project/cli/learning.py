@@ -14,7 +14,9 @@ from dagster_project.core.progress import log
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth pretrain simclr byol")
 def pretrain(
     context: typer.Context,
-    methods: Annotated[list[str], typer.Argument(help="simclr, byol, supcon, crossfit (for judging labels).")],
+    methods: Annotated[
+        list[str], typer.Argument(help="Methods of the profile in params.yaml; crossfit is for judging labels.")
+    ],
     root: RootOption = None,
 ) -> None:
     """Pretrain encoders, on a CPU side by side; a stopped run resumes."""

@@ -9,9 +9,11 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock
 
 from dagster_project.core.atomic_io import content_hash
+from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 
 log = logging.getLogger("raytruth")
@@ -24,10 +26,17 @@ def commit_stage(paths: Paths, stage: str) -> dict[str, str]:
 
     Where the root is no DVC repository the files stay unversioned; the hashes are SHA-256 of the contents then.
     One DVC call at a time: DVC itself only fails on a second one.
+    Raises RayTruthError if dvc.yaml has no such stage.
     """
     if not (paths.root / ".dvc").is_dir():
         log.warning("no DVC repository here (no .dvc folder); nothing is versioned. `raytruth init` sets one up")
         return {}
+    if stage not in yaml.safe_load(paths.dvc_yaml.read_text(encoding="utf-8"))["stages"]:
+        raise RayTruthError(
+            f"dvc.yaml has no stage {stage}",
+            where="dvc.yaml",
+            do="add it; for a pretraining method see Methods in docs/machine-learning.md. Its outputs are kept",
+        )
     with _one_at_a_time(paths):
         from dvc.repo import Repo
 

@@ -8,9 +8,6 @@ from pathlib import Path
 
 from dagster_project.core.errors import RayTruthError
 
-ENCODERS = ("encoder_simclr", "encoder_byol", "encoder_supcon")
-SELF_SUPERVISED = ENCODERS[:2]  # these have seen no label
-CROSSFIT = "encoder_supcon_crossfit"  # one a fold, each without its fold's labels
 _BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -200,7 +197,7 @@ class Paths:
         return self.root / "data" / "patient_links.parquet"
 
     def encoder(self, name: str) -> Path:
-        """`encoder_simclr`, `encoder_byol`, `encoder_supcon` or `encoder_supcon_crossfit`."""
+        """Weights and card of an encoder; `learning/pretraining/methods.py` lists those that are trained here."""
         return self.root / "models" / name
 
     def checkpoints(self, name: str) -> Path:

@@ -16,6 +16,7 @@ from support.roots import settings_of, small_root
 
 from dagster_project.core.atomic_io import content_hash, read_table, write_table
 from dagster_project.core.dvc_versions import commit_stage, version_of
+from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts, update_corrected_labels
 from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
@@ -48,6 +49,12 @@ def test_a_committed_stage_is_clean_and_a_change_is_not(paths: Paths) -> None:
     assert status(paths, "corrected_labels") == {}
     write_table(paths.corrected_labels, read_table(paths.corrected_labels).iloc[:0])
     assert status(paths, "corrected_labels") != {}
+
+
+def test_a_stage_that_dvc_yaml_lacks_is_refused_and_says_what_to_do(paths: Paths) -> None:
+    with pytest.raises(RayTruthError, match=r"dvc\.yaml has no stage encoder_moco") as error:
+        commit_stage(paths, "encoder_moco")
+    assert "docs/machine-learning.md" in error.value.do
 
 
 def test_the_training_set_s_stage_is_clean_after_a_build_outside_dvc(paths: Paths) -> None:

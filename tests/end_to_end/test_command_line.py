@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.encoders import ENCODERS
 from support.roots import where_found
 
 from dagster_project.core.atomic_io import content_hash
-from dagster_project.core.paths import ENCODERS, Paths
+from dagster_project.core.paths import Paths
 from dagster_project.label_quality.review.cards import load_worklist
 
 pytestmark = pytest.mark.slow

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.encoders import ENCODERS
 from support.roots import where_found
 from support.whole_chain import PATIENTS, learning_root
-
-from dagster_project.core.paths import ENCODERS
 
 pytestmark = pytest.mark.slow
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.pretraining import train
+from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.module import Pretraining
 from support.archive import pattern
 
@@ -31,7 +32,7 @@ def record(folder: Path, profile: Profile) -> Path:
     kept = train.make_method, train.precision_of
     train.make_method, train.precision_of = (lambda *what: in_double(kept[0](*what))), (lambda _: "32-true")
     try:
-        for method in train.METHODS:
+        for method in METHODS:
             gradients: list[dict[str, torch.Tensor]] = []
             Pretraining.on_before_optimizer_step = _keeper(gradients)
             run = train.Run("encoder", method, 1, 5, images, labels)

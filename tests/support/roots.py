@@ -14,8 +14,6 @@ from dagster_project.cli.init import init
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings, load_settings
 
-_SMALL = {"simclr": 3, "byol": 3, "supcon": 3}
-
 
 def small_root(folder: Path, regions: Path | None = None, **changes: object) -> Paths:
     """A root whose settings take seconds: 64 px shards, 32 px views, a narrow network, few epochs.
@@ -27,10 +25,10 @@ def small_root(folder: Path, regions: Path | None = None, **changes: object) -> 
     settings["ingestion"] |= {"side": 64, "workers": 1}
     settings["evaluation"] |= {"repeats": 2, "bootstrap": 200}
     quick = settings["profiles"]["quick"]
-    quick |= {"input_size": 32, "width": 8, "batch_size": 32, "blocks": [1, 1, 1, 1], "crossfit_epochs": 3}
-    for method, epochs in _SMALL.items():
-        quick[method] |= {"epochs": epochs, "projection_dim": 16}
-    quick["byol"]["hidden_dim"] = 32
+    quick |= {"input_size": 32, "width": 8, "batch_size": 32, "blocks": [1, 1, 1, 1]}
+    for method in quick["methods"].values():
+        small = {"epochs": 3, "projection_dim": 16, "hidden_dim": 32}
+        method |= {name: value for name, value in small.items() if name in method}
     for name, value in changes.items():
         section = settings
         *path, last = name.split("__")

@@ -20,8 +20,8 @@ from dagster_project.learning.ensembling.champion import promote
 from dagster_project.learning.ensembling.ensemble import build_ensemble
 from dagster_project.learning.evaluation.linear_evaluation import evaluate
 from dagster_project.learning.pretraining.pretrain import pretrain
-from dagster_project.learning.pretraining.train import METHODS
 from support.archive import REGIONS, patients_of, put_batch, write_regions
+from support.encoders import ON
 from support.roots import settings_of, small_root
 
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
@@ -51,8 +51,8 @@ def trained_root(made_once: MadeOnce) -> Trained:
 
 
 def _make(folder: Path) -> None:
-    changes = {f"profiles__quick__{method}__epochs": EPOCHS for method in METHODS}
-    changes |= {"profiles__quick__crossfit_epochs": EPOCHS, "monitoring__min_images": 30}
+    changes = {f"profiles__quick__methods__{method}__epochs": EPOCHS for method in (*ON, "crossfit")}
+    changes |= {"monitoring__min_images": 30}
     paths = small_root(folder, write_regions(folder.with_suffix(".yaml")), **changes)
     rows, images = planted(seed=1)
     write_table(paths.private / "truth.parquet", rows)
@@ -63,7 +63,7 @@ def _make(folder: Path) -> None:
 def learn(root: Root) -> None:
     """Every stage from the training set to the label errors."""
     build_training_set(root)
-    pretrain(root, *METHODS, "crossfit")
+    pretrain(root, *ON, "crossfit")
     evaluate(root)
     build_ensemble(root)
     promote(root)

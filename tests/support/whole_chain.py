@@ -14,10 +14,10 @@ from support.roots import small_root
 PATIENTS, SEED = 90, 7
 Command = Callable[..., subprocess.CompletedProcess[str]]
 _ENOUGH = {  # on these few images, to be better than chance
-    "profiles__quick__simclr__epochs": 10,
-    "profiles__quick__byol__epochs": 10,
-    "profiles__quick__supcon__epochs": 20,
-    "profiles__quick__crossfit_epochs": 10,
+    "profiles__quick__methods__simclr__epochs": 10,
+    "profiles__quick__methods__byol__epochs": 10,
+    "profiles__quick__methods__supcon__epochs": 20,
+    "profiles__quick__methods__crossfit__epochs": 10,
 }
 _KEY = "5e" * 32  # the pseudonym key decides the split
 

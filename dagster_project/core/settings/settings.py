@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.pacs import PacsSettings
+from dagster_project.core.settings.problems import problems_of
 from dagster_project.core.settings.section import Positive, Section, Share
-
-Rate = Annotated[float, Field(gt=0)]
 
 
 class Ingestion(Section):
@@ -112,27 +110,11 @@ class Monitoring(Section):
     retrain_cron: str
 
 
-class SimCLR(Section):
-    """Chen et al. 2020, arXiv 2002.05709."""
+class Pretraining(Section):
+    """Which encoders there are. The methods are those of the registry in `learning/pretraining`, which checks names."""
 
-    epochs: Positive
-    learning_rate: Rate
-    temperature: Annotated[float, Field(gt=0)]
-    projection_dim: Positive
-
-
-class SupCon(SimCLR):
-    """Khosla et al. 2020, arXiv 2004.11362."""
-
-
-class BYOL(Section):
-    """Grill et al. 2020, arXiv 2006.07733."""
-
-    epochs: Positive
-    learning_rate: Rate
-    momentum: Annotated[float, Field(gt=0, lt=1)]
-    projection_dim: Positive
-    hidden_dim: Positive
+    methods: tuple[str, ...]
+    reference_encoder: str
 
 
 class Profile(Section):
@@ -147,10 +129,7 @@ class Profile(Section):
     micro_batch_size: Positive | Literal["batch"]
     weight_decay: Annotated[float, Field(ge=0)]
     warmup: Share
-    simclr: SimCLR
-    byol: BYOL
-    supcon: SupCon
-    crossfit_epochs: Positive
+    methods: dict[str, dict[str, Any]]  # settings of each pretraining method; the registry knows and checks their keys
 
     @model_validator(mode="after")
     def _micro_batches_fill_the_batch(self) -> Profile:
@@ -169,6 +148,7 @@ class Settings(Section):
     ingestion: Ingestion
     validation: Validation
     training_set: TrainingSet
+    pretraining: Pretraining
     evaluation: Evaluation
     ensembling: Ensembling
     label_errors: LabelErrors
@@ -205,37 +185,16 @@ def load_settings(path: Path) -> Settings:
         raise RayTruthError(
             f"params.yaml is no valid YAML in UTF-8: {error}", where=str(path), do="mend the line named"
         ) from None
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise RayTruthError(
-            "params.yaml holds what RayTruth cannot use:\n" + "\n".join(_say(problem) for problem in error.errors()),
-            where=str(path),
-            do="mend the keys named; `raytruth init` writes a complete file to compare with",
-        ) from None
+    problems = problems_of(Settings, values)
+    if problems:
+        raise unusable_settings(problems, str(path))
+    return Settings.model_validate(values)
 
 
-def _say(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"]) or "the file"
-    if problem["type"] == "extra_forbidden":
-        near = get_close_matches(str(problem["loc"][-1]), _known_keys(Settings), n=1)
-        return f"  {key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
-    if problem["type"] == "missing":
-        return f"  {key}: missing"
-    return f"  {key}: {problem['msg']}"
-
-
-def _known_keys(section: type[BaseModel]) -> list[str]:
-    keys = []
-    for name, field in section.model_fields.items():
-        keys.append(name)
-        for inner in _sections_in(field.annotation):
-            keys += _known_keys(inner)
-    return keys
-
-
-def _sections_in(annotation: Any) -> list[type[BaseModel]]:
-    """The sections that an annotation names, at any depth."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [section for part in get_args(annotation) for section in _sections_in(part)]
+def unusable_settings(problems: list[str], where: str) -> RayTruthError:
+    """The error that names what a params.yaml holds and RayTruth cannot use, one line a problem."""
+    return RayTruthError(
+        "params.yaml holds what RayTruth cannot use:\n" + "\n".join(f"  {problem}" for problem in problems),
+        where=where,
+        do="mend the keys named; `raytruth init` writes a complete file to compare with",
+    )

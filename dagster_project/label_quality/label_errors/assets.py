@@ -4,10 +4,11 @@ import dagster as dg
 
 from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_image, as_table
 from dagster_project.intake.resources import RootResource
+from dagster_project.learning.pretraining.methods import CROSSFIT
 
 
 @dg.asset(
-    deps=["training_set", "linear_evaluation", "encoder_supcon_crossfit", "ensemble"],
+    deps=["training_set", "linear_evaluation", CROSSFIT.encoder, "ensemble"],
     group_name="label_errors",
     owners=[REVIEWERS],
     kinds={"cleanlab"},

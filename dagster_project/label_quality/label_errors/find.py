@@ -19,6 +19,7 @@ from dagster_project.label_quality.label_errors.oof_predictions import write_jud
 from dagster_project.label_quality.label_errors.out_of_fold import judge
 from dagster_project.label_quality.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
 from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.pretraining.methods_on import reference_encoder
 
 log = logging.getLogger("raytruth")
 _SHOWN = 24
@@ -40,9 +41,9 @@ def find_label_errors(root: Root) -> LabelErrorSummary:
     regions = root.taxonomy.regions
     labels = class_numbers(root, table)
     judged = judge(root, table, labels, len(regions))
-    write_judgements(root.paths, table, judged, regions)
+    write_judgements(root, table, judged)
     neighbours = find_neighbours(
-        load_embeddings(root.paths, "encoder_simclr", len(table)),
+        load_embeddings(root.paths, reference_encoder(root.settings), len(table)),
         (labels >= 0) | table["label_status"].isin(OF_NO_CLASS).to_numpy(bool),
         table["group"].to_numpy(object).astype(str),
         root.settings.label_errors.neighbours,

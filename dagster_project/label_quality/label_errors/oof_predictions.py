@@ -8,16 +8,18 @@ import pyarrow.parquet as pq
 
 from dagster_project.core.atomic_io import write_table
 from dagster_project.core.paths import Paths
-from dagster_project.label_quality.label_errors.out_of_fold import JUDGES, Judged
+from dagster_project.intake.root import Root
+from dagster_project.label_quality.label_errors.out_of_fold import Judged, judges
 
 
-def write_judgements(paths: Paths, table: pd.DataFrame, judged: Judged, regions: tuple[str, ...]) -> None:
+def write_judgements(root: Root, table: pd.DataFrame, judged: Judged) -> None:
     """Write `data/judgements.parquet`: image_id, judge, a probability a region; `table` is the training set."""
+    regions = root.taxonomy.regions
     parts = [
         pd.DataFrame(said.astype(np.float32), columns=list(regions)).assign(image_id=table["image_id"], judge=judge)
-        for judge, said in zip(JUDGES, judged.probabilities, strict=True)
+        for judge, said in zip(judges(root.settings), judged.probabilities, strict=True)
     ]
-    write_table(paths.judgements, pd.concat(parts)[["image_id", "judge", *regions]])
+    write_table(root.paths.judgements, pd.concat(parts)[["image_id", "judge", *regions]])
 
 
 def judgements_of(paths: Paths, image_id: str) -> dict[str, dict[str, float]]:

@@ -17,7 +17,7 @@ from scipy.special import softmax
 
 from dagster_project.core.atomic_io import read_json
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import CROSSFIT, SELF_SUPERVISED, Paths
+from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
@@ -29,16 +29,26 @@ from dagster_project.learning.ensembling.calibration import calibrated, fit_temp
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.evaluation.linear_head import choose_linear_head, fit_linear_head
 from dagster_project.learning.pretraining.encoder import learned_from
+from dagster_project.learning.pretraining.methods import CROSSFIT
+from dagster_project.learning.pretraining.methods_on import reference_encoder, self_supervised_on
 
-ENCODERS = (*SELF_SUPERVISED, CROSSFIT)
-JUDGES = (*ENCODERS, "all_side_by_side", "neighbours")  # a probe on each encoder and on all together, and votes
-_VOTERS = 10  # nearest images on SimCLR
+_VOTERS = 10  # nearest images on the reference encoder
 _LEAST = 1e-9
+
+
+def judging_encoders(settings: Settings) -> tuple[str, ...]:
+    """The encoders that may judge labels: those that saw none, and that of the fold, which saw the others'."""
+    return (*self_supervised_on(settings), CROSSFIT.encoder)
+
+
+def judges(settings: Settings) -> tuple[str, ...]:
+    """The names of the judges: a probe on each encoder and on all together, and votes."""
+    return (*judging_encoders(settings), "all_side_by_side", "neighbours")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What the JUDGES, none of which saw an image's label or its patient's, say of it.
+    """What the judges, none of which saw an image's label or its patient's, say of it.
 
     `probabilities` (J, N, K). `around` (F, N, K): what probes on the self-supervised encoders say together of every
     image when neither its own fold nor fold f taught them, so that the labels around an image of fold f are doubted
@@ -64,8 +74,10 @@ def judge(root: Root, table: pd.DataFrame, labels: np.ndarray, classes: int) -> 
     fold, folds = table["fold"].to_numpy(int), root.settings.training_set.folds
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
     images = gather_images(root.paths, table, viewed_px(root.settings.learning))
-    probabilities = np.zeros((len(JUDGES), len(table), classes))
-    around = np.zeros((folds, len(SELF_SUPERVISED), len(table), classes))
+    unlabelled = len(self_supervised_on(root.settings))
+    probabilities = np.zeros((len(judges(root.settings)), len(table), classes))
+    around = np.zeros((folds, unlabelled, len(table), classes))
+    alike = load_embeddings(root.paths, reference_encoder(root.settings), len(table))
     for k in range(folds):
         _check_held_out(root.paths, table, labels, k)
         each = list(_embeddings_for(root, images, k))
@@ -73,10 +85,10 @@ def judge(root: Root, table: pd.DataFrame, labels: np.ndarray, classes: int) -> 
             case = _Case(embeddings, labels, teaches, fold, classes)
             setting = _choose(case, k, root.settings)
             probabilities[j, fold == k] = _judged(case, (k,), k, setting)
-            if j < len(SELF_SUPERVISED):
+            if j < unlabelled:
                 for f in range(folds):
                     around[k, j, fold == f] = _judged(case, (k, f), f, setting)
-        voters = find_neighbours(each[0], teaches & (fold != k), table["group"].to_numpy(object).astype(str), _VOTERS)
+        voters = find_neighbours(alike, teaches & (fold != k), table["group"].to_numpy(object).astype(str), _VOTERS)
         probabilities[-1, fold == k] = voters.vote(labels, classes)[fold == k]
     return Judged(probabilities, np.stack([_together(said) for said in around]))
 
@@ -89,22 +101,23 @@ def _together(said: np.ndarray) -> np.ndarray:
 def _check_held_out(paths: Paths, table: pd.DataFrame, labels: np.ndarray, k: int) -> None:
     """Folds move when labels or batches come, and an encoder of the old folds may know labels that it would judge."""
     others = ((table["fold"] != k) & (table["excluded"] == "")).to_numpy(bool)
-    card = paths.encoder(CROSSFIT) / f"fold_{k}" / "card.json"
+    card = paths.encoder(CROSSFIT.encoder) / f"fold_{k}" / "card.json"
     known = read_json(card).get("learned_from") if card.exists() else None
     if known != learned_from(table[others], labels[others]):
         raise RayTruthError(
             "The encoders that judge labels "
             + ("are of other folds or labels than the training set's" if known else "have not been pretrained"),
-            where=f"models/{CROSSFIT}/fold_{k}",
-            do="run `raytruth pretrain crossfit`",
+            where=f"models/{CROSSFIT.encoder}/fold_{k}",
+            do=f"run `raytruth pretrain {CROSSFIT.name}`",
         )
 
 
 def _embeddings_for(root: Root, images: np.ndarray, k: int) -> Iterator[np.ndarray]:
-    """Embeddings (N, D) of each of the ENCODERS for fold k."""
-    for encoder in SELF_SUPERVISED:
+    """Embeddings (N, D) of each of the `judging_encoders` for fold k."""
+    for encoder in self_supervised_on(root.settings):
         yield load_embeddings(root.paths, encoder, len(images))
-    backbone = load_backbone(root.paths.encoder(CROSSFIT) / f"fold_{k}" / "weights.safetensors", root.settings.learning)
+    of_fold = root.paths.encoder(CROSSFIT.encoder) / f"fold_{k}"
+    backbone = load_backbone(of_fold / "weights.safetensors", root.settings.learning)
     yield embed(backbone, images, root.settings.learning)
 
 

@@ -13,21 +13,24 @@ from dagster_project.core.ledger import load_verdicts, standing
 from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.store import load_headers
 from dagster_project.intake.ingestion.headers.reasons import WARN
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
 from dagster_project.label_quality.label_errors.oof_predictions import judgements_of
 from dagster_project.label_quality.review.worklist import judges_hash, nearest, provenance
 from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.pretraining.methods_on import reference_encoder
 
 _HEADER = ("modality", "station", "manufacturer", "model", "view_position", "laterality", "rows", "columns")
 _LABEL = ("label_attribute", "label_rule", "label_matched", "label_status", "label_conflict", "label_conflict_region")
 
 
-def explain(paths: Paths, image_id: str) -> dict[str, Any]:
+def explain(root: Root, image_id: str) -> dict[str, Any]:
     """What is known of an image and why it is flagged, ready for JSON; no identity, no text that somebody typed.
 
     Raises RayTruthError if the image is unknown or nothing was looked for yet.
     """
+    paths = root.paths
     ranked, table = load_label_errors(paths), load_training_set(paths)
     at = np.flatnonzero((table["image_id"] == image_id).to_numpy())
     flagged = ranked[ranked["image_id"] == image_id]
@@ -52,7 +55,7 @@ def explain(paths: Paths, image_id: str) -> dict[str, Any]:
             judge: {region: round(p, 4) for region, p in sorted(said.items(), key=lambda item: -item[1])}
             for judge, said in judgements_of(paths, image_id).items()
         },
-        "beside": _beside(paths, table, row, dict.fromkeys(region for region in (given, proposed) if region)),
+        "beside": _beside(root, table, row, dict.fromkeys(region for region in (given, proposed) if region)),
         "header": {
             **{name: _plain(header[name]) for name in _HEADER},
             "verdict": "accept_warn" if header["warnings"] else "accept",
@@ -60,7 +63,7 @@ def explain(paths: Paths, image_id: str) -> dict[str, Any]:
         },
         "causes": _causes(paths, image_id),
         "verdicts": _verdicts(paths, image_id),
-        "versions": _versions(paths),
+        "versions": _versions(root),
     }
 
 
@@ -78,8 +81,8 @@ def _unknown(image_id: str, *, known: bool) -> RayTruthError:
     )
 
 
-def _beside(paths: Paths, table: pd.DataFrame, row: int, regions: dict[str, None]) -> dict[str, list[dict[str, str]]]:
-    embeddings = load_embeddings(paths, "encoder_simclr", len(table))
+def _beside(root: Root, table: pd.DataFrame, row: int, regions: dict[str, None]) -> dict[str, list[dict[str, str]]]:
+    embeddings = load_embeddings(root.paths, reference_encoder(root.settings), len(table))
     image, others = table.iloc[row], np.arange(len(table)) != row
     groups = {f"nearest labelled {region}": nearest(table, embeddings, row, region) for region in regions}
     groups["other images of the study"] = table[(table["study"] == image["study"]) & others]
@@ -110,12 +113,13 @@ def _verdicts(paths: Paths, image_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _versions(paths: Paths) -> dict[str, str]:
+def _versions(root: Root) -> dict[str, str]:
+    paths = root.paths
     champion = read_json(paths.champion)["model"] if paths.champion.exists() else ""
     return {
         "training_set": content_hash(paths.training_set),
         "label_errors": content_hash(paths.label_errors),
-        "judges": judges_hash(paths),
+        "judges": judges_hash(root),
         "champion": champion,
     }
 

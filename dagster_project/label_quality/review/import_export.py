@@ -43,7 +43,7 @@ def import_verdicts(root: Root, path: Path, reviewers: dict[str, str]) -> int:
             do="import verdicts into the root whose worklist was reviewed; nothing was recorded",
         )
     suggested = load_label_errors(root.paths).set_index("image_id")["suggested_region"]
-    model, data = judges_hash(root.paths), content_hash(root.paths.training_set)
+    model, data = judges_hash(root), content_hash(root.paths.training_set)
     regions = root.taxonomy.regions
     _check_given(answers, regions)
     answers = _news(answers, readings(load_verdicts(root.paths)))

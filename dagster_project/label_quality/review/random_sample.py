@@ -9,24 +9,26 @@ import numpy as np
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_verdicts, standing
-from dagster_project.core.paths import Paths
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
 from dagster_project.label_quality.review.acceptance_sampling import Draw
 from dagster_project.label_quality.review.cards import Worklist, load_worklist, read_cards
 from dagster_project.label_quality.review.worklist import cards_of, write_cards
 from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.pretraining.methods_on import reference_encoder
 
 log = logging.getLogger("raytruth")
 _SHOWN = ("image_id", "batch", "given", "provenance", "beside")  # nothing of what the models say: it would lead
 
 
-def draw_sample(paths: Paths, size: int, seed: int) -> Worklist:
+def draw_sample(root: Root, size: int, seed: int) -> Worklist:
     """Write `data/reports/random_sample/` and return it: `size` cards or all there are, in an order that is random too.
 
     Drawn are labelled images that have no card in the worklist and that nobody has read. Raises RayTruthError if
     there is none, no worklist, or no ranked list.
     """
+    paths = root.paths
     ranked, listed = load_label_errors(paths), load_worklist(paths).cards
     read = set(standing(load_verdicts(paths))["image_id"])
     labelled = ranked["given_region"].fillna("") != ""
@@ -41,12 +43,12 @@ def draw_sample(paths: Paths, size: int, seed: int) -> Worklist:
     places = np.random.default_rng(seed).choice(len(apart), min(size, len(apart)), replace=False)
     draw = Draw(seed, len(places), len(apart), digest)
     table = load_training_set(paths)
-    embeddings = load_embeddings(paths, "encoder_simclr", len(table))
+    embeddings = load_embeddings(paths, reference_encoder(root.settings), len(table))
     cards = cards_of(apart.iloc[places].assign(suggested_region=""), table, embeddings)
     blind = [
         {**{name: card[name] for name in _SHOWN}, "kind": "random_sample", "rank": number, "proposed": ""}
         for number, card in enumerate(cards, 1)
     ]
-    write_cards(paths, paths.random_sample, table, blind, sample=draw.mark)
+    write_cards(root, paths.random_sample, table, blind, sample=draw.mark)
     log.info("random sample: %d of %d images", draw.drawn, draw.population)
     return read_cards(paths.random_sample)

@@ -23,10 +23,11 @@ from dagster_project.core.progress import track
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images, load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
-from dagster_project.label_quality.label_errors.out_of_fold import ENCODERS
+from dagster_project.label_quality.label_errors.out_of_fold import judging_encoders
 from dagster_project.label_quality.review.cards import CARDS, IMAGES
 from dagster_project.label_quality.review.reader_assignment import readings, wanting
 from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.pretraining.methods_on import reference_encoder
 
 log = logging.getLogger("raytruth")
 _NEIGHBOURS = 3
@@ -59,18 +60,18 @@ def build_worklist(root: Root) -> WorklistSummary:
     suspects = ranked[ranked["kind"] != "none"].head(root.settings.label_errors.worklist_length)
     suspects = pd.concat([suspects, _unsettled(root, ranked[~ranked["image_id"].isin(suspects["image_id"])])])
     table = load_training_set(root.paths)
-    cards = cards_of(suspects, table, load_embeddings(root.paths, "encoder_simclr", len(table)))
-    write_cards(root.paths, root.paths.worklist, table, cards)
+    cards = cards_of(suspects, table, load_embeddings(root.paths, reference_encoder(root.settings), len(table)))
+    write_cards(root, root.paths.worklist, table, cards)
     kinds = {str(kind): int(n) for kind, n in suspects["kind"].value_counts().items()}
     log.info("worklist: %d cards", len(cards))
     return WorklistSummary(len(cards), kinds)
 
 
-def write_cards(paths: Paths, into: Path, table: pd.DataFrame, cards: list[dict[str, Any]], **more: str) -> None:
+def write_cards(root: Root, into: Path, table: pd.DataFrame, cards: list[dict[str, Any]], **more: str) -> None:
     """Make the folder `into` of cards, what they come from, `more` to be known of them, and all their images."""
-    shown = {"model": judges_hash(paths), "data_version": content_hash(paths.training_set), **more, "cards": cards}
+    shown = {"model": judges_hash(root), "data_version": content_hash(root.paths.training_set), **more, "cards": cards}
     with replacing_dir(into) as folder:
-        _save_images(paths, folder / IMAGES, table, cards)
+        _save_images(root.paths, folder / IMAGES, table, cards)
         write_json(folder / CARDS, shown)
 
 
@@ -90,9 +91,10 @@ def _unsettled(root: Root, ranked: pd.DataFrame) -> pd.DataFrame:
     return out.assign(kind="second_reading")
 
 
-def judges_hash(paths: Paths) -> str:
+def judges_hash(root: Root) -> str:
     """One hash for the encoders on which the opinions rest that the cards show."""
-    return hashlib.sha256("".join(content_hash(paths.encoder(name)) for name in ENCODERS).encode()).hexdigest()
+    hashes = [content_hash(root.paths.encoder(name)) for name in judging_encoders(root.settings)]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def cards_of(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray) -> list[dict[str, Any]]:

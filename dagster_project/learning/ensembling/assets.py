@@ -7,8 +7,9 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project.core.dagster_helpers import LEARNERS, as_counts, as_image, as_numbers, as_table
-from dagster_project.core.paths import ENCODERS
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.resources import RootResource
+from dagster_project.learning.pretraining.methods_on import encoders_on
 
 if TYPE_CHECKING:
     from dagster_project.learning.ensembling.champion import Gate
@@ -17,43 +18,48 @@ if TYPE_CHECKING:
 GATE = "challenger_does_not_lose"
 
 
-@dg.asset(
-    deps=["training_set", "linear_evaluation", *ENCODERS],
-    group_name="ensembling",
-    owners=[LEARNERS],
-    kinds={"scikitlearn", "pytorch"},
-)
-def ensemble(root: RootResource) -> dg.MaterializeResult:
-    """The challenger: calibrated members, chosen on validation only, scored once on the test split."""
-    from dagster_project.learning.ensembling.ensemble import build_ensemble  # torch takes seconds to import
+def ensemble_asset(settings: Settings) -> dg.AssetsDefinition:
+    """`ensemble` of the encoders that are trained here."""
 
-    paths = root.paths
-    summary = build_ensemble(root.open())
-    versions = root.commit("ensemble")
-    plots = paths.plots_dir / "ensemble"
-    numbers = ("balanced_accuracy", "log_loss", "calibration_error", "calibration_error_uncalibrated")
-    means = [
-        {"model": name, "share of labels": f, "accuracy": i.value, "low": i.low, "high": i.high}
-        for name, line in summary.fractions.items()
-        for f, i in line.items()
-    ]
-    return dg.MaterializeResult(
-        data_version=versions.of(paths.ensemble),
-        metadata={
-            "accuracy": summary.accuracy.value,
-            "accuracy, 95 % interval": f"{summary.accuracy.low:.4f} to {summary.accuracy.high:.4f}",
-            **as_numbers(summary.test, numbers),
-            "members": as_counts(summary.shares, "encoder", "share"),
-            "accuracy where it is surest": as_table(_surest(summary)),
-            "labelling without a look": as_table(_auto_label(summary)),
-            "plain means": as_table(pd.DataFrame(means)),
-            "confusion": as_image(plots / "confusion_ensemble.png"),
-            "accuracy by share of labels": as_image(plots / "label_fractions.png"),
-            "accuracy by coverage": as_image(plots / "risk_coverage.png"),
-            "reliability": as_image(plots / "reliability.png"),
-            "model card": dg.MetadataValue.md((paths.ensemble / "README.md").read_text(encoding="utf-8")),
-        },
+    @dg.asset(
+        deps=["training_set", "linear_evaluation", *encoders_on(settings)],
+        group_name="ensembling",
+        owners=[LEARNERS],
+        kinds={"scikitlearn", "pytorch"},
     )
+    def ensemble(root: RootResource) -> dg.MaterializeResult:
+        """The challenger: calibrated members, chosen on validation only, scored once on the test split."""
+        from dagster_project.learning.ensembling.ensemble import build_ensemble  # torch takes seconds to import
+
+        paths = root.paths
+        summary = build_ensemble(root.open())
+        versions = root.commit("ensemble")
+        plots = paths.plots_dir / "ensemble"
+        numbers = ("balanced_accuracy", "log_loss", "calibration_error", "calibration_error_uncalibrated")
+        means = [
+            {"model": name, "share of labels": f, "accuracy": i.value, "low": i.low, "high": i.high}
+            for name, line in summary.fractions.items()
+            for f, i in line.items()
+        ]
+        return dg.MaterializeResult(
+            data_version=versions.of(paths.ensemble),
+            metadata={
+                "accuracy": summary.accuracy.value,
+                "accuracy, 95 % interval": f"{summary.accuracy.low:.4f} to {summary.accuracy.high:.4f}",
+                **as_numbers(summary.test, numbers),
+                "members": as_counts(summary.shares, "encoder", "share"),
+                "accuracy where it is surest": as_table(_surest(summary)),
+                "labelling without a look": as_table(_auto_label(summary)),
+                "plain means": as_table(pd.DataFrame(means)),
+                "confusion": as_image(plots / "confusion_ensemble.png"),
+                "accuracy by share of labels": as_image(plots / "label_fractions.png"),
+                "accuracy by coverage": as_image(plots / "risk_coverage.png"),
+                "reliability": as_image(plots / "reliability.png"),
+                "model card": dg.MetadataValue.md((paths.ensemble / "README.md").read_text(encoding="utf-8")),
+            },
+        )
+
+    return ensemble
 
 
 @dg.asset(

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dagster_project.core.paths import ENCODERS, SELF_SUPERVISED
+from dagster_project.core.settings.settings import Settings
+from dagster_project.learning.pretraining.methods_on import encoders_on, self_supervised_on
 
-# The probes over several encoders, by name.
-JOINT: dict[str, tuple[str, ...]] = {
-    "joint_probe": ENCODERS,
-    "joint_probe_self_supervised": SELF_SUPERVISED,
-}
+
+def joint_probes(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The probes over several encoders: the encoders of each, by name."""
+    return {"joint_probe": encoders_on(settings), "joint_probe_self_supervised": self_supervised_on(settings)}
 
 
 def side_by_side(embeddings: Mapping[str, np.ndarray], encoders: Sequence[str]) -> np.ndarray:

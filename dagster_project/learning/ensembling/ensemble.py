@@ -8,11 +8,10 @@ from importlib.metadata import version
 from torch import nn
 
 from dagster_project.core.atomic_io import content_hash, replacing_dir, write_text
-from dagster_project.core.paths import ENCODERS
 from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.backbone import load_backbone
 from dagster_project.learning.ensembling.candidates import fit_candidate, mixture
-from dagster_project.learning.ensembling.concatenate_embeddings import JOINT, side_by_side
+from dagster_project.learning.ensembling.concatenate_embeddings import joint_probes, side_by_side
 from dagster_project.learning.ensembling.drift_reference import reference_rows, save_reference
 from dagster_project.learning.ensembling.label_efficiency import evaluate_together
 from dagster_project.learning.ensembling.mahalanobis import fit_usual
@@ -22,6 +21,7 @@ from dagster_project.learning.ensembling.selection import select_members
 from dagster_project.learning.ensembling.test_evaluation import EnsembleSummary, report, score
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.evaluation.labelled import load_labelled_set
+from dagster_project.learning.pretraining.methods_on import encoders_on
 
 log = logging.getLogger("raytruth")
 
@@ -29,9 +29,10 @@ log = logging.getLogger("raytruth")
 def build_ensemble(root: Root) -> EnsembleSummary:
     """Choose and calibrate the members on validation, score them once on test, write `models/ensemble/`."""
     data = load_labelled_set(root)
-    embeddings = {encoder: load_embeddings(root.paths, encoder, len(data.table)) for encoder in ENCODERS}
-    over = {encoder: (encoder,) for encoder in ENCODERS} | {"joint_probe": JOINT["joint_probe"]}
-    inputs = {name: side_by_side(embeddings, encoders) for name, encoders in over.items()}
+    encoders = encoders_on(root.settings)
+    embeddings = {encoder: load_embeddings(root.paths, encoder, len(data.table)) for encoder in encoders}
+    over = {encoder: (encoder,) for encoder in encoders} | {"joint_probe": joint_probes(root.settings)["joint_probe"]}
+    inputs = {name: side_by_side(embeddings, among) for name, among in over.items()}
     candidates = {name: fit_candidate(x, data, data.train, root.settings) for name, x in inputs.items()}
     shares = select_members(
         {name: c.probabilities(data.validation) for name, c in candidates.items()},

@@ -7,19 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.paths import ENCODERS, SELF_SUPERVISED
 from dagster_project.core.settings.settings import Settings
 from dagster_project.learning.ensembling.candidates import fit_candidate, mixture
-from dagster_project.learning.ensembling.concatenate_embeddings import JOINT, side_by_side
+from dagster_project.learning.ensembling.concatenate_embeddings import joint_probes, side_by_side
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction
 from dagster_project.learning.evaluation.linear_evaluation import prediction_table
 from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
+from dagster_project.learning.pretraining.methods_on import encoders_on, self_supervised_on
 
-# SupCon's encoder has seen every training label, so only what lacks it is honest about having few.
-MEANS: dict[str, tuple[str, ...]] = {
-    "mean_of_all": ENCODERS,
-    "mean_of_self_supervised": SELF_SUPERVISED,
-}
+
+def means(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The plain means of probes: the encoders of each, by name.
+
+    An encoder that sees labels has seen every training label, so only a mean without it is honest about having few.
+    """
+    return {"mean_of_all": encoders_on(settings), "mean_of_self_supervised": self_supervised_on(settings)}
 
 
 def evaluate_together(
@@ -27,15 +29,16 @@ def evaluate_together(
 ) -> tuple[dict[str, dict[float, Interval]], pd.DataFrame]:
     """Test accuracy of means and joint probes by share of labels, and the predictions behind it."""
     labels, patients, section = data.labels[data.test], data.patients(data.test), settings.evaluation
-    inputs = dict(embeddings) | {name: side_by_side(embeddings, encoders) for name, encoders in JOINT.items()}
-    hits: dict[str, dict[float, list[np.ndarray]]] = {name: {} for name in (*MEANS, *JOINT)}
+    joint, mean_of = joint_probes(settings), means(settings)
+    inputs = dict(embeddings) | {name: side_by_side(embeddings, among) for name, among in joint.items()}
+    hits: dict[str, dict[float, list[np.ndarray]]] = {name: {} for name in (*mean_of, *joint)}
     tables = []
     for fraction in section.fractions:
         for repeat in range(section.repeats if fraction < 1 else 1):
             rows = data.train[draw_fraction(data.labels[data.train], fraction, settings.seed + repeat)]
             each = {name: fit_candidate(x, data, rows, settings).probabilities(data.test) for name, x in inputs.items()}
-            together = {name: mixture(each, dict.fromkeys(among, 1 / len(among))) for name, among in MEANS.items()}
-            together |= {name: each[name] for name in JOINT}
+            together = {name: mixture(each, dict.fromkeys(among, 1 / len(among))) for name, among in mean_of.items()}
+            together |= {name: each[name] for name in joint}
             for name, found in together.items():
                 hits[name].setdefault(fraction, []).append(found.argmax(axis=1) == labels)
                 tables.append(prediction_table(name, data, fraction, repeat, found))

@@ -6,42 +6,48 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project.core.dagster_helpers import LEARNERS, as_image, as_table
-from dagster_project.core.paths import ENCODERS
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.resources import RootResource
+from dagster_project.learning.pretraining.methods_on import encoders_on
 
 if TYPE_CHECKING:
     from dagster_project.learning.evaluation.linear_evaluation import EncoderEvaluation
 
 
-@dg.asset(
-    deps=["training_set", *ENCODERS],
-    group_name="evaluation",
-    owners=[LEARNERS],
-    kinds={"scikitlearn"},
-)
-def linear_evaluation(root: RootResource) -> dg.MaterializeResult:
-    """Accuracy of a linear probe at 1 %, 10 % and all of the labels, nearest neighbours, calibration, per class.
+def evaluation_asset(settings: Settings) -> dg.AssetsDefinition:
+    """`linear_evaluation` of every encoder that is trained here."""
 
-    On the test split, against the labels as given there; intervals (95 %) resample patients.
-    """
-    from dagster_project.learning.evaluation.linear_evaluation import evaluate  # torch takes seconds to import
-
-    paths = root.paths
-    results = evaluate(root.open())
-    versions = root.commit("linear_evaluation")
-    plots = paths.plots_dir / "linear_evaluation"
-    return dg.MaterializeResult(
-        data_version=versions.of(paths.embeddings_dir),
-        metadata={
-            "accuracy": as_table(pd.DataFrame([row for result in results for row in _rows(result)])),
-            "recall": as_table(
-                pd.DataFrame({r.encoder: r.full["recall"] for r in results}).reset_index(names="region")
-            ),
-            "accuracy by share of labels": as_image(plots / "label_fractions.png"),
-            "confusion": as_image(*(plots / f"confusion_{r.encoder}.png" for r in results)),
-            "embedding map": as_image(*(plots / f"embedding_map_{r.encoder}.png" for r in results)),
-        },
+    @dg.asset(
+        deps=["training_set", *encoders_on(settings)],
+        group_name="evaluation",
+        owners=[LEARNERS],
+        kinds={"scikitlearn"},
     )
+    def linear_evaluation(root: RootResource) -> dg.MaterializeResult:
+        """Accuracy of a linear probe at 1 %, 10 % and all of the labels, nearest neighbours, calibration, per class.
+
+        On the test split, against the labels as given there; intervals (95 %) resample patients.
+        """
+        from dagster_project.learning.evaluation.linear_evaluation import evaluate  # torch takes seconds to import
+
+        paths = root.paths
+        results = evaluate(root.open())
+        versions = root.commit("linear_evaluation")
+        plots = paths.plots_dir / "linear_evaluation"
+        return dg.MaterializeResult(
+            data_version=versions.of(paths.embeddings_dir),
+            metadata={
+                "accuracy": as_table(pd.DataFrame([row for result in results for row in _rows(result)])),
+                "recall": as_table(
+                    pd.DataFrame({r.encoder: r.full["recall"] for r in results}).reset_index(names="region")
+                ),
+                "accuracy by share of labels": as_image(plots / "label_fractions.png"),
+                "confusion": as_image(*(plots / f"confusion_{r.encoder}.png" for r in results)),
+                "embedding map": as_image(*(plots / f"embedding_map_{r.encoder}.png" for r in results)),
+            },
+        )
+
+    return linear_evaluation
 
 
 def _rows(result: "EncoderEvaluation") -> list[dict[str, object]]:

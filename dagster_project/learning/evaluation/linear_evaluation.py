@@ -11,7 +11,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
 from dagster_project.core.atomic_io import write_json, write_table
-from dagster_project.core.paths import ENCODERS
 from dagster_project.core.settings.settings import Evaluation, Settings
 from dagster_project.intake.root import Root
 from dagster_project.learning.evaluation.embeddings import embed_training_set
@@ -19,6 +18,7 @@ from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fract
 from dagster_project.learning.evaluation.linear_head import LinearHead, choose_linear_head
 from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap, scores
 from dagster_project.learning.evaluation.plots import draw_confusion, draw_embedding_map, draw_label_fractions
+from dagster_project.learning.pretraining.methods_on import encoders_on
 
 log = logging.getLogger("raytruth")
 
@@ -54,7 +54,7 @@ def evaluate(root: Root) -> list[EncoderEvaluation]:
     """
     data = load_labelled_set(root)
     results, tables = [], []
-    for encoder in ENCODERS:
+    for encoder in encoders_on(root.settings):
         embeddings = embed_training_set(root, encoder)
         predictions = [p for f in root.settings.evaluation.fractions for p in probe(embeddings, data, f, root.settings)]
         results.append(_score(encoder, embeddings, data, predictions, root.settings))

@@ -7,55 +7,50 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project.core.dagster_helpers import GPU, LEARNERS, as_image, as_table
-from dagster_project.core.paths import CROSSFIT
 from dagster_project.core.plotting import drawing
+from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.resources import RootResource
+from dagster_project.learning.pretraining.methods import CROSSFIT
+from dagster_project.learning.pretraining.methods_on import methods_on
 
 if TYPE_CHECKING:
     from dagster_project.learning.pretraining.encoder import EncoderSummary
 
-_METHOD_OF = {
-    "encoder_simclr": "simclr",
-    "encoder_byol": "byol",
-    "encoder_supcon": "supcon",
-    CROSSFIT: "crossfit",
-}
-_ABOUT = {
-    "simclr": "Encoder pretrained without labels: two views of an image attract (Chen et al. 2020).",
-    "byol": "Encoder pretrained without labels: one view predicts the other (Grill et al. 2020).",
-    "supcon": "Encoder pretrained with the training labels, wrong ones included (Khosla et al. 2020).",
-    "crossfit": "One SupCon encoder a fold, trained on the other folds: the only ones with labels that may judge any.",
-}
 
+def encoder_assets(settings: Settings) -> dg.AssetsDefinition:
+    """One asset for each method that is on, and the encoders of the folds."""
+    methods = {method.encoder: method for method in (*methods_on(settings), CROSSFIT)}
 
-@dg.multi_asset(
-    specs=[
-        dg.AssetSpec(
-            name,
-            deps=["training_set", "radiograph_pixels"],
-            group_name="pretraining",
-            description=_ABOUT[method],
-            owners=[LEARNERS],
-            kinds={"pytorch", "lightning"},
-        )
-        for name, method in _METHOD_OF.items()
-    ],
-    can_subset=True,
-    pool=GPU,
-)
-def encoders(context: dg.AssetExecutionContext, root: RootResource) -> Iterator[dg.MaterializeResult]:
-    """Pretrain the chosen encoders.
+    @dg.multi_asset(
+        specs=[
+            dg.AssetSpec(
+                method.encoder,
+                deps=["training_set", "radiograph_pixels"],
+                group_name="pretraining",
+                description=method.about,
+                owners=[LEARNERS],
+                kinds={"pytorch", "lightning"},
+            )
+            for method in methods.values()
+        ],
+        can_subset=True,
+        pool=GPU,
+    )
+    def encoders(context: dg.AssetExecutionContext, root: RootResource) -> Iterator[dg.MaterializeResult]:
+        """Pretrain the chosen encoders.
 
-    Where labels are few the later two begin from `encoder_simclr`. That is no edge of the graph: within one step
-    Dagster compares with the version from before the step, and would call them out of date for ever.
-    """
-    from dagster_project.learning.pretraining.pretrain import pretrain  # torch and Lightning take seconds to import
+        Where labels are few, those that see labels begin from the reference encoder. That is no edge of the graph:
+        within one step Dagster compares with the version from before the step, and would always call them out of date.
+        """
+        from dagster_project.learning.pretraining.pretrain import pretrain  # torch and Lightning take seconds to import
 
-    chosen = {key.to_user_string() for key in context.selected_asset_keys}
-    names = [name for name in _METHOD_OF if name in chosen]
-    summaries = pretrain(root.open(), *(_METHOD_OF[name] for name in names))
-    for name in names:
-        yield _result(root, name, [s for s in summaries if s.name.split("/")[0] == name])
+        chosen = {key.to_user_string() for key in context.selected_asset_keys}
+        names = [name for name in methods if name in chosen]
+        summaries = pretrain(root.open(), *(methods[name].name for name in names))
+        for name in names:
+            yield _result(root, name, [s for s in summaries if s.name.split("/")[0] == name])
+
+    return encoders
 
 
 def _result(root: RootResource, name: str, summaries: "list[EncoderSummary]") -> dg.MaterializeResult:

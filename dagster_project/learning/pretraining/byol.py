@@ -12,21 +12,28 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dagster_project.core.settings.settings import BYOL as Settings  # noqa: N811
 from dagster_project.learning.encoders.backbone import mlp
+from dagster_project.learning.pretraining.network import MethodNetwork
 
 
-class BYOL(nn.Module):
+class BYOL(MethodNetwork):
     """Projector, predictor, target network and loss of BYOL over a backbone."""
 
-    def __init__(self, backbone: nn.Module, size: int, settings: Settings) -> None:
-        super().__init__()
-        self.learning_rate = settings.learning_rate
-        self.backbone = backbone
-        self.project = mlp(size, settings.hidden_dim, settings.projection_dim)
-        self.predict = mlp(settings.projection_dim, settings.hidden_dim, settings.projection_dim)
+    def __init__(
+        self,
+        backbone: nn.Module,
+        size: int,
+        *,
+        learning_rate: float,
+        projection_dim: int,
+        hidden_dim: int,
+        momentum: float,
+    ) -> None:
+        super().__init__(backbone, learning_rate)
+        self.project = mlp(size, hidden_dim, projection_dim)
+        self.predict = mlp(projection_dim, hidden_dim, projection_dim)
         self.target = copy.deepcopy(nn.Sequential(self.backbone, self.project)).requires_grad_(False)
-        self.momentum = settings.momentum
+        self.momentum = momentum
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Of two views (B, 1, s, s): two predictions, then what the target says of the other view; (B, P) each."""
@@ -42,7 +49,7 @@ class BYOL(nn.Module):
         return byol_loss(torch.cat([first, second]), torch.cat([wanted_of_first, wanted_of_second]))
 
     @torch.no_grad()
-    def follow(self, progress: float) -> None:
+    def after_step(self, progress: float) -> None:
         """Move the target towards the network; `progress` of the training is in 0..1 (the paper's cosine schedule)."""
         momentum = 1 - (1 - self.momentum) * (math.cos(math.pi * progress) + 1) / 2
         online = nn.Sequential(self.backbone, self.project)

@@ -16,7 +16,6 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import CROSSFIT, Paths
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
@@ -25,11 +24,12 @@ from dagster_project.learning.encoders.device import processes
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.methods import CROSSFIT, Method
+from dagster_project.learning.pretraining.methods_on import ALL, method_settings, reference_encoder
 from dagster_project.learning.pretraining.self_training import labels_are_few, with_pseudo_labels
-from dagster_project.learning.pretraining.train import METHODS, SOURCE_MARGIN, Run, checkpoint_folder, train_encoder
+from dagster_project.learning.pretraining.train import SOURCE_MARGIN, Run, checkpoint_folder, train_encoder
 
 log = logging.getLogger("raytruth")
-_TAUGHT = ("supcon", "crossfit")  # methods that learn from labels
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,22 @@ def encoder_names(settings: Settings, method: str) -> list[str]:
 
     Raises RayTruthError if there is no such method.
     """
-    if method == "crossfit":
-        return [f"{CROSSFIT}/fold_{fold}" for fold in range(settings.training_set.folds)]
-    if method in METHODS:
-        return [f"encoder_{method}"]
-    raise RayTruthError(
-        f"Unknown method {method!r}", where="pretrain", do=f"choose one of {', '.join((*METHODS, 'crossfit'))}"
-    )
+    if method not in ALL:
+        raise RayTruthError(f"Unknown method {method!r}", where="pretrain", do=f"choose one of {', '.join(ALL)}")
+    if method == CROSSFIT.name:
+        return [f"{CROSSFIT.encoder}/fold_{fold}" for fold in range(settings.training_set.folds)]
+    return [ALL[method].encoder]
 
 
 def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     """Pretrain one encoder and write `models/<name>/`.
 
-    `encoder_<method>` learns from the training split: `simclr` and `byol` see no label, `supcon` sees those of that
-    split, wrong ones too. The encoder of a fold (SupCon and a classifier) learns from all images of the other folds,
-    for `label_errors` alone: an encoder trained with labels may judge only images whose labels it never saw.
+    It learns from the training split, and sees the labels of that split, wrong ones too, if its method sees labels.
+    The encoder of a fold (SupCon and a classifier) learns from all images of the other folds, for `label_errors` alone:
+    an encoder trained with labels may judge only images whose labels it never saw.
 
-    Where fewer than half of the images have a label, an encoder that learns from them begins from `encoder_simclr`,
-    which must be there, and learns from pseudo-labels of a probe on it too (see `self_training`).
+    Where fewer than half of the images have a label, an encoder that learns from them begins from the reference
+    encoder, which must be there, and learns from pseudo-labels of a probe on it too (see `self_training`).
 
     A stopped run resumes; an encoder that is of these very images, labels and settings is kept. Under torchrun all
     processes train, and the first one writes.
@@ -73,10 +71,14 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     rows, labels = lesson.rows, lesson.labels
     seed = (root.settings.seed + zlib.crc32(name.encode())) % 2**31
     images = gather_images(root.paths, rows, round(profile.input_size * SOURCE_MARGIN))
-    own = "supcon" if lesson.method == "crossfit" else lesson.method
-    settings = profile.model_dump(exclude={*METHODS, "crossfit_epochs"} - {own})
-    settings |= {"epochs": lesson.epochs, "seed": seed} | ({"classified": True} if lesson.method == "crossfit" else {})
-    begun_from = content_hash(_simclr(root.paths)) if lesson.self_training and _simclr(root.paths).exists() else ""
+    own = method_settings(profile, lesson.method.name)
+    settings = profile.model_dump(exclude={"methods"}) | {
+        "method": lesson.method.name,
+        **own.model_dump(),
+        "seed": seed,
+    }
+    reference = _reference(root)
+    begun_from = content_hash(reference) if lesson.self_training and reference.exists() else ""
     made_from = _fingerprint(images, labels, settings | {"begun_from": begun_from})
     known = read_json(folder / "card.json") if (folder / "card.json").exists() else {}
     seen = learned_from(rows, labels)
@@ -86,8 +88,8 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
         curve = pd.read_csv(folder / "loss.csv")["loss"].tolist()
         return EncoderSummary(name, known["images"], known["labels_seen"], curve)
     labelled = int((labels >= 0).sum())
-    log.info("%s: %d images, %d labels, %d epochs", name, len(rows), labelled, lesson.epochs)
-    run = Run(name, lesson.method, lesson.epochs, seed, images, labels)
+    log.info("%s: %d images, %d labels, %d epochs", name, len(rows), labelled, own.epochs)
+    run = Run(name, lesson.method.name, own.epochs, seed, images, labels)
     if lesson.self_training:
         run = _self_training(root, run, rows)
     backbone, curve = train_encoder(run, profile, checkpoint_folder(root.paths.checkpoints(name), made_from))
@@ -100,7 +102,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
         losses.to_csv(new / "loss.csv", index=False, float_format="%.6f")
         card = {
             "encoder": name,
-            "method": lesson.method,
+            "method": lesson.method.name,
             "profile": root.settings.profile,
             "settings": settings,
             "batch_size": batches.size,  # fewer than the settings ask for where there were too few images
@@ -124,8 +126,8 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     return EncoderSummary(name, len(rows), labelled, curve)
 
 
-def waits_for_simclr(root: Root, name: str) -> bool:
-    """Whether an encoder begins from SimCLR's: one that learns from labels does, if they are few."""
+def waits_for_reference(root: Root, name: str) -> bool:
+    """Whether an encoder begins from the reference encoder: one that learns from labels does, if they are few."""
     return _lesson(root, name).self_training
 
 
@@ -133,44 +135,39 @@ def waits_for_simclr(root: Root, name: str) -> bool:
 class _Lesson:
     """What an encoder learns from: rows of the training set, and their labels as given, -1 for none or not shown."""
 
-    method: str
-    epochs: int
+    method: Method
     rows: pd.DataFrame
     labels: np.ndarray
 
     @property
     def self_training(self) -> bool:
-        return self.method in _TAUGHT and labels_are_few(self.labels)
+        return self.method.sees_labels and labels_are_few(self.labels)
 
 
 def _lesson(root: Root, name: str) -> _Lesson:
-    table, profile = load_training_set(root.paths), root.settings.learning
+    table = load_training_set(root.paths)
     used = table["excluded"] == ""
-    if name.startswith(f"{CROSSFIT}/"):
-        method, epochs = "crossfit", profile.crossfit_epochs
-        rows = table[used & (table["fold"] != int(name.rpartition("_")[2]))]
-    else:
-        method = name.removeprefix("encoder_")
-        epochs = getattr(profile, method).epochs
-        rows = table[used & (table["split"] == "train")]
-    labels = class_numbers(root, rows) if method in _TAUGHT else np.full(len(rows), -1)
-    return _Lesson(method, epochs, rows, labels)
+    encoder, _, fold = name.partition("/fold_")
+    (method,) = (method for method in ALL.values() if method.encoder == encoder)
+    rows = table[used & (table["fold"] != int(fold) if fold else table["split"] == "train")]
+    labels = class_numbers(root, rows) if method.sees_labels else np.full(len(rows), -1)
+    return _Lesson(method, rows, labels)
 
 
 def _self_training(root: Root, run: Run, rows: pd.DataFrame) -> Run:
-    """The run with pseudo-labels for images without a label, from SimCLR's weights on."""
-    simclr = load_backbone(_simclr(root.paths), root.settings.learning)
+    """The run with pseudo-labels for images without a label, from the reference encoder's weights on."""
+    reference = load_backbone(_reference(root), root.settings.learning)
     embeddings = embed(
-        simclr, gather_images(root.paths, rows, viewed_px(root.settings.learning)), root.settings.learning
+        reference, gather_images(root.paths, rows, viewed_px(root.settings.learning)), root.settings.learning
     )
     labels = with_pseudo_labels(embeddings, run.labels)
     pseudo_labels = int((labels >= 0).sum() - (run.labels >= 0).sum())
     log.info("%s: labels are few; %d pseudo-labels replace missing ones", run.name, pseudo_labels)
-    return replace(run, labels=labels, start=simclr)
+    return replace(run, labels=labels, start=reference)
 
 
-def _simclr(paths: Paths) -> Path:
-    return paths.encoder("encoder_simclr") / "weights.safetensors"
+def _reference(root: Root) -> Path:
+    return root.paths.encoder(reference_encoder(root.settings)) / "weights.safetensors"
 
 
 def learned_from(rows: pd.DataFrame, labels: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""The one Lightning module that trains all three methods."""
+"""The one Lightning module that trains every method."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.pretraining.augmentation import random_view
 from dagster_project.learning.pretraining.batching import Batches
-from dagster_project.learning.pretraining.byol import BYOL
 from dagster_project.learning.pretraining.gradient_caching import embed_in_micro_batches
-from dagster_project.learning.pretraining.simclr import SimCLR
-from dagster_project.learning.pretraining.supcon import SupCon
+from dagster_project.learning.pretraining.network import MethodNetwork
 
 log = logging.getLogger("raytruth")
 _SPREAD = 0x9E3779B1  # 2**32 over the golden ratio: multiples of it lie far apart modulo 2**32
@@ -37,7 +35,7 @@ class Pretraining(pl.LightningModule):
 
     def __init__(
         self,
-        method: SimCLR | BYOL | SupCon,
+        method: MethodNetwork,
         images: torch.Tensor,
         labels: torch.Tensor,
         profile: Profile,
@@ -85,9 +83,8 @@ class Pretraining(pl.LightningModule):
         return self.method(first, second)
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """BYOL's target follows after every step."""
-        if isinstance(self.method, BYOL):
-            self.method.follow(min(self.global_step / self.steps, 1.0))
+        """Let the method do what it does after every step."""
+        self.method.after_step(min(self.global_step / self.steps, 1.0))
 
     def on_train_epoch_end(self) -> None:
         """Note the epoch's mean loss. Raises RayTruthError if it is no number."""

@@ -13,7 +13,6 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import CROSSFIT
 from dagster_project.core.progress import log
 from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.cpu_parallelism import encoders_at_once
@@ -22,12 +21,13 @@ from dagster_project.learning.pretraining.encoder import (
     EncoderSummary,
     encoder_names,
     pretrain_encoder,
-    waits_for_simclr,
+    waits_for_reference,
 )
+from dagster_project.learning.pretraining.methods import CROSSFIT
 
 
 def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
-    """Pretrain the encoders of the given methods (simclr, byol, supcon, crossfit), as `pretrain_encoder` does each.
+    """Pretrain the encoders of the given methods of the registry, as `pretrain_encoder` does each.
 
     On a CPU as many at once as it has cores, at most four, else one after another. When one fails the others are
     stopped, and go on from their checkpoints the next time.
@@ -35,15 +35,16 @@ def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
     """
     names = [name for method in methods for name in encoder_names(root.settings, method)]
     at_once = encoders_at_once(root.settings.learning)
-    waiting = {name for name in names if waits_for_simclr(root, name)}
+    waiting = {name for name in names if waits_for_reference(root, name)}
     made: dict[str, EncoderSummary] = {}
     for group in ([name for name in names if name not in waiting], [name for name in names if name in waiting]):
         if min(at_once, len(group)) > 1:
             made |= _in_processes(root, group, min(at_once, len(group)))
         else:
             made |= {name: pretrain_encoder(root, name) for name in group}
-    if "crossfit" in methods and processes().rank == 0:
-        for other in set(root.paths.encoder(CROSSFIT).glob("fold_*")) - {root.paths.encoder(name) for name in names}:
+    if CROSSFIT.name in methods and processes().rank == 0:
+        folds = set(root.paths.encoder(CROSSFIT.encoder).glob("fold_*"))
+        for other in folds - {root.paths.encoder(name) for name in names}:
             shutil.rmtree(other)  # of a time with more folds
     return [made[name] for name in names]
 

@@ -1,8 +1,8 @@
 """Self-training where few images have a label: the others get pseudo-labels, by an encoder that saw no label.
 
-A probe on SimCLR's embeddings learns from the labels that there are; its surest predictions become pseudo-labels, and
-SupCon goes on from SimCLR's weights with both. Lee 2013 (ICML workshop on challenges in representation learning);
-Chen et al. 2020, arXiv 2006.10029.
+A probe on the reference encoder's embeddings learns from the labels that there are; its surest predictions become
+pseudo-labels, and a method that sees labels goes on from the reference encoder's weights with both. Lee 2013
+(ICML workshop on challenges in representation learning); Chen et al. 2020, arXiv 2006.10029.
 """
 
 from __future__ import annotations

@@ -6,19 +6,19 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dagster_project.core.settings.settings import SupCon as Settings
 from dagster_project.learning.encoders.backbone import mlp
+from dagster_project.learning.pretraining.network import MethodNetwork
 
 
-class SupCon(nn.Module):
+class SupCon(MethodNetwork):
     """Projection head and loss of SupCon over a backbone."""
 
-    def __init__(self, backbone: nn.Module, size: int, settings: Settings) -> None:
-        super().__init__()
-        self.learning_rate = settings.learning_rate
-        self.backbone = backbone
-        self.project = mlp(size, size, settings.projection_dim)
-        self.temperature = settings.temperature
+    def __init__(
+        self, backbone: nn.Module, size: int, *, learning_rate: float, projection_dim: int, temperature: float
+    ) -> None:
+        super().__init__(backbone, learning_rate)
+        self.project = mlp(size, size, projection_dim)
+        self.temperature = temperature
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Projections (B, P) of each of two views (B, 1, s, s), float32."""

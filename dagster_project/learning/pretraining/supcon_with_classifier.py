@@ -7,11 +7,12 @@ classifier is dropped with the projection.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dagster_project.core.settings.settings import SupCon as Settings
 from dagster_project.learning.pretraining.supcon import SupCon
 
 _SMOOTHING = 0.1  # some labels are wrong: none is to be learned with certainty (Lukasik et al. 2020, arXiv 2003.02819)
@@ -20,8 +21,8 @@ _SMOOTHING = 0.1  # some labels are wrong: none is to be learned with certainty 
 class ClassifiedSupCon(SupCon):
     """SupCon's projection head and loss over a backbone, and a linear classifier with its own loss added."""
 
-    def __init__(self, backbone: nn.Module, size: int, settings: Settings, classes: int) -> None:
-        super().__init__(backbone, size, settings)
+    def __init__(self, backbone: nn.Module, size: int, classes: int, **of_supcon: Any) -> None:
+        super().__init__(backbone, size, **of_supcon)
         self.classify = nn.Linear(size, classes)
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:

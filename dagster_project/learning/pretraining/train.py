@@ -24,21 +24,18 @@ from dagster_project.learning.encoders.backbone import embedding_size, make_back
 from dagster_project.learning.encoders.cpu_parallelism import few_threads
 from dagster_project.learning.encoders.device import device_of, precision_of, processes
 from dagster_project.learning.pretraining.batching import deal
-from dagster_project.learning.pretraining.byol import BYOL
+from dagster_project.learning.pretraining.methods_on import ALL, method_settings
 from dagster_project.learning.pretraining.module import Pretraining
-from dagster_project.learning.pretraining.simclr import SimCLR
-from dagster_project.learning.pretraining.supcon import SupCon
-from dagster_project.learning.pretraining.supcon_with_classifier import ClassifiedSupCon
+from dagster_project.learning.pretraining.network import MethodNetwork
 
 log = logging.getLogger("raytruth")
-METHODS = ("simclr", "byol", "supcon")
 SOURCE_MARGIN = 1.25  # images are held this much larger than a view, so that crops stay sharp
 _LEAST_IMAGES = 8
 
 
 @dataclass(frozen=True)
 class Run:
-    """What to train: one of METHODS, or `crossfit`, which is SupCon with a classifier beside it.
+    """What to train. `method` is a name of the registry.
 
     `labels` are class numbers, -1 for none; `name` is for people; `start` is where to go on from.
     """
@@ -125,18 +122,13 @@ def checkpoint_folder(parent: Path, fingerprint: str) -> Path:
     return parent / fingerprint
 
 
-def make_method(run: Run, profile: Profile) -> SimCLR | BYOL | SupCon:
+def make_method(run: Run, profile: Profile) -> MethodNetwork:
     """The run's network and loss, with weights drawn from torch's global generator."""
     backbone, size = make_backbone(profile), embedding_size(profile)
     if run.start is not None:
         backbone.load_state_dict(run.start.state_dict())
-    if run.method == "simclr":
-        return SimCLR(backbone, size, profile.simclr)
-    if run.method == "byol":
-        return BYOL(backbone, size, profile.byol)
-    if run.method == "crossfit":
-        return ClassifiedSupCon(backbone, size, profile.supcon, int(run.labels.max(initial=0)) + 1)
-    return SupCon(backbone, size, profile.supcon)
+    classes = int(run.labels.max(initial=0)) + 1
+    return ALL[run.method].network(backbone, size, method_settings(profile, run.method), classes)
 
 
 def _strategy(count: int) -> DDPStrategy | Literal["auto"]:

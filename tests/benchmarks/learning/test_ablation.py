@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.encoders import with_method
 from support.trained import Trained, trained_root
 
 from benchmarks.learning.ablation import changed, measure, validation_scores
@@ -21,17 +22,15 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 
 def test_only_the_named_settings_change(trained: Trained) -> None:
     profile = trained.settings.learning
-    found = changed(profile, ["batch_size=16", "supcon.epochs=2"])
-    assert found == profile.model_copy(
-        update={"batch_size": 16, "supcon": profile.supcon.model_copy(update={"epochs": 2})}
-    )
+    found = changed(profile, ["batch_size=16", "methods.supcon.epochs=2"])
+    assert found == with_method(profile, "supcon", epochs=2).model_copy(update={"batch_size": 16})
     with pytest.raises(KeyError, match=r"supcon\.epoch"):
-        changed(profile, ["supcon.epoch=2"])
+        changed(profile, ["methods.supcon.epoch=2"])
 
 
 def test_a_row_names_the_change_and_has_scores_with_intervals(trained: Trained) -> None:
-    row = measure(Root(trained.paths, trained.settings), "simclr", ["simclr.epochs=1"], seed=3)
-    assert (row["method"], row["change"], row["seed"]) == ("simclr", "simclr.epochs=1", 3)
+    row = measure(Root(trained.paths, trained.settings), "simclr", ["methods.simclr.epochs=1"], seed=3)
+    assert (row["method"], row["change"], row["seed"]) == ("simclr", "methods.simclr.epochs=1", 3)
     for share in ("0.1", "1"):
         assert 0 <= row[f"low_{share}"] <= row[f"accuracy_{share}"] <= row[f"high_{share}"] <= 1
 

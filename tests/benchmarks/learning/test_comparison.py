@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 import yaml
 from statsmodels.stats.contingency_tables import mcnemar as of_statsmodels
+from support.encoders import ENCODERS
 from support.trained import Trained, trained_root
 
 from benchmarks.learning import peers
 from benchmarks.learning.comparison import compare, main, mcnemar, mcnemar_counts, scored
 from dagster_project.core.atomic_io import write_table
-from dagster_project.core.paths import ENCODERS
-from dagster_project.learning.ensembling.concatenate_embeddings import JOINT
-from dagster_project.learning.ensembling.label_efficiency import MEANS
+from dagster_project.learning.ensembling.concatenate_embeddings import joint_probes
+from dagster_project.learning.ensembling.label_efficiency import means
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +48,14 @@ def test_every_way_is_in_the_table_with_interval_and_test(
     monkeypatch.setattr(peers, "LEAST_STEPS", 60)
     root, truth = site
     settings = yaml.safe_load(root.paths.settings.read_text())
-    settings["profiles"]["quick"]["simclr"]["epochs"] = 2
+    settings["profiles"]["quick"]["methods"]["simclr"]["epochs"] = 2
     root.paths.settings.write_text(yaml.safe_dump(settings))
     options = ["--draws=1", f"--out={tmp_path}"]
     monkeypatch.setattr(sys, "argv", ["comparison", str(root.paths.root), str(truth), *options])
     main()
     (path,) = tmp_path.glob("comparison_*.csv")
     table = pd.read_csv(path)
-    names = {*ENCODERS, *MEANS, *JOINT, "hog", "monai_simclr", "supervised"}
+    names = {*ENCODERS, *means(root.settings), *joint_probes(root.settings), "hog", "monai_simclr", "supervised"}
     for labels, part in table.groupby("labels"):
         assert set(part["model"]) == names | ({"ensemble"} if labels == "100%" else set())
         assert part["accuracy"].is_monotonic_decreasing

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from support.archive import pattern
+from support.encoders import with_method
 
 from benchmarks.learning.plain_pipeline import TwoViews, monai_view, pillow_view, pretrain_plainly
 from benchmarks.learning.simclr_cpu import OURS, compare
@@ -34,8 +35,7 @@ def test_views_are_of_our_size_and_range_and_never_alike(make: object) -> None:
 
 @pytest.mark.parametrize("kind", ["monai", "pillow"])
 def test_a_plain_pipeline_changes_the_weights_it_starts_from(profile: Profile, kind: str) -> None:
-    slow = profile.simclr.model_copy(update={"learning_rate": 1e-30})
-    still = profile.model_copy(update={"simclr": slow, "weight_decay": 0.0})
+    still = with_method(profile, "simclr", learning_rate=1e-30).model_copy(update={"weight_decay": 0.0})
     trained, before = (pretrain_plainly(IMAGES, p, 1, 0, kind).conv1.weight for p in (profile, still))
     assert not torch.allclose(trained, before, atol=1e-6)
     assert torch.isfinite(trained).all()

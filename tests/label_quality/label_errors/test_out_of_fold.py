@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.encoders import CROSSFIT, JUDGES, with_method
 from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import content_hash, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import CROSSFIT
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, load_training_set
-from dagster_project.label_quality.label_errors.out_of_fold import JUDGES, judge
+from dagster_project.label_quality.label_errors.out_of_fold import judge
 from dagster_project.learning.pretraining.pretrain import pretrain
 
 CLASSES = 5
@@ -32,7 +32,7 @@ def trained(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
 
 
 def with_one_epoch(root: Trained) -> Trained:
-    quick = root.settings.learning.model_copy(update={"crossfit_epochs": 1})
+    quick = with_method(root.settings.learning, "crossfit", epochs=1)
     return replace(root, settings=root.settings.model_copy(update={"profiles": {"quick": quick}}))
 
 

@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import hypergeom
 from support.archive import REGIONS
 from support.reviewing import ranked_root
+from support.roots import settings_of
 from typer.testing import CliRunner
 
 from dagster_project.cli.main import app
@@ -36,6 +37,10 @@ def paths(tmp_path: Path) -> Paths:
     paths = Paths(tmp_path / "root")
     build_worklist(Root(paths, ranked_root(paths, SUSPECTS, OTHERS)))
     return paths
+
+
+def opened(paths: Paths) -> Root:
+    return Root(paths, settings_of(paths))
 
 
 def desk_of(paths: Paths, worklist: Worklist) -> Desk:
@@ -65,7 +70,7 @@ def test_drawn_are_labelled_images_that_nobody_read_or_listed_each_as_likely(pat
     write_table(paths.label_errors, ranked)
     read, unlabelled = ranked["image_id"].iloc[SUSPECTS], ranked["image_id"].iloc[-1]
     append_verdicts(paths, [Verdict(read, "cannot_tell", "", "hand", "knee", "Dr A")], REGIONS)
-    drawn = Counter(image for seed in range(12) for image in draw_sample(paths, 30, seed).cards)
+    drawn = Counter(image for seed in range(12) for image in draw_sample(opened(paths), 30, seed).cards)
     assert set(drawn) == set(ranked["image_id"]) - listed - {read, unlabelled}
     assert max(drawn.values()) < 12, "30 of 58 images, 12 times: none is drawn every time"
 
@@ -73,7 +78,7 @@ def test_drawn_are_labelled_images_that_nobody_read_or_listed_each_as_likely(pat
 def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(paths: Paths) -> None:
     ranked = read_table(paths.label_errors)
     write_table(paths.label_errors, ranked.assign(suggested_region=REGIONS[0]))
-    drawn = draw_sample(paths, 8, 5)
+    drawn = draw_sample(opened(paths), 8, 5)
     assert {card["given"] for card in drawn.cards.values()} > {REGIONS[0]}
     assert [card["rank"] for card in drawn.cards.values()] == list(range(1, 9))
     assert draw_of(drawn.sample).population == OTHERS
@@ -91,13 +96,13 @@ def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(paths
     assert again is not None
     assert list(again.cards) == list(drawn.cards)
     assert load_sample(paths, 9, 5) is load_sample(paths, 8, 6) is None
-    assert list(draw_sample(paths, 8, 5).cards) == list(drawn.cards), "the same seed draws the same"
-    assert draw_of(draw_sample(paths, 10_000, 5).sample).drawn == OTHERS
+    assert list(draw_sample(opened(paths), 8, 5).cards) == list(drawn.cards), "the same seed draws the same"
+    assert draw_of(draw_sample(opened(paths), 10_000, 5).sample).drawn == OTHERS
     assert load_sample(paths, 10_000, 5) is not None
 
 
 def test_its_verdicts_are_marked_in_one_chain_and_kept_out_of_the_ranked_yield(paths: Paths) -> None:
-    of_list, of_sample = desk_of(paths, load_worklist(paths)), desk_of(paths, draw_sample(paths, 6, 1))
+    of_list, of_sample = desk_of(paths, load_worklist(paths)), desk_of(paths, draw_sample(opened(paths), 6, 1))
     first = next(iter(of_list.worklist.cards))
     answer(of_list, first, "given_is_right")
     before, by_list = of_list.status("Dr A"), budget(paths)
@@ -206,11 +211,11 @@ def test_nothing_left_to_draw_from_is_said(paths: Paths) -> None:
     assert shown.exit_code == 1
     assert not paths.random_sample.exists()
     with pytest.raises(RayTruthError, match="nothing to draw a sample from"):
-        draw_sample(paths, 5, 1)
+        draw_sample(opened(paths), 5, 1)
 
 
 def test_the_command_that_says_what_reading_on_is_worth_says_it_too(paths: Paths) -> None:
-    desk = desk_of(paths, draw_sample(paths, 6, 7))
+    desk = desk_of(paths, draw_sample(opened(paths), 6, 7))
     for image_id, card in list(desk.worklist.cards.items())[:4]:
         answer(desk, image_id, *(wrongly(card) if card["rank"] == 1 else ("given_is_right",)))
     shown = CliRunner().invoke(app, ["--root", str(paths.root), "budget"])

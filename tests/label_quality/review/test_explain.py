@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.encoders import JUDGES, REFERENCE
 from support.roots import settings_of, small_root
 from support.suspicious import STATION, suspicious_root
 from typer.testing import CliRunner
@@ -17,34 +18,37 @@ from dagster_project.core.atomic_io import read_table, write_array, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import WITHDRAWN, Verdict, append_verdicts
 from dagster_project.core.paths import Paths
-from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
+from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.error_causes.find import find_causes
 from dagster_project.label_quality.label_errors.oof_predictions import judgements_of, write_judgements
-from dagster_project.label_quality.label_errors.out_of_fold import JUDGES, Judged
+from dagster_project.label_quality.label_errors.out_of_fold import Judged
 from dagster_project.label_quality.review.explain import explain
 
-Root = tuple[Paths, str]
+Case = tuple[Paths, str]
+
+
+def opened(paths: Paths) -> Root:
+    return Root(paths, settings_of(paths))
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """A root with causes, embeddings and judgements, and its most suspicious image."""
     paths, _ = suspicious_root(tmp_path_factory.mktemp("explain") / "root")
     table, draw = load_training_set(paths), np.random.default_rng(1)
-    write_array(paths.embeddings("encoder_simclr"), draw.normal(size=(len(table), 8)).astype(np.float32))
-    regions = load_taxonomy(paths.root / settings_of(paths).regions).regions
-    said = draw.dirichlet(np.ones(len(regions)), size=(len(JUDGES), len(table)))
-    write_judgements(paths, table, Judged(said, np.zeros(said.shape[:2])), regions)
+    write_array(paths.embeddings(REFERENCE), draw.normal(size=(len(table), 8)).astype(np.float32))
+    said = draw.dirichlet(np.ones(len(opened(paths).taxonomy.regions)), size=(len(JUDGES), len(table)))
+    write_judgements(opened(paths), table, Judged(said, np.zeros(said.shape[:2])))
     headers = read_table(paths.headers("first"))
     write_table(paths.headers("first"), headers.assign(warnings="monochrome1;implicit_vr"))
     find_causes(paths)
     return paths, str(read_table(paths.label_errors)["image_id"].iloc[0])
 
 
-def test_a_flag_is_explained_by_its_label_proposal_judges_neighbours_causes_and_file(root: Root) -> None:
+def test_a_flag_is_explained_by_its_label_proposal_judges_neighbours_causes_and_file(root: Case) -> None:
     paths, image_id = root
-    known = explain(paths, image_id)
+    known = explain(opened(paths), image_id)
     assert known["label"]["in_the_header"] == known["label"]["given"] == "shoulder"
     assert known["label"]["provenance"].startswith("BodyPartExamined, by the DICOM defined term SHOULDER")
     assert (known["flag"]["kind"], known["flag"]["suggested_region"]) == ("wrong_label", "elbow")
@@ -62,7 +66,7 @@ def test_a_flag_is_explained_by_its_label_proposal_judges_neighbours_causes_and_
     assert all(known["versions"][name] for name in ("training_set", "label_errors", "judges"))
 
 
-def test_the_judges_words_are_those_of_the_image(root: Root) -> None:
+def test_the_judges_words_are_those_of_the_image(root: Case) -> None:
     paths, image_id = root
     row = load_training_set(paths)["image_id"].tolist().index(image_id)
     kept = pd.read_parquet(paths.judgements)
@@ -70,17 +74,17 @@ def test_the_judges_words_are_those_of_the_image(root: Root) -> None:
     assert judgements_of(paths, image_id)[JUDGES[0]] == pytest.approx(one.drop(["image_id", "judge"]).to_dict())
 
 
-def test_verdicts_are_told_with_those_taken_back(root: Root) -> None:
+def test_verdicts_are_told_with_those_taken_back(root: Case) -> None:
     paths, image_id = root
-    regions = load_taxonomy(paths.root / settings_of(paths).regions).regions
+    regions = opened(paths).taxonomy.regions
     first = Verdict(image_id, "given_is_right", "", "shoulder", "elbow", "Dr A")
     back = Verdict(image_id, WITHDRAWN, "", "shoulder", "elbow", "Dr A", withdraws=first.verdict_id)
     append_verdicts(paths, [first, back, Verdict(image_id, "cannot_tell", "", "shoulder", "elbow", "Dr B")], regions)
-    told = explain(paths, image_id)["verdicts"]
+    told = explain(opened(paths), image_id)["verdicts"]
     assert [(v["reviewer"], v["stands"]) for v in told] == [("Dr A", False), ("Dr A", False), ("Dr B", True)]
 
 
-def test_the_page_and_the_json_say_it_and_name_nobody(root: Root) -> None:
+def test_the_page_and_the_json_say_it_and_name_nobody(root: Case) -> None:
     paths, image_id = root
     page = CliRunner().invoke(app, ["--root", str(paths.root), "explain", image_id], env={"COLUMNS": "200"})
     assert page.exit_code == 0
@@ -95,15 +99,15 @@ def test_the_page_and_the_json_say_it_and_name_nobody(root: Root) -> None:
         assert "2026-03" not in shown
 
 
-def test_an_unknown_image_is_a_clear_error(root: Root) -> None:
+def test_an_unknown_image_is_a_clear_error(root: Case) -> None:
     paths, _ = root
     shown = CliRunner().invoke(app, ["--root", str(paths.root), "explain", "0" * 32])
     assert shown.exit_code == 1
     with pytest.raises(RayTruthError, match="no such image in the training set") as error:
-        explain(paths, "0" * 32)
+        explain(opened(paths), "0" * 32)
     assert "label_errors.parquet" in error.value.do
 
 
 def test_without_a_ranked_list_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(RayTruthError, match="not been looked for"):
-        explain(small_root(tmp_path / "root"), "0" * 32)
+        explain(opened(small_root(tmp_path / "root")), "0" * 32)

@@ -50,7 +50,7 @@ def test_answers_flow_into_ledger_corrected_labels_and_the_next_training_set(roo
     assert ledger["given_region"].tolist() == table["region"][[3, 5]].fillna("").tolist()
     assert set(ledger["reviewer"]) == {"Dr A"}
     assert set(ledger["data_version"]) == {content_hash(root.paths.training_set)}
-    assert set(ledger["model"]) == {judges_hash(root.paths)}
+    assert set(ledger["model"]) == {judges_hash(root)}
     assert load_corrected_labels(root.paths).set_index("image_id")["region"].to_dict() == {
         table["image_id"][3]: right,
         table["image_id"][5]: "",

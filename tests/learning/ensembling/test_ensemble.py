@@ -17,10 +17,10 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images, load_training_set
 from dagster_project.learning.encoders.test_time_augmentation import viewed_px
-from dagster_project.learning.ensembling.concatenate_embeddings import JOINT
+from dagster_project.learning.ensembling.concatenate_embeddings import joint_probes
 from dagster_project.learning.ensembling.drift_reference import METADATA, load_reference, reference_rows
 from dagster_project.learning.ensembling.ensemble import build_ensemble
-from dagster_project.learning.ensembling.label_efficiency import MEANS
+from dagster_project.learning.ensembling.label_efficiency import means
 from dagster_project.learning.ensembling.model import load_model
 from dagster_project.learning.evaluation.labelled import load_labelled_set
 
@@ -115,7 +115,7 @@ def test_a_model_that_is_not_complete_is_refused_in_plain_words(
 
 def test_metrics_hold_means_and_joint_probes_by_share_of_labels(trained: Trained) -> None:
     metrics = json.loads(trained.paths.metrics("ensemble").read_text())
-    assert set(metrics["together"]) == {*MEANS, *JOINT}
+    assert set(metrics["together"]) == {*means(trained.settings), *joint_probes(trained.settings)}
     for line in metrics["together"].values():
         assert set(line) == {"0.01", "0.1", "1"}
         assert all(i["low"] <= i["value"] <= i["high"] for i in line.values())

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from support.encoders import ENCODERS
 from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import read_json, read_table, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import ENCODERS
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images, load_training_set
 from dagster_project.learning.encoders import embed as module

@@ -12,8 +12,9 @@ from torch import nn
 
 from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.module import Pretraining
-from dagster_project.learning.pretraining.train import METHODS, Run, make_method
+from dagster_project.learning.pretraining.train import Run, make_method
 
 BATCH, MICRO_BATCH = 12, 4
 

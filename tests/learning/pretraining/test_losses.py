@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from dagster_project.core.settings.settings import BYOL as ByolSettings  # noqa: N811
 from dagster_project.learning.pretraining.byol import BYOL, byol_loss
 from dagster_project.learning.pretraining.simclr import nt_xent
 from dagster_project.learning.pretraining.supcon import supcon
@@ -132,9 +131,7 @@ def test_byol_s_loss_is_the_squared_distance_of_unit_rows(seed: int) -> None:
 def small_byol(momentum: float = 0.9) -> BYOL:
     torch.manual_seed(0)
     backbone = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.BatchNorm1d(8))
-    return BYOL(
-        backbone, 8, ByolSettings(epochs=1, learning_rate=0.001, momentum=momentum, projection_dim=4, hidden_dim=6)
-    )
+    return BYOL(backbone, 8, learning_rate=0.001, momentum=momentum, projection_dim=4, hidden_dim=6)
 
 
 def images(seed: int) -> torch.Tensor:
@@ -168,7 +165,7 @@ def test_the_target_follows_by_the_paper_s_schedule(progress: float) -> None:
             p.add_(torch.randn_like(p))
         method.backbone[2].running_mean.add_(3)
     before = copy.deepcopy(method.target)
-    method.follow(progress)
+    method.after_step(progress)
     tau = 1 - (1 - 0.9) * (math.cos(math.pi * progress) + 1) / 2
     online = nn.Sequential(method.backbone, method.project)
     for slow, old, fast in zip(method.target.parameters(), before.parameters(), online.parameters(), strict=True):

@@ -10,16 +10,18 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 from support.archive import patients_of, put_batch, write_regions
+from support.encoders import CROSSFIT, ENCODERS, SELF_SUPERVISED, with_method
 from support.roots import settings_of, small_root
 from support.trained import FIRST, Trained, trained_root
 
 from dagster_project.core.atomic_io import content_hash, read_json, write_array, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import CROSSFIT, ENCODERS, SELF_SUPERVISED, Paths
+from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
 from dagster_project.learning.pretraining.encoder import pretrain_encoder
+from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.pretrain import pretrain
 
 
@@ -31,9 +33,9 @@ def trained(made_once: Callable[..., Path]) -> Trained:
 @pytest.fixture
 def root(tmp_path: Path) -> tuple[Paths, Settings]:
     """A root with a training set of 36 patients and encoders that take one epoch."""
-    changes = {f"profiles__quick__{method}__epochs": 1 for method in ("simclr", "byol", "supcon")}
+    changes = {f"profiles__quick__methods__{method}__epochs": 1 for method in ("simclr", "byol", "supcon")}
     paths = small_root(
-        tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__crossfit_epochs=1, **changes
+        tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__methods__crossfit__epochs=1, **changes
     )
     put_batch(paths, "b", *patients_of([0, 1, 2] * 12, seed=3))
     build_training_set(Root(paths, settings_of(paths)))
@@ -119,8 +121,7 @@ def test_it_is_trained_again_if_anything_changed_that_decides_the_weights(
     path = weights(paths, "encoder_simclr")
     before, stamp = content_hash(path), path.stat().st_mtime_ns
     if change == "setting":
-        faster = settings.learning.simclr.model_copy(update={"learning_rate": 0.002})
-        quick = settings.learning.model_copy(update={"simclr": faster})
+        quick = with_method(settings.learning, "simclr", learning_rate=0.002)
         settings = settings.model_copy(update={"profiles": {"quick": quick}})
     elif change == "seed":
         settings = settings.model_copy(update={"seed": 1})
@@ -140,8 +141,7 @@ def test_another_method_s_settings_do_not_matter(root: tuple[Paths, Settings]) -
     paths, settings = root
     pretrain(Root(paths, settings), "simclr")
     stamp = weights(paths, "encoder_simclr").stat().st_mtime_ns
-    byol = settings.learning.byol.model_copy(update={"epochs": 7})
-    quick = settings.learning.model_copy(update={"byol": byol, "crossfit_epochs": 9})
+    quick = with_method(with_method(settings.learning, "byol", epochs=7), "crossfit", epochs=9)
     pretrain(Root(paths, settings.model_copy(update={"profiles": {"quick": quick}})), "simclr")
     assert weights(paths, "encoder_simclr").stat().st_mtime_ns == stamp
 
@@ -160,7 +160,7 @@ def test_the_card_tells_what_batch_there_were_images_for(root: tuple[Paths, Sett
 def test_an_unknown_method_is_refused_with_the_known_ones(root: tuple[Paths, Settings]) -> None:
     with pytest.raises(RayTruthError, match="moco") as error:
         pretrain(Root(*root), "moco")
-    assert "simclr, byol, supcon, crossfit" in error.value.do
+    assert error.value.do == f"choose one of {', '.join((*METHODS, 'crossfit'))}"
 
 
 def test_a_fold_s_encoder_goes_when_there_are_fewer_folds(root: tuple[Paths, Settings]) -> None:

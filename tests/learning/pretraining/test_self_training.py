@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.archive import patients_of, put_batch, write_regions
+from support.encoders import CROSSFIT
 from support.roots import settings_of, small_root
 
 from dagster_project.core.atomic_io import content_hash, read_json, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import CROSSFIT, Paths
+from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
-from dagster_project.learning.pretraining.encoder import pretrain_encoder, waits_for_simclr
+from dagster_project.learning.pretraining.encoder import pretrain_encoder, waits_for_reference
 from dagster_project.learning.pretraining.pretrain import pretrain
 from dagster_project.learning.pretraining.self_training import labels_are_few, with_pseudo_labels
 
@@ -55,9 +56,9 @@ def test_the_unsure_are_those_left_out() -> None:
 @pytest.fixture
 def few(tmp_path: Path) -> tuple[Paths, Settings]:
     """A root with labels on a third of its training images."""
-    changes = {f"profiles__quick__{method}__epochs": 1 for method in ("simclr", "byol", "supcon")}
+    changes = {f"profiles__quick__methods__{method}__epochs": 1 for method in ("simclr", "byol", "supcon")}
     paths = small_root(
-        tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__crossfit_epochs=1, **changes
+        tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__methods__crossfit__epochs=1, **changes
     )
     put_batch(paths, "b", *patients_of([0, 1, 2] * 16, seed=3))
     build_training_set(Root(paths, settings_of(paths)))
@@ -67,10 +68,10 @@ def few(tmp_path: Path) -> tuple[Paths, Settings]:
     return paths, settings_of(paths)
 
 
-def test_with_few_labels_supcon_goes_on_from_simclr(few: tuple[Paths, Settings]) -> None:
+def test_with_few_labels_supcon_goes_on_from_the_reference_encoder(few: tuple[Paths, Settings]) -> None:
     paths, settings = few
-    assert waits_for_simclr(Root(paths, settings), "encoder_supcon")
-    assert not waits_for_simclr(Root(paths, settings), "encoder_byol")
+    assert waits_for_reference(Root(paths, settings), "encoder_supcon")
+    assert not waits_for_reference(Root(paths, settings), "encoder_byol")
     with pytest.raises(RayTruthError, match="has not been pretrained"):
         pretrain_encoder(Root(paths, settings), "encoder_supcon")
     pretrain(Root(paths, settings), "supcon", "simclr")

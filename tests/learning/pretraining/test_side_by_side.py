@@ -60,7 +60,7 @@ def test_side_by_side_they_become_what_each_becomes_alone(
 
 
 def test_an_error_of_one_comes_back_whole(tmp_path: Path, two_cores: None) -> None:
-    paths = root_of(tmp_path, profiles__quick__simclr__learning_rate=1e30)
+    paths = root_of(tmp_path, profiles__quick__methods__simclr__learning_rate=1e30)
     with pytest.raises(RayTruthError, match=r"loss became|no number") as error:
         pretrain(Root(paths, settings_of(paths)), "simclr", "supcon")
     assert error.value.where == "encoder_simclr"
@@ -69,7 +69,9 @@ def test_an_error_of_one_comes_back_whole(tmp_path: Path, two_cores: None) -> No
 
 @pytest.fixture
 def long_training(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    paths = root_of(tmp_path, profiles__quick__simclr__epochs=9999, profiles__quick__supcon__epochs=9999)
+    paths = root_of(
+        tmp_path, profiles__quick__methods__simclr__epochs=9999, profiles__quick__methods__supcon__epochs=9999
+    )
     script = (
         "import dagster_project.learning.encoders.cpu_parallelism as threads\n"
         "threads._cores = lambda: 2\n"

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 import torch
 from support.archive import pattern
+from support.encoders import with_method
 from support.roots import settings_of, small_root
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.encoders.device import device_of
-from dagster_project.learning.pretraining.train import METHODS, Run, checkpoint_folder, train_encoder
+from dagster_project.learning.pretraining.methods import METHODS
+from dagster_project.learning.pretraining.train import Run, checkpoint_folder, train_encoder
 
 EPOCHS = 4
 
@@ -121,7 +123,7 @@ def assert_goes_on(run: Run, profile: Profile, checkpoints: Path, elsewhere: Pat
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_says_what_to_do(profile: Profile, tmp_path: Path) -> None:
-    wild = profile.model_copy(update={"simclr": profile.simclr.model_copy(update={"learning_rate": 1e30})})
+    wild = with_method(profile, "simclr", learning_rate=1e30)
     with pytest.raises(RayTruthError, match="loss became") as error:
         train_encoder(a_run("simclr", epochs=20), wild, tmp_path)
     assert error.value.where == "encoder"

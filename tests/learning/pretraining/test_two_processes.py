@@ -18,8 +18,8 @@ from dagster_project.core.atomic_io import read_json
 from dagster_project.core.settings.settings import Profile
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
+from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.pretrain import pretrain
-from dagster_project.learning.pretraining.train import METHODS
 
 # two processes' size, and the one with which one process does the same: batch norm sees a process's share at most
 MICRO_BATCHES = {4: 4, "batch": BATCH // 2}
@@ -34,7 +34,9 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_first_of_two_processes_speaks_and_writes(tmp_path: Path) -> None:
-    paths = small_root(tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__simclr__epochs=1)
+    paths = small_root(
+        tmp_path / "root", write_regions(tmp_path / "r.yaml"), profiles__quick__methods__simclr__epochs=1
+    )
     put_batch(paths, "b", *patients_of([0, 1, 2] * 12, seed=3))
     settings = settings_of(paths)
     build_training_set(Root(paths, settings))

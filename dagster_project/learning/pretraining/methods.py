@@ -1,0 +1,128 @@
+"""The registry of pretraining methods. A method is a file beside this one, which holds its network, and an entry here.
+
+Encoders, assets, settings, out-of-fold models, help and pipeline follow from the entries. Networks are imported when
+they are made: assets and commands read this list and must not wait for torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from dagster_project.core.settings.section import Positive, Section
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from dagster_project.learning.pretraining.network import MethodNetwork
+
+Temperature = Annotated[float, Field(gt=0)]
+
+
+class MethodSettings(Section):
+    """What every method has in a profile: `profiles.NAME.methods.METHOD` of params.yaml."""
+
+    epochs: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    projection_dim: Positive
+
+
+class ContrastiveSettings(MethodSettings):
+    """Of SimCLR and of supervised contrastive learning."""
+
+    temperature: Temperature
+
+
+class BYOLSettings(MethodSettings):
+    """`momentum` is that of the target network at the start."""
+
+    momentum: Annotated[float, Field(gt=0, lt=1)]
+    hidden_dim: Positive
+
+
+def _own(settings: MethodSettings) -> dict[str, Any]:
+    """What a network takes of its settings: all but how long it is trained."""
+    return settings.model_dump(exclude={"epochs"})
+
+
+def _simclr(backbone: nn.Module, size: int, settings: MethodSettings, classes: int) -> MethodNetwork:
+    from dagster_project.learning.pretraining.simclr import SimCLR
+
+    return SimCLR(backbone, size, **_own(settings))
+
+
+def _byol(backbone: nn.Module, size: int, settings: MethodSettings, classes: int) -> MethodNetwork:
+    from dagster_project.learning.pretraining.byol import BYOL
+
+    return BYOL(backbone, size, **_own(settings))
+
+
+def _supcon(backbone: nn.Module, size: int, settings: MethodSettings, classes: int) -> MethodNetwork:
+    from dagster_project.learning.pretraining.supcon import SupCon
+
+    return SupCon(backbone, size, **_own(settings))
+
+
+def _supcon_with_classifier(backbone: nn.Module, size: int, settings: MethodSettings, classes: int) -> MethodNetwork:
+    from dagster_project.learning.pretraining.supcon_with_classifier import ClassifiedSupCon
+
+    return ClassifiedSupCon(backbone, size, classes, **_own(settings))
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to pretrain an encoder.
+
+    `name` is that of the command and of the settings, `encoder` that of the asset, the DVC stage and the folder in
+    `models/`. `network(backbone, size, settings, classes)` draws the weights; `size` is the length of an embedding.
+    An encoder that `sees_labels` may judge no image whose label it saw.
+    """
+
+    name: str
+    encoder: str
+    about: str
+    settings: type[MethodSettings]
+    network: Callable[[nn.Module, int, MethodSettings, int], MethodNetwork]
+    sees_labels: bool = False
+
+
+# The order is that in which encoders are trained, concatenated and listed.
+METHODS = {
+    method.name: method
+    for method in (
+        Method(
+            "simclr",
+            "encoder_simclr",
+            "Encoder pretrained without labels: two views of an image attract (Chen et al. 2020).",
+            ContrastiveSettings,
+            _simclr,
+        ),
+        Method(
+            "byol",
+            "encoder_byol",
+            "Encoder pretrained without labels: one view predicts the other (Grill et al. 2020).",
+            BYOLSettings,
+            _byol,
+        ),
+        Method(
+            "supcon",
+            "encoder_supcon",
+            "Encoder pretrained with the training labels, wrong ones included (Khosla et al. 2020).",
+            ContrastiveSettings,
+            _supcon,
+            sees_labels=True,
+        ),
+    )
+}
+# Always on, since label errors cannot be found without: its folder holds one encoder a fold.
+CROSSFIT = Method(
+    "crossfit",
+    "encoder_supcon_crossfit",
+    "One SupCon encoder a fold, trained on the other folds: the only ones with labels that may judge any.",
+    ContrastiveSettings,
+    _supcon_with_classifier,
+    sees_labels=True,
+)

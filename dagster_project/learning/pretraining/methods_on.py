@@ -1,0 +1,90 @@
+"""Which pretraining methods a root's params.yaml turns on, and their settings."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from dagster_project.core.settings.problems import problems_of
+from dagster_project.core.settings.settings import Profile, Settings, unusable_settings
+from dagster_project.learning.pretraining.methods import CROSSFIT, METHODS, Method, MethodSettings
+
+ALL = METHODS | {CROSSFIT.name: CROSSFIT}
+
+
+def methods_on(settings: Settings) -> tuple[Method, ...]:
+    """The methods that `pretraining.methods` names, in the registry's order. Raises RayTruthError for unknown ones."""
+    found = _unknown_methods(settings)
+    if found:
+        raise unusable_settings(found, "params.yaml")
+    return tuple(method for method in METHODS.values() if method.name in settings.pretraining.methods)
+
+
+def encoders_on(settings: Settings) -> tuple[str, ...]:
+    """The encoders of these methods: those that are evaluated and may become members of the ensemble."""
+    return tuple(method.encoder for method in methods_on(settings))
+
+
+def self_supervised_on(settings: Settings) -> tuple[str, ...]:
+    """Those of them that have seen no label."""
+    return tuple(method.encoder for method in methods_on(settings) if not method.sees_labels)
+
+
+def reference_encoder(settings: Settings) -> str:
+    """The encoder that tells which images are alike, and from which others start where labels are few.
+
+    Raises RayTruthError if it is not of a method that is on and sees no label.
+    """
+    found = _unfit_reference(settings)
+    if found:
+        raise unusable_settings(found, "params.yaml")
+    return settings.pretraining.reference_encoder
+
+
+def method_settings(profile: Profile, name: str) -> MethodSettings:
+    """A method's settings in a profile. Raises RayTruthError if they are missing or unusable, or the method unknown."""
+    found = _problems(profile, name)
+    if found:
+        raise unusable_settings(found, "params.yaml")
+    return ALL[name].settings.model_validate(profile.methods[name])
+
+
+def check_methods(settings: Settings) -> None:
+    """Raise RayTruthError, naming every key, if what params.yaml says of pretraining methods cannot be used.
+
+    Each profile must hold the settings of every method that is on.
+    """
+    found = _unknown_methods(settings) or _unfit_reference(settings)
+    needed = [name for name in ALL if name in (*settings.pretraining.methods, CROSSFIT.name)]
+    for name, profile in settings.profiles.items():
+        for method in dict.fromkeys([*profile.methods, *needed]):
+            found += [f"profiles.{name}.{problem}" for problem in _problems(profile, method)]
+    if found:
+        raise unusable_settings(found, "params.yaml")
+
+
+def _unknown_methods(settings: Settings) -> list[str]:
+    on = settings.pretraining.methods
+    return [_unknown(f"pretraining.methods: {name}", name, list(METHODS)) for name in on if name not in METHODS]
+
+
+def _unfit_reference(settings: Settings) -> list[str]:
+    fit = self_supervised_on(settings)
+    if settings.pretraining.reference_encoder in fit:
+        return []
+    return [
+        "pretraining.reference_encoder: must be that of a method that is on and sees no label: "
+        + (", ".join(fit) or "there is none")
+    ]
+
+
+def _problems(profile: Profile, name: str) -> list[str]:
+    if name not in ALL:
+        return [_unknown(f"methods.{name}", name, list(ALL))]
+    if name not in profile.methods:
+        return [f"methods.{name}: missing"]
+    return problems_of(ALL[name].settings, profile.methods[name], above=f"methods.{name}")
+
+
+def _unknown(key: str, name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"{key}: unknown method" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}")
