@@ -38,6 +38,10 @@ class Trained:
     settings: Settings
     truth: pd.DataFrame
 
+    def open(self) -> Root:
+        """The root as the stages take it."""
+        return Root(self.paths, self.settings)
+
     def copied_to(self, folder: Path) -> Trained:
         """A copy that may be changed."""
         shutil.copytree(self.paths.root, folder, symlinks=True)
