@@ -13,6 +13,8 @@ from dagster_project.core.settings.pacs import PacsSettings
 from dagster_project.core.settings.problems import problems_of
 from dagster_project.core.settings.section import Positive, Section, Share
 
+Device = Literal["cpu", "cuda"]
+
 
 class Ingestion(Section):
     """From files to tables and shards."""
@@ -117,14 +119,19 @@ class Pretraining(Section):
     reference_encoder: str
 
 
-class Profile(Section):
-    """What one kind of machine can learn in good time."""
+class NetworkSettings(Section):
+    """A ResNet, the side of its views in pixels, and where it computes."""
 
-    device: Literal["cpu", "cuda"]
+    device: Device
     input_size: Annotated[int, Field(ge=32)]
     width: Annotated[int, Field(ge=8, multiple_of=8)]  # on a CPU, torch writes past the end of narrower layers
     block: Literal["basic", "bottleneck"]
     blocks: tuple[Positive, Positive, Positive, Positive]
+
+
+class Profile(NetworkSettings):
+    """What one kind of machine can learn in good time."""
+
     batch_size: Annotated[int, Field(ge=8)]
     micro_batch_size: Positive | Literal["batch"]
     weight_decay: Annotated[float, Field(ge=0)]
@@ -136,6 +143,11 @@ class Profile(Section):
         if self.micro_batch_size != "batch" and self.batch_size % self.micro_batch_size:
             raise ValueError("micro_batch_size must divide batch_size, or be the word batch")
         return self
+
+    @property
+    def network(self) -> NetworkSettings:
+        """Those of its settings that make the network."""
+        return NetworkSettings(**{name: getattr(self, name) for name in NetworkSettings.model_fields})
 
 
 class Settings(Section):

@@ -22,9 +22,7 @@ from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
-from dagster_project.learning.encoders.backbone import load_backbone
-from dagster_project.learning.encoders.embed import embed
-from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.encoders.encoder import Encoder, open_encoder
 from dagster_project.learning.ensembling.calibration import calibrated, fit_temperature
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.evaluation.linear_head import choose_linear_head, fit_linear_head
@@ -73,14 +71,16 @@ def judge(root: Root, table: pd.DataFrame, labels: np.ndarray, classes: int) -> 
     """
     fold, folds = table["fold"].to_numpy(int), root.settings.training_set.folds
     teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
-    images = gather_images(root.paths, table, viewed_px(root.settings.learning))
+    for k in range(folds):
+        _check_held_out(root.paths, table, labels, k)
+    of_fold = [open_encoder(root, f"{CROSSFIT.encoder}/fold_{k}") for k in range(folds)]
+    images = gather_images(root.paths, table, max(encoder.image_size for encoder in of_fold))
     unlabelled = len(self_supervised_on(root.settings))
     probabilities = np.zeros((len(judges(root.settings)), len(table), classes))
     around = np.zeros((folds, unlabelled, len(table), classes))
     alike = load_embeddings(root.paths, reference_encoder(root.settings), len(table))
     for k in range(folds):
-        _check_held_out(root.paths, table, labels, k)
-        each = list(_embeddings_for(root, images, k))
+        each = list(_embeddings_for(root, images, of_fold[k]))
         for j, embeddings in enumerate([*each, np.concatenate(each, axis=1)]):
             case = _Case(embeddings, labels, teaches, fold, classes)
             setting = _choose(case, k, root.settings)
@@ -112,13 +112,11 @@ def _check_held_out(paths: Paths, table: pd.DataFrame, labels: np.ndarray, k: in
         )
 
 
-def _embeddings_for(root: Root, images: np.ndarray, k: int) -> Iterator[np.ndarray]:
-    """Embeddings (N, D) of each of the `judging_encoders` for fold k."""
+def _embeddings_for(root: Root, images: np.ndarray, of_fold: Encoder) -> Iterator[np.ndarray]:
+    """Embeddings (N, D) of each of the `judging_encoders` for a fold."""
     for encoder in self_supervised_on(root.settings):
         yield load_embeddings(root.paths, encoder, len(images))
-    of_fold = root.paths.encoder(CROSSFIT.encoder) / f"fold_{k}"
-    backbone = load_backbone(of_fold / "weights.safetensors", root.settings.learning)
-    yield embed(backbone, images, root.settings.learning)
+    yield of_fold.embed(images)
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,18 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.settings.settings import Profile
+from dagster_project.core.settings.settings import NetworkSettings
 
 
-def make_backbone(profile: Profile) -> ResNet:
+def make_backbone(network: NetworkSettings) -> ResNet:
     """A ResNet of the profile's blocks, (B, 1, s, s) -> (B, embedding_size). He et al. 2016, arXiv 1512.03385.
 
     Width 64 and blocks [2, 2, 2, 2] of `basic` make a ResNet-18, [3, 4, 6, 3] of `bottleneck` a ResNet-50.
     """
-    widths = [profile.width * factor for factor in (1, 2, 4, 8)]
+    widths = [network.width * factor for factor in (1, 2, 4, 8)]
     return ResNet(
-        profile.block,
-        list(profile.blocks),
+        network.block,
+        list(network.blocks),
         widths,
         spatial_dims=2,
         n_input_channels=1,
@@ -31,9 +31,9 @@ def make_backbone(profile: Profile) -> ResNet:
     )
 
 
-def embedding_size(profile: Profile) -> int:
+def embedding_size(network: NetworkSettings) -> int:
     """Length of an embedding: the last stage's channels, which bottleneck blocks widen fourfold."""
-    return 8 * profile.width * (4 if profile.block == "bottleneck" else 1)
+    return 8 * network.width * (4 if network.block == "bottleneck" else 1)
 
 
 def mlp(size: int, hidden_dim: int, out: int) -> nn.Sequential:
@@ -47,7 +47,7 @@ def save_backbone(path: Path, backbone: nn.Module) -> None:
     save_file({name: tensor.contiguous().cpu() for name, tensor in backbone.state_dict().items()}, path)
 
 
-def load_backbone(path: Path, profile: Profile) -> ResNet:
+def load_backbone(path: Path, network: NetworkSettings) -> ResNet:
     """Read weights that `save_backbone` wrote, in evaluation mode.
 
     Raises RayTruthError if there are none, or they are of a network of another size.
@@ -56,7 +56,7 @@ def load_backbone(path: Path, profile: Profile) -> ResNet:
         raise RayTruthError(
             "This encoder has not been pretrained", where=path.parent.name, do="run `raytruth pretrain METHOD`"
         )
-    backbone = make_backbone(profile)
+    backbone = make_backbone(network)
     try:
         backbone.load_state_dict(load_file(path))
     except SafetensorError:

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.settings.settings import Profile
+from dagster_project.core.settings.settings import NetworkSettings
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def processes() -> Processes:
     return Processes(*(int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK")))
 
 
-def device_of(profile: Profile) -> torch.device:
+def device_of(profile: NetworkSettings) -> torch.device:
     """The profile's device. Raises RayTruthError if it wants a GPU and there is none, or one for several processes."""
     if profile.device == "cuda" and not torch.cuda.is_available():
         raise RayTruthError(

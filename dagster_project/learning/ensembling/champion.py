@@ -14,7 +14,6 @@ from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
-from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
 from dagster_project.learning.ensembling.model import Model, load_model, refuse_other_regions
 from dagster_project.learning.evaluation.labelled import LabelledSet, load_labelled_set
@@ -109,7 +108,7 @@ def refuse_champion_of_other_regions(root: Root) -> None:
 
 def _right(paths: Paths, model: Model, data: LabelledSet) -> np.ndarray:
     """1 where the model names the given region of a test image, else 0; (T,)."""
-    images = gather_images(paths, data.table.iloc[data.test], viewed_px(model.profile))
+    images = gather_images(paths, data.table.iloc[data.test], model.image_size)
     predicted = model.predict(images).probabilities.argmax(axis=1)
     return (predicted == data.labels[data.test]).astype(float)
 

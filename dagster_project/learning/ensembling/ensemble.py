@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from importlib.metadata import version
 
-from torch import nn
-
 from dagster_project.core.atomic_io import content_hash, replacing_dir, write_text
 from dagster_project.intake.root import Root
-from dagster_project.learning.encoders.backbone import load_backbone
+from dagster_project.learning.encoders.encoder import Encoder, open_encoder
 from dagster_project.learning.ensembling.candidates import fit_candidate, mixture
 from dagster_project.learning.ensembling.concatenate_embeddings import joint_probes, side_by_side
 from dagster_project.learning.ensembling.drift_reference import reference_rows, save_reference
@@ -45,13 +43,14 @@ def build_ensemble(root: Root) -> EnsembleSummary:
     members = tuple(Member(n, over[n], candidates[n].head, candidates[n].temperature, shares[n]) for n in order)
     main = inputs[order[0]]
     usual = fit_usual(main[data.train], data.labels[data.train], main[data.validation])
-    model = Model(data.regions, root.settings.learning, _backbones(root, members), members, usual)
+    model = Model(data.regions, _encoders(root, members), members, usual)
     fractions, predictions = evaluate_together(embeddings, data, root.settings)
     summary, scored = score(candidates, shares, data, root.settings, fractions)
     with replacing_dir(root.paths.ensemble) as folder:
         card = {
             "training_set": content_hash(root.paths.training_set),
             "training_images": len(data.train),
+            "encoders": {name: encoder.fingerprint for name, encoder in model.encoders.items()},
             "test": summary.test,
             "code_version": version("raytruth"),
         }
@@ -64,7 +63,7 @@ def build_ensemble(root: Root) -> EnsembleSummary:
     return summary
 
 
-def _backbones(root: Root, members: tuple[Member, ...]) -> dict[str, nn.Module]:
+def _encoders(root: Root, members: tuple[Member, ...]) -> dict[str, Encoder]:
     """Every encoder that a member reads, once."""
     needed = dict.fromkeys(encoder for member in members for encoder in member.encoders)
-    return {e: load_backbone(root.paths.encoder(e) / "weights.safetensors", root.settings.learning) for e in needed}
+    return {name: open_encoder(root, name) for name in needed}

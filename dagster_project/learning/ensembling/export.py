@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import evenly
 from dagster_project.intake.ingestion.batch.store import ingested_batches, open_pixels
 from dagster_project.intake.root import Root
-from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.ensembling.champion import load_champion
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
 from dagster_project.learning.ensembling.model import Model
@@ -60,8 +59,7 @@ def export_champion(root: Root, folder: Path) -> Agreement:
 
 def check_onnx(path: Path, model: Model, images: np.ndarray) -> Agreement:
     """Predict uint8 images (N, s, s) with both. Raises RayTruthError if they differ too much."""
-    on_cpu = replace(model, profile=model.profile.model_copy(update={"device": "cpu"}))
-    ours, theirs = on_cpu.predict(images), load_onnx_model(path).predict(images)
+    ours, theirs = model.on("cpu").predict(images), load_onnx_model(path).predict(images)
     differences = {
         name: float(np.abs(getattr(ours, name) - getattr(theirs, name)).max())
         for name in ("probabilities", "unusual", "embeddings")
@@ -95,7 +93,7 @@ def _refuse_strange_folder(folder: Path) -> None:
 
 
 def _how_to_use(model: Model, agreement: Agreement) -> str:
-    px, regions, size = viewed_px(model.profile), len(model.regions), model.members[0].head.mean.size
+    px, regions, size = model.image_size, len(model.regions), model.members[0].head.mean.size
     return f"""
 ## model.onnx
 The whole model in one file: backbones with the mean over two sizes and mirror images, probes, temperatures, shares.

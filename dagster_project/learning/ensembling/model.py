@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from torch import nn
 
 from dagster_project.core.atomic_io import read_json, write_json
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.settings.settings import Profile
+from dagster_project.core.settings.settings import Device
 from dagster_project.intake.root import Root
-from dagster_project.learning.encoders.backbone import load_backbone, save_backbone
-from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.encoders.encoder import Encoder, load_encoder
 from dagster_project.learning.ensembling.calibration import calibrated
 from dagster_project.learning.ensembling.concatenate_embeddings import side_by_side
 from dagster_project.learning.ensembling.mahalanobis import Usual
@@ -69,18 +67,26 @@ class Predictor(Protocol):
 class Model:
     """An ensemble ready to predict. `regions` names its K classes; members stand in order of falling share.
 
-    `backbones` holds every encoder that a member names.
+    `encoders` holds every encoder that a member names.
     """
 
     regions: tuple[str, ...]
-    profile: Profile
-    backbones: dict[str, nn.Module]
+    encoders: dict[str, Encoder]
     members: tuple[Member, ...]
     usual: Usual
 
+    @property
+    def image_size(self) -> int:
+        """Side (pixels) of the images that it reads; larger ones are reduced."""
+        return max(encoder.image_size for encoder in self.encoders.values())
+
+    def on(self, device: Device) -> Model:
+        """The same model on another device."""
+        return replace(self, encoders={name: encoder.on(device) for name, encoder in self.encoders.items()})
+
     def predict(self, images: np.ndarray) -> Predictions:
         """Predict uint8 images (N, s, s), letterboxed and stretched as the ingestion leaves them."""
-        by_encoder = {name: embed(backbone, images, self.profile) for name, backbone in self.backbones.items()}
+        by_encoder = {name: encoder.embed(images) for name, encoder in self.encoders.items()}
         embeddings = [side_by_side(by_encoder, m.encoders) for m in self.members]
         each = [
             calibrated(m.head.logits(x), m.temperature) for m, x in zip(self.members, embeddings, strict=True)
@@ -92,10 +98,10 @@ class Model:
 
 
 def save_model(folder: Path, model: Model, card: dict[str, Any]) -> None:
-    """Write weights as safetensors and `card.json`, which holds `card` and what it takes to read the weights."""
+    """Write encoders, each in its folder, `heads.safetensors`, and `card.json`, which holds `card` and the members."""
     arrays = {f"usual.{part}": getattr(model.usual, part) for part in _USUAL}
-    for encoder, backbone in model.backbones.items():
-        save_backbone(folder / f"{encoder}.safetensors", backbone)
+    for name, encoder in model.encoders.items():
+        encoder.save(folder / name)
     for member in model.members:
         arrays |= {f"{member.name}.{part}": getattr(member.head, part) for part in _HEAD}
     save_file(
@@ -104,8 +110,8 @@ def save_model(folder: Path, model: Model, card: dict[str, Any]) -> None:
     members = [
         {"name": m.name, "encoders": m.encoders, "temperature": m.temperature, "share": m.share} for m in model.members
     ]
-    settings = {"regions": model.regions, "settings": model.profile.model_dump(), "members": members}
-    write_json(folder / "card.json", {**card, **settings})
+    (device,) = {encoder.device for encoder in model.encoders.values()}
+    write_json(folder / "card.json", {**card, "regions": model.regions, "device": device, "members": members})
 
 
 def load_model(folder: Path) -> Model:
@@ -113,7 +119,6 @@ def load_model(folder: Path) -> Model:
     try:
         card = read_json(folder / "card.json")
         arrays = load_file(folder / "heads.safetensors")
-        profile = Profile.model_validate(card["settings"])
         members = tuple(
             Member(
                 m["name"],
@@ -124,9 +129,9 @@ def load_model(folder: Path) -> Model:
             )
             for m in card["members"]
         )
-        backbones: dict[str, nn.Module] = {
-            encoder: load_backbone(folder / f"{encoder}.safetensors", profile)
-            for encoder in dict.fromkeys(encoder for m in members for encoder in m.encoders)
+        encoders = {
+            name: load_encoder(folder / name, card["device"])
+            for name in dict.fromkeys(name for m in members for name in m.encoders)
         }
         usual = Usual(*(arrays[f"usual.{part}"] for part in _USUAL))
     except (OSError, KeyError, ValueError, SafetensorError) as error:
@@ -135,7 +140,7 @@ def load_model(folder: Path) -> Model:
             where=f"models/{folder.name}",
             do="bring it back with `dvc checkout`, or make it anew: `raytruth ensemble`",
         ) from error
-    return Model(tuple(card["regions"]), profile, backbones, members, usual)
+    return Model(tuple(card["regions"]), encoders, members, usual)
 
 
 def refuse_other_regions(theirs: tuple[str, ...], root: Root, *, where: str, do: str) -> None:

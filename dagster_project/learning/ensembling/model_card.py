@@ -11,12 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dagster_project.core.atomic_io import content_hash
 from dagster_project.intake.root import Root
-from dagster_project.learning.encoders.backbone import count_parameters
 from dagster_project.learning.ensembling.model import Model
 from dagster_project.learning.ensembling.test_evaluation import EnsembleSummary
 from dagster_project.learning.evaluation.labelled import LabelledSet
 from dagster_project.learning.evaluation.metrics import Interval
-from dagster_project.learning.pretraining.methods_on import self_supervised_on
 
 
 def model_card(root: Root, data: LabelledSet, model: Model, summary: EnsembleSummary) -> str:
@@ -34,12 +32,11 @@ def model_card(root: Root, data: LabelledSet, model: Model, summary: EnsembleSum
         summary=summary,
         data=data,
         settings=root.settings,
-        profile=model.profile,
+        encoders=" or ".join(dict.fromkeys(encoder.about for encoder in model.encoders.values())),
         regions=model.regions,
         learned=learned,
         never=[region for region in model.regions if region not in learned],
-        self_supervised=self_supervised_on(root.settings),
-        parameters=f"{count_parameters(next(iter(model.backbones.values()))):,}",
+        saw_labels=[name for name, encoder in model.encoders.items() if encoder.card["labels_seen"]],
         patients={name: len(np.unique(data.patients(rows))) for name, rows in splits.items()},
         reviewed=int(data.table["reviewed"].iloc[np.concatenate(list(splits.values()))].sum()),
         sha256=content_hash(root.paths.training_set),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,10 @@ from torch.nn import functional as F
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.training_set.build import reduced
-from dagster_project.learning.encoders.backbone import as_input
-from dagster_project.learning.encoders.test_time_augmentation import embed_views, viewed_px
+from dagster_project.learning.encoders.onnx_export import to_onnx
 from dagster_project.learning.ensembling.model import Member, Model, Predictions
 
 OUTPUTS = ("probabilities", "unusual", "agreement", "embeddings")  # the fields of Predictions, in their order
-_OPSET = 17
 _BATCH = 256
 _CARD = "raytruth"
 _REFUSED = (
@@ -36,17 +32,17 @@ _REFUSED = (
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """A model read from an ONNX file. `px` is the side of the images that it takes."""
+    """A model read from an ONNX file. `image_size` is the side (pixels) of the images that it takes."""
 
     regions: tuple[str, ...]
-    px: int
+    image_size: int
     session: onnxruntime.InferenceSession
 
     def predict(self, images: np.ndarray) -> Predictions:
         """Predict uint8 images (N, s, s), letterboxed and stretched as the ingestion leaves them."""
         found = []
         for start in range(0, len(images), _BATCH):
-            small = reduced(images[start : start + _BATCH], self.px)
+            small = reduced(images[start : start + _BATCH], self.image_size)
             found.append(self.session.run(list(OUTPUTS), {"images": small}))
         return Predictions(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
@@ -54,30 +50,31 @@ class OnnxModel:
 def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
     """Write the model as ONNX: `images` uint8 (N, s, s) to OUTPUTS, any N and s. `card` goes along as JSON.
 
-    In the file are the backbones, averaged over two sizes and mirror images, each member's probe and temperature, the
-    mixture of their shares, and the unusualness; to predict takes nothing else but images reduced to the card's `px`.
+    In the file are the encoders, each member's probe and temperature, the mixture of their shares, and the unusualness;
+    to predict takes nothing else but images reduced to the card's `image_size`.
     """
-    network = _Network(model).eval()
-    px = viewed_px(model.profile)
-    example = torch.zeros(2, px, px, dtype=torch.uint8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch calls this exporter old; the new one needs two more packages
-        torch.onnx.export(
-            network,
-            (example,),
-            str(path),
-            dynamo=False,
-            opset_version=_OPSET,
-            input_names=["images"],
-            output_names=list(OUTPUTS),
-            dynamic_axes={"images": {0: "n", 1: "px", 2: "px"}} | {name: {0: "n"} for name in OUTPUTS},
-        )
-    written = onnx.load(path)
-    onnx.helper.set_model_props(
-        written, {_CARD: json.dumps({**card, "regions": model.regions, "px": px}, sort_keys=True)}
-    )
+    sizes = {name: torch.zeros(2, encoder.embedding_size) for name, encoder in model.encoders.items()}
+    written = to_onnx(_Heads(model).eval(), sizes, OUTPUTS)
+    for name, encoder in model.encoders.items():
+        part = onnx.compose.add_prefix(encoder.to_onnx(), f"{name}/")
+        written = onnx.compose.merge_models(part, written, io_map=[(f"{name}/embeddings", name)])
+    _read_one_input(written, [f"{name}/images" for name in model.encoders])
+    about = {**card, "regions": model.regions, "image_size": model.image_size}
+    onnx.helper.set_model_props(written, {_CARD: json.dumps(about, sort_keys=True)})
     onnx.checker.check_model(written)
     onnx.save(written, path)
+
+
+def _read_one_input(model: onnx.ModelProto, inputs: Sequence[str]) -> None:
+    """Let all `inputs` of a model be one, `images`."""
+    first = next(i for i in model.graph.input if i.name == inputs[0])
+    first.name = "images"
+    for other in [i for i in model.graph.input if i.name in inputs]:
+        model.graph.input.remove(other)
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name in inputs:
+                node.input[place] = "images"
 
 
 def load_onnx_model(path: Path) -> OnnxModel:
@@ -91,25 +88,23 @@ def load_onnx_model(path: Path) -> OnnxModel:
             where="--model",
             do="give the model.onnx that `raytruth export` wrote",
         ) from error
-    return OnnxModel(tuple(card["regions"]), int(card["px"]), session)
+    return OnnxModel(tuple(card["regions"]), int(card["image_size"]), session)
 
 
-class _Network(nn.Module):
-    """`Model.predict` as one network, (N, px, px) uint8 to OUTPUTS, on the CPU."""
+class _Heads(nn.Module):
+    """What `Model.predict` makes of the embeddings (N, D) of each of its encoders: OUTPUTS."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.backbones = nn.ModuleDict({name: copy.deepcopy(b).cpu() for name, b in model.backbones.items()})
+        self.encoders = tuple(model.encoders)
         self.members = nn.ModuleList(_Head(member) for member in model.members)
-        self.profile = model.profile
         self.shares = nn.Buffer(torch.tensor([m.share for m in model.members]))
         self.centres = nn.Buffer(torch.from_numpy(model.usual.means @ model.usual.whiten))
         self.whiten = nn.Buffer(torch.from_numpy(model.usual.whiten))
         self.quantiles = nn.Buffer(torch.from_numpy(model.usual.quantiles))
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        x = as_input(images)
-        by_encoder = {name: embed_views(backbone, x, self.profile) for name, backbone in self.backbones.items()}
+    def forward(self, *embedded: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        by_encoder = dict(zip(self.encoders, embedded, strict=True))
         pairs = [member(by_encoder) for member in self.members]
         each = torch.stack([probabilities for probabilities, _ in pairs])  # (M, N, K)
         mean = (self.shares[:, None, None] * each).sum(dim=0)

@@ -9,16 +9,13 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images, load_training_set
-from dagster_project.learning.encoders.backbone import load_backbone
-from dagster_project.learning.encoders.embed import embed
-from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.encoders.encoder import open_encoder
 
 
 def embed_training_set(root: Root, encoder: str) -> np.ndarray:
     """Embed every image of the training set, in its order, and write `data/embeddings/<encoder>.npy`."""
-    backbone = load_backbone(root.paths.encoder(encoder) / "weights.safetensors", root.settings.learning)
-    images = gather_images(root.paths, load_training_set(root.paths), viewed_px(root.settings.learning))
-    embeddings = embed(backbone, images, root.settings.learning)
+    opened = open_encoder(root, encoder)
+    embeddings = opened.embed(gather_images(root.paths, load_training_set(root.paths), opened.image_size))
     write_array(root.paths.embeddings(encoder), embeddings)
     return embeddings
 

@@ -19,10 +19,10 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
-from dagster_project.learning.encoders.backbone import count_parameters, embedding_size, load_backbone, save_backbone
+from dagster_project.learning.encoders.backbone import count_parameters, embedding_size, save_backbone
 from dagster_project.learning.encoders.device import processes
-from dagster_project.learning.encoders.embed import embed
-from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.encoders.encoder import open_encoder
+from dagster_project.learning.encoders.resnet_encoder import CARD, WEIGHTS, ResNetEncoder
 from dagster_project.learning.pretraining.batching import deal
 from dagster_project.learning.pretraining.methods import CROSSFIT, Method
 from dagster_project.learning.pretraining.methods_on import ALL, method_settings, reference_encoder
@@ -80,10 +80,10 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     reference = _reference(root)
     begun_from = content_hash(reference) if lesson.self_training and reference.exists() else ""
     made_from = _fingerprint(images, labels, settings | {"begun_from": begun_from})
-    known = read_json(folder / "card.json") if (folder / "card.json").exists() else {}
+    known = read_json(folder / CARD) if (folder / CARD).exists() else {}
     seen = learned_from(rows, labels)
     same = (known.get("made_from"), known.get("learned_from")) == (made_from, seen)
-    if same and known["weights"] == content_hash(folder / "weights.safetensors"):
+    if same and known["weights"] == content_hash(folder / WEIGHTS):
         log.info("%s is up to date", name)
         curve = pd.read_csv(folder / "loss.csv")["loss"].tolist()
         return EncoderSummary(name, known["images"], known["labels_seen"], curve)
@@ -97,10 +97,11 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
         return EncoderSummary(name, len(rows), labelled, curve)
     batches = deal(profile, len(rows), processes().count)
     with replacing_dir(folder) as new:
-        save_backbone(new / "weights.safetensors", backbone)
+        save_backbone(new / WEIGHTS, backbone)
         losses = pd.DataFrame({"epoch": range(1, len(curve) + 1), "loss": curve})
         losses.to_csv(new / "loss.csv", index=False, float_format="%.6f")
         card = {
+            "kind": "resnet",
             "encoder": name,
             "method": lesson.method.name,
             "profile": root.settings.profile,
@@ -117,12 +118,12 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
             "training_set": content_hash(root.paths.training_set),
             "made_from": made_from,
             "learned_from": seen,
-            "weights": content_hash(new / "weights.safetensors"),
+            "weights": content_hash(new / WEIGHTS),
             "loss_first_epoch": curve[0],
             "loss_last_epoch": curve[-1],
             "code_version": version("raytruth"),
         }
-        write_json(new / "card.json", card)
+        write_json(new / CARD, card)
     return EncoderSummary(name, len(rows), labelled, curve)
 
 
@@ -156,18 +157,17 @@ def _lesson(root: Root, name: str) -> _Lesson:
 
 def _self_training(root: Root, run: Run, rows: pd.DataFrame) -> Run:
     """The run with pseudo-labels for images without a label, from the reference encoder's weights on."""
-    reference = load_backbone(_reference(root), root.settings.learning)
-    embeddings = embed(
-        reference, gather_images(root.paths, rows, viewed_px(root.settings.learning)), root.settings.learning
-    )
+    reference = open_encoder(root, reference_encoder(root.settings))
+    assert isinstance(reference, ResNetEncoder)  # methods_on sees to it that it was trained here
+    embeddings = reference.embed(gather_images(root.paths, rows, reference.image_size))
     labels = with_pseudo_labels(embeddings, run.labels)
     pseudo_labels = int((labels >= 0).sum() - (run.labels >= 0).sum())
     log.info("%s: labels are few; %d pseudo-labels replace missing ones", run.name, pseudo_labels)
-    return replace(run, labels=labels, start=reference)
+    return replace(run, labels=labels, start=reference.backbone)
 
 
 def _reference(root: Root) -> Path:
-    return root.paths.encoder(reference_encoder(root.settings)) / "weights.safetensors"
+    return root.paths.encoder(reference_encoder(root.settings)) / WEIGHTS
 
 
 def learned_from(rows: pd.DataFrame, labels: np.ndarray) -> str:

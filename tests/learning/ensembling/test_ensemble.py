@@ -16,7 +16,6 @@ from dagster_project.core.atomic_io import read_json, read_table, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images, load_training_set
-from dagster_project.learning.encoders.test_time_augmentation import viewed_px
 from dagster_project.learning.ensembling.concatenate_embeddings import joint_probes
 from dagster_project.learning.ensembling.drift_reference import METADATA, load_reference, reference_rows
 from dagster_project.learning.ensembling.ensemble import build_ensemble
@@ -48,7 +47,7 @@ def test_labels_of_the_test_split_change_nothing_that_is_chosen(trained: Trained
 def test_the_saved_model_says_what_was_scored(trained: Trained) -> None:
     model, data = load_model(trained.paths.ensemble), load_labelled_set(Root(trained.paths, trained.settings))
     rows = data.table.iloc[data.test]
-    found = model.predict(gather_images(trained.paths, rows, viewed_px(trained.settings.learning)))
+    found = model.predict(gather_images(trained.paths, rows, model.image_size))
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
     right = (found.probabilities.argmax(axis=1) == data.labels[data.test]).mean()
     metrics = read_json(trained.paths.metrics("ensemble"))
@@ -65,7 +64,7 @@ def test_shares_sum_to_one_and_the_card_tells_all_that_a_reader_needs(trained: T
     assert shares == sorted(shares, reverse=True)
     assert all(0.05 <= member["temperature"] <= 20 for member in card["members"])
     assert card["regions"] == ["shoulder", "elbow", "hand", "knee", "foot"]
-    assert {"training_set", "training_images", "test", "code_version", "settings"} <= set(card)
+    assert {"training_set", "training_images", "test", "code_version", "device", "encoders"} <= set(card)
 
 
 def test_noise_is_more_unusual_than_images_of_the_classes(trained: Trained) -> None:
@@ -95,7 +94,9 @@ def test_the_reference_holds_images_that_nothing_was_trained_on(trained: Trained
     assert len(reference_rows(load_labelled_set(Root(trained.paths, trained.settings)))) == len(table)
 
 
-@pytest.mark.parametrize("broken", ["card.json", "heads.safetensors", "encoder_simclr.safetensors"])
+@pytest.mark.parametrize(
+    "broken", ["card.json", "heads.safetensors", "encoder_simclr/weights.safetensors", "encoder_simclr/card.json"]
+)
 @pytest.mark.parametrize("how", ["missing", "cut off"])
 def test_a_model_that_is_not_complete_is_refused_in_plain_words(
     trained: Trained, broken: str, how: str, tmp_path: Path

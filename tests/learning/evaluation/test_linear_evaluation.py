@@ -17,8 +17,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images, load_training_set
 from dagster_project.learning.encoders import embed as module
-from dagster_project.learning.encoders.backbone import embedding_size, load_backbone
-from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.encoders.encoder import open_encoder
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.evaluation.labelled import LabelledSet, load_labelled_set
 from dagster_project.learning.evaluation.linear_evaluation import nearest_neighbours, probe
@@ -43,28 +42,28 @@ def images_of(trained: Trained) -> np.ndarray:
 def test_embeddings_do_not_depend_on_the_size_of_batches(
     trained: Trained, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backbone = load_backbone(trained.paths.encoder("encoder_byol") / "weights.safetensors", trained.settings.learning)
+    opened = open_encoder(Root(trained.paths, trained.settings), "encoder_byol")
     images = images_of(trained)[:20]
-    whole = embed(backbone, images, trained.settings.learning)
+    whole = opened.embed(images)
     monkeypatch.setattr(module, "_BATCH", size)
-    np.testing.assert_allclose(embed(backbone, images, trained.settings.learning), whole, rtol=1e-4, atol=1e-5)
-    assert whole.shape == (20, embedding_size(trained.settings.learning))
+    np.testing.assert_allclose(opened.embed(images), whole, rtol=1e-4, atol=1e-5)
+    assert whole.shape == (20, opened.embedding_size)
     assert whole.dtype == np.float32
 
 
 def test_a_image_and_its_mirror_image_have_one_embedding(trained: Trained) -> None:
-    backbone = load_backbone(trained.paths.encoder("encoder_simclr") / "weights.safetensors", trained.settings.learning)
+    opened = open_encoder(Root(trained.paths, trained.settings), "encoder_simclr")
     images = images_of(trained)[:8]
-    one, other = (embed(backbone, p, trained.settings.learning) for p in (images, images[:, :, ::-1]))
+    one, other = (opened.embed(p) for p in (images, images[:, :, ::-1]))
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_embeddings_on_disk_stand_in_the_training_set_s_order(trained: Trained, encoder: str) -> None:
-    backbone = load_backbone(trained.paths.encoder(encoder) / "weights.safetensors", trained.settings.learning)
+    opened = open_encoder(Root(trained.paths, trained.settings), encoder)
     images = images_of(trained)
     kept = load_embeddings(trained.paths, encoder, len(images))
-    np.testing.assert_allclose(embed(backbone, images[40:50], trained.settings.learning), kept[40:50], atol=1e-4)
+    np.testing.assert_allclose(opened.embed(images[40:50]), kept[40:50], atol=1e-4)
 
 
 def test_embeddings_of_another_training_set_are_refused(trained: Trained) -> None:

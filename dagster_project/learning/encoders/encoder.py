@@ -1,0 +1,97 @@
+"""What an encoder is to everything behind it, wherever its weights come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from dagster_project.core.atomic_io import read_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.settings import Device
+from dagster_project.intake.root import Root
+from dagster_project.learning.encoders.resnet_encoder import ResNetEncoder, load_resnet_encoder
+
+if TYPE_CHECKING:
+    import onnx
+
+
+class Encoder(Protocol):
+    """Turns images into embeddings. It is complete in one folder, whose `card.json` names its `kind`."""
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What is known of it: `kind`, `labels_seen` (how many labels it learned from), and more of its kind."""
+
+    @property
+    def about(self) -> str:
+        """The network in some words, for a model card."""
+
+    @property
+    def image_size(self) -> int:
+        """Side (pixels) of the images that it reads; larger ones are reduced to it by area averaging."""
+
+    @property
+    def embedding_size(self) -> int:
+        """Length D of an embedding."""
+
+    @property
+    def device(self) -> Device:
+        """Where it computes."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights: the same fingerprint gives the same embeddings."""
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Embeddings float32 (N, D) of uint8 (N, s, s), letterboxed and stretched as the ingestion leaves them."""
+
+    def on(self, device: Device) -> Encoder:
+        """The same encoder on another device."""
+
+    def save(self, folder: Path) -> None:
+        """Write it, complete, to a new folder."""
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """`images` uint8 (N, s, s) to `embeddings` float32 (N, D), any N and s, best with s = `image_size`."""
+
+
+KINDS = {"resnet": load_resnet_encoder}
+
+
+def load_encoder(folder: Path, device: Device) -> Encoder:
+    """Read an encoder's folder.
+
+    Raises RayTruthError if there is none, it cannot be read, or is of a kind that this version does not know.
+    """
+    if not (folder / "card.json").exists():
+        raise RayTruthError(
+            "This encoder has not been pretrained", where=folder.name, do="run `raytruth pretrain METHOD`"
+        )
+    try:
+        card = read_json(folder / "card.json")
+        load = KINDS[card["kind"]]
+    except (ValueError, KeyError, TypeError):
+        raise RayTruthError(
+            "The encoder's card cannot be read, or is of another version",
+            where=f"{folder.name}/card.json",
+            do="bring it back with `dvc checkout`, or pretrain it again",
+        ) from None
+    return load(folder, card, device)
+
+
+def open_encoder(root: Root, name: str) -> Encoder:
+    """An encoder of a root, on the device of the profile in use.
+
+    Raises RayTruthError as `load_encoder` does, or if it was trained here with another network than the profile's.
+    """
+    profile = root.settings.learning
+    encoder = load_encoder(root.paths.encoder(name), profile.device)
+    if isinstance(encoder, ResNetEncoder) and encoder.network != profile.network:
+        raise RayTruthError(
+            "The encoder's network is of another size than the profile's",
+            where=name,
+            do="pretrain it again, or go back to the params.yaml it was trained with",
+        )
+    return encoder

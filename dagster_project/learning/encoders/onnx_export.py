@@ -1,0 +1,45 @@
+"""A torch network as an ONNX model in memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+
+import onnx
+import torch
+from torch import nn
+
+_OPSET = 17
+
+
+def to_onnx(
+    network: nn.Module,
+    examples: Mapping[str, torch.Tensor],
+    outputs: Sequence[str],
+    *,
+    free_axes: Mapping[str, Sequence[int]] = MappingProxyType({}),
+) -> onnx.ModelProto:
+    """Trace a network on the CPU. `examples` are its inputs by name, in its order; the first axis of all is free.
+
+    `free_axes` names the axes of inputs that may have another length than the example's, besides the first.
+    """
+    axes = {name: {0: "n"} for name in (*examples, *outputs)}
+    for name, free in free_axes.items():
+        axes[name] |= {axis: "px" for axis in free if axis}
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        written = Path(folder) / "network.onnx"
+        warnings.simplefilter("ignore")  # torch calls this exporter old; the new one needs two more packages
+        torch.onnx.export(
+            network,
+            tuple(examples.values()),
+            str(written),
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=list(examples),
+            output_names=list(outputs),
+            dynamic_axes=axes,
+        )
+        return onnx.load(written)

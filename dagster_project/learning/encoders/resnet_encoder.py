@@ -1,0 +1,117 @@
+"""Encoders that were pretrained here: a MONAI ResNet, read at two sizes and mirrored."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from dagster_project.core.atomic_io import content_hash, write_json
+from dagster_project.core.errors import RayTruthError
+from dagster_project.core.settings.settings import Device, NetworkSettings
+from dagster_project.learning.encoders.backbone import (
+    as_input,
+    count_parameters,
+    embedding_size,
+    load_backbone,
+    save_backbone,
+)
+from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.encoders.onnx_export import to_onnx
+from dagster_project.learning.encoders.test_time_augmentation import embed_views, viewed_px
+
+if TYPE_CHECKING:
+    import onnx
+
+WEIGHTS, CARD = "weights.safetensors", "card.json"
+
+
+@dataclass(frozen=True)
+class ResNetEncoder:
+    """An `Encoder` of the kind `resnet`. Its embedding is the mean over two sizes of an image and their mirror images.
+
+    `backbone` is in evaluation mode; `fingerprint` is the SHA-256 of its file.
+    """
+
+    backbone: nn.Module
+    network: NetworkSettings
+    card: dict[str, Any]
+    fingerprint: str
+
+    @property
+    def about(self) -> str:
+        """The network in some words."""
+        net = self.network
+        return (
+            f"a ResNet of {net.block} blocks {list(net.blocks)} with {net.width} channels in the first stage "
+            f"({count_parameters(self.backbone):,} values)"
+        )
+
+    @property
+    def image_size(self) -> int:
+        """Side (pixels) of the larger of the two sizes."""
+        return viewed_px(self.network)
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of an embedding."""
+        return embedding_size(self.network)
+
+    @property
+    def device(self) -> Device:
+        """Where it computes."""
+        return self.network.device
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Embeddings float32 (N, D) of uint8 (N, s, s)."""
+        return embed(self.backbone, images, self.network)
+
+    def on(self, device: Device) -> ResNetEncoder:
+        """The same encoder on another device."""
+        return replace(self, network=self.network.model_copy(update={"device": device}))
+
+    def save(self, folder: Path) -> None:
+        """Write weights and card to a new folder."""
+        folder.mkdir(parents=True)
+        save_backbone(folder / WEIGHTS, self.backbone)
+        write_json(folder / CARD, self.card)
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """`images` uint8 (N, s, s) to `embeddings` float32 (N, D), any N and s."""
+        network = _Embedding(copy.deepcopy(self.backbone).cpu(), self.network).eval()
+        example = torch.zeros(2, self.image_size, self.image_size, dtype=torch.uint8)
+        return to_onnx(network, {"images": example}, ["embeddings"], free_axes={"images": (0, 1, 2)})
+
+
+class _Embedding(nn.Module):
+    def __init__(self, backbone: nn.Module, network: NetworkSettings) -> None:
+        super().__init__()
+        self.backbone, self.network = backbone, network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return embed_views(self.backbone, as_input(images), self.network)
+
+
+def load_resnet_encoder(folder: Path, card: dict[str, Any], device: Device) -> ResNetEncoder:
+    """Read an encoder's weights with the network that its card tells of.
+
+    Raises RayTruthError if they are missing or cannot be read, or the card does not tell the network.
+    """
+    try:
+        network = NetworkSettings.model_validate(
+            {name: card["settings"][name] for name in NetworkSettings.model_fields} | {"device": device}
+        )
+    except (KeyError, TypeError, ValidationError):
+        raise RayTruthError(
+            "The encoder's card does not tell its network, or is of another version",
+            where=f"{folder.name}/{CARD}",
+            do="bring it back with `dvc checkout`, or pretrain it again",
+        ) from None
+    backbone = load_backbone(folder / WEIGHTS, network)
+    return ResNetEncoder(backbone, network, card, content_hash(folder / WEIGHTS))
