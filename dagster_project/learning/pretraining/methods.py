@@ -43,6 +43,15 @@ class BYOLSettings(MethodSettings):
     hidden_dim: Positive
 
 
+class VICRegSettings(MethodSettings):
+    """Weights of the loss's three terms (25, 25 and 1 in the paper), and the width of the expander."""
+
+    hidden_dim: Positive
+    invariance_weight: Annotated[float, Field(gt=0)]
+    variance_weight: Annotated[float, Field(gt=0)]
+    covariance_weight: Annotated[float, Field(gt=0)]
+
+
 def _own(settings: MethodSettings) -> dict[str, Any]:
     """What a network takes of its settings: all but how long it is trained."""
     return settings.model_dump(exclude={"epochs"})
@@ -64,6 +73,12 @@ def _supcon(backbone: nn.Module, size: int, settings: MethodSettings, classes: i
     from dagster_project.learning.pretraining.supcon import SupCon
 
     return SupCon(backbone, size, **_own(settings))
+
+
+def _vicreg(backbone: nn.Module, size: int, settings: MethodSettings, classes: int) -> MethodNetwork:
+    from dagster_project.learning.pretraining.vicreg import VICReg
+
+    return VICReg(backbone, size, **_own(settings))
 
 
 def _supcon_with_classifier(backbone: nn.Module, size: int, settings: MethodSettings, classes: int) -> MethodNetwork:
@@ -114,6 +129,13 @@ METHODS = {
             ContrastiveSettings,
             _supcon,
             sees_labels=True,
+        ),
+        Method(
+            "vicreg",
+            "encoder_vicreg",
+            "Encoder pretrained without labels: views agree, dimensions vary and do not repeat (Bardes et al. 2022).",
+            VICRegSettings,
+            _vicreg,
         ),
     )
 }

@@ -54,8 +54,8 @@ def with_mixed_labels(paths: Paths, rows: pd.Series | None = None) -> None:
     write_table(paths.training_set, table)
 
 
-@pytest.mark.parametrize("method", ["simclr", "byol"])
-def test_simclr_and_byol_never_see_a_label(root: tuple[Paths, Settings], method: str) -> None:
+@pytest.mark.parametrize("method", [method.name for method in METHODS.values() if not method.sees_labels])
+def test_a_method_that_sees_no_label_learns_the_same_from_others(root: tuple[Paths, Settings], method: str) -> None:
     paths, settings = root
     pretrain(Root(paths, settings), method)
     before = weights(paths, f"encoder_{method}").read_bytes()
