@@ -17,6 +17,7 @@ test check: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/typos
 	PATH="$$PATH:/usr/sbin" OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 2 --dist worksteal
 
 docs: .venv/installed

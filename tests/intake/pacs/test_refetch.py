@@ -50,7 +50,7 @@ def study(images: list[Path], tmp_path: Path) -> list[Path]:
     return files
 
 
-def test_a_image_in_anothers_place_comes_at_the_next_sweep_though_the_number_is_the_same(
+def test_an_image_in_the_place_of_another_comes_at_the_next_sweep_though_the_number_is_the_same(
     web: Paths, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pacs.add(*study[:2])

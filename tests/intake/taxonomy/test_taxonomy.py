@@ -58,7 +58,7 @@ def test_the_spine_is_undecidable_where_no_class_is_the_whole_spine() -> None:
     assert own_taxonomy().terms["LSPINE"] == "thoracolumbar_spine"
 
 
-def test_a_classs_own_synonym_wins_over_the_vocabulary(tmp_path: Path) -> None:
+def test_the_own_synonym_of_a_class_wins_over_the_vocabulary(tmp_path: Path) -> None:
     text = KNEE_AND + 'hand: {terms: {HAND: "85562004"}, synonyms: [Patella]}'
     assert taxonomy_of(text, tmp_path).phrases[("patella",)] == "hand"
     assert taxonomy_of(text, tmp_path).terms["PATELLA"] == "knee"
