@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from dagster_project.core.paths import Paths
 from support.orthanc import free_port
 
 PATIENCE = 300  # seconds; a tick comes every 30
+_HERE = (sys.executable, "-c", "from dagster_project.cli.main import main; main()")
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,13 @@ def wait_for(what: str, condition: Callable[[], object]) -> object:
 
 
 @contextmanager
-def dagster_on(paths: Paths, log: Path) -> Iterator[Served]:
+def dagster_on(paths: Paths, log: Path, raytruth: Sequence[str] = _HERE) -> Iterator[Served]:
     """`raytruth ui` on a root until the block ends; what it says goes to `log`."""
     port = free_port()
     environment = dagster_environment(paths) | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(paths.root)]
+    command = [*raytruth, "--root", str(paths.root), "ui", "--port", str(port)]
     with log.open("w") as said:
-        process = subprocess.Popen(
-            [*command, "ui", "--port", str(port)], env=environment, stdout=said, stderr=said, start_new_session=True
-        )
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said, start_new_session=True)
     try:
         wait_for("the web server", lambda: _answers(port) or process.poll())
         assert process.poll() is None, log.read_text()[-3000:]
