@@ -65,6 +65,9 @@ defs = dg.Definitions(
     executor=dg.in_process_executor,  # a process a step would cost more than most steps
 )
 
+# The `raytruth` logger writes to the terminal already: what Dagster's own would add is each line a second time.
+_SHOW_NO_LOG = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
 
 def execute(job: str, batch: str | None = None) -> dict[str, float]:
     """Run a job in this process, recorded in the Dagster instance of DAGSTER_HOME; returns seconds a step.
@@ -74,6 +77,8 @@ def execute(job: str, batch: str | None = None) -> dict[str, float]:
     with dg.DagsterInstance.get() as instance:
         if batch:
             instance.add_dynamic_partitions(BATCHES.name or "", [batch])
-        result = defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=batch)
+        result = defs.resolve_job_def(job).execute_in_process(
+            run_config=_SHOW_NO_LOG, instance=instance, partition_key=batch
+        )
         steps = instance.get_run_step_stats(result.run_id)
         return {s.step_key: s.end_time - s.start_time for s in steps if s.start_time and s.end_time}

@@ -20,6 +20,8 @@ def test_the_demonstration_runs_through_and_says_where_to_look(tmp_path: Path, r
     said = " ".join(done.stdout.split())
     for part in ("Wall time", "encoder_simclr", "ensemble", "Planted label errors found", "Drift of the batch `south`"):
         assert part in said
+    for message in ("label errors: ", "champion: ", "worklist: "):
+        assert (done.stdout + done.stderr).count(message) == 1, "Dagster must not log it a second time"
     for page in ("worklist/cards.json", "data_docs/north/index.html"):
         assert (demo / "data" / "reports" / page).exists()
     assert where_found("CANARY", demo, leave_out=("data/private", "hospital")) == []
