@@ -14,7 +14,10 @@ from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.reasons import page as page_of_reasons
 
 REPOSITORY = Path(__file__).parents[1]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+LINKED = [*PAGES, REPOSITORY / "CHANGELOG.md"]  # which names commands of earlier versions
+GLOSSARY = REPOSITORY / "docs" / "glossary.md"
+CODE = (".py", ".yaml", ".js")
 
 
 def test_the_page_of_reasons_is_made_from_the_code() -> None:
@@ -33,11 +36,42 @@ def test_every_command_named_exists(page: Path) -> None:
     assert set(named) <= {*COMMANDS, "command", "stage"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_to_a_file(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for target, heading in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", page.read_text()):
         if not target.startswith("https://"):
-            assert (page.parent / target).exists(), target
+            linked = page.parent / target if target else page
+            assert linked.exists(), target
+            assert not heading or heading in _anchors(linked), f"{target}#{heading}"
+
+
+def test_the_index_of_the_readme_leads_to_every_page() -> None:
+    linked = set(re.findall(r"\]\(([^)#]+)", (REPOSITORY / "README.md").read_text()))
+    pages = {str(page.relative_to(REPOSITORY)) for page in (REPOSITORY / "docs").glob("*.md")}
+    assert {*pages, "docs/adr/README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"} <= linked
+    decisions = {page.name for page in (REPOSITORY / "docs" / "adr").glob("0*.md")}
+    assert set(re.findall(r"\]\((0[^)]+)", (REPOSITORY / "docs" / "adr" / "README.md").read_text())) == decisions
+
+
+def test_every_term_of_the_glossary_is_in_use_and_its_tables_are_sorted() -> None:
+    used = " ".join(map(_words, [*_files("dagster_project"), *(page for page in PAGES if page != GLOSSARY)]))
+    for table in re.split(r"\n## ", GLOSSARY.read_text())[1:]:
+        terms = [row.split("|")[1].strip() for row in table.splitlines() if row.startswith("| ")][1:]
+        assert terms == sorted(terms, key=str.lower)
+        alone = [term.lower() for several in terms for term in several.split(", ")]
+        assert [term for term in alone if not re.search(rf"\b{re.escape(term.replace('-', ' '))}", used)] == []
+
+
+def test_the_files_and_names_of_the_contributing_page_exist() -> None:
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text().split("## How to add", 1)[1]
+    quoted = {word for word in re.findall(r"`([^`\s]+)`", page) if "<" not in word}
+    places = {word for word in quoted if "/" in word or Path(word).suffix in (*CODE, ".html", ".md")}
+    files = [*_files("dagster_project", "tests"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("*.*")]
+    listed = "\n".join(f"/{path.relative_to(REPOSITORY)}" for path in files)
+    assert [place for place in places if f"/{place}" not in listed] == []
+    code = "\n".join(path.read_text() for path in files if path.suffix in CODE)
+    names = {name for word in quoted - places for name in re.findall(r"[A-Za-z_]{4,}", word)}
+    assert [name for name in names if not re.search(rf"\b{name}\b", code)] == []
 
 
 def test_every_file_named_in_the_design_is_where_the_layout_puts_it() -> None:
@@ -59,3 +93,19 @@ def test_every_file_named_in_the_design_is_where_the_layout_puts_it() -> None:
     assert {path.relative_to("root"): Path(text) for path, text in named.items()} == {
         Path(text): Path(text) for text in named.values()
     }
+
+
+def _anchors(page: Path) -> set[str]:
+    """The headings of a page as links name them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", page.read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _words(path: Path) -> str:
+    """A file's text in small letters; `_` and `-` count as spaces."""
+    return re.sub(r"[\s_-]+", " ", path.read_text(errors="ignore").lower())
+
+
+def _files(*folders: str) -> list[Path]:
+    found = [path for folder in folders for path in (REPOSITORY / folder).rglob("*") if path.suffix != ".pyc"]
+    return [path for path in found if path.is_file()]
