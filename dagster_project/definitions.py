@@ -5,9 +5,10 @@ from __future__ import annotations
 import dagster as dg
 
 from dagster_project.core.dagster_helpers import BATCHES
+from dagster_project.core.jobs import JOBS
 from dagster_project.intake.ingestion.assets import radiographs
 from dagster_project.intake.ingestion.checks import no_identity_outside_private
-from dagster_project.intake.ingestion.sensors import INGEST, inbox
+from dagster_project.intake.ingestion.sensors import inbox
 from dagster_project.intake.pacs.assets import inbox_asset, pacs_assets
 from dagster_project.intake.pacs.resources import Pacs
 from dagster_project.intake.pacs.sensors import pacs_sensors
@@ -29,12 +30,14 @@ from dagster_project.learning.pretraining.assets import encoder_assets
 from dagster_project.learning.pretraining.methods_on import check_methods
 from dagster_project.learning.shortcut_audit.assets import shortcut_audit
 from dagster_project.operations.monitoring.assets import batch_predictions, drift_report
-from dagster_project.operations.monitoring.sensors import MONITOR, failed_run, new_batch
-from dagster_project.operations.retraining.sensors import LEARN, retrain_on_drift, retraining_schedule
+from dagster_project.operations.monitoring.sensors import failed_run, new_batch
+from dagster_project.operations.retraining.sensors import retrain_on_drift, retraining_schedule
+from dagster_project.pipeline import stages
 
 root = RootResource()
 settings = root.settings
 check_methods(settings)
+table = stages(settings)
 
 defs = dg.Definitions(
     assets=[
@@ -58,7 +61,14 @@ defs = dg.Definitions(
         drift_report,  # one partition a batch
     ],
     asset_checks=[metadata_checks, no_identity_outside_private],
-    jobs=[INGEST, LEARN, MONITOR],
+    jobs=[
+        dg.define_asset_job(
+            job,
+            dg.AssetSelection.assets(*(asset for stage in table if stage.job == job for asset in stage.assets)),
+            description=description,
+        )
+        for job, description in JOBS.items()
+    ],
     sensors=[inbox, *pacs_sensors(settings.pacs), new_batch, retrain_on_drift, failed_run],
     schedules=[retraining_schedule(settings)],
     resources={"root": root, "pacs": Pacs(root=root)},

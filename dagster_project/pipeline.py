@@ -1,4 +1,8 @@
-"""The stages in order, as plain calls: what the command line, DVC and the demonstration share."""
+"""The stages in order: one table that the command line, the Dagster jobs and the tests of dvc.yaml read.
+
+Each stage has one name in DVC and Dagster. The table says where this does not hold: `radiographs` makes two assets,
+which are published together, and `metadata_checks` makes asset checks.
+"""
 
 from __future__ import annotations
 
@@ -6,72 +10,76 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dagster_project.core.dvc_versions import commit_stage
-from dagster_project.core.errors import RayTruthError
-from dagster_project.core.ledger import update_corrected_labels
-from dagster_project.core.paths import Paths, checked_batch_name
-from dagster_project.core.settings.settings import Settings
-from dagster_project.intake.ingestion.batch.batch_registry import batch_name_for, registered_batches, registered_source
-from dagster_project.intake.ingestion.batch.ingest import BatchSummary, ingest
-from dagster_project.intake.ingestion.batch.store import ingested_batches
-from dagster_project.intake.privacy.scan import Scan, scan
-from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import build_training_set
-from dagster_project.intake.validation.validate import Validation, validate
-from dagster_project.label_quality.error_causes.find import find_causes
-from dagster_project.label_quality.label_errors.find import find_label_errors
-from dagster_project.label_quality.review.review_budget import budget
-from dagster_project.label_quality.review.reviewed_accuracy import accuracy_as_reviewed
-from dagster_project.label_quality.review.worklist import build_worklist
-from dagster_project.learning.ensembling.champion import Gate, promote
-from dagster_project.learning.ensembling.ensemble import build_ensemble
-from dagster_project.learning.evaluation.linear_evaluation import evaluate
+from dagster_project.core.jobs import INGEST_BATCH, LEARN, MONITOR_BATCH
 from dagster_project.learning.pretraining.methods import CROSSFIT
-from dagster_project.learning.pretraining.methods_on import methods_on
-from dagster_project.learning.pretraining.pretrain import pretrain
-from dagster_project.learning.shortcut_audit.audit import audit_shortcuts
-from dagster_project.operations.monitoring.drift import measure_drift
-from dagster_project.operations.monitoring.predict import predict_batch
+from dagster_project.learning.pretraining.methods_on import encoders_on, methods_on
+
+if TYPE_CHECKING:
+    from dagster_project.core.settings.settings import Settings
+    from dagster_project.intake.privacy.scan import Scan
+    from dagster_project.intake.root import Root
+    from dagster_project.intake.validation.validate import Validation
 
 log = logging.getLogger("raytruth")
 
-Stage = Callable[[Root], object]
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the chain.
+
+    `name` is that of the DVC stage, `assets` what it makes in Dagster, `inputs` the assets that it reads. `command` is
+    what follows `raytruth`. `run(root)` does the work; stages of the jobs `ingest_batch` and `monitor_batch` take a
+    batch too: `run(root, batch)`.
+    """
+
+    name: str
+    command: str
+    run: Callable[..., Any]
+    inputs: tuple[str, ...]
+    assets: tuple[str, ...]
+    job: str
 
 
-def learning_stages(settings: Settings) -> dict[str, Stage]:
-    """Everything that is learned, in order; names are those of the assets and of dvc.yaml."""
-    encoders: dict[str, Stage] = {
-        method.encoder: partial(_pretrain, method=method.name) for method in (*methods_on(settings), CROSSFIT)
-    }
-    return {
-        "corrected_labels": lambda root: update_corrected_labels(root.paths),
-        "training_set": build_training_set,
-        **encoders,
-        "linear_evaluation": evaluate,
-        "ensemble": build_ensemble,
-        "shortcut_audit": audit_shortcuts,
-        "label_errors": find_label_errors,
-        "causes": lambda root: find_causes(root.paths),
-        "review_worklist": build_worklist,
-        "review_budget": lambda root: budget(root.paths),
-        "reviewed_accuracy": accuracy_as_reviewed,
-        "champion": promote,  # last: nothing before waits for it, and with too little to learn from there is none
-    }
-
-
-def ingest_registered(root: Root) -> list[BatchSummary]:
-    """Ingest every registered batch again, and every folder of the inbox; unchanged ones cost nothing."""
-    inbox = sorted(p.name for p in root.paths.inbox.iterdir() if p.is_dir()) if root.paths.inbox.is_dir() else []
-    names = sorted({*registered_batches(root.paths), *map(checked_batch_name, inbox)})
-    return [ingest(root, registered_source(root.paths, name), name) for name in names]
-
-
-def validate_all(root: Root) -> list[Validation]:
-    """Validate every ingested batch."""
-    return [validate(root, batch) for batch in ingested_batches(root.paths)]
+def stages(settings: Settings) -> tuple[Stage, ...]:
+    """All stages, in the order in which `run` does them."""
+    headers, pixels, encoders = "radiograph_headers", "radiograph_pixels", encoders_on(settings)
+    set_, probes = "training_set", "linear_evaluation"
+    return (
+        Stage("radiographs", "ingest", _INGEST, ("inbox",), (headers, pixels), INGEST_BATCH),
+        Stage("metadata_checks", "validate", _VALIDATE, (headers,), (), INGEST_BATCH),
+        _learn("corrected_labels", "correct-labels", _CORRECT_LABELS, "verdicts"),
+        _learn(set_, "split", _TRAINING_SET, headers, pixels, "corrected_labels"),
+        *(
+            _learn(m.encoder, f"pretrain {m.name}", partial(_pretrain, method=m.name), set_, pixels)
+            for m in (*methods_on(settings), CROSSFIT)
+        ),
+        _learn(probes, "evaluate", _EVALUATE, set_, *encoders),
+        _learn("ensemble", "ensemble", _ENSEMBLE, set_, probes, *encoders),
+        _learn("shortcut_audit", "audit-shortcuts", _AUDIT, set_, headers, pixels, "ensemble"),
+        _learn("label_errors", "find-errors", _FIND_ERRORS, set_, probes, CROSSFIT.encoder, "ensemble"),
+        _learn("causes", "causes", _FIND_CAUSES, "label_errors", set_, headers, "verdicts"),
+        _learn("review_worklist", "worklist", _WORKLIST, "label_errors", set_, probes),
+        _learn("review_budget", "budget", _BUDGET, "label_errors", set_, "verdicts"),
+        _learn("reviewed_accuracy", "reviewed-accuracy", _REVIEWED_ACCURACY, set_, "ensemble", probes, "verdicts"),
+        # Last: nothing before waits for the champion, and with too little to learn from there is none.
+        _learn("champion", "promote", _PROMOTE, "ensemble", set_),
+        Stage(
+            name="batch_predictions",
+            command="predict",
+            run=_PREDICT,
+            inputs=(headers, pixels, "champion"),
+            assets=("batch_predictions",),
+            job=MONITOR_BATCH,
+        ),
+        Stage("drift_report", "monitor", _MONITOR, ("batch_predictions",), ("drift_report",), MONITOR_BATCH),
+    )
 
 
 def run(root: Root, sources: list[Path]) -> dict[str, float]:
@@ -79,59 +87,86 @@ def run(root: Root, sources: list[Path]) -> dict[str, float]:
 
     Returns seconds a stage. Run again after an interruption, it takes up what is missing.
     """
+    from dagster_project.intake.ingestion.batch.batch_registry import batch_name_for
+    from dagster_project.intake.ingestion.batch.ingest import ingest
+    from dagster_project.intake.ingestion.batch.store import ingested_batches
+    from dagster_project.intake.privacy.scan import scan
+    from dagster_project.learning.pretraining.pretrain import pretrain
+
     seconds: dict[str, float] = {}
+    table = stages(root.settings)
     for source in sources:
         batch = batch_name_for(root.paths, source)
         with _timed(f"radiographs {batch}", seconds):
             summary = ingest(root, source, batch)
             log.info("batch %s: %d images, %s", batch, summary.images, summary.verdicts)
         with _timed(f"metadata_checks {batch}", seconds):
-            _say_failed(validate(root, batch))
-    commit_stage(root.paths, "radiographs")
-    commit_stage(root.paths, "metadata_checks")
+            _say_failed(_VALIDATE(root, batch))
+    for stage in table:
+        if stage.job == INGEST_BATCH:
+            commit_stage(root.paths, stage.name)
     methods = (*methods_on(root.settings), CROSSFIT)
-    for name, stage in learning_stages(root.settings).items():
-        if name == methods[0].encoder:
-            with _timed("pretraining", seconds):  # side by side; the encoders' own stages then find them up to date
-                pretrain(root, *(method.name for method in methods))
-        with _timed(name, seconds):
-            stage(root)
-            commit_stage(root.paths, name)
-    with _timed("batch_predictions", seconds):
-        for batch in ingested_batches(root.paths):
-            predict_batch(root, batch)
-        commit_stage(root.paths, "batch_predictions")
-    with _timed("drift_report", seconds):
-        for batch in ingested_batches(root.paths):
-            measure_drift(root, batch)
-        commit_stage(root.paths, "drift_report")
+    for stage in table:
+        if stage.job == LEARN:
+            if stage.name == methods[0].encoder:
+                with _timed("pretraining", seconds):  # side by side; the encoders' own stages then find them up to date
+                    pretrain(root, *(method.name for method in methods))
+            with _timed(stage.name, seconds):
+                stage.run(root)
+                commit_stage(root.paths, stage.name)
+    for stage in table:
+        if stage.job == MONITOR_BATCH:
+            with _timed(stage.name, seconds):
+                for batch in ingested_batches(root.paths):
+                    stage.run(root, batch)
+                commit_stage(root.paths, stage.name)
     with _timed("scan_identities", seconds):
         _say_found(scan(root.paths, ingested_batches(root.paths)))
     return seconds
 
 
-def chosen_batches(paths: Paths, batch: str | None) -> list[str]:
-    """The batch named, or all ingested ones. Raises RayTruthError if there is no such batch, or none at all."""
-    known = ingested_batches(paths)
-    if not known or (batch and batch not in known):
-        raise RayTruthError(
-            f"There is no batch {batch}" if batch else "There is no batch yet",
-            where="data/headers/",
-            do="ingest one: `raytruth ingest SOURCE --batch NAME`"
-            + (f"; there are {', '.join(known)}" if known else ""),
-        )
-    return [batch] if batch else known
+@dataclass(frozen=True)
+class _Lazy:
+    """A function that is imported when it is called: the table is read where nobody waits for torch.
+
+    `of_paths`: it takes the root's paths alone.
+    """
+
+    module: str
+    function: str
+    of_paths: bool = False
+
+    def __call__(self, root: Root, *batch: str) -> Any:
+        """Call it."""
+        function = getattr(import_module(f"dagster_project.{self.module}"), self.function)
+        return function(root.paths if self.of_paths else root, *batch)
 
 
-def describe_gate(gate: Gate) -> str:
-    """The gate's decision in a sentence."""
-    if not gate.passed:
-        return f"champion kept ({gate.champion[:12]}); the challenger " + "; ".join(gate.against)
-    kept = "is still the champion" if gate.challenger == gate.champion else "is the champion now"
-    return f"{gate.challenger[:12]} {kept}: accuracy {gate.accuracy:.3f} on the locked test split"
+_INGEST = _Lazy("intake.ingestion.batch.ingest", "ingest_again")
+_VALIDATE = _Lazy("intake.validation.validate", "validate")
+_CORRECT_LABELS = _Lazy("core.ledger", "update_corrected_labels", of_paths=True)
+_TRAINING_SET = _Lazy("intake.training_set.build", "build_training_set")
+_EVALUATE = _Lazy("learning.evaluation.linear_evaluation", "evaluate")
+_ENSEMBLE = _Lazy("learning.ensembling.ensemble", "build_ensemble")
+_AUDIT = _Lazy("learning.shortcut_audit.audit", "audit_shortcuts")
+_FIND_ERRORS = _Lazy("label_quality.label_errors.find", "find_label_errors")
+_FIND_CAUSES = _Lazy("label_quality.error_causes.find", "find_causes", of_paths=True)
+_WORKLIST = _Lazy("label_quality.review.worklist", "build_worklist")
+_BUDGET = _Lazy("label_quality.review.review_budget", "budget", of_paths=True)
+_REVIEWED_ACCURACY = _Lazy("label_quality.review.reviewed_accuracy", "accuracy_as_reviewed")
+_PROMOTE = _Lazy("learning.ensembling.champion", "promote")
+_PREDICT = _Lazy("operations.monitoring.predict", "predict_batch")
+_MONITOR = _Lazy("operations.monitoring.drift", "measure_drift")
+
+
+def _learn(name: str, command: str, run: Callable[..., Any], *inputs: str) -> Stage:
+    """A stage of the job `learn`, which makes the asset of its own name."""
+    return Stage(name, command, run, inputs, (name,), LEARN)
 
 
 def _pretrain(root: Root, *, method: str) -> None:
+    from dagster_project.learning.pretraining.pretrain import pretrain
+
     pretrain(root, method)
 
 

@@ -16,6 +16,7 @@ from dagster_project.core.errors import RayTruthError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dagster_project.core.paths import Paths
     from dagster_project.intake.root import Root
 
 # The help's parts, in the order in which the work is done.
@@ -85,6 +86,21 @@ def open_root(context: typer.Context, root: Path | None) -> Root:
     opened = open_folder(root or context.obj or Path())
     check_methods(opened.settings)
     return opened
+
+
+def chosen_batches(paths: Paths, batch: str | None) -> list[str]:
+    """The batch named, or all ingested ones. Raises RayTruthError if there is no such batch, or none at all."""
+    from dagster_project.intake.ingestion.batch.store import ingested_batches
+
+    known = ingested_batches(paths)
+    if not known or (batch and batch not in known):
+        raise RayTruthError(
+            f"There is no batch {batch}" if batch else "There is no batch yet",
+            where="data/headers/",
+            do="ingest one: `raytruth ingest SOURCE --batch NAME`"
+            + (f"; there are {', '.join(known)}" if known else ""),
+        )
+    return [batch] if batch else known
 
 
 def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

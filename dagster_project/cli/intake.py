@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dagster_project.cli.common import IMAGES, BatchArgument, RootOption, app, open_root, out, show_table
+from dagster_project.cli.common import (
+    IMAGES,
+    BatchArgument,
+    RootOption,
+    app,
+    chosen_batches,
+    open_root,
+    out,
+    show_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +32,7 @@ def ingest(
     """Read DICOM files into pseudonymised tables and packed images."""
     opened = open_root(context, root)
     if source is None:
-        from dagster_project.pipeline import ingest_registered
+        from dagster_project.intake.ingestion.batch.ingest import ingest_registered
 
         summaries = ingest_registered(opened)
     else:
@@ -42,7 +51,6 @@ def validate(context: typer.Context, batch: BatchArgument = None, root: RootOpti
     """Check header tables with Great Expectations and write Data Docs."""
     opened = open_root(context, root)
     from dagster_project.intake.validation.validate import validate as validate_batch
-    from dagster_project.pipeline import chosen_batches
 
     for name in chosen_batches(opened.paths, batch):
         result = validate_batch(opened, name)

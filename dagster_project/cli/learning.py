@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dagster_project.cli.common import LEARNING, RootOption, app, in_words, open_root, out, show_table
 from dagster_project.core.progress import log
+
+if TYPE_CHECKING:
+    from dagster_project.learning.ensembling.champion import Gate
 
 
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth pretrain simclr byol")
@@ -80,9 +83,8 @@ def promote(context: typer.Context, root: RootOption = None) -> None:
     """Make the ensemble the champion if it does not lose against the present one."""
     opened = open_root(context, root)
     from dagster_project.learning.ensembling.champion import promote as pass_gate
-    from dagster_project.pipeline import describe_gate
 
-    out.print(describe_gate(pass_gate(opened)))
+    out.print(_decision(pass_gate(opened)))
 
 
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth export /mnt/models/raytruth-2026-11")
@@ -99,3 +101,11 @@ def export(
     out.print(
         f"{folder}: over {found.images} images ONNX and torch differ by {found.probabilities:.1e} in a probability"
     )
+
+
+def _decision(gate: Gate) -> str:
+    """The gate's decision in a sentence."""
+    if not gate.passed:
+        return f"champion kept ({gate.champion[:12]}); the challenger " + "; ".join(gate.against)
+    kept = "is still the champion" if gate.challenger == gate.champion else "is the champion now"
+    return f"{gate.challenger[:12]} {kept}: accuracy {gate.accuracy:.3f} on the locked test split"

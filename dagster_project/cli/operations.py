@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.cli.common import DAILY, BatchArgument, RootOption, app, open_root, show_table
+from dagster_project.cli.common import DAILY, BatchArgument, RootOption, app, chosen_batches, open_root, show_table
 
 
 @app.command(rich_help_panel=DAILY, epilog="Example: raytruth predict 2026-12")
@@ -15,7 +15,6 @@ def predict(context: typer.Context, batch: BatchArgument = None, root: RootOptio
     """Predict ingested batches with the champion."""
     opened = open_root(context, root)
     from dagster_project.operations.monitoring.predict import predict_batch
-    from dagster_project.pipeline import chosen_batches
 
     for name in chosen_batches(opened.paths, batch):
         table = predict_batch(opened, name)
@@ -27,7 +26,6 @@ def monitor(context: typer.Context, batch: BatchArgument = None, root: RootOptio
     """Measure drift of batches against what the champion was tested on."""
     opened = open_root(context, root)
     from dagster_project.operations.monitoring.drift import measure_drift
-    from dagster_project.pipeline import chosen_batches
 
     for name in chosen_batches(opened.paths, batch):
         drift = measure_drift(opened, name)

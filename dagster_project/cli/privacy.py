@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.cli.common import ROOTS, BatchArgument, RootOption, app, open_root, out, show_table
+from dagster_project.cli.common import ROOTS, BatchArgument, RootOption, app, chosen_batches, open_root, out, show_table
 
 
 @app.command(
@@ -27,7 +27,6 @@ def scan_identities(
     """
     paths = open_root(context, root).paths
     from dagster_project.intake.privacy.scan import scan
-    from dagster_project.pipeline import chosen_batches
 
     result = scan(paths, chosen_batches(paths, batch), also or [])
     out.print(f"{result.identities} identities searched for in {result.files} files, {result.bytes / 1e6:.0f} MB")

@@ -6,19 +6,14 @@ import dagster as dg
 
 from dagster_project.core.dagster_helpers import BATCHES
 from dagster_project.core.errors import RayTruthError
+from dagster_project.core.jobs import INGEST_BATCH
 from dagster_project.core.paths import checked_batch_name
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.ingestion.headers.sources import fingerprint, list_files
 from dagster_project.intake.resources import RootResource
 
-INGEST = dg.define_asset_job(
-    "ingest_batch",
-    dg.AssetSelection.assets("radiograph_headers", "radiograph_pixels"),
-    description="Ingest and validate one batch.",
-)
 
-
-@dg.sensor(job=INGEST, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
+@dg.sensor(job_name=INGEST_BATCH, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
 def inbox(context: dg.SensorEvaluationContext, root: RootResource) -> dg.SensorResult | dg.SkipReason:
     """Asks for the ingestion of each folder in `data/inbox/` once its content has stayed the same for two ticks."""
     paths = root.paths

@@ -5,19 +5,14 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from dagster_project.core.jobs import MONITOR_BATCH
 from dagster_project.core.paths import Paths
 from dagster_project.intake.resources import RootResource
 from dagster_project.operations.monitoring.stored import needs_monitoring
 
-MONITOR = dg.define_asset_job(
-    "monitor_batch",
-    dg.AssetSelection.assets("batch_predictions", "drift_report"),
-    description="Predict one batch with the champion and measure its drift.",
-)
-
 
 @dg.asset_sensor(
-    asset_key=dg.AssetKey("radiograph_headers"), job=MONITOR, default_status=dg.DefaultSensorStatus.RUNNING
+    asset_key=dg.AssetKey("radiograph_headers"), job_name=MONITOR_BATCH, default_status=dg.DefaultSensorStatus.RUNNING
 )
 def new_batch(
     context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry, root: RootResource

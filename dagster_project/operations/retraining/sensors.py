@@ -2,19 +2,13 @@
 
 import dagster as dg
 
+from dagster_project.core.jobs import LEARN
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.resources import RootResource
 from dagster_project.operations.retraining.policy import drifted_batches, something_to_learn
 
-LEARN = dg.define_asset_job(
-    "learn",
-    dg.AssetSelection.groups("training_set", "pretraining", "evaluation", "ensembling", "label_errors")
-    | dg.AssetSelection.assets("corrected_labels", "review_worklist", "review_budget", "reviewed_accuracy"),
-    description="Train anew on all batches that passed and all verdicts; the gate decides on promotion.",
-)
 
-
-@dg.sensor(job=LEARN, minimum_interval_seconds=60)
+@dg.sensor(job_name=LEARN, minimum_interval_seconds=60)
 def retrain_on_drift(root: RootResource) -> dg.SensorResult | dg.SkipReason:
     """Asks for retraining when a batch's report, made with the present champion, says drift; once a report."""
     drifted = drifted_batches(root.paths)
@@ -26,7 +20,7 @@ def retrain_on_drift(root: RootResource) -> dg.SensorResult | dg.SkipReason:
 def retraining_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """The schedule that asks for retraining at set times, if there is something new to learn."""
 
-    @dg.schedule(cron_schedule=settings.monitoring.retrain_cron, job=LEARN, name="retrain_at_set_times")
+    @dg.schedule(cron_schedule=settings.monitoring.retrain_cron, job_name=LEARN, name="retrain_at_set_times")
     def schedule(context: dg.ScheduleEvaluationContext, root: RootResource) -> dg.RunRequest | dg.SkipReason:
         news = something_to_learn(root.paths)
         if not news:

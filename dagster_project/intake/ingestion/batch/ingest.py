@@ -15,7 +15,12 @@ from dagster_project.core.atomic_io import read_groups, row_count
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths, checked_batch_name
 from dagster_project.intake.ingestion.batch.batch_index import BatchIndex, batch_index
-from dagster_project.intake.ingestion.batch.batch_registry import forget, register
+from dagster_project.intake.ingestion.batch.batch_registry import (
+    forget,
+    register,
+    registered_batches,
+    registered_source,
+)
 from dagster_project.intake.ingestion.batch.passes import nothing_usable, read_headers, read_images
 from dagster_project.intake.ingestion.batch.publish import (
     clear_staging,
@@ -80,6 +85,18 @@ def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
             "Another process is ingesting this batch", where=f"batch {batch}", do="wait for it; nothing was changed"
         ) from None
     return _summary(root.paths, batch, time.monotonic() - started)
+
+
+def ingest_again(root: Root, batch: str) -> BatchSummary:
+    """Ingest a registered batch, or a folder of the inbox, from where it lies; unchanged ones cost nothing."""
+    return ingest(root, registered_source(root.paths, batch), batch)
+
+
+def ingest_registered(root: Root) -> list[BatchSummary]:
+    """Ingest every registered batch again, and every folder of the inbox."""
+    inbox = sorted(p.name for p in root.paths.inbox.iterdir() if p.is_dir()) if root.paths.inbox.is_dir() else []
+    names = sorted({*registered_batches(root.paths), *map(checked_batch_name, inbox)})
+    return [ingest_again(root, name) for name in names]
 
 
 def _stage(paths: Paths, batch: str, work: str, index: BatchIndex, pseudonyms: Pseudonyms) -> None:
