@@ -24,13 +24,14 @@ from dagster_project.label_quality.review.assets import (
     reviewed_accuracy,
     verdicts,
 )
-from dagster_project.learning.ensembling.assets import champion, ensemble_asset
+from dagster_project.learning.ensembling.assets import ensemble_asset
 from dagster_project.learning.evaluation.assets import evaluation_asset
 from dagster_project.learning.pretraining.assets import encoder_assets
 from dagster_project.learning.pretraining.methods_on import check_methods
 from dagster_project.learning.shortcut_audit.assets import shortcut_audit
 from dagster_project.operations.monitoring.assets import batch_predictions, drift_report
 from dagster_project.operations.monitoring.sensors import failed_run, new_batch
+from dagster_project.operations.retraining.assets import champion
 from dagster_project.operations.retraining.sensors import retrain_on_drift, retraining_schedule
 from dagster_project.pipeline import stages
 

@@ -154,7 +154,7 @@ _FIND_CAUSES = _Lazy("label_quality.error_causes.find", "find_causes", of_paths=
 _WORKLIST = _Lazy("label_quality.review.worklist", "build_worklist")
 _BUDGET = _Lazy("label_quality.review.review_budget", "budget", of_paths=True)
 _REVIEWED_ACCURACY = _Lazy("label_quality.review.reviewed_accuracy", "accuracy_as_reviewed")
-_PROMOTE = _Lazy("learning.ensembling.champion", "promote")
+_PROMOTE = _Lazy("operations.retraining.gate", "promote")
 _PREDICT = _Lazy("operations.monitoring.predict", "predict_batch")
 _MONITOR = _Lazy("operations.monitoring.drift", "measure_drift")
 

@@ -121,7 +121,7 @@ def test_what_learns_imports_no_orchestration_validation_or_versioning_library()
     script = (
         "import sys\n"
         "import dagster_project.learning.pretraining.pretrain, dagster_project.learning.evaluation.linear_evaluation\n"
-        "import dagster_project.learning.ensembling.ensemble, dagster_project.learning.ensembling.champion\n"
+        "import dagster_project.learning.ensembling.ensemble, dagster_project.operations.retraining.gate\n"
         "print(sorted({'dagster', 'great_expectations', 'evidently', 'dvc'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

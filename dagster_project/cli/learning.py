@@ -11,7 +11,7 @@ from dagster_project.cli.common import LEARNING, RootOption, app, in_words, open
 from dagster_project.core.progress import log
 
 if TYPE_CHECKING:
-    from dagster_project.learning.ensembling.champion import Gate
+    from dagster_project.operations.retraining.gate import Gate
 
 
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth pretrain simclr byol")
@@ -82,7 +82,7 @@ def audit_shortcuts(context: typer.Context, root: RootOption = None) -> None:
 def promote(context: typer.Context, root: RootOption = None) -> None:
     """Make the ensemble the champion if it does not lose against the present one."""
     opened = open_root(context, root)
-    from dagster_project.learning.ensembling.champion import promote as pass_gate
+    from dagster_project.operations.retraining.gate import promote as pass_gate
 
     out.print(_decision(pass_gate(opened)))
 

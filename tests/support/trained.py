@@ -16,10 +16,10 @@ from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.label_quality.label_errors.find import find_label_errors
-from dagster_project.learning.ensembling.champion import promote
 from dagster_project.learning.ensembling.ensemble import build_ensemble
 from dagster_project.learning.evaluation.linear_evaluation import evaluate
 from dagster_project.learning.pretraining.pretrain import pretrain
+from dagster_project.operations.retraining.gate import promote
 from support.archive import REGIONS, patients_of, put_batch, write_regions
 from support.encoders import ON
 from support.roots import settings_of, small_root

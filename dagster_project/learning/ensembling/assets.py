@@ -1,7 +1,6 @@
-"""`ensemble`, the challenger, and `champion`, with the gate between them as an asset check."""
+"""`ensemble`, the challenger."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
@@ -12,10 +11,7 @@ from dagster_project.intake.resources import RootResource
 from dagster_project.learning.pretraining.methods_on import encoders_on
 
 if TYPE_CHECKING:
-    from dagster_project.learning.ensembling.champion import Gate
     from dagster_project.learning.ensembling.test_evaluation import EnsembleSummary
-
-GATE = "challenger_does_not_lose"
 
 
 def ensemble_asset(settings: Settings) -> dg.AssetsDefinition:
@@ -60,61 +56,6 @@ def ensemble_asset(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return ensemble
-
-
-@dg.asset(
-    deps=["ensemble", "training_set"],
-    group_name="ensembling",
-    owners=[LEARNERS],
-    kinds={"pytorch"},
-    check_specs=[
-        dg.AssetCheckSpec(
-            GATE,
-            asset="champion",
-            description="The challenger is at least as accurate as the champion on the locked test split and loses in "
-            "no class; else the champion stays.",
-        )
-    ],
-)
-def champion(root: RootResource) -> Iterator[dg.MaterializeResult]:
-    """The promoted model, named by content hash in `models/champion.json`; it changes only through the gate."""
-    from dagster_project.learning.ensembling.champion import promote
-
-    paths = root.paths
-    gate = promote(root.open())
-    versions = root.commit("champion")
-    shown: dict[str, Any] = {
-        "accuracy of the challenger": gate.accuracy,
-        "difference to the champion": f"{gate.difference.value:+.4f} ({gate.difference.low:+.4f} to "
-        f"{gate.difference.high:+.4f})",
-        "against it": dg.MetadataValue.json(gate.against),
-        "classes": as_table(_classes(gate)),
-    }
-    yield dg.MaterializeResult(
-        data_version=versions.of(paths.champion),
-        metadata={"champion": gate.challenger if gate.passed else gate.champion, **shown},
-        check_results=[
-            dg.AssetCheckResult(
-                check_name=GATE, passed=gate.passed, severity=dg.AssetCheckSeverity.WARN, metadata=shown
-            )
-        ],
-    )
-
-
-def _classes(gate: "Gate") -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "region": c.region,
-                "test images": c.images,
-                "recall of challenger": c.challenger,
-                "recall of champion": c.champion,
-                "low": c.difference.low,
-                "high": c.difference.high,
-            }
-            for c in gate.classes
-        ]
-    )
 
 
 def _surest(summary: "EnsembleSummary") -> pd.DataFrame:

@@ -1,1 +1,1 @@
-"""When to retrain."""
+"""Retraining: when to retrain, and the gate that a challenger must pass."""

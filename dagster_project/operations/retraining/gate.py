@@ -1,4 +1,4 @@
-"""The champion, and the gate a challenger must pass: it may not lose on the locked test split, nor in any class."""
+"""The gate a challenger must pass: it may not lose on the locked test split, nor in any class."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
+from dagster_project.core.atomic_io import content_hash, replacing_dir, write_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
-from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
+from dagster_project.learning.ensembling.champion import load_champion
+from dagster_project.learning.ensembling.champion_store import champion_hash
 from dagster_project.learning.ensembling.model import Model, load_model, refuse_other_regions
 from dagster_project.learning.evaluation.labelled import LabelledSet, load_labelled_set
 from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
@@ -86,24 +87,6 @@ def promote(root: Root) -> Gate:
     elif not gate.passed:
         log.warning("the challenger is not promoted: %s", "; ".join(gate.against))
     return gate
-
-
-def load_champion(root: Root) -> Model:
-    """The promoted model. Raises RayTruthError if there is none, or it knows other region classes than the root."""
-    model = load_model(champion_folder(root.paths))
-    refuse_champion_of_other_regions(root)
-    return model
-
-
-def refuse_champion_of_other_regions(root: Root) -> None:
-    """Raise RayTruthError if there is a champion and it knows other region classes than the root."""
-    if root.paths.champion.exists():
-        refuse_other_regions(
-            tuple(read_json(root.paths.champion)["regions"]),
-            root,
-            where="models/champion.json",
-            do="go back to the regions file it was trained with, or remove models/champion.json and train anew",
-        )
 
 
 def _right(paths: Paths, model: Model, data: LabelledSet) -> np.ndarray:

@@ -14,9 +14,10 @@ from support.trained import Trained, trained_root
 from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.root import Root
-from dagster_project.learning.ensembling.champion import load_champion, promote
+from dagster_project.learning.ensembling.champion import load_champion
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
 from dagster_project.learning.ensembling.model import Model, load_model, save_model
+from dagster_project.operations.retraining.gate import promote
 
 HAND = 2
 
