@@ -39,7 +39,7 @@ DIE = """
 import os, signal, sys
 from pathlib import Path
 import dagster_project.core.atomic_io as files
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.ledger import Verdict, append_verdicts
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # dies between writing and replacing
 append_verdicts(Paths(Path(sys.argv[1])), [Verdict("b", "cannot_tell", "", "hand", "knee", "Dr B")], ("hand",))
@@ -48,7 +48,7 @@ append_verdicts(Paths(Path(sys.argv[1])), [Verdict("b", "cannot_tell", "", "hand
 WRITE = """
 import sys
 from pathlib import Path
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 from dagster_project.core.ledger import Verdict, append_verdicts
 for i in range(int(sys.argv[3])):
     verdict = Verdict(f"{sys.argv[2]}{i}", "cannot_tell", "", "hand", "knee", f"Dr {sys.argv[2]}")

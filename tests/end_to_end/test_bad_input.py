@@ -173,15 +173,15 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
     # The interrupt comes from inside, as soon as the stage itself has begun: the slow imports are not the stage.
     script = (
         "import os, signal, sys, threading\n"
-        "from dagster_project import cli\n"
-        "from dagster_project.cli import common\n"
-        "original = common.load_params\n"
+        "from dagster_project.cli.main import main\n"
+        "from dagster_project.intake import root\n"
+        "original = root.open_root\n"
         "def opened(*a):\n"
-        "    import dagster_project.pipeline\n"
+        "    import dagster_project.learning.ensembling.ensemble, dagster_project.operations.monitoring.drift\n"
         "    threading.Timer(float(os.environ['AFTER']), os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "    return original(*a)\n"
-        "common.load_params = opened\n"
-        "cli.main()\n"
+        "root.open_root = opened\n"
+        "main()\n"
     )
     after = "0.02" if stage == "monitor" else "0.15"  # that one is over within 0.15 s
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "AFTER": after}

@@ -30,7 +30,7 @@ from dagster_project.definitions import execute
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.ingestion.batch.batch_registry import register
 from dagster_project.intake.ingestion.headers.sources import list_files
-from dagster_project.core.paths import Layout
+from dagster_project.core.paths import Paths
 import sys
 paths, source = Paths(Path(sys.argv[1])), Path(sys.argv[2])
 register(paths, load_pseudonyms(paths.key), "batch-001", source, list_files(source))

@@ -33,11 +33,9 @@ import sys
 from pathlib import Path
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.ingestion.batch.ingest import ingest
-from dagster_project.core.paths import Layout
-from dagster_project.core.settings.settings import load_params
-paths = Paths(Path(sys.argv[2]))
+from dagster_project.intake.root import open_root
 try:
-    ingest(paths, load_settings(paths.settings), Path(sys.argv[4]), sys.argv[6])
+    ingest(open_root(Path(sys.argv[2])), Path(sys.argv[4]), sys.argv[6])
 except RayTruthError as error:
     sys.exit(str(error))
 except OSError as error:
