@@ -27,7 +27,6 @@ from benchmarks.results import ROOT, arguments, save, shipped_settings
 from dagster_project.core.atomic_io import begin_npy, read_table, write_table
 from dagster_project.core.ledger import load_corrected_labels
 from dagster_project.core.paths import Paths
-from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.ingestion.batch.store import load_headers, load_patient_evidence
 from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS, IDENTITY_COLUMNS
 from dagster_project.intake.ingestion.headers.patient_evidence import IMAGE, PATIENT_ID, SERIES, STUDY
@@ -137,7 +136,7 @@ def run_joins(root: Root) -> None:
         raise RuntimeError("rows without an identity")
 
 
-STAGES: dict[str, Callable[[Paths, Settings], None]] = {
+STAGES: dict[str, Callable[[Root], None]] = {
     "validation": run_validation,
     "split": run_split,
     "joins": run_joins,
@@ -166,7 +165,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.stage:
         settings = shipped_settings().model_copy(update={"regions": "regions.yaml"})
-        STAGES[options.stage](Paths(options.root), settings)
+        STAGES[options.stage](Root(Paths(options.root), settings))
         print(json.dumps({"peak_mb": high_water(), "cpu_seconds": processor_seconds()}))
         return
     table = measure(options.rows)

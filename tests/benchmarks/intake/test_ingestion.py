@@ -30,6 +30,7 @@ from benchmarks.paired import OURS, compare
 from benchmarks.results import shipped_settings
 from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.fast_header import plain_header
+from dagster_project.intake.root import Root
 
 SHAPE = (150, 120)
 
@@ -120,4 +121,4 @@ def test_a_batch_of_small_files_is_ingested_whole() -> None:
 def test_every_stage_runs_on_synthetic_headers(stage: str, tmp_path: Path) -> None:
     root = tmp_path / "root"
     write_root(root, 400)
-    STAGES[stage](Paths(root), shipped_settings().model_copy(update={"regions": "regions.yaml"}))
+    STAGES[stage](Root(Paths(root), shipped_settings().model_copy(update={"regions": "regions.yaml"})))
