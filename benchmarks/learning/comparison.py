@@ -50,7 +50,7 @@ def predictions(root: Root, peers: list[str], draws: int) -> pd.DataFrame:
     data = load_labelled_set(root)
     for peer in peers:
         started = time.perf_counter()
-        own.append(PEERS[peer](root.paths, few, data))
+        own.append(PEERS[peer](Root(root.paths, few), data))
         print(f"{peer}: {time.perf_counter() - started:.0f} s", flush=True)
     table = pd.concat(own, ignore_index=True)
     return table[table["repeat"] < draws]

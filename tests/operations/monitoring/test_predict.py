@@ -93,4 +93,4 @@ def test_under_other_regions_nothing_is_predicted_and_predictions_on_file_do_not
     regions.write_text(regions.read_text().replace("foot:", "forefoot:"))
     for attempt in (predict_batch, load_predictions, measure_drift):
         with pytest.raises(RayTruthError, match="region classes are not those of this root"):
-            attempt(root.paths, root.settings, "new")
+            attempt(root.open(), "new")

@@ -173,6 +173,6 @@ def test_a_champion_of_other_classes_than_the_root_s_is_no_champion_there(root: 
     write_json(root.paths.champion, card | {"regions": [*card["regions"][:-1], "forefoot"]})
     for attempt in (load_champion, promote):
         with pytest.raises(RayTruthError, match="only the model has forefoot; it lacks foot") as error:
-            attempt(root.paths, root.settings)
+            attempt(root.open())
         assert "models/champion.json" in error.value.where
         assert "train anew" in error.value.do
