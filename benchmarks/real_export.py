@@ -3,7 +3,8 @@
     python benchmarks/real_export.py SITE EXPORT/truth.csv [--out benchmarks/results/real_export_quick.csv]
 
 For scoring only: nothing that learns or ranks reads the truth. An image that truly shows two regions counts as right
-with either. Intervals resample patients. Average precision and lift are those of `data/label_errors.parquet`'s score.
+with either. Intervals resample patients. Average precision and lift are those of `error_probability` in
+`data/label_errors.parquet`.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ def accuracies(paths: Paths, truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranking(paths: Paths, truth: pd.DataFrame) -> pd.DataFrame:
-    """How well the list finds planted errors: by the score, and for images of no class by `unusual`."""
+    """How well the list finds planted errors by `error_probability`, images out of domain by `neighbourhood_noise`."""
     ranked = pd.read_parquet(paths.label_errors).merge(truth, on="image_id", suffixes=("", "_true"))
-    return measured(ranked["error_kind"], 1 - ranked["score"], ranked["unusual"])
+    return measured(ranked["error_kind"], ranked["error_probability"], ranked["neighbourhood_noise"])
 
 
 def measured(kind: pd.Series, suspicion: pd.Series, strangeness: pd.Series) -> pd.DataFrame:

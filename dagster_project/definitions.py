@@ -15,7 +15,7 @@ from dagster_project.intake.pacs.sensors import pacs_sensors
 from dagster_project.intake.resources import RootResource
 from dagster_project.intake.training_set.assets import training_set
 from dagster_project.intake.validation.checks import metadata_checks
-from dagster_project.label_quality.error_causes.assets import causes
+from dagster_project.label_quality.error_causes.assets import error_causes
 from dagster_project.label_quality.label_errors.assets import label_errors
 from dagster_project.label_quality.review.assets import (
     corrected_labels,
@@ -54,7 +54,7 @@ defs = dg.Definitions(
         shortcut_audit,
         champion,
         label_errors,
-        causes,
+        error_causes,
         review_worklist,
         review_budget,
         reviewed_accuracy,

@@ -64,9 +64,9 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
         _learn("ensemble", "ensemble", _ENSEMBLE, set_, probes, *encoders),
         _learn("shortcut_audit", "audit-shortcuts", _AUDIT, set_, headers, pixels, "ensemble"),
         _learn("label_errors", "find-errors", _FIND_ERRORS, set_, probes, CROSSFIT.encoder, "ensemble"),
-        _learn("causes", "causes", _FIND_CAUSES, "label_errors", set_, headers, "verdicts"),
+        _learn("error_causes", "find-causes", _FIND_CAUSES, "label_errors", set_, headers, "verdicts"),
         _learn("review_worklist", "worklist", _WORKLIST, "label_errors", set_, probes),
-        _learn("review_budget", "budget", _BUDGET, "label_errors", set_, "verdicts"),
+        _learn("review_budget", "review-budget", _REVIEW_BUDGET, "label_errors", set_, "verdicts"),
         _learn("reviewed_accuracy", "reviewed-accuracy", _REVIEWED_ACCURACY, set_, "ensemble", probes, "verdicts"),
         # Last: nothing before waits for the champion, and with too little to learn from there is none.
         _learn("champion", "promote", _PROMOTE, "ensemble", set_),
@@ -152,8 +152,8 @@ _AUDIT = _Lazy("learning.shortcut_audit.audit", "audit_shortcuts")
 _FIND_ERRORS = _Lazy("label_quality.label_errors.find", "find_label_errors")
 _FIND_CAUSES = _Lazy("label_quality.error_causes.find", "find_causes", of_paths=True)
 _WORKLIST = _Lazy("label_quality.review.worklist", "build_worklist")
-_BUDGET = _Lazy("label_quality.review.review_budget", "budget", of_paths=True)
-_REVIEWED_ACCURACY = _Lazy("label_quality.review.reviewed_accuracy", "accuracy_as_reviewed")
+_REVIEW_BUDGET = _Lazy("label_quality.review.review_budget", "estimate_review_budget", of_paths=True)
+_REVIEWED_ACCURACY = _Lazy("label_quality.review.reviewed_accuracy", "measure_reviewed_accuracy")
 _PROMOTE = _Lazy("operations.retraining.gate", "promote")
 _PREDICT = _Lazy("operations.monitoring.predict", "predict_batch")
 _MONITOR = _Lazy("operations.monitoring.drift", "measure_drift")

@@ -45,7 +45,7 @@ GRAPH = {
         False,
         {"training_set", "linear_evaluation", "encoder_supcon_crossfit", "ensemble"},
     ),
-    "causes": ("label_errors", False, {"label_errors", "training_set", "radiograph_headers", "verdicts"}),
+    "error_causes": ("label_errors", False, {"label_errors", "training_set", "radiograph_headers", "verdicts"}),
     "review_worklist": ("review", False, {"label_errors", "training_set", "linear_evaluation"}),
     "review_budget": ("review", False, {"label_errors", "training_set", "verdicts"}),
     "reviewed_accuracy": ("review", False, {"training_set", "ensemble", "linear_evaluation", "verdicts"}),

@@ -111,7 +111,7 @@ def compared(root: Root, truth: Path) -> pd.DataFrame:
         "k-NN disagreement, SimCLR": pd.Series(1 - neighbours.agreement(labels)),
         "supervised network": _doubt(labels, by_supervised(root, table, labels)),
     }
-    tables = {"raytruth": measured(kind, listed["error_probability"], listed["unusual"])}
+    tables = {"raytruth": measured(kind, listed["error_probability"], listed["neighbourhood_noise"])}
     tables |= {name: measured(kind, doubt, doubt) for name, doubt in peers.items()}
     wrong = kind[given].isin(["neighbour", "uniform", "protocol_default"]).mean()
     return pd.concat(t.assign(noise=round(float(wrong), 3), method=name) for name, t in tables.items())

@@ -21,7 +21,7 @@ import pandas as pd
 
 from benchmarks.results import arguments, save
 
-_LINKED = ("params.yaml", "data/headers", "data/reports", "data/label_errors.parquet", "data/causes.parquet")
+_LINKED = ("params.yaml", "data/headers", "data/reports", "data/label_errors.parquet", "data/error_causes.parquet")
 _VERDICTS = 100
 # ms from each key: to the frame with the next image, ready to be answered; and to the word that it is recorded
 _CLOCK = """() => {
@@ -29,9 +29,9 @@ _CLOCK = """() => {
   let pressed = 0;
   const since = list => { const begun = pressed; requestAnimationFrame(() => list.push(performance.now() - begun)); };
   addEventListener('keydown', () => { pressed = performance.now(); }, true);
-  const desk = document.querySelector('#desk'), said = document.querySelector('#said');
-  new MutationObserver(() => { if (desk.ariaBusy === 'false') since(window.next); })
-    .observe(desk, { attributeFilter: ['aria-busy'] });
+  const session = document.querySelector('#session'), said = document.querySelector('#message');
+  new MutationObserver(() => { if (session.ariaBusy === 'false') since(window.next); })
+    .observe(session, { attributeFilter: ['aria-busy'] });
   new MutationObserver(() => { if (said.textContent.startsWith('✓')) since(window.recorded); })
     .observe(said, { childList: true });
 }"""
@@ -58,13 +58,13 @@ def _measured(root: Path, originals: bool, pause: int) -> dict[str, object]:
                 browser = driver.chromium.launch(executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox"])
                 page = browser.new_page(viewport={"width": 1440, "height": 900})
                 page.goto(server.stdout.readline().strip())
-                page.wait_for_selector("#desk[aria-busy=false]")
+                page.wait_for_selector("#session[aria-busy=false]")
                 page.evaluate(_CLOCK)
                 for i in range(min(_VERDICTS, page.locator("#bar").evaluate("bar => bar.max"))):
                     page.keyboard.press("pox"[i % 3])
-                    page.wait_for_selector("#desk[aria-busy=false], #radiograph[hidden]", state="attached")
+                    page.wait_for_selector("#session[aria-busy=false], #radiograph[hidden]", state="attached")
                     page.wait_for_timeout(pause)
-                page.locator("#said", has_text="✓").wait_for()
+                page.locator("#message", has_text="✓").wait_for()
                 waits, recorded = page.evaluate("window.next"), page.evaluate("window.recorded")
             finally:
                 server.terminate()

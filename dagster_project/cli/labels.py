@@ -1,4 +1,4 @@
-"""Commands for wrong labels and what reviewers say of them."""
+"""Commands for wrong labels and their review."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from dagster_project.cli.common import LABELS, RootOption, app, open_root, out, 
 
 @app.command("find-errors", rich_help_panel=LABELS, epilog="Example: raytruth find-errors")
 def find_errors(context: typer.Context, root: RootOption = None) -> None:
-    """Rank every image by how likely its label is wrong."""
+    """Rank every image by the probability that its label is wrong."""
     opened = open_root(context, root)
     from dagster_project.label_quality.label_errors.find import find_label_errors
 
     summary = find_label_errors(opened)
     title = f"estimated share of wrong labels {summary.estimated_noise:.1%}"
     show_table(title, ("kind", "images"), summary.kinds.items())
-    out.print(f"ranked: {opened.paths.label_errors}")
+    out.print(f"ranked list: {opened.paths.label_errors}")
 
 
 @app.command(rich_help_panel=LABELS, epilog="Example: raytruth worklist")
 def worklist(context: typer.Context, root: RootOption = None) -> None:
-    """Make the list that reviewers work through: cards of suspicious labels, with their images."""
+    """Write the worklist for the review: cards of the most suspicious labels, with their images."""
     opened = open_root(context, root)
     from dagster_project.label_quality.review.worklist import build_worklist
 
@@ -38,27 +38,27 @@ def worklist(context: typer.Context, root: RootOption = None) -> None:
 def review(
     context: typer.Context,
     host: Annotated[
-        str, typer.Option(help="Address to serve on; anything else than this machine is not encrypted.")
-    ] = ("127.0.0.1"),
-    port: Annotated[int, typer.Option(help="0: any that is free.")] = 8765,
-    reviewer: Annotated[str, typer.Option(help="Who answers; without it, the page asks.")] = "",
+        str, typer.Option(help="Address to serve on. Connections from other machines are not encrypted.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to serve on; 0: any free port.")] = 8765,
+    reviewer: Annotated[str, typer.Option(help="Name of the reviewer. Without it, the page asks.")] = "",
     sample: Annotated[
         int | None,
-        typer.Option(min=1, help="Instead of the list, so many labelled images drawn from what it leaves out."),
+        typer.Option(min=1, help="Review this number of random labelled images outside the worklist instead."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of --sample: another number makes another draw.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of --sample: another seed draws another sample.")] = 1,
     root: RootOption = None,
 ) -> None:
-    """Serve the review page: prints its address with a token, records every answer at once, stops with Ctrl-C."""
+    """Serve the review page: print its address with a token, and record every answer at once. Ctrl-C stops it."""
     opened = open_root(context, root)
     from dagster_project.core.ledger import load_verdicts
-    from dagster_project.label_quality.review.card_metadata import expected_errors_of, headers_of, with_facts
+    from dagster_project.label_quality.review.card_metadata import expected_errors_of, headers_of, with_card_metadata
     from dagster_project.label_quality.review.cards import load_sample, load_worklist
-    from dagster_project.label_quality.review.original_images import open_originals
-    from dagster_project.label_quality.review.review_session import Desk
+    from dagster_project.label_quality.review.original_images import open_original_images
+    from dagster_project.label_quality.review.review_session import ReviewSession
     from dagster_project.label_quality.review.server import serve_review
 
-    read = load_verdicts(opened.paths)["image_id"]  # a broken ledger is said here, not at the first answer
+    reviewed = load_verdicts(opened.paths)["image_id"]  # a broken ledger is an error here, not at the first answer
     regions = opened.taxonomy.regions
     if sample is None:
         worklist = load_worklist(opened.paths)
@@ -69,10 +69,10 @@ def review(
 
         worklist = draw_sample(opened, sample, seed)
     headers = headers_of(opened.paths, worklist)
-    originals = open_originals(opened.paths, opened.settings.ingestion, headers)
-    worklist = with_facts(opened.paths, worklist, headers)
-    expected = expected_errors_of(opened.paths, worklist, read)
-    desk = Desk(
+    originals = open_original_images(opened.paths, opened.settings.ingestion, headers)
+    worklist = with_card_metadata(opened.paths, worklist, headers)
+    expected = expected_errors_of(opened.paths, worklist, reviewed)
+    session = ReviewSession(
         opened.paths,
         worklist,
         regions,
@@ -81,12 +81,12 @@ def review(
         opened.settings.ingestion.clean,
     )
     serve_review(
-        desk, originals, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False)
+        session, originals, host, port, reviewer, partial(out.print, soft_wrap=True, highlight=False, markup=False)
     )
 
 
 class OtherTool(StrEnum):
-    """What the worklist can be answered with besides the page."""
+    """The other tools for answers to the worklist."""
 
     csv = "csv"
     label_studio = "label-studio"
@@ -97,11 +97,11 @@ class OtherTool(StrEnum):
 )
 def export_worklist(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder to make; pseudonyms only, no identities.")],
-    to: Annotated[OtherTool, typer.Option(help="A spreadsheet and its images, or a Label Studio project.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to create. It contains pseudonyms, no identities.")],
+    to: Annotated[OtherTool, typer.Option(help="A CSV with the images, or a Label Studio project.")],
     root: RootOption = None,
 ) -> None:
-    """Write the worklist for another tool; its answers come back by import-verdicts."""
+    """Write the worklist for another tool. import-verdicts reads the answers."""
     opened = open_root(context, root)
     from dagster_project.label_quality.review.export_worklist import export_worklist as export
 
@@ -115,18 +115,19 @@ def export_worklist(
 def import_verdicts(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(help="CSV (image_id, verdict, region, at), or Label Studio's JSON export (.json).")
+        Path, typer.Argument(help="CSV (image_id, verdict, region, at), or the JSON export of Label Studio (.json).")
     ],
     reviewer: Annotated[
-        list[str], typer.Option(help="Who answered; for several in Label Studio each as 'ID=Name', by id or e-mail.")
+        list[str],
+        typer.Option(help="Name of the reviewer. Several in Label Studio: one 'ID=Name' each, by id or e-mail."),
     ],
     root: RootOption = None,
 ) -> None:
-    """Take answers given with another tool into the ledger; the same file again adds none."""
+    """Import the answers of another tool into the ledger. A second import of the same file adds none."""
     opened = open_root(context, root)
     from dagster_project.label_quality.review.import_export import import_verdicts as take
 
-    names = {who: name for who, _, name in (said.rpartition("=") for said in reviewer)}
+    names = {who: name for who, _, name in (text.rpartition("=") for text in reviewer)}
     out.print(f"{take(opened, file, names)} new verdicts; next: raytruth split")
 
 
@@ -135,10 +136,10 @@ def import_verdicts(
 )
 def export_corrections(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV to write; it holds original UIDs, so mind where.")],
+    file: Annotated[Path, typer.Argument(help="CSV to write. Contains patient data: original UIDs.")],
     root: RootOption = None,
 ) -> None:
-    """Write corrected labels with original UIDs, for the site's own use."""
+    """Write the corrections with the original UIDs, for the site's own use."""
     opened = open_root(context, root)
     from dagster_project.label_quality.review.import_export import export_corrections as export
 

@@ -11,7 +11,7 @@ from dagster_project.cli.common import LABELS, RootOption, app, open_root, out
 
 
 class LedgerAction(StrEnum):
-    """What `raytruth ledger` can do."""
+    """The actions of `raytruth ledger`."""
 
     verify = "verify"
     migrate = "migrate"
@@ -20,16 +20,18 @@ class LedgerAction(StrEnum):
 @app.command("ledger", rich_help_panel=LABELS, epilog="Example: raytruth ledger verify")
 def ledger(
     context: typer.Context,
-    action: Annotated[LedgerAction, typer.Argument(help="verify the chain, or chain a ledger of older days.")],
-    holds: Annotated[str, typer.Option(help="verify: an entry's hash, noted earlier, that must be in it.")] = "",
+    action: Annotated[
+        LedgerAction, typer.Argument(help="verify: check the chain. migrate: chain the entries of an old ledger.")
+    ],
+    contains: Annotated[str, typer.Option(help="verify: hash of an entry that the ledger must contain.")] = "",
     root: RootOption = None,
 ) -> None:
-    """Check that no reviewer's verdict was changed, removed or put in; status 1 says where the chain breaks."""
+    """Check that no verdict was changed, removed or inserted. Exit status 1: the chain is broken."""
     paths = open_root(context, root).paths
     from dagster_project.core.ledger import migrate_ledger, verified_head
 
     if action is LedgerAction.migrate:
         out.print(f"{migrate_ledger(paths)} entries chained")
-    entries, head = verified_head(paths, holds)
-    out.print(f"The chain of {entries} entries is whole. Its last hash, to note elsewhere:", soft_wrap=True)
-    out.print(head or "(none yet)")
+    entries, head = verified_head(paths, contains)
+    out.print(f"The chain of {entries} entries is intact. Note the hash of the last entry elsewhere:", soft_wrap=True)
+    out.print(head or "(no entry yet)")

@@ -1,7 +1,8 @@
 """The append-only table of reviewers' verdicts, and the corrected labels that follow from it.
 
-Written by review, read by training_set; the one loop in the data flow, which people close. Its entries form a chain
-(chaining.py), checked whenever it is read.
+The review writes it and the training set reads it: the one loop in the data flow, which people close. Its entries form
+a chain (hash_chain.py), which is checked at every reading. Entries of older versions stay as they were written
+(ledger_schema.py).
 """
 
 from __future__ import annotations
@@ -19,22 +20,21 @@ from pyarrow import ArrowException
 from dagster_project.core.atomic_io import read_table, remove_leftovers, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.hash_chain import CHAIN_COLUMNS, chained, first_break
+from dagster_project.core.ledger_schema import OLD_COLUMNS, SCHEMA, translated, unknown_schema
 from dagster_project.core.paths import Paths
+from dagster_project.core.verdict_kinds import DECIDING, KEEPS_GIVEN, NEEDS_REGION, VerdictKind
 
-WITHDRAWN = "withdrawn"
-VERDICTS = ("given_is_right", "wrong_label", "out_of_domain", "two_regions", "cannot_tell", WITHDRAWN)
-NEEDS_REGION = ("wrong_label", "two_regions")
 _WHERE = "data/verdicts.parquet"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one reviewer said of one image.
+    """One reviewer's verdict on one image; `verdict` is a VerdictKind.
 
-    `region` is the right region for `wrong_label`, the second one for `two_regions`, and empty otherwise.
-    `model` and `data_version` say what the reviewer was shown (content hashes).
-    `withdraws` is the `verdict_id` that the reviewer takes back, for `withdrawn` only.
-    `sample` names the random sample that the image was read as part of, '' for the ranked list.
+    `region` is the right region of a wrong label, the second one of two regions, and empty otherwise.
+    `model_version` and `data_version` are content hashes of the models and data behind the card that was shown.
+    `retracts` is the `verdict_id` that the reviewer takes back, in a retraction only.
+    `sample` names the random sample that the image was reviewed in, '' for the ranked list.
     """
 
     image_id: str
@@ -43,43 +43,31 @@ class Verdict:
     given_region: str
     proposed_region: str
     reviewer: str
-    model: str = ""
+    model_version: str = ""
     data_version: str = ""
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     verdict_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    withdraws: str = ""
+    retracts: str = ""
     sample: str = ""
 
 
 VERDICT_COLUMNS = list(Verdict.__dataclass_fields__)
-LEDGER_COLUMNS = [*VERDICT_COLUMNS, *CHAIN_COLUMNS]
+LEDGER_COLUMNS = [*VERDICT_COLUMNS, "schema", *CHAIN_COLUMNS]
 CORRECTED_COLUMNS = ["image_id", "verdict", "region", "given_region", "reviewer", "at"]
 
 
 def load_verdicts(paths: Paths) -> pd.DataFrame:
-    """All entries, oldest first, withdrawn ones and withdrawals included; columns as in LEDGER_COLUMNS.
+    """All entries, oldest first, with retracted ones and retractions; columns as in LEDGER_COLUMNS.
 
-    Raises RayTruthError if the ledger cannot be read, its chain is broken, or it is from before there was a chain.
+    Entries of every schema come under the names of today; `schema` says which one an entry has.
+    Raises RayTruthError if the ledger cannot be read, has entries of a newer version, its chain is broken, or its
+    entries are not chained yet.
     """
-    table = _read(paths)
-    if len(table) and not set(CHAIN_COLUMNS) <= set(table.columns):
-        raise RayTruthError(
-            "The ledger of verdicts is from before its entries were chained",
-            where=_WHERE,
-            do="run `raytruth ledger migrate` once: it keeps every entry and chains them",
-        )
-    table = table.reindex(columns=LEDGER_COLUMNS, fill_value="")
-    if (number := first_break(table)) is not None:
-        raise RayTruthError(
-            f"The ledger of verdicts was changed: its chain breaks at entry {number + 1} of {len(table)}",
-            where=f"{_WHERE}, entry {number + 1}, verdict {table['verdict_id'].iloc[number]}",
-            do="bring the file back from a backup or by `dvc checkout`; nothing reads or extends it until then",
-        )
-    return table
+    return translated(_stored(paths), LEDGER_COLUMNS)
 
 
 def begin_ledger(paths: Paths) -> None:
-    """Write an empty ledger if there is none, and remove what a killed process left half written of one."""
+    """Write an empty ledger if there is none, and remove the half-written files of killed processes."""
     with _locked(paths):
         remove_leftovers(paths.verdicts)
         if not paths.verdicts.exists():
@@ -87,69 +75,71 @@ def begin_ledger(paths: Paths) -> None:
 
 
 def append_verdicts(paths: Paths, verdicts: list[Verdict], regions: tuple[str, ...]) -> int:
-    """Append verdicts that are not in the ledger yet (by `verdict_id`); return how many were new.
+    """Append the verdicts that the ledger does not hold yet (by `verdict_id`); return how many were new.
 
-    When it returns, they are on the disk. Raises RayTruthError, and appends none, if one is malformed (an unknown kind
-    or region, no reviewer, a withdrawal of something that the same reviewer did not say) or the ledger is broken.
+    They are on the disk when it returns. Raises RayTruthError, and appends none, if a verdict is malformed (unknown
+    kind or region, no reviewer, a retraction of something else than the reviewer's own current verdict) or the ledger
+    is broken.
     """
     for verdict in verdicts:
         _check(verdict, regions)
     with _locked(paths):
-        ledger = load_verdicts(paths)
-        known = set(ledger["verdict_id"])
-        rows = [asdict(verdict) for verdict in {v.verdict_id: v for v in verdicts}.values()]
+        stored = _stored(paths)
+        known = set(stored["verdict_id"])
+        rows = [_row(verdict) for verdict in {v.verdict_id: v for v in verdicts}.values()]
         rows = [row for row in rows if row["verdict_id"] not in known]
-        _check_withdrawals(ledger, rows)
+        _check_retractions(translated(stored, LEDGER_COLUMNS), rows)
         if rows:
-            _append(paths, ledger, rows)
+            _append(paths, stored, rows)
     return len(rows)
 
 
 def migrate_ledger(paths: Paths) -> int:
     """Chain the entries of a ledger from before there was a chain; return how many. A chained one stays as it is.
 
-    Raises RayTruthError if the ledger cannot be read.
+    The entries keep their names and values: they are of schema 1. Raises RayTruthError if the ledger cannot be read.
     """
     with _locked(paths):
         table = _read(paths)
         if set(CHAIN_COLUMNS) & set(table.columns):
             return 0
-        rows = table.reindex(columns=VERDICT_COLUMNS).fillna("").to_dict("records")
-        _append(paths, pd.DataFrame(columns=LEDGER_COLUMNS).astype("string"), rows)
+        rows = table.reindex(columns=[*VERDICT_COLUMNS, "schema", *OLD_COLUMNS]).fillna("").to_dict("records")
+        _append(paths, _no_entries(), rows)
     return len(rows)
 
 
-def verified_head(paths: Paths, holds: str = "") -> tuple[int, str]:
-    """How many entries the ledger has, and the hash of the last ('' for none).
+def verified_head(paths: Paths, contains: str = "") -> tuple[int, str]:
+    """How many entries the ledger has, and the hash of the last one ('' if there is none).
 
-    Raises RayTruthError if its chain is broken, or no entry has the hash `holds`: then entries after it were cut off.
+    Raises RayTruthError if the chain is broken, or no entry has the hash `contains`: then entries were cut off.
     """
     table = load_verdicts(paths)
-    if holds and holds not in set(table["entry_hash"]):
+    if contains and contains not in set(table["entry_hash"]):
         raise RayTruthError(
-            f"The ledger of verdicts lacks the entry noted earlier; it has {len(table)} entries, whose chain is whole",
+            f"The ledger of verdicts does not contain the entry with the noted hash. Its chain of {len(table)} entries "
+            "is intact, so its last entries were cut off, or it is another ledger",
             where=_WHERE,
-            do="its last entries were cut off, or it is another ledger: bring it back from a backup",
+            do="restore the file from a backup",
         )
     return len(table), str(table["entry_hash"].iloc[-1]) if len(table) else ""
 
 
-def standing(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The entries that were not taken back, without the withdrawals themselves, oldest first."""
-    taken_back = set(verdicts.loc[verdicts["verdict"] == WITHDRAWN, "withdraws"])
-    return verdicts[(verdicts["verdict"] != WITHDRAWN) & ~verdicts["verdict_id"].isin(taken_back)]
+def current_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The entries that were not retracted, without the retractions themselves, oldest first."""
+    retractions = verdicts["verdict"] == VerdictKind.RETRACTED
+    retracted = set(verdicts.loc[retractions, "retracts"])
+    return verdicts[~retractions & ~verdicts["verdict_id"].isin(retracted)]
 
 
 def correct_labels(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The latest standing verdict an image that decides anything, one row an image, sorted by image_id.
+    """The latest current verdict that decides, one row for each image, sorted by image_id.
 
-    `region` is the image's region from now on: the given one if it was right or also right, the named one if it was
-    wrong, and empty if the image is out of domain.
+    `region` is the image's label from now on: the given region if it was right or one of two, the reviewer's region if
+    the given one was wrong, and empty if the image is out of domain.
     """
-    stands = standing(verdicts)
-    decided = stands[stands["verdict"] != "cannot_tell"].drop_duplicates("image_id", keep="last")
-    keeps_given = decided["verdict"].isin(["given_is_right", "two_regions"])
-    region = decided["region"].where(~keeps_given, decided["given_region"])
+    current = current_verdicts(verdicts)
+    decided = current[current["verdict"].isin(DECIDING)].drop_duplicates("image_id", keep="last")
+    region = decided["region"].where(~decided["verdict"].isin(KEEPS_GIVEN), decided["given_region"])
     return decided.assign(region=region)[CORRECTED_COLUMNS].sort_values("image_id", ignore_index=True)
 
 
@@ -167,64 +157,98 @@ def update_corrected_labels(paths: Paths) -> pd.DataFrame:
     return corrected
 
 
+def _row(verdict: Verdict) -> dict[str, str]:
+    return {name: str(value) for name, value in asdict(verdict).items()} | {"schema": SCHEMA}
+
+
 def _check(verdict: Verdict, regions: tuple[str, ...]) -> None:
     problem = ""
-    if verdict.verdict not in VERDICTS:
-        problem = f"unknown verdict {verdict.verdict!r}; one of {', '.join(VERDICTS)}"
+    if verdict.verdict not in tuple(VerdictKind):
+        problem = f"unknown verdict {verdict.verdict!r}; the verdicts are {', '.join(VerdictKind)}"
     elif verdict.verdict in NEEDS_REGION and verdict.region not in regions:
         problem = f"{verdict.verdict} needs a region of the regions file, not {verdict.region!r}"
     elif verdict.verdict not in NEEDS_REGION and verdict.region:
         problem = f"{verdict.verdict} takes no region, but {verdict.region!r} was given"
     elif not verdict.reviewer.strip():
         problem = "no reviewer is named"
-    elif (verdict.verdict == WITHDRAWN) != bool(verdict.withdraws):
-        problem = "a withdrawal, and nothing else, names the verdict that it takes back"
+    elif (verdict.verdict == VerdictKind.RETRACTED) != bool(verdict.retracts):
+        problem = "a retraction must name the verdict that it retracts, and no other verdict may name one"
     if problem:
         raise _malformed(verdict.image_id, problem)
 
 
-def _check_withdrawals(ledger: pd.DataFrame, rows: list[dict[str, str]]) -> None:
-    """A reviewer takes back what he or she said and still stands by, nothing else."""
-    stands: dict[str, Any] = {row["verdict_id"]: row for row in standing(ledger).to_dict("records")}
+def _check_retractions(ledger: pd.DataFrame, rows: list[dict[str, str]]) -> None:
+    """Reviewers retract only their own verdicts, and each of them once."""
+    current: dict[str, Any] = {row["verdict_id"]: row for row in current_verdicts(ledger).to_dict("records")}
     for row in rows:
-        if not row["withdraws"]:
-            stands[row["verdict_id"]] = row
+        if not row["retracts"]:
+            current[row["verdict_id"]] = row
             continue
-        said = stands.pop(row["withdraws"], None)
-        if said is None or (said["image_id"], said["reviewer"]) != (row["image_id"], row["reviewer"]):
-            raise _malformed(row["image_id"], "it takes back what this reviewer did not say of this image, or no more")
+        retracted = current.pop(row["retracts"], None)
+        if retracted is None or (retracted["image_id"], retracted["reviewer"]) != (row["image_id"], row["reviewer"]):
+            raise _malformed(row["image_id"], "this reviewer has no such current verdict on this image to retract")
 
 
 def _malformed(image_id: str, problem: str) -> RayTruthError:
     return RayTruthError(
         f"A verdict cannot be recorded: {problem}",
         where=f"image {image_id}",
-        do="mend it and import again; nothing was recorded",
+        do="correct the verdict and import again; nothing was recorded",
     )
+
+
+def _stored(paths: Paths) -> pd.DataFrame:
+    """The entries as they are stored, verified: LEDGER_COLUMNS and OLD_COLUMNS, '' for nothing."""
+    table = _read(paths)
+    if len(table) and not set(CHAIN_COLUMNS) <= set(table.columns):
+        raise RayTruthError(
+            "The ledger of verdicts was written by an older version, which did not chain its entries",
+            where=_WHERE,
+            do="run `raytruth ledger migrate` once: it keeps every entry and chains them",
+        )
+    if version := unknown_schema(table):
+        raise RayTruthError(
+            f"The ledger of verdicts has entries of a newer version of RayTruth (schema {version})",
+            where=_WHERE,
+            do="use the newer version; an older one does not read or extend this ledger",
+        )
+    table = table.reindex(columns=[*LEDGER_COLUMNS, *OLD_COLUMNS], fill_value="").fillna("")
+    if (number := first_break(table)) is not None:
+        raise RayTruthError(
+            f"The ledger of verdicts was changed: its chain breaks at entry {number + 1} of {len(table)}",
+            where=f"{_WHERE}, entry {number + 1}, verdict {table['verdict_id'].iloc[number]}",
+            do="restore the file from a backup or by `dvc checkout`; until then no command reads or extends it",
+        )
+    return table
+
+
+def _no_entries() -> pd.DataFrame:
+    return pd.DataFrame(columns=[*LEDGER_COLUMNS, *OLD_COLUMNS]).astype("string")
 
 
 def _read(paths: Paths) -> pd.DataFrame:
     if not paths.verdicts.exists():
-        return pd.DataFrame(columns=LEDGER_COLUMNS).astype("string")
+        return _no_entries()
     try:
         return read_table(paths.verdicts)
     except (ArrowException, ValueError, OSError) as error:
         raise RayTruthError(
             f"The ledger of verdicts cannot be read ({type(error).__name__})",
             where=_WHERE,
-            do="bring the file back from a backup or by `dvc checkout`",
+            do="restore the file from a backup or by `dvc checkout`",
         ) from None
 
 
-def _append(paths: Paths, ledger: pd.DataFrame, rows: list[dict[Any, str]]) -> None:
+def _append(paths: Paths, stored: pd.DataFrame, rows: list[dict[Any, str]]) -> None:
     """Write the ledger with `rows` after its entries, down to the disk."""
-    last = ledger["entry_hash"].iloc[-1] if len(ledger) else ""
-    added = pd.DataFrame(chained(rows, last), columns=LEDGER_COLUMNS).astype("string")
+    last = stored["entry_hash"].iloc[-1] if len(stored) else ""
+    added = pd.DataFrame(chained(rows, last), columns=[*LEDGER_COLUMNS, *OLD_COLUMNS])
+    table = pd.concat([stored, added], ignore_index=True).fillna("").astype("string")
     remove_leftovers(paths.verdicts)
-    write_table(paths.verdicts, pd.concat([ledger, added], ignore_index=True))
+    write_table(paths.verdicts, table.drop(columns=[name for name in OLD_COLUMNS if not (table[name] != "").any()]))
     folder = os.open(paths.verdicts.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the replaced name as well, or a power cut brings the ledger of before back
+        os.fsync(folder)  # the new name as well: else a power cut can bring the old file back
     finally:
         os.close(folder)
 

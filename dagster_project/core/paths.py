@@ -107,12 +107,12 @@ class Paths:
 
     @property
     def pushed(self) -> Path:
-        """SQLite: what became of each corrected object that was sent to a PACS."""
+        """SQLite: the outcome of each corrected object that was sent to a PACS."""
         return self.private / "corrections" / "pushed.sqlite"
 
     @property
     def pushed_list(self) -> Path:
-        """The same for people (CSV), for whoever has to undo it."""
+        """The same as CSV, for people who have to undo a push."""
         return self.private / "corrections" / "pushed.csv"
 
     def staging(self, batch: str) -> Path:
@@ -253,42 +253,42 @@ class Paths:
     # Label errors, review, corrections
     @property
     def label_errors(self) -> Path:
-        """Every image ranked by how likely its label is wrong."""
+        """Every image, ranked by the probability that its label is wrong."""
         return self.root / "data" / "label_errors.parquet"
 
     @property
-    def judgements(self) -> Path:
-        """What each judge says of each image: image_id, judge, a probability a region."""
-        return self.root / "data" / "judgements.parquet"
+    def oof_predictions(self) -> Path:
+        """The predictions of each out-of-fold model: image_id, oof_model, one probability for each region."""
+        return self.root / "data" / "oof_predictions.parquet"
 
     @property
-    def causes(self) -> Path:
-        """Groups of images whose labels are wrong more often than comparable ones."""
-        return self.root / "data" / "causes.parquet"
+    def error_causes(self) -> Path:
+        """Groups of images whose labels are wrong more often than those of comparable images."""
+        return self.root / "data" / "error_causes.parquet"
 
     @property
-    def private_causes(self) -> Path:
-        """The same among protocol texts and true months, which may identify somebody."""
-        return self.private / "causes.parquet"
+    def private_error_causes(self) -> Path:
+        """The same by protocol texts and true months, which may identify a patient."""
+        return self.private / "error_causes.parquet"
 
     @property
     def worklist(self) -> Path:
-        """What the review page shows: cards and images."""
+        """The cards and images of the review page."""
         return self.reports / "worklist"
 
     @property
     def random_sample(self) -> Path:
-        """The same for images drawn from what the worklist leaves out."""
+        """The same for a random sample of the images outside the worklist."""
         return self.reports / "random_sample"
 
     @property
     def verdicts(self) -> Path:
-        """The append-only ledger of what reviewers said."""
+        """The append-only ledger of the reviewers' verdicts."""
         return self.root / "data" / "verdicts.parquet"
 
     @property
     def corrected_labels(self) -> Path:
-        """The latest verdict an image, ready for the training set."""
+        """The latest verdict on each image, ready for the training set."""
         return self.root / "data" / "corrected_labels.parquet"
 
     # Monitoring and reports

@@ -20,29 +20,28 @@ from dagster_project.core.ledger import (
     CORRECTED_COLUMNS,
     LEDGER_COLUMNS,
     VERDICT_COLUMNS,
-    WITHDRAWN,
     Verdict,
     append_verdicts,
     begin_ledger,
     correct_labels,
+    current_verdicts,
     load_corrected_labels,
     load_verdicts,
     migrate_ledger,
-    standing,
     update_corrected_labels,
     verified_head,
 )
 from dagster_project.core.paths import Paths
+from dagster_project.core.verdict_kinds import VerdictKind
 
 REGIONS = ("hand", "knee", "foot")
 DIE = """
 import os, signal, sys
 from pathlib import Path
-import dagster_project.core.atomic_io as files
 from dagster_project.core.paths import Paths
 from dagster_project.core.ledger import Verdict, append_verdicts
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # dies between writing and replacing
-append_verdicts(Paths(Path(sys.argv[1])), [Verdict("b", "cannot_tell", "", "hand", "knee", "Dr B")], ("hand",))
+append_verdicts(Paths(Path(sys.argv[1])), [Verdict("b", "undetermined", "", "hand", "knee", "Dr B")], ("hand",))
 """
 
 WRITE = """
@@ -51,7 +50,7 @@ from pathlib import Path
 from dagster_project.core.paths import Paths
 from dagster_project.core.ledger import Verdict, append_verdicts
 for i in range(int(sys.argv[3])):
-    verdict = Verdict(f"{sys.argv[2]}{i}", "cannot_tell", "", "hand", "knee", f"Dr {sys.argv[2]}")
+    verdict = Verdict(f"{sys.argv[2]}{i}", "undetermined", "", "hand", "knee", f"Dr {sys.argv[2]}")
     append_verdicts(Paths(Path(sys.argv[1])), [verdict], ("hand",))
     print(verdict.verdict_id, flush=True)
 """
@@ -68,7 +67,7 @@ def paths(tmp_path: Path) -> Paths:
 
 
 def test_verdicts_are_appended_and_never_changed(paths: Paths) -> None:
-    assert append_verdicts(paths, [says("a"), says("b", "cannot_tell")], REGIONS) == 2
+    assert append_verdicts(paths, [says("a"), says("b", "undetermined")], REGIONS) == 2
     before = load_verdicts(paths)
     assert append_verdicts(paths, [says("a", "given_is_right")], REGIONS) == 1
     after = load_verdicts(paths)
@@ -145,10 +144,10 @@ def test_a_verdict_becomes_a_label(paths: Paths, verdict: str, region: str) -> N
     ]
 
 
-def test_the_latest_of_contradicting_verdicts_counts_and_cannot_tell_decides_nothing(paths: Paths) -> None:
+def test_the_latest_of_contradicting_verdicts_counts_and_undetermined_decides_nothing(paths: Paths) -> None:
     append_verdicts(paths, [says("b"), says("a", region="knee")], REGIONS)
-    append_verdicts(paths, [says("a", region="foot", reviewer="Dr B"), says("c", "cannot_tell")], REGIONS)
-    append_verdicts(paths, [says("a", "cannot_tell")], REGIONS)
+    append_verdicts(paths, [says("a", region="foot", reviewer="Dr B"), says("c", "undetermined")], REGIONS)
+    append_verdicts(paths, [says("a", "undetermined")], REGIONS)
     corrected = correct_labels(load_verdicts(paths))
     assert list(corrected) == CORRECTED_COLUMNS
     assert corrected[["image_id", "region", "reviewer"]].to_numpy().tolist() == [
@@ -177,8 +176,8 @@ def test_every_verdict_has_a_time_and_an_id_of_its_own() -> None:
     assert pd.Timestamp(one.at).utcoffset() == pd.Timedelta(0)
 
 
-def withdraws(said: Verdict, reviewer: str = "Dr A") -> Verdict:
-    return Verdict(said.image_id, WITHDRAWN, "", "hand", "knee", reviewer, withdraws=said.verdict_id)
+def retraction(of: Verdict, reviewer: str = "Dr A") -> Verdict:
+    return Verdict(of.image_id, VerdictKind.RETRACTED, "", "hand", "knee", reviewer, retracts=of.verdict_id)
 
 
 def changed(paths: Paths, change: str) -> None:
@@ -223,15 +222,15 @@ def test_entries_cut_off_are_seen_by_a_hash_noted_earlier(paths: Paths) -> None:
     assert verified_head(paths, head)[0] == entries + 1
     pd.read_parquet(paths.verdicts).head(1).to_parquet(paths.verdicts, index=False)
     assert verified_head(paths)[0] == 1
-    with pytest.raises(RayTruthError, match="lacks the entry noted earlier"):
+    with pytest.raises(RayTruthError, match="does not contain the entry"):
         verified_head(paths, head)
 
 
 def test_a_ledger_without_a_chain_is_refused_until_it_is_migrated(paths: Paths) -> None:
     append_verdicts(paths, [says("a"), says("b", "out_of_domain")], REGIONS)
-    old = pd.read_parquet(paths.verdicts)[[column for column in VERDICT_COLUMNS if column != "withdraws"]]
+    old = pd.read_parquet(paths.verdicts)[[column for column in VERDICT_COLUMNS if column != "retracts"]]
     old.to_parquet(paths.verdicts, index=False)
-    with pytest.raises(RayTruthError, match="before its entries were chained") as error:
+    with pytest.raises(RayTruthError, match="did not chain its entries") as error:
         append_verdicts(paths, [says("c")], REGIONS)
     assert "raytruth ledger migrate" in error.value.do
     assert migrate_ledger(paths) == 2
@@ -255,30 +254,30 @@ def test_a_file_that_is_no_table_is_refused(paths: Paths) -> None:
         load_verdicts(paths)
 
 
-def test_what_is_taken_back_stays_in_the_ledger_and_counts_no_more(paths: Paths) -> None:
+def test_a_retracted_verdict_stays_in_the_ledger_and_no_longer_counts(paths: Paths) -> None:
     first, second = says("a", region="foot"), says("a", region="knee")
     append_verdicts(paths, [first, second, says("b")], REGIONS)
-    append_verdicts(paths, [withdraws(second)], REGIONS)
+    append_verdicts(paths, [retraction(second)], REGIONS)
     ledger = load_verdicts(paths)
-    assert ledger["verdict"].tolist() == ["wrong_label"] * 3 + [WITHDRAWN]
-    assert standing(ledger)["region"].tolist() == ["foot", "knee"]
+    assert ledger["verdict"].tolist() == ["wrong_label"] * 3 + [VerdictKind.RETRACTED]
+    assert current_verdicts(ledger)["region"].tolist() == ["foot", "knee"]
     assert correct_labels(ledger)[["image_id", "region"]].to_numpy().tolist() == [["a", "foot"], ["b", "knee"]]
-    append_verdicts(paths, [withdraws(first)], REGIONS)
+    append_verdicts(paths, [retraction(first)], REGIONS)
     assert update_corrected_labels(paths)["image_id"].tolist() == ["b"]
 
 
-def test_a_reviewer_takes_back_only_what_he_or_she_said_and_only_once(paths: Paths) -> None:
+def test_reviewers_retract_only_their_own_verdicts_and_only_once(paths: Paths) -> None:
     said = says("a")
     append_verdicts(paths, [said], REGIONS)
-    wrong = [withdraws(said, "Dr B"), withdraws(says("a")), replace(withdraws(said), image_id="b")]
-    wrong += [replace(withdraws(said), withdraws=""), replace(says("a"), withdraws=said.verdict_id)]
+    wrong = [retraction(said, "Dr B"), retraction(says("a")), replace(retraction(said), image_id="b")]
+    wrong += [replace(retraction(said), retracts=""), replace(says("a"), retracts=said.verdict_id)]
     for verdict in wrong:
-        with pytest.raises(RayTruthError, match="tak"):
+        with pytest.raises(RayTruthError, match="retract"):
             append_verdicts(paths, [verdict], REGIONS)
-    withdrawal = withdraws(said)
-    assert [append_verdicts(paths, [withdrawal], REGIONS) for _ in range(2)] == [1, 0]
-    with pytest.raises(RayTruthError, match="or no more"):
-        append_verdicts(paths, [withdraws(said)], REGIONS)
+    retraction_of_a = retraction(said)
+    assert [append_verdicts(paths, [retraction_of_a], REGIONS) for _ in range(2)] == [1, 0]
+    with pytest.raises(RayTruthError, match="no such current verdict"):
+        append_verdicts(paths, [retraction(said)], REGIONS)
     assert len(load_verdicts(paths)) == 2
 
 

@@ -15,7 +15,7 @@ from dagster_project.core.paths import Paths, checked_batch_name
 
 LAYOUT = Paths(Path("/srv/site"))
 PRIVATE = {"private", "key", "identities", "files", "label_texts", "identifiers", "sources", "staging", "lock"} | {
-    *("pacs", "pacs_state", "arriving", "spool", "set_aside", "pushed", "pushed_list", "private_causes"),
+    *("pacs", "pacs_state", "arriving", "spool", "set_aside", "pushed", "pushed_list", "private_error_causes"),
 }
 
 

@@ -47,12 +47,12 @@ def test_headers_and_pixels_are_of_the_same_images(learned: Paths) -> None:
     assert set(identities["image_id"]) == set(headers["image_id"])
 
 
-def test_the_ranked_list_covers_every_image_in_the_order_of_its_score(learned: Paths) -> None:
+def test_the_ranked_list_covers_every_image_in_the_order_of_its_error_probability(learned: Paths) -> None:
     ranked = pd.read_parquet(learned.label_errors)
     assert set(ranked["image_id"]) == set(pd.read_parquet(learned.training_set)["image_id"])
     assert ranked["rank"].tolist() == list(range(1, len(ranked) + 1))
-    assert ranked["score"].is_monotonic_increasing
-    assert ranked["score"].between(0, 1).all()
+    assert (1 - ranked["error_probability"]).is_monotonic_increasing
+    assert ranked["error_probability"].between(0, 1).all()
     assert set(ranked["kind"]) <= {
         "wrong_label",
         "out_of_domain",

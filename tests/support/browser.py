@@ -13,8 +13,8 @@ CLOCK = """() => {
   let pressed = 0;
   addEventListener('keydown', () => { pressed = performance.now(); }, true);
   new MutationObserver(() => {
-    if (!pressed || document.querySelector('#desk').ariaBusy !== 'false') return;
+    if (!pressed || document.querySelector('#session').ariaBusy !== 'false') return;
     const begun = pressed; pressed = 0;
     requestAnimationFrame(() => window.waits.push(performance.now() - begun));
-  }).observe(document.querySelector('#desk'), { attributes: true, attributeFilter: ['aria-busy'] });
+  }).observe(document.querySelector('#session'), { attributes: true, attributeFilter: ['aria-busy'] });
 }"""

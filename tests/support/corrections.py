@@ -30,7 +30,7 @@ def coded(region: str) -> RegionCode:
 def correction_of(ds: Dataset, region: str, *, reviewer: str = "Dr Müller", path: str = "") -> Correction:
     """A correction of a knee to `region`, given at AT."""
     uids = {"sop": str(ds.SOPInstanceUID), "series": str(ds.SeriesInstanceUID), "study": str(ds.StudyInstanceUID)}
-    said = {"image_id": "img", "verdict_id": "v1", "given_region": "knee", "model": "model7", "path": path}
+    said = {"image_id": "img", "verdict_id": "v1", "given_region": "knee", "model_version": "model7", "path": path}
     return Correction(**said, **uids, region=region, reviewer=reviewer, at=AT)
 
 

@@ -53,12 +53,10 @@ def ranked_root(paths: Paths, suspects: int, others: int = 40, files: int = 0) -
     table["label_attribute"] = np.where(kind == "missing_label", "", "BodyPartExamined")
     table["label_rule"], table["label_matched"] = "term", "KNEE"
     write_table(paths.training_set, table[COLUMNS])
-    suggested = np.where(kind == "out_of_domain", "", np.array(regions, dtype=object)[truth])
+    proposed = np.where(kind == "out_of_domain", "", np.array(regions, dtype=object)[truth])
     ranked = pd.DataFrame({"image_id": table["image_id"], "given_region": table["region"], "kind": kind})
-    ranked = ranked.assign(
-        suggested_region=suggested, score=number / count, error_probability=1 - number / count, rank=number + 1
-    )
-    ranked = ranked.assign(confidence=0.9, unusual=0.5, agreement=2 / 3)
+    ranked = ranked.assign(proposed_region=proposed, error_probability=1 - number / count, rank=number + 1)
+    ranked = ranked.assign(confidence=0.9, neighbourhood_noise=0.5, model_agreement=2 / 3)
     write_table(paths.label_errors, ranked)
     write_array(paths.embeddings("encoder_simclr"), draw.normal(size=(count, 8)).astype(np.float32))
     for batch, rows in table.groupby("batch"):

@@ -58,16 +58,15 @@ def suspicious_root(folder: Path, patients: int = 320) -> tuple[Paths, pd.DataFr
         {
             "image_id": rows["image_id"],
             "given_region": rows["label_region"],
-            "suggested_region": rows["truth"],
-            "score": np.where(wrong, rng.beta(2, 8, count), rng.beta(9, 0.3, count)),
+            "proposed_region": rows["truth"],
+            "error_probability": 1 - np.where(wrong, rng.beta(2, 8, count), rng.beta(9, 0.3, count)),
             "kind": np.where(wrong, "wrong_label", "none"),
             "confidence": 0.9,
-            "unusual": 0.5,
-            "agreement": 1.0,
+            "neighbourhood_noise": 0.5,
+            "model_agreement": 1.0,
             "neighbour_agreement": 0.8,
         }
-    ).sort_values(["score", "image_id"], ignore_index=True)
-    ranked["error_probability"] = 1 - ranked["score"]
-    ranked.insert(4, "rank", np.arange(1, count + 1, dtype=np.int32))
+    ).sort_values(["error_probability", "image_id"], ascending=[False, True], ignore_index=True)
+    ranked.insert(3, "rank", np.arange(1, count + 1, dtype=np.int32))
     write_table(paths.label_errors, ranked)
     return paths, rows

@@ -1,1 +1,1 @@
-"""Corrections as DICOM objects, and their way back into the archive."""
+"""Corrections as DICOM objects, and how they reach the archive."""

@@ -1,4 +1,4 @@
-"""A corrected copy of an image (opt-in): a new object that says what it replaced; the pixel data stay as they are."""
+"""A corrected copy of an image (opt-in): a new object that records the replaced values; pixel data are unchanged."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _REGION = ("BodyPartExamined", "AnatomicRegionSequence", "PrimaryAnatomicStructu
 _IDENTITY = ("SOPInstanceUID", "SeriesInstanceUID")
 
 
-def corrected_instance(correction: Correction, raw: bytes, region: RegionCode) -> Dataset:
+def corrected_image(correction: Correction, raw: bytes, region: RegionCode) -> Dataset:
     """The original `raw` with the region corrected, under a new SOP and Series Instance UID.
 
-    A series of its own: BodyPartExamined belongs to the series. What stood there before, and the prior UIDs, go into
-    OriginalAttributesSequence (PS3.3 C.12.1.1.9) after the items that it holds already.
-    Raises NoObject if the corrected region has two sides and the original says that there is none: what type 1 wants
-    there (PS3.3 C.8.11.1.1) nobody knows then.
+    It has a series of its own, because BodyPartExamined belongs to the series. The previous values and UIDs are added
+    to OriginalAttributesSequence (PS3.3 C.12.1.1.9) after its existing items.
+    Raises NoObject if the corrected region has two sides and the original states that it has none: the side, which is
+    type 1 (PS3.3 C.8.11.1.1), is not known then.
     """
     ds = pydicom.dcmread(BytesIO(raw))
     side = side_after(ds, region.paired)
     if side == "unknown":
-        raise NoObject("no corrected instance: the side is not known")
+        raise NoObject("no corrected image: the side is not known")
     before = Dataset()
     if "SpecificCharacterSet" in ds:
         before.SpecificCharacterSet = ds.SpecificCharacterSet
@@ -45,24 +45,26 @@ def corrected_instance(correction: Correction, raw: bytes, region: RegionCode) -
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     ds.SeriesInstanceUID = correction.uid("instance series", value)
     ds.BodyPartExamined = region.term
-    ds.AnatomicRegionSequence = Sequence([_coded(region)])
+    ds.AnatomicRegionSequence = Sequence([_code_item(region)])
     ds.pop("PrimaryAnatomicStructureSequence", None)
     if "ImageLaterality" in lateral:
         ds.ImageLaterality = "U"
     if "Laterality" in lateral:
         del ds.Laterality  # 2C: only of a paired part
-    ds.OriginalAttributesSequence = Sequence([*ds.get("OriginalAttributesSequence", []), _noted(correction, before)])
+    ds.OriginalAttributesSequence = Sequence(
+        [*ds.get("OriginalAttributesSequence", []), _previous_values(correction, before)]
+    )
     return ds
 
 
-def _coded(region: RegionCode) -> Dataset:
+def _code_item(region: RegionCode) -> Dataset:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator = region.code.value, region.code.scheme_designator
     item.CodeMeaning = region.code.meaning
     return item
 
 
-def _noted(correction: Correction, before: Dataset) -> Dataset:
+def _previous_values(correction: Correction, before: Dataset) -> Dataset:
     item = Dataset()
     item.SourceOfPreviousValues = ""
     item.AttributeModificationDateTime = correction.at.strftime("%Y%m%d%H%M%S%z")

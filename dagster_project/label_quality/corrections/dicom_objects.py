@@ -1,4 +1,4 @@
-"""From a correction to the objects that are to be sent, as DICOM files in memory."""
+"""From corrections to the objects to send, as DICOM files in memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from dagster_project.intake.root import Root
-from dagster_project.label_quality.corrections.collect import Correction, gather
-from dagster_project.label_quality.corrections.corrected_image import corrected_instance
+from dagster_project.label_quality.corrections.collect import Correction, collect_corrections
+from dagster_project.label_quality.corrections.corrected_image import corrected_image
 from dagster_project.label_quality.corrections.original_datasets import NoObject
 from dagster_project.label_quality.corrections.push_log import Sent
 from dagster_project.label_quality.corrections.region_codes import RegionCode, code_of
-from dagster_project.label_quality.corrections.structured_report import report
+from dagster_project.label_quality.corrections.structured_report import structured_report
 
 REPORT, INSTANCE = KINDS = ("report", "instance")
 _ODD = (ValueError, TypeError, AttributeError, KeyError, NotImplementedError, OSError, RecursionError)
@@ -23,7 +23,7 @@ _ODD = (ValueError, TypeError, AttributeError, KeyError, NotImplementedError, OS
 
 @dataclass(frozen=True)
 class Planned:
-    """An object that a correction asks for; not made yet."""
+    """An object to make for a correction."""
 
     kind: str
     correction: Correction = field(repr=False)
@@ -31,44 +31,44 @@ class Planned:
 
     @property
     def sent(self) -> Sent:
-        """Its name in the table of what was sent."""
-        said, value = self.correction, self.region.code.value
-        uids = said.uid(self.kind, value), said.uid(f"{self.kind} series", value), said.study
-        return Sent(self.kind, said.image_id, *uids)
+        """The entry for the object in the push log."""
+        about, value = self.correction, self.region.code.value
+        uids = about.uid(self.kind, value), about.uid(f"{self.kind} series", value), about.study
+        return Sent(self.kind, about.image_id, *uids)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The objects to make, and what is left out. `standing` are the UIDs of all that the verdicts ask for today."""
+    """The objects to make, and what is left out. `current` are the UIDs of all objects for the current verdicts."""
 
     objects: list[Planned]
     left_out: Counter[str]
-    standing: set[str]
+    current: set[str]
 
 
-def plan(root: Root, *, instances: bool) -> Plan:
-    """A report for each correction of the ledger, and a corrected instance if asked for.
+def plan(root: Root, *, with_images: bool) -> Plan:
+    """A report for each correction of the ledger, and a corrected image too if `with_images`.
 
-    Raises RayTruthError if a class has no single code, or a verdict names a class that is no more and is not mapped.
+    Raises RayTruthError if a class has no single code, or a verdict names a former class that is not mapped.
     """
     taxonomy = root.taxonomy
-    gathered = gather(root)
-    coded = {region: code_of(region, taxonomy) for region in {c.region for c in gathered.corrections}}
-    kinds = KINDS if instances else (REPORT,)
-    objects = [Planned(kind, c, coded[c.region]) for c in gathered.corrections for kind in kinds]
-    standing = {c.uid(kind, coded[c.region].code.value) for c in gathered.corrections for kind in KINDS}
-    return Plan(objects, gathered.left_out, standing)
+    found = collect_corrections(root)
+    coded = {region: code_of(region, taxonomy) for region in {c.region for c in found.corrections}}
+    kinds = KINDS if with_images else (REPORT,)
+    objects = [Planned(kind, c, coded[c.region]) for c in found.corrections for kind in kinds]
+    current = {c.uid(kind, coded[c.region].code.value) for c in found.corrections for kind in KINDS}
+    return Plan(objects, found.left_out, current)
 
 
 def make(planned: Planned, original: bytes) -> bytes:
-    """The object as a DICOM file. Raises NoObject if it cannot be made of this original."""
+    """The object as a DICOM file. Raises NoObject if it cannot be made from this original."""
     try:
         if planned.kind == REPORT:
             header = pydicom.dcmread(BytesIO(original), stop_before_pixels=True)
-            return _file(report(planned.correction, header, planned.region))
-        return _file(corrected_instance(planned.correction, original, planned.region))
-    except _ODD as error:  # its text may hold a value of the header
-        raise NoObject(f"the {planned.kind} cannot be made of this original ({type(error).__name__})") from None
+            return _file(structured_report(planned.correction, header, planned.region))
+        return _file(corrected_image(planned.correction, original, planned.region))
+    except _ODD as error:  # the error text may contain a value of the header
+        raise NoObject(f"the {planned.kind} cannot be made from this original ({type(error).__name__})") from None
 
 
 def _file(ds: Dataset) -> bytes:
@@ -79,7 +79,7 @@ def _file(ds: Dataset) -> bytes:
 
 
 def differences(one: bytes, other: bytes) -> list[str]:
-    """Keywords of the top-level attributes in which two DICOM files differ; group 0002 is not looked at."""
+    """Keywords of the top-level attributes that differ between two DICOM files, without group 0002."""
     a, b = (pydicom.dcmread(BytesIO(file)) for file in (one, other))
     tags = sorted({*a.keys(), *b.keys()})
     differing = [tag for tag in tags if (tag in a) != (tag in b) or a[tag] != b[tag]]

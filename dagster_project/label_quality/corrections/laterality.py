@@ -1,4 +1,4 @@
-"""What becomes of the side when a region with two sides turns out to be one without, or the other way round."""
+"""The side after a correction between a region with two sides and a region without sides."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Side = Literal["kept", "none", "unknown"]
 
 
 def side_after(original: Dataset, paired: bool) -> Side:
-    """`kept`: what the original says stays possible. `none`: it names a side, and the corrected region has none.
+    """`kept`: the side of the original remains possible. `none`: it has a side, and the corrected region has none.
 
-    `unknown`: it says that there is no side (U), and the corrected region has two.
+    `unknown`: it states that there is no side (U), and the corrected region has two.
     """
-    said = original.get("ImageLaterality") or original.get("Laterality") or ""
-    if said in ("R", "L", "B") and not paired:
+    side = original.get("ImageLaterality") or original.get("Laterality") or ""
+    if side in ("R", "L", "B") and not paired:
         return "none"
-    return "unknown" if said == "U" and paired else "kept"
+    return "unknown" if side == "U" and paired else "kept"

@@ -1,4 +1,4 @@
-"""The image that a correction is about, as the archive has it: from its file, else from the PACS."""
+"""The original image of a correction, from its file or, if the file is gone, from the PACS."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from dagster_project.label_quality.corrections.collect import Correction
 
 
 class NoObject(Exception):
-    """No object can be made or sent. Its text is the reason alone, so that it can go into any log."""
+    """No object can be made or sent. The text is the reason only, without identities, so it can be logged."""
 
 
 def original_of(correction: Correction, archive: DicomWebArchive | None) -> bytes:
-    """The original as a DICOM file; nothing is written to it. Without an archive, its file alone will do.
+    """The original as a DICOM file, unchanged. Without an `archive`, only the file of the image is tried.
 
-    Raises NoObject if neither the file nor the PACS has it, Unanswered if the PACS does not answer.
+    Raises NoObject if neither the file nor the PACS has the image, Unanswered if the PACS does not answer.
     """
     with suppress(OSError):
         path = Path(correction.path)
-        if path.is_file() and _is(correction, raw := path.read_bytes()):
+        if path.is_file() and _matches(correction, raw := path.read_bytes()):
             return raw
     if archive is None:
-        raise NoObject("the image's file is gone; name a PACS that has it")
+        raise NoObject("the file of the image is gone; name a PACS that has the image")
     if archive.find(correction.study, correction.sop) is None:
-        raise NoObject("the image is gone: neither its file nor the PACS has it")
+        raise NoObject("neither the file nor the PACS has the image")
     try:
         raw = archive.fetch(Instance(correction.study, correction.series, correction.sop))
     except RefusedObject as refused:
         raise NoObject(f"the original cannot be fetched: {refused}") from None
-    if not _is(correction, raw):
-        raise NoObject("what the PACS gives for the original is another object")
+    if not _matches(correction, raw):
+        raise NoObject("the PACS returned another object for the original")
     return raw
 
 
-def _is(correction: Correction, raw: bytes) -> bool:
+def _matches(correction: Correction, raw: bytes) -> bool:
     try:
         header = pydicom.dcmread(BytesIO(raw), specific_tags=["SOPInstanceUID"], stop_before_pixels=True)
     except (InvalidDicomError, OSError, ValueError, KeyError):

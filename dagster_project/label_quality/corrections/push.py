@@ -1,4 +1,4 @@
-"""Corrections into a PACS, one object a request: what is refused takes nothing else along, a rerun sends the rest."""
+"""Send corrections to a PACS, one object a request: a refusal stops no other object, and a rerun sends the rest."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from dagster_project.intake.pacs.dicomweb import DicomWebArchive
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.corrections.dicom_objects import Planned, differences, make, plan
 from dagster_project.label_quality.corrections.original_datasets import NoObject, original_of
-from dagster_project.label_quality.corrections.push_log import STORED, Pushed
+from dagster_project.label_quality.corrections.push_log import STORED, PushLog
 
 log = logging.getLogger("raytruth")
 WOULD_SEND, ALREADY = "would be sent", "stored by an earlier push"
 UNANSWERED = "the PACS did not answer"
-_PATIENCE = 3  # unanswered objects in a row, after which the rest waits for another push
+_MAX_UNANSWERED = 3  # unanswered objects in a row; the rest then waits for another push
 
 
 @dataclass(frozen=True)
 class PushSummary:
-    """What became of each object: (kind, outcome) -> how many. `outdated`: stored before, and no longer said."""
+    """Outcomes: (kind, outcome) -> number of objects. The verdicts of `outdated` stored objects have changed since."""
 
     outcomes: Counter[tuple[str, str]]
     left_out: Counter[str]
@@ -40,52 +40,52 @@ class PushSummary:
         return all(outcome in (STORED, ALREADY) for _, outcome in self.outcomes)
 
 
-def push_corrections(root: Root, source: str, *, instances: bool, really: bool = False) -> PushSummary:
-    """Send what the ledger corrects to a DICOMweb source as Comprehensive SR, and `instances` too if wanted.
+def push_corrections(root: Root, source: str, *, with_images: bool, send: bool = False) -> PushSummary:
+    """Send the corrections of the ledger to a DICOMweb source as Comprehensive SR, and corrected images `with_images`.
 
-    Unless `really`, objects are made and nothing is sent. An object is sent only where the PACS has the original, and
-    counts as stored only when it was read back and equals what was made; the original is never touched.
-    Raises RayTruthError if the source is no DICOMweb, or a class has no single code.
+    Without `send`, the objects are made and none is sent. An object is sent only if the PACS has the original. It
+    counts as stored only when it was read back and equals the object sent. The original is never changed.
+    Raises RayTruthError if the source is not a DICOMweb service, or a class has no single code.
     """
-    planned = plan(root, instances=instances)
+    planned = plan(root, with_images=with_images)
     root.paths.pushed.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(root.paths.pushed.with_suffix(".lock"))
     with (
         closing(open_archive(root.paths, root.settings.pacs, source)) as archive,
         lock,
-        closing(Pushed(root.paths.pushed)) as pushed,
+        closing(PushLog(root.paths.pushed)) as push_log,
     ):
         if not isinstance(archive, DicomWebArchive):
             raise RayTruthError(
-                "Corrections go to a PACS by DICOMweb only",
+                "Corrections can be sent by DICOMweb only",
                 where=f"params.yaml, pacs, sources, {source}",
-                do="name its DICOMweb service there as another source",
+                do="add the DICOMweb service of this PACS as another source",
             )
-        stored = pushed.stored(source)
+        stored = push_log.stored(source)
         outcomes: Counter[tuple[str, str]] = Counter()
-        for one, outcome in _each(archive, planned.objects, stored, really):
+        for one, outcome in _each(archive, planned.objects, stored, send):
             outcomes[one.kind, outcome] += 1
-            if really and outcome != ALREADY:
-                pushed.note(source, one.sent, outcome)
+            if send and outcome != ALREADY:
+                push_log.note(source, one.sent, outcome)
                 log.info("%s of image %s: %s", one.kind, one.correction.image_id, outcome)
-        pushed.write_list(root.paths.pushed_list, planned.standing)
-        return PushSummary(outcomes, planned.left_out, len(stored - planned.standing))
+        push_log.write_list(root.paths.pushed_list, planned.current)
+        return PushSummary(outcomes, planned.left_out, len(stored - planned.current))
 
 
 def _each(
-    archive: DicomWebArchive, planned: list[Planned], stored: set[str], really: bool
+    archive: DicomWebArchive, planned: list[Planned], stored: set[str], send: bool
 ) -> Iterable[tuple[Planned, str]]:
     silent = 0
     for one in planned:
         if one.sent.sop in stored:
             yield one, ALREADY
             continue
-        if silent >= _PATIENCE:
+        if silent >= _MAX_UNANSWERED:
             yield one, UNANSWERED
             continue
         try:
             file = make(one, original_of(one.correction, archive))
-            outcome = _send(archive, one, file) if really else WOULD_SEND
+            outcome = _send(archive, one, file) if send else WOULD_SEND
             silent = 0
         except NoObject as reason:
             outcome = str(reason)
@@ -95,23 +95,23 @@ def _each(
 
 
 def _send(archive: DicomWebArchive, one: Planned, file: bytes) -> str:
-    """Store one object unless it is there, and say what is there then. Raises Unanswered."""
+    """Store one object unless the PACS has it, and return the outcome. Raises Unanswered."""
     sent = one.sent
     if archive.find(sent.study, one.correction.sop) is None:
         return "not sent: the PACS does not have the original"
-    there, warning = archive.find(sent.study, sent.sop), ""
-    if there is None:
+    found, warning = archive.find(sent.study, sent.sop), ""
+    if found is None:
         answer = archive.store(file)
         if answer.refused:
             return answer.refused
-        there, warning = archive.find(sent.study, sent.sop), answer.warning
-        if there is None:
-            return "accepted, but not to be found; look again by another push"
+        found, warning = archive.find(sent.study, sent.sop), answer.warning
+        if found is None:
+            return "accepted, but not found afterwards; push again to check"
     try:
-        differing = differences(file, archive.fetch(there))
+        differing = differences(file, archive.fetch(found))
     except (RefusedObject, InvalidDicomError, ValueError, KeyError):
-        return "conflict: what is there under its UID cannot be read back"
+        return "conflict: the object under this UID in the PACS cannot be read back"
     if differing:
-        said = ", ".join(differing[:5])
-        return f"conflict: another content is there under its UID ({said})" + (f"; {warning}" if warning else "")
+        names = ", ".join(differing[:5])
+        return f"conflict: the PACS has other content under this UID ({names})" + (f"; {warning}" if warning else "")
     return STORED

@@ -1,4 +1,4 @@
-"""What became of each object that was sent, in one SQLite file in the private folder, and as CSV for people."""
+"""The push log: the outcome of each object that was sent, in a SQLite file in the private folder, and as CSV."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS objects (
 
 @dataclass(frozen=True)
 class Sent:
-    """One object, by its own UIDs: a `kind` of object about an image."""
+    """One object by its own UIDs: a `kind` of object about an image."""
 
     kind: str
     image_id: str
@@ -32,8 +32,8 @@ class Sent:
     study: str = field(repr=False)
 
 
-class Pushed:
-    """The table. An outcome is on the disk when `note` returns."""
+class PushLog:
+    """The log. An outcome is on the disk when `note` returns."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,20 +48,20 @@ class Pushed:
         self._db.close()
 
     def stored(self, source: str) -> set[str]:
-        """SOP Instance UIDs that the PACS holds, each read back and compared."""
+        """SOP Instance UIDs of the objects that the PACS stored; each was read back and compared."""
         question = "SELECT sop_instance_uid FROM objects WHERE source = ? AND outcome = ?"
         return {uid for (uid,) in self._db.execute(question, (source, STORED))}
 
     def note(self, source: str, sent: Sent, outcome: str) -> None:
-        """What became of an object this time."""
+        """Record the outcome of one object."""
         values = (source, sent.sop, sent.series, sent.study, sent.kind, sent.image_id, outcome)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, at))
 
-    def write_list(self, path: Path, standing: set[str]) -> None:
-        """All objects as CSV; `standing` (UIDs) are those that the verdicts of today still ask for."""
+    def write_list(self, path: Path, current: set[str]) -> None:
+        """All objects as CSV; `current` are the UIDs of the objects for the current verdicts."""
         with closing(self._db.execute("SELECT * FROM objects ORDER BY at, sop_instance_uid")) as rows:
             table = pd.DataFrame(rows.fetchall(), columns=[column for column, *_ in rows.description])
-        table["still_said"] = table["sop_instance_uid"].isin(list(standing))
+        table["still_current"] = table["sop_instance_uid"].isin(list(current))
         write_text(path, table.to_csv(index=False))
         path.chmod(0o600)

@@ -1,4 +1,4 @@
-"""A region class as the one code and defined term that a corrected object states (PS3.16 Annex L, Table L-1)."""
+"""A region class as one code and defined term, for corrected objects (PS3.16 Annex L, Table L-1)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dagster_project.intake.taxonomy.taxonomy import Taxonomy
 from dagster_project.intake.taxonomy.tokens import tokens
 from dagster_project.intake.taxonomy.vocabulary import vocabulary
 
-# Terms of Table L-1 that are not marked as a paired structure there.
+# Terms of Table L-1 that are not marked as paired structures.
 UNPAIRED = {
     *("PELVIS", "SSPINE", "COCCYX", "CSPINE", "CTSPINE", "TSPINE", "TLSPINE", "LSPINE", "LSSPINE", "SPINE", "BACK"),
     *("SKULL", "HEAD", "JAW", "MANDIBLE", "MAXILLA", "NOSE", "FACE", "SELLA", "CHEST", "THORAX", "STERNUM"),
@@ -22,7 +22,7 @@ UNPAIRED = {
 
 @dataclass(frozen=True)
 class RegionCode:
-    """What stands in AnatomicRegionSequence (`code`) and BodyPartExamined (`term`); whether there is one a side."""
+    """AnatomicRegionSequence (`code`), BodyPartExamined (`term`), and whether the body has a left and a right one."""
 
     code: Code
     term: str
@@ -30,10 +30,10 @@ class RegionCode:
 
 
 def code_of(region: str, taxonomy: Taxonomy) -> RegionCode:
-    """The code of a class: that of its only term, or of the term that means what the class is called.
+    """The code of a class: of its only term, or of the term that matches the name of the class.
 
-    A class of thoracic and lumbar spine must not become "thoracic spine" because that term stands first.
-    Raises RayTruthError if the class has several terms and its name is none of them.
+    A class of thoracic and lumbar spine must not become "thoracic spine" because that term comes first.
+    Raises RayTruthError if the class has several terms and its name matches none of them.
     """
     terms = {term: code for term, code in _own_terms(region, taxonomy).items() if term in _words()}
     if len(terms) > 1:
@@ -41,9 +41,9 @@ def code_of(region: str, taxonomy: Taxonomy) -> RegionCode:
         terms = {term: code for term, code in terms.items() if name in _words()[term]}
     if len(terms) != 1:
         raise RayTruthError(
-            f"The class {region} has no single code that says all of it",
+            f"The class {region} has no single code that covers it",
             where="regions.yaml",
-            do="name the class after one of its terms, as PS3.16 Annex L says it",
+            do="rename the class to one of its terms in PS3.16 Annex L",
         )
     ((term, value),) = terms.items()
     return RegionCode(Code(value, "SCT", _meaning(term, value)), term, term not in UNPAIRED)
@@ -61,7 +61,7 @@ def _words() -> dict[str, set]:
 
 
 def _meaning(term: str, value: str) -> str:
-    """The standard's own words (CID 4031, Common Anatomic Regions), else the vocabulary's."""
+    """The meaning in CID 4031 (Common Anatomic Regions), else in the vocabulary."""
     for name in codes.cid4031.trait_names():
         concept = getattr(codes.cid4031, name)
         if concept.value == value and concept.scheme_designator == "SCT":

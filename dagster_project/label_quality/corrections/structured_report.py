@@ -1,4 +1,4 @@
-"""A correction as a Comprehensive SR, TID 1500 (PS3.16): stored beside the image, which stays as it is."""
+"""A correction as a Comprehensive SR, TID 1500 (PS3.16). The image stays unchanged."""
 
 from __future__ import annotations
 
@@ -33,18 +33,19 @@ _TARGET_REGION = Code("123014", "DCM", "Target Region")
 _RADIOGRAPHY = Code("363680008", "SCT", "Radiographic imaging procedure")
 _LATERALITY = Code("272741003", "SCT", "Laterality")
 _SIDES = {"none": Code("385432009", "SCT", "Not applicable"), "unknown": Code("261665006", "SCT", "Unknown")}
-# type 2 in the Patient and General Study modules: present, if empty
+# type 2 in the Patient and General Study modules: present even if empty
 _PRESENT = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"),
     *("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"),
 )
 
 
-def report(correction: Correction, original: Dataset, region: RegionCode) -> Dataset:
-    """The report on `original` (its header). Making it again gives the same object.
+def structured_report(correction: Correction, original: Dataset, region: RegionCode) -> Dataset:
+    """The report on `original` (its header). The same correction always gives the same object.
 
-    It says which region the image shows; of the side only what the change of region does to it. Patient and study
-    are the original's; the reviewer is person observer and verifies it, RayTruth with the model is device observer.
+    The report states the region that the image shows, and the side only if the new region changes it. Patient and study
+    are those of the original. The reviewer is person observer and verifies the report; RayTruth with the model version
+    is device observer.
     Raises ValueError, TypeError or AttributeError if the original's patient or study attributes cannot be written.
     """
     subject = _subject(original)
@@ -58,7 +59,7 @@ def report(correction: Correction, original: Dataset, region: RegionCode) -> Dat
         ],
         source_images=[SourceImageForMeasurementGroup(original.SOPClassUID, original.SOPInstanceUID)],
     )
-    with warnings.catch_warnings(action="ignore"):  # that a reviewer's name has one part only
+    with warnings.catch_warnings(action="ignore"):  # about a reviewer name with a single component
         content = MeasurementReport(
             observation_context=_observers(correction),
             procedure_reported=_RADIOGRAPHY,
@@ -92,12 +93,12 @@ def report(correction: Correction, original: Dataset, region: RegionCode) -> Dat
 
 
 def person_name(reviewer: str) -> str:
-    """A reviewer as PN: one component of up to 64 characters, without what separates components and values."""
+    """A reviewer as PN: one component of up to 64 characters, without the separators of components and values."""
     return re.sub(r"[\\^=\x00-\x1f\x7f]", " ", reviewer).strip()[:64]
 
 
 def _observers(correction: Correction) -> ObservationContext:
-    model = correction.model or "not recorded"
+    model_version = correction.model_version or "not recorded"
     return ObservationContext(
         observer_person_context=ObserverContext(
             codes.DCM.Person, PersonObserverIdentifyingAttributes(name=person_name(correction.reviewer))
@@ -105,11 +106,11 @@ def _observers(correction: Correction) -> ObservationContext:
         observer_device_context=ObserverContext(
             codes.DCM.Device,
             DeviceObserverIdentifyingAttributes(
-                uid=fixed_uid("device", model),
+                uid=fixed_uid("device", model_version),
                 name="RayTruth",
                 manufacturer_name="RayTruth",
                 model_name="RayTruth",
-                serial_number=model,
+                serial_number=model_version,
             ),
         ),
     )
@@ -121,7 +122,7 @@ def _evaluations(original: Dataset, region: RegionCode) -> list[tuple[Code, Code
 
 
 def _subject(original: Dataset) -> Dataset:
-    """The original with every text decoded, so that it can be written in UTF-8 beside the reviewer's name."""
+    """The original with all texts decoded, so that they can be written in UTF-8 with the name of the reviewer."""
     subject = Dataset()
     for group in (0x0008, 0x0010, 0x0020):
         subject.update(original.group_dataset(group))

@@ -1,4 +1,4 @@
-"""Corrections into a folder, for a site that brings them into its archive by other means than STOW."""
+"""Write corrections to a folder, for sites that import them into their archive by other means than STOW."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from dagster_project.intake.root import Root
 from dagster_project.label_quality.corrections.dicom_objects import differences, make, plan
 from dagster_project.label_quality.corrections.original_datasets import NoObject, original_of
 
-WRITTEN, ALREADY, CONFLICT = "written", "there already", "conflict: another content is there under its name"
+WRITTEN, ALREADY, CONFLICT = "written", "already written", "conflict: the file exists with other content"
 
 
 @dataclass(frozen=True)
 class WriteSummary:
-    """What became of each object: (kind, outcome) -> how many; and why other verdicts give none."""
+    """Outcomes: (kind, outcome) -> number of objects; and why other verdicts give none."""
 
     outcomes: Counter[tuple[str, str]]
     left_out: Counter[str]
@@ -35,22 +35,22 @@ class WriteSummary:
         return all(outcome in (WRITTEN, ALREADY) for _, outcome in self.outcomes)
 
 
-def write_corrections(root: Root, folder: Path, source: str | None = None, *, instances: bool) -> WriteSummary:
-    """Write what the ledger corrects as DICOM files `<SOP Instance UID>.dcm` into `folder`; they hold identities.
+def write_corrections(root: Root, folder: Path, source: str | None = None, *, with_images: bool) -> WriteSummary:
+    """Write the corrections of the ledger as DICOM files `<SOP Instance UID>.dcm` to `folder`; they hold identities.
 
-    Originals come from their files, else from the PACS `source`. The same correction gives the same file; nothing that
-    is there is overwritten. Raises RayTruthError if the folder is none, or lies in the root outside `data/private`.
+    Originals come from their files, else from the PACS `source`. The same correction gives the same file; no existing
+    file is overwritten. Raises RayTruthError if `folder` is a file, or lies in the root outside `data/private`.
     """
     _refuse(root.paths, folder)
-    planned = plan(root, instances=instances)
+    planned = plan(root, with_images=with_images)
     outcomes: Counter[tuple[str, str]] = Counter()
     with ExitStack() as stack:
         archive = stack.enter_context(closing(open_archive(root.paths, root.settings.pacs, source))) if source else None
         if archive is not None and not isinstance(archive, DicomWebArchive):
             raise RayTruthError(
-                "Originals are fetched by DICOMweb only",
+                "Originals can be fetched by DICOMweb only",
                 where=f"params.yaml, pacs, sources, {source}",
-                do="name its DICOMweb service there as another source",
+                do="add the DICOMweb service of this PACS as another source",
             )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for one in planned.objects:
@@ -76,17 +76,26 @@ def _write(file: bytes, path: Path) -> str:
 def _same(file: bytes, path: Path) -> bool:
     try:
         return not differences(file, path.read_bytes())
-    except (InvalidDicomError, ValueError, TypeError, KeyError, AttributeError, OSError):  # it is not ours then
+    except (
+        InvalidDicomError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        OSError,
+    ):  # then the file is not one of ours
         return False
 
 
 def _refuse(paths: Paths, folder: Path) -> None:
     folder = folder.resolve()
     if folder.exists() and not folder.is_dir():
-        raise RayTruthError("Corrections go into a folder, and this is a file", where=str(folder), do="name a folder")
+        raise RayTruthError(
+            "Corrections are written to a folder, but this is a file", where=str(folder), do="name a folder"
+        )
     if folder.is_relative_to(paths.root) and not folder.is_relative_to(paths.private):
         raise RayTruthError(
             "Corrected objects hold identities and must not lie in the root outside data/private",
             where=str(folder),
-            do="give a folder elsewhere, or under data/private",
+            do="choose a folder outside the root, or in data/private",
         )

@@ -1,1 +1,1 @@
-"""Groups of images whose labels are wrong more often than comparable ones."""
+"""Error causes: groups of images whose labels are wrong more often than those of comparable images."""

@@ -1,4 +1,4 @@
-"""`causes`: groups with more wrong labels than comparable ones."""
+"""`error_causes`: groups of images with more wrong labels than comparable images."""
 
 import dagster as dg
 
@@ -12,20 +12,20 @@ from dagster_project.intake.resources import RootResource
     owners=[REVIEWERS],
     kinds={"scipy"},
 )
-def causes(root: RootResource) -> dg.MaterializeResult:
-    """Stations, devices, batches, attributes, entries and regions whose labels are wrong significantly more often."""
+def error_causes(root: RootResource) -> dg.MaterializeResult:
+    """Stations, devices, batches, attributes, entries and regions with significantly more wrong labels."""
     from dagster_project.label_quality.error_causes.find import find_causes  # torch takes seconds to import
 
     paths = root.paths
     summary = find_causes(paths)
-    versions = root.commit("causes")
+    versions = root.commit("error_causes")
     shown = summary.causes.assign(image_ids=[" ".join(ids) for ids in summary.causes["image_ids"]])
     return dg.MaterializeResult(
-        data_version=versions.of(paths.causes),
+        data_version=versions.of(paths.error_causes),
         metadata={
             "dagster/row_count": len(shown),
             "groups tested": summary.tested,
-            "causes kept private (protocols, months)": summary.private,
+            "private causes (protocols, months)": summary.private,
             "causes": as_table(shown),
         },
     )

@@ -1,4 +1,4 @@
-"""Whether more labels are wrong in a group of images than among comparable ones."""
+"""A test whether more labels are wrong in a group of images than among comparable images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ def p_value(
 ) -> float:
     """One-sided p-value that `inside` (bool (N,)) holds more wrong labels than the rest of `compared` (bool (N,)).
 
-    `probability` (N,) in 0..1 is that of each label to be wrong, `patients` and `strata` are int (N,). Given how many
-    errors each stratum holds, those that fall into the group are binomial with the group's share of each stratum: the
-    conditional test of two Poisson rates (Przyborowski & Wilenski 1940, Biometrika 31), over strata, with sums of
-    probabilities for counts. Counts are first divided by the design effect (Rao & Scott 1992, Biometrics 48): the
-    variance over patients, whose images are no independent evidence, against that of as many independent errors.
+    `probability` (N,) in 0..1 is the probability that each label is wrong; `patients` and `strata` are int (N,). Given
+    the number of errors in each stratum, the number in the group is binomial with the group's share of each stratum:
+    the conditional test of two Poisson rates (Przyborowski & Wilenski 1940, Biometrika 31), over strata, with sums of
+    probabilities as counts. The counts are first divided by the design effect (Rao & Scott 1992, Biometrics 48): the
+    variance over patients, because images of one patient are not independent, divided by the variance of as many
+    independent errors.
     """
     rows = np.flatnonzero(compared)
     p, group, level = probability[rows], inside[rows], np.unique(strata[rows], return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""What causes are mined from: each labelled image with how likely its label is wrong, and what it has in common."""
+"""The table that causes are mined from: each labelled image, the probability that its label is wrong, its factors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 from dagster_project.core.atomic_io import read_table
 from dagster_project.core.ledger import correct_labels, load_verdicts
 from dagster_project.core.paths import Paths
+from dagster_project.core.verdict_kinds import ERRORS
 from dagster_project.intake.ingestion.batch.store import load_headers
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.training_set.build import load_training_set
@@ -22,11 +23,10 @@ PAIRS = (
     ("attribute", "station"),
     ("batch", "station"),
 )
-# Texts and true dates may identify somebody: what is found among them stays in data/private.
+# Texts and true dates may identify a patient: causes that name them stay in data/private.
 PRIVATE_FACTORS = ("protocol", "month")
 PRIVATE_PAIRS = (("protocol", GIVEN), ("protocol", "station"), ("month", "station"))
-_UNKNOWN = "(withheld)"  # what the ingestion writes for a device text that repeats an identity
-_WRONG = ("wrong_label", "out_of_domain")
+_UNKNOWN = "(withheld)"  # the ingestion writes this for a device text that repeats an identity
 _HEADER = [
     *("image_id", "batch", "patient", "station", "manufacturer", "model", "study_date_shifted"),
     *("label_region", "label_attribute", "label_matched"),
@@ -34,34 +34,34 @@ _HEADER = [
 
 
 def error_evidence(paths: Paths, ranked: pd.DataFrame) -> pd.DataFrame:
-    """One row an image whose header names a region, as `Images` takes it, with FACTORS.
+    """One row for each image whose header names a region, as `Images` takes it, with FACTORS.
 
-    Columns beside: image_id; pseudonym and day (shifted); SHOWN, the reviewer's region, else the proposed one, '' for
-    none of the regions; read, whether a reviewer decided. `probability` is 1 or 0 where a reviewer found it wrong
-    or right, else the ranked list's.
+    Further columns: image_id; pseudonym and day (shifted); SHOWN, the reviewer's region, else the proposed region, ''
+    for none of the regions; reviewed, whether a reviewer decided. `probability` is 1 or 0 where a reviewer found the
+    label wrong or right, else that of the ranked list.
     """
     training = load_training_set(paths)[["image_id", "group", "batch"]]
     headers = pd.concat([load_headers(paths, str(batch))[_HEADER] for batch in training["batch"].unique()])
-    judged = ranked.assign(probability=ranked["error_probability"])[["image_id", "suggested_region", "probability"]]
+    judged = ranked.assign(probability=ranked["error_probability"])[["image_id", "proposed_region", "probability"]]
     table = training.merge(headers, on=["image_id", "batch"]).merge(judged, on="image_id", validate="one_to_one")
     table = table[table["label_region"].notna()].reset_index(drop=True)
-    said = correct_labels(load_verdicts(paths)).set_index("image_id").reindex(table["image_id"])
-    read, wrong = said["verdict"].notna().to_numpy(), said["verdict"].isin(_WRONG).to_numpy()
-    shown = np.where(read, said["region"].to_numpy(object), table["suggested_region"].to_numpy(object))
+    corrected = correct_labels(load_verdicts(paths)).set_index("image_id").reindex(table["image_id"])
+    reviewed, wrong = corrected["verdict"].notna().to_numpy(), corrected["verdict"].isin(ERRORS).to_numpy()
+    shown = np.where(reviewed, corrected["region"].to_numpy(object), table["proposed_region"].to_numpy(object))
     table = table.replace({"station": _UNKNOWN, "manufacturer": _UNKNOWN, "model": _UNKNOWN}, "")
-    named = table[["manufacturer", "model"]].fillna("").agg(" ".join, axis=1).str.strip()
+    device = table[["manufacturer", "model"]].fillna("").agg(" ".join, axis=1).str.strip()
     return pd.DataFrame(
         {
             "image_id": table["image_id"],
             "patient": table["group"],
             "pseudonym": table["patient"],
             "day": table["study_date_shifted"],
-            "probability": np.where(read, wrong.astype(float), table["probability"].to_numpy(float)),
-            "read": read,
+            "probability": np.where(reviewed, wrong.astype(float), table["probability"].to_numpy(float)),
+            "reviewed": reviewed,
             SHOWN: shown,
             GIVEN: table["label_region"],
             "station": table["station"].fillna(""),
-            "device": named,
+            "device": device,
             "batch": table["batch"],
             "attribute": table["label_attribute"].fillna(""),
             "word": (table["label_attribute"] + ": " + table["label_matched"]).fillna(""),
@@ -70,9 +70,9 @@ def error_evidence(paths: Paths, ranked: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_private_factors(paths: Paths, table: pd.DataFrame) -> pd.DataFrame | None:
-    """`table` with ProtocolName's wording and the true month, for `data/private` only; None without that folder."""
+    """`table` with the protocol text and the true month, for `data/private` only; None if that folder is not here."""
     if not (paths.label_texts.exists() and paths.key.exists()):
-        log.info("protocols and months are not looked at: they are in data/private, which is not here")
+        log.info("error causes: protocols and months are left out, because data/private is not here")
         return None
     texts = read_table(paths.label_texts)
     texts = texts[texts["attribute"] == "ProtocolName"].drop_duplicates("image_id")

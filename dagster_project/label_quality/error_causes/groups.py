@@ -1,4 +1,4 @@
-"""Groups of images that may have a cause in common: of one factor, of two, or of two with one kind of confusion."""
+"""Groups of images that may have a common cause: of one factor, of two, or of two with one kind of confusion."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import numpy as np
 import pandas as pd
 
 GIVEN, SHOWN = "given_region", "shown_region"
-MIN_ERRORS = 3.0  # expected errors, below which nothing is said of a group
+MIN_ERRORS = 3.0  # groups with fewer expected errors are not reported
 _MIN_IMAGES, _MIN_PATIENTS = 15, 8
 
 
 @dataclass(frozen=True)
 class Group:
-    """Images that share `levels` of `factors`: one, two, or two and SHOWN, what its errors show.
+    """Images that share `levels` of `factors`: one factor, two, or two and SHOWN, the region that the errors show.
 
-    `p` is its p-value, `q` the false discovery rate at which it is named; `also` names groups of the same images.
+    `p` is the p-value, `q` the false discovery rate; `equivalent_groups` are other names of the same images.
     """
 
     factors: tuple[str, ...]
     levels: tuple[str, ...]
     p: float = 1.0
     q: float = 1.0
-    also: tuple[str, ...] = ()
+    equivalent_groups: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """The levels, as in `ROOM2 x shoulder`."""
+        """The levels, such as `ROOM2 x shoulder`."""
         return " x ".join(self.levels)
 
 
 class Images:
     """N labelled images, their factors as numbers.
 
-    `table` has one row an image: `patient`, `probability` (0..1 that its label is wrong), GIVEN, SHOWN and a column a
-    factor, '' where it is not known.
+    `table` has one row for each image: `patient`, `probability` (0..1 that the label is wrong), GIVEN, SHOWN, and one
+    column for each factor, '' where the factor is not known.
     """
 
     def __init__(self, table: pd.DataFrame, factors: Sequence[str]) -> None:
@@ -49,7 +49,7 @@ class Images:
             self._codes[factor], self._names[factor] = pd.factorize(values, sort=True)
 
     def groups(self, factors: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[Group]:
-        """All groups that are large enough; confusions only where they occur often enough anywhere."""
+        """All groups that are large enough; of confusions only those that are frequent enough in all images."""
         levels = {factor: [str(name) for name in names] for factor, names in self._names.items()}
         named = [Group((factor,), (level,)) for factor in factors for level in levels[factor]]
         named += [Group(pair, both) for pair in pairs for both in product(levels[pair[0]], levels[pair[1]])]
@@ -64,29 +64,30 @@ class Images:
         return np.logical_and.reduce(parts)
 
     def errors(self, group: Group) -> np.ndarray:
-        """Probability of the errors that the group is about, (N,)."""
+        """Probability of the errors that define the group, (N,)."""
         if group.factors[-1] != SHOWN:
             return self.probability
         return np.where(self._has(SHOWN, group.levels[-1]), self.probability, 0.0)
 
     def tests(self, group: Group) -> list[tuple[np.ndarray, np.ndarray]]:
-        """What the group must exceed each of: images to compare, bool (N,), and strata, int (N,).
+        """The comparisons that the group must exceed: images to compare, bool (N,), and strata, int (N,).
 
-        One factor: all others, within given regions. Two: the same second one elsewhere; and the rest of the first.
+        One factor: all other images, within given regions. Two factors: the same second level without the first level,
+        and the first level without the second.
         """
-        given, all_together = self._codes[GIVEN], np.zeros(len(self.patients), dtype=int)
+        given, one_stratum = self._codes[GIVEN], np.zeros(len(self.patients), dtype=int)
         first = group.factors[0]
         if len(group.factors) == 1:
-            return [(self._codes[first] >= 0, all_together if first == GIVEN else given)]
+            return [(self._codes[first] >= 0, one_stratum if first == GIVEN else given)]
         second = group.factors[1]
         elsewhere = self._has(second, group.levels[1]) & (self._codes[first] >= 0)
         rest = self._has(first, group.levels[0]) & (self._codes[second] >= 0)
         if group.factors[-1] == SHOWN:
-            rest &= ~self._has(GIVEN, group.levels[-1])  # a right label is none of the group's errors
-        return [(elsewhere, given), (rest, all_together if second == GIVEN else given)]
+            rest &= ~self._has(GIVEN, group.levels[-1])  # a right label is not an error of the group
+        return [(elsewhere, given), (rest, one_stratum if second == GIVEN else given)]
 
     def large_enough(self, inside: np.ndarray) -> bool:
-        """Whether there are images and patients enough to say something."""
+        """Whether there are enough images and patients for a test."""
         return bool(inside.sum() >= _MIN_IMAGES and len(np.unique(self.patients[inside])) >= _MIN_PATIENTS)
 
     def _has(self, factor: str, level: str) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Which groups' labels are wrong more often than comparable ones.
+"""The groups whose labels are wrong more often than those of comparable images.
 
-The false discovery rate over all groups tested is held at 5 % (Benjamini & Hochberg 1995). A group of two factors is
-named only where it adds to both, any group only where those found before it do not explain it.
+The false discovery rate over all tested groups is 5 % (Benjamini & Hochberg 1995). A group of two factors is reported
+only if it exceeds both factors, and every group only if more specific groups do not explain it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dagster_project.label_quality.error_causes.enrichment_test import p_value
 from dagster_project.label_quality.error_causes.groups import MIN_ERRORS, Group, Images
 
 _FALSE_DISCOVERIES = 0.05
-_MIN_RATIO = 1.25  # to the rate that is expected: less is not worth anybody's time
-_SAME = 0.9  # overlap (Jaccard) above which two groups are the same images under two names
+_MIN_RATIO = 1.25  # to the expected rate; a smaller difference is not worth a review
+_SAME = 0.9  # overlap (Jaccard) above which two groups count as the same images
 
 
 def mine(images: Images, groups: list[Group]) -> list[Group]:
-    """Those of `groups` that stand out, with their p and q, the most significant first."""
+    """The significant ones of `groups` with their p and q, the most significant first."""
     if not groups:
         return []
     tested = [replace(group, p=_p_of(images, group)) for group in groups]
@@ -30,21 +30,21 @@ def mine(images: Images, groups: list[Group]) -> list[Group]:
 
 
 def rates(images: Images, group: Group) -> tuple[float, float]:
-    """Expected share of the group's errors in it, and among the images that it is first compared with."""
+    """Expected error rate of the group, and of the images that it is first compared with (0..1)."""
     errors, inside = images.errors(group), images.inside(group)
     compared, _ = images.tests(group)[0]
     return _mean(errors[inside]), _mean(errors[compared & ~inside])
 
 
 def _p_of(images: Images, group: Group, explained: np.ndarray | bool = False) -> float:
-    """The largest p-value of the group's tests; 1 if too few errors are expected or too few more than elsewhere."""
+    """The largest p-value of the group's tests; 1 if too few errors are expected, or not enough more than elsewhere."""
     left = ~np.broadcast_to(explained, len(images.patients))
     errors, inside, tests = images.errors(group), images.inside(group) & left, images.tests(group)
     if errors[inside].sum() < MIN_ERRORS:
         return 1.0
     outer = [_mean(errors[compared & ~inside & left]) for compared, _ in tests]
     expected = max(outer)
-    if len(tests) == 2:  # what both parts say together, if neither changes the other
+    if len(tests) == 2:  # the product of both effects, if they are independent
         neither = _mean(errors[~(tests[0][0] | tests[1][0]) & left])
         expected = max(expected, outer[0] * outer[1] / neither if neither else 0.0)
     if _mean(errors[inside]) < _MIN_RATIO * expected:
@@ -57,7 +57,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _not_redundant(images: Images, found: list[Group]) -> list[Group]:
-    """The most specific first; each group must still stand out without the images of those before it."""
+    """Without groups that others explain, most specific first: each must be significant without the images before."""
     bound = max((group.p for group in found), default=0.0)
     kept: list[Group] = []
     explained = np.zeros(len(images.patients), dtype=bool)
@@ -68,7 +68,7 @@ def _not_redundant(images: Images, found: list[Group]) -> list[Group]:
             explained |= inside
             continue
         kept = [
-            replace(k, also=(*k.also, group.name))
+            replace(k, equivalent_groups=(*k.equivalent_groups, group.name))
             if k.factors != group.factors and _same(images.inside(k), inside)
             else k
             for k in kept

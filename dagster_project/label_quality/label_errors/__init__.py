@@ -1,1 +1,1 @@
-"""Label errors: which labels are probably wrong, judged only by models that never saw them."""
+"""Label errors: which labels are probably wrong, by models that never saw them (out-of-fold models)."""

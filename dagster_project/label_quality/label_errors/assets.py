@@ -14,7 +14,7 @@ from dagster_project.learning.pretraining.methods import CROSSFIT
     kinds={"cleanlab"},
 )
 def label_errors(root: RootResource) -> dg.MaterializeResult:
-    """Every image ranked by how likely its label is wrong, judged only by models that never saw that label."""
+    """Every image, ranked by the probability that its label is wrong. No model that gives it has seen that label."""
     from dagster_project.label_quality.label_errors.find import find_label_errors  # torch takes seconds to import
 
     paths = root.paths

@@ -1,4 +1,4 @@
-"""The stage: judge, rank, keep, and show the most suspicious."""
+"""The stage: predict out of fold, rank, write the list, and draw the most suspicious images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dagster_project.core.plotting import draw_montage
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
-from dagster_project.label_quality.label_errors.oof_predictions import write_judgements
+from dagster_project.label_quality.label_errors.oof_predictions import write_oof_predictions
 from dagster_project.label_quality.label_errors.out_of_fold import judge
 from dagster_project.label_quality.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
 from dagster_project.learning.evaluation.embeddings import load_embeddings
@@ -23,12 +23,12 @@ from dagster_project.learning.pretraining.methods_on import reference_encoder
 
 log = logging.getLogger("raytruth")
 _SHOWN = 24
-_SIDE = 160
+_IMAGE_SIZE = 160  # px
 
 
 @dataclass(frozen=True)
 class LabelErrorSummary:
-    """Images by kind, and the estimated share of wrong labels: the mean of the given ones' error probabilities."""
+    """Images by kind, the first rows, and the estimated share of wrong labels (the mean error probability)."""
 
     kinds: dict[str, int]
     estimated_noise: float
@@ -36,12 +36,15 @@ class LabelErrorSummary:
 
 
 def find_label_errors(root: Root) -> LabelErrorSummary:
-    """Rank every image by how likely its label is wrong; write `data/label_errors.parquet`, metrics and a montage."""
+    """Rank every image by the probability that its label is wrong.
+
+    Writes `data/label_errors.parquet`, `data/oof_predictions.parquet`, metrics and a montage.
+    """
     table = load_training_set(root.paths)
     regions = root.taxonomy.regions
     labels = class_numbers(root, table)
     judged = judge(root, table, labels, len(regions))
-    write_judgements(root, table, judged)
+    write_oof_predictions(root, table, judged)
     neighbours = find_neighbours(
         load_embeddings(root.paths, reference_encoder(root.settings), len(table)),
         (labels >= 0) | table["label_status"].isin(OF_NO_CLASS).to_numpy(bool),
@@ -59,17 +62,17 @@ def find_label_errors(root: Root) -> LabelErrorSummary:
 
 
 def load_label_errors(paths: Paths) -> pd.DataFrame:
-    """The ranked table. Raises RayTruthError if there is none yet."""
+    """The ranked list. Raises RayTruthError if there is none yet."""
     if not paths.label_errors.exists():
         raise RayTruthError(
-            "Label errors have not been looked for", where="data/label_errors.parquet", do="run `raytruth find-errors`"
+            "There is no list of label errors yet", where="data/label_errors.parquet", do="run `raytruth find-errors`"
         )
     return read_table(paths.label_errors)
 
 
 def _draw_suspects(paths: Paths, table: pd.DataFrame, suspects: pd.DataFrame) -> None:
     rows = table.set_index("image_id").loc[suspects["image_id"]]
-    images = gather_images(paths, rows, _SIDE) if len(rows) else np.empty((0, _SIDE, _SIDE), np.uint8)
+    images = gather_images(paths, rows, _IMAGE_SIZE) if len(rows) else np.empty((0, _IMAGE_SIZE, _IMAGE_SIZE), np.uint8)
     given = suspects["given_region"].fillna("no label")
-    captions = [f"{g}\n→ {s or 'out of domain'}" for g, s in zip(given, suspects["suggested_region"], strict=True)]
+    captions = [f"{g}\n→ {s or 'out of domain'}" for g, s in zip(given, suspects["proposed_region"], strict=True)]
     draw_montage(paths.plot("label_errors", "suspects.png"), images, captions)

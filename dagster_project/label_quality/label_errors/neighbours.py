@@ -1,8 +1,8 @@
-"""What the labels of an image's neighbours say: of its own label, and of whether it belongs to any class at all.
+"""The labels of an image's neighbours, as evidence on its own label and on whether the image belongs to any class.
 
-Images of a part of the body that is no class lie together in a self-supervised embedding, and whatever labels they
-bear, the judges cannot learn them. A wrong label among right ones says nothing of its image; wrong labels all around
-say that nothing here has a right one.
+Images of a body part that is no class lie together in a self-supervised embedding. Whatever labels these images have,
+the out-of-fold models cannot learn them. One wrong label among right ones is no evidence about the image; wrong labels
+in the whole neighbourhood are evidence that no class fits.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from sklearn.neighbors import NearestNeighbors
 
 _CLOSENESS = 10.0  # a neighbour counts exp(10 cosine)
 _BLOCK = 1000  # images whose neighbours' neighbours are held at once
-_UNDECIDED_VOTERS = 0.5  # neighbours whose votes are spread as all labels are, beside those counted
-# Both were fitted on real radiographs by hiding eight classes in turn: 30 or 60 images of each were kept, with labels
-# of three or five others, without and with 5 % more labels made wrong (0.502 and 0.051). They are shares of the room
-# that the site's usual doubt leaves.
-_EVEN = 0.5  # there an image is as likely of no class as of one
-_STEP = 0.05  # this much more changes its odds by e
+_PRIOR_VOTES = 0.5  # additional votes, distributed as all labels are
+# Both were fitted on real radiographs by hiding eight classes in turn: 30 or 60 images of each class were kept, with
+# labels of three or five other classes, without and with 5 % additional wrong labels (0.502 and 0.051). They are shares
+# of the range above the site's median.
+_EVEN = 0.5  # here an image is as likely out of domain as of a class
+_STEP = 0.05  # an increase by this step multiplies the odds by e
 
 
 @dataclass(frozen=True)
 class Neighbours:
     """The nearest labelled images of other patients, by the cosine of centred embeddings.
 
-    `rows` (N, R) are their numbers, the nearest first; `weight` (N, R) counts them, 0 from the wanted number on.
-    `patient` (N,) is the number of each image's group.
+    `rows` (N, R) are their row numbers, the nearest first; `weight` (N, R) is 0 beyond the wanted number of neighbours.
+    `patient` (N,) is the number of each image's patient group.
     """
 
     rows: np.ndarray
@@ -40,8 +40,8 @@ class Neighbours:
         return _average(values[self.rows], self.weight)
 
     def mean_beyond(self, values: np.ndarray) -> np.ndarray:
-        """Weighted mean over each image's neighbours of what `mean` says of them, (N,), the image's own patient
-        left out; NaN without neighbours."""
+        """Weighted mean over each image's neighbours of the `mean` of each of these, (N,), without the images of the
+        image's own patient; NaN without neighbours."""
         beyond = np.empty(self.rows.shape)
         for start in range(0, len(self.rows), _BLOCK):
             block = slice(start, start + _BLOCK)
@@ -52,33 +52,34 @@ class Neighbours:
         return _average(beyond, self.weight)
 
     def agreement(self, labels: np.ndarray) -> np.ndarray:
-        """Share of the neighbours, each counted once, that bear the image's label; NaN without either."""
+        """Unweighted share of the neighbours that have the image's label, (N,); NaN without neighbours or label."""
         counted = self.weight > 0
         agree = ((labels[self.rows] == labels[:, None]) & counted).sum(axis=1)
         known = (labels >= 0) & counted.any(axis=1)
         return np.where(known, agree / np.maximum(counted.sum(axis=1), 1), np.nan).astype(np.float32)
 
-    def bear(self, labels: np.ndarray, classes: int) -> np.ndarray:
-        """Weighted share of the neighbours that bear each class's label, (N, classes); 0 without neighbours."""
+    def label_shares(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """Weighted share of the neighbours with each class's label, (N, classes); 0 without neighbours."""
         shares = [self.mean((labels == number).astype(float)) for number in range(classes)]
         return np.nan_to_num(np.stack(shares, axis=1))
 
     def vote(self, labels: np.ndarray, classes: int) -> np.ndarray:
-        """The neighbours' labels as probabilities, (N, classes): the fewer they are, the more those of all labels."""
+        """The neighbours' labels as probabilities, (N, classes); with few neighbours, closer to the shares of all
+        labels."""
         often = np.bincount(labels[np.unique(self.rows[self.weight > 0])], minlength=classes) + 1.0
         counted = (self.weight > 0).sum(axis=1, keepdims=True)
-        votes = counted * self.bear(labels, classes) + _UNDECIDED_VOTERS * often / often.sum()
+        votes = counted * self.label_shares(labels, classes) + _PRIOR_VOTES * often / often.sum()
         return votes / votes.sum(axis=1, keepdims=True)
 
 
 def _average(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Weighted mean along the last axis; NaN where nothing counts."""
+    """Weighted mean along the last axis; NaN where all weights are 0."""
     total = weight.sum(axis=-1)
     return np.where(total > 0, (weight * values).sum(axis=-1) / np.maximum(total, 1e-300), np.nan)
 
 
 def find_neighbours(embeddings: np.ndarray, known: np.ndarray, groups: np.ndarray, count: int) -> Neighbours:
-    """The `count` nearest to each of the embeddings (N, D) among the `known` (bool (N,)) of another of the `groups`."""
+    """The `count` nearest neighbours of each of the embeddings (N, D), `known` (bool (N,)) images of other `groups`."""
     centred = embeddings - embeddings.mean(axis=0)
     among = np.flatnonzero(known)
     search = NearestNeighbors(n_neighbors=min(3 * count, len(among)), metric="cosine").fit(centred[among])
@@ -90,10 +91,10 @@ def find_neighbours(embeddings: np.ndarray, known: np.ndarray, groups: np.ndarra
     return Neighbours(rows, np.where(counted, np.exp(-_CLOSENESS * distance), 0), patient)
 
 
-def no_class_probability(errors_around: np.ndarray) -> np.ndarray:
-    """How likely images are of no class, 0..1, given the share of wrong labels among their neighbours (N,).
+def out_of_domain_probability(neighbourhood_errors: np.ndarray) -> np.ndarray:
+    """The probability that images belong to no class, (N,) in 0..1, given the share of wrong labels around them (N,).
 
-    What counts is how far it lies above the median: judges that learned little doubt every label.
+    Only the distance above the median counts, because models that learned little doubt every label.
     """
-    usual = float(np.median(errors_around))
-    return expit(((errors_around - usual) / max(1 - usual, 1e-9) - _EVEN) / _STEP)
+    usual = float(np.median(neighbourhood_errors))
+    return expit(((neighbourhood_errors - usual) / max(1 - usual, 1e-9) - _EVEN) / _STEP)

@@ -1,9 +1,8 @@
-"""How labels go wrong at this site, learned from the labels themselves, and how likely each one is wrong.
+"""The label noise of this site, estimated from the labels themselves, and the probability that each label is wrong.
 
-A given label is either that of the image's true class, or, at the site's rate, drawn by an error that turns class t
-into class g. The judges' probabilities stand for the true class; rate, errors and the temperature of the judges are
-those under which the given labels are likeliest: Dawid & Skene 1979, doi 10.2307/2346806, with judges for a second
-rater.
+A given label is the image's true class or, at the site's noise rate, an error that turns class t into class g. The
+out-of-fold probabilities stand for the true class. Noise rate, error matrix and temperature are the maximum-likelihood
+estimates for the given labels: Dawid & Skene 1979, doi 10.2307/2346806, with the out-of-fold models as second rater.
 """
 
 from __future__ import annotations
@@ -16,16 +15,17 @@ from scipy.special import softmax
 
 _ROUNDS = 60
 _TUNED_EVERY = 5  # rounds between two fits of the temperature
-_PRIOR = 1.0  # errors out of each class, times the classes, that are taken to be spread as the labels are
+_PRIOR = 1.0  # pseudo-count of errors out of each class and into each class, distributed as the labels are
 _LEAST = 1e-9
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What is known of the site's errors.
+    """The estimated label noise of the site.
 
     `rate`: share of the labels that are wrong, 0..1. `errors` (K, K): row t, column g is the share of class t's wrong
-    labels that say g; 0 on the diagonal. `temperature` of the judges' logarithms: below 1 if they were too unsure.
+    labels that name class g; 0 on the diagonal. `temperature` of the out-of-fold log probabilities: below 1 if these
+    were underconfident.
     """
 
     rate: float
@@ -33,19 +33,20 @@ class Noise:
     temperature: float
 
     def true_class(self, mean: np.ndarray) -> np.ndarray:
-        """The judges' mean probabilities (N, K) as those of the true class (N, K)."""
+        """The mean out-of-fold probabilities (N, K) as probabilities of the true class (N, K)."""
         return _sharpened(mean, self.temperature)
 
     def error_probability(self, mean: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """How likely each label is wrong, (N,) in 0..1, given the judges' mean probabilities (N, K) and labels (N,)."""
+        """The probability that each label is wrong, (N,) in 0..1, given mean probabilities (N, K) and labels (N,)."""
         wrong, right = _explanations(self.true_class(mean), labels, self.rate, self.errors)
         return wrong.sum(axis=1) / (wrong.sum(axis=1) + right)
 
 
 def fit_noise(mean: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Noise:
-    """Fit to the judges' mean probabilities (N, K) and the given labels, int (N,) without -1; `weights` (N,) in 0..1.
+    """Fit to the mean out-of-fold probabilities (N, K) and the given labels, int (N,) without -1.
 
-    By expectation maximisation. An error of which nothing is known is as likely to say a class as labels in all do.
+    `weights` (N,) in 0..1. By expectation maximisation. Without evidence, the class that an error names is distributed
+    as the labels are.
     """
     classes, total = mean.shape[1], max(float(weights.sum()), _LEAST)
     often = np.bincount(labels, weights, classes) + _LEAST
@@ -67,14 +68,14 @@ def fit_noise(mean: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Nois
 def _explanations(
     true: np.ndarray, labels: np.ndarray, rate: float, errors: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Likelihood of each label as an error out of each class, (N, K), and as the right one, (N,)."""
+    """Likelihood of each label as an error out of each class, (N, K), and as the right label, (N,)."""
     return rate * true * errors[:, labels].T, (1 - rate) * true[np.arange(len(labels)), labels] + 1e-300
 
 
 def _fit_temperature(
     mean: np.ndarray, labels: np.ndarray, weights: np.ndarray, rate: float, errors: np.ndarray
 ) -> float:
-    """The temperature in 0.2..3 under which the labels are likeliest."""
+    """The maximum-likelihood temperature in 0.2..3."""
 
     def loss(log_temperature: float) -> float:
         wrong, right = _explanations(_sharpened(mean, float(np.exp(log_temperature))), labels, rate, errors)

@@ -1,1 +1,1 @@
-"""Review: what people look at, what they say, what goes back."""
+"""Review: the worklist, the answers of the reviewers, and what these are worth."""

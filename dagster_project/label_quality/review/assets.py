@@ -1,4 +1,4 @@
-"""`review_worklist`, what comes back from it (`verdicts`, `corrected_labels`), and what that is worth."""
+"""`review_worklist`, the answers to it (`verdicts`, `corrected_labels`), and their evaluation."""
 
 from dataclasses import asdict
 
@@ -7,20 +7,20 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import content_hash
 from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_image, as_table
-from dagster_project.core.ledger import load_verdicts, standing, update_corrected_labels
+from dagster_project.core.ledger import current_verdicts, load_verdicts, update_corrected_labels
 from dagster_project.intake.resources import RootResource
 
 
-@dg.observable_source_asset(group_name="review", description="The append-only ledger of what reviewers said.")
+@dg.observable_source_asset(group_name="review", description="The append-only ledger of the reviewers' verdicts.")
 def verdicts(root: RootResource) -> dg.ObserveResult:
-    """Its version is the ledger's content."""
+    """The data version is the hash of the ledger."""
     table = load_verdicts(root.paths)
     return dg.ObserveResult(
         data_version=dg.DataVersion(content_hash(root.paths.verdicts) if len(table) else "empty"),
         metadata={
             "verdicts": len(table),
-            "by kind, as they stand": as_counts(
-                standing(table)["verdict"].value_counts().to_dict(), "verdict", "verdicts"
+            "current verdicts by kind": as_counts(
+                current_verdicts(table)["verdict"].value_counts().to_dict(), "verdict", "verdicts"
             ),
             "latest": as_table(table.tail(20)),
         },
@@ -29,7 +29,7 @@ def verdicts(root: RootResource) -> dg.ObserveResult:
 
 @dg.asset(deps=["verdicts"], group_name="review", owners=[REVIEWERS], kinds={"parquet"})
 def corrected_labels(root: RootResource) -> dg.MaterializeResult:
-    """The latest verdict an image; upstream of the training set, so that reviewed labels are learned from."""
+    """The latest verdict on each image. The training set uses these labels instead of the given ones."""
     paths = root.paths
     table = update_corrected_labels(paths)
     versions = root.commit("corrected_labels")
@@ -49,7 +49,7 @@ def corrected_labels(root: RootResource) -> dg.MaterializeResult:
     kinds={"json"},
 )
 def review_worklist(root: RootResource) -> dg.MaterializeResult:
-    """One card a suspicious label, with all that `raytruth review` shows: image, labels, provenance, neighbours."""
+    """One card for each suspicious label, as `raytruth review` shows it: image, labels, provenance, neighbours."""
     from dagster_project.label_quality.review.worklist import build_worklist  # torch takes seconds to import
 
     paths = root.paths
@@ -71,27 +71,27 @@ def review_worklist(root: RootResource) -> dg.MaterializeResult:
     kinds={"matplotlib"},
 )
 def review_budget(root: RootResource) -> dg.MaterializeResult:
-    """Errors expected down the ranked list and found so far; what 90 % of them cost; whether it is time to stop."""
-    from dagster_project.label_quality.review.review_budget import budget  # torch takes seconds to import
+    """Errors found so far and expected down the ranked list, images to review for 90 % of them, and when to stop."""
+    from dagster_project.label_quality.review.review_budget import estimate_review_budget  # torch is slow to import
 
     paths = root.paths
-    result = budget(paths)
+    result = estimate_review_budget(paths)
     versions = root.commit("review_budget")
     blocks = {f"{100 * i + 1} to {100 * (i + 1)}": n for i, n in enumerate(result.per_hundred)}
     return dg.MaterializeResult(
         data_version=versions.of(paths.plots_dir / "review_budget"),
         metadata={
-            "images read": result.read,
-            "wrong among them": result.found,
-            "wrong among the unread, expected": round(result.to_come.value, 1),
-            "low (95 %)": round(result.to_come.low, 1),
-            "high (95 %)": round(result.to_come.high, 1),
-            "to be read for 90 % of all errors": result.images_to_90,
-            "read since the last error": result.in_a_row,
-            "enough read": result.enough,
-            "random samples of what the list left out": as_table(pd.DataFrame([asdict(s) for s in result.samples])),
-            "expected errors a hundred unread images": as_counts(blocks, "unread images", "wrong"),
-            "yield": as_image(paths.plot("review_budget", "yield.png")),
+            "reviewed images": result.reviewed,
+            "wrong labels found": result.found,
+            "expected wrong labels in unreviewed images": round(result.expected.value, 1),
+            "low (95 %)": round(result.expected.low, 1),
+            "high (95 %)": round(result.expected.high, 1),
+            "images to review for 90 % of all errors": result.images_to_90,
+            "images since the last error": result.run_without_error,
+            "review can stop": result.enough,
+            "random samples outside the worklist": as_table(pd.DataFrame([asdict(s) for s in result.samples])),
+            "expected errors per hundred unreviewed images": as_counts(blocks, "unreviewed images", "wrong"),
+            "errors found and expected": as_image(paths.plot("review_budget", "yield.png")),
         },
     )
 
@@ -103,13 +103,13 @@ def review_budget(root: RootResource) -> dg.MaterializeResult:
     kinds={"numpy"},
 )
 def reviewed_accuracy(root: RootResource) -> dg.MaterializeResult:
-    """Accuracy on the test images as labelled and as reviewed, side by side, with what of them was read."""
+    """Accuracy on the test images as labelled and as reviewed, and how many of them were reviewed."""
     from dagster_project.label_quality.review.reviewed_accuracy import (
-        accuracy_as_reviewed,  # torch takes seconds to import
+        measure_reviewed_accuracy,  # torch takes seconds to import
     )
 
     paths = root.paths
-    results = accuracy_as_reviewed(root.open())
+    results = measure_reviewed_accuracy(root.open())
     versions = root.commit("reviewed_accuracy")
     rows = [
         {"model": r.model, "labels": labels, "accuracy": i.value, "low": i.low, "high": i.high}
@@ -117,14 +117,15 @@ def reviewed_accuracy(root: RootResource) -> dg.MaterializeResult:
         for labels, i in (("as labelled", r.as_labelled), ("as reviewed", r.as_reviewed))
     ]
     counts = (
-        *("disagreements", "disagreements_read", "label_wrong", "out_of_domain", "two_regions"),
-        *("agreements", "agreements_read", "agreements_wrong"),
+        "model",
+        *("disagreements", "disagreements_reviewed", "label_wrong", "out_of_domain", "two_regions"),
+        *("agreements", "agreements_reviewed", "agreements_wrong"),
     )
     return dg.MaterializeResult(
         data_version=versions.of(paths.metrics("reviewed_accuracy")),
         metadata={
             "accuracy": as_table(pd.DataFrame(rows)),
-            "what was read": as_table(pd.DataFrame([{n: getattr(r, n) for n in ("model", *counts)} for r in results])),
+            "reviewed images": as_table(pd.DataFrame([{n: getattr(r, n) for n in counts} for r in results])),
             "limits": dg.MetadataValue.md("\n".join(f"- {r.model}: {r.limit}" for r in results)),
         },
     )

@@ -1,4 +1,4 @@
-"""What images of the worklist have in common, to narrow it by, and how likely labels are wrong."""
+"""Metadata of the cards, by which the worklist is filtered, and the error probabilities of their labels."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _COLUMNS = ["image_id", "batch", "manufacturer", "model", "station", "label_attr
 
 
 def headers_of(paths: Paths, worklist: Worklist) -> pd.DataFrame:
-    """Rows of the header tables about the cards' images: what they have in common, and their pixels' pseudonyms."""
+    """Rows of the header tables for the images of the cards, with the pseudonyms of their pixels."""
     batches = sorted({card["batch"] for card in worklist.cards.values()})
     tables = [load_headers(paths, batch)[_COLUMNS] for batch in batches if paths.headers(batch).exists()]
     table = pd.concat(tables) if tables else pd.DataFrame(columns=_COLUMNS).astype("string")
     return table[table["image_id"].isin(worklist.cards)].fillna("")
 
 
-def with_facts(paths: Paths, worklist: Worklist, headers: pd.DataFrame) -> Worklist:
-    """The worklist, its cards with `station`, `device`, `source` (of the label) and `causes`; empty if not known."""
-    facts: dict[str, dict[str, Any]] = {
+def with_card_metadata(paths: Paths, worklist: Worklist, headers: pd.DataFrame) -> Worklist:
+    """The worklist, its cards with `station`, `device`, `source` (of the label) and `causes`; empty where not known."""
+    metadata: dict[str, dict[str, Any]] = {
         row["image_id"]: {
             "station": row["station"],
             "device": f"{row['manufacturer']} {row['model']}".strip(),
@@ -40,37 +40,39 @@ def with_facts(paths: Paths, worklist: Worklist, headers: pd.DataFrame) -> Workl
     causes = _causes(paths)
     return replace(
         worklist,
-        cards={i: card | facts.get(i, unknown) | {"causes": causes.get(i, [])} for i, card in worklist.cards.items()},
+        cards={
+            i: card | metadata.get(i, unknown) | {"causes": causes.get(i, [])} for i, card in worklist.cards.items()
+        },
     )
 
 
-def expected_errors_of(paths: Paths, worklist: Worklist, read: Iterable[str]) -> tuple[dict[str, float], float]:
-    """How likely each card's label is wrong, in 0..1; and how many are, of those neither in the list nor read.
+def expected_errors_of(paths: Paths, worklist: Worklist, reviewed: Iterable[str]) -> tuple[dict[str, float], float]:
+    """The error probability of each card's label, in 0..1, and the expected number of errors outside the worklist.
 
-    Cards without a label are left out: there is nothing to be wrong.
-    Raises RayTruthError if the ranked list is from before it held probabilities.
+    Missing labels and, outside the worklist, `reviewed` images are left out.
+    Raises RayTruthError if an older version wrote the ranked list.
     """
     if not paths.label_errors.exists():
         return {}, 0.0
     ranked = read_table(paths.label_errors)
     if "error_probability" not in ranked:
         raise RayTruthError(
-            "The ranked list does not say how likely labels are wrong: an older version wrote it",
+            "The ranked list was written by an older version, without error probabilities",
             where="data/label_errors.parquet",
-            do="run `raytruth find-errors`, then `raytruth worklist`; no verdict is lost by it",
+            do="run `raytruth find-errors`, then `raytruth worklist`; no verdict is lost",
         )
     ranked = ranked[ranked["kind"] != "missing_label"]
-    likely = ranked["error_probability"]
+    probability = ranked["error_probability"]
     listed = ranked["image_id"].isin(worklist.cards)
-    cards = dict(zip(ranked["image_id"][listed], likely[listed].astype(float), strict=True))
-    return cards, expected_errors(likely[~listed & ~ranked["image_id"].isin(list(read))])
+    cards = dict(zip(ranked["image_id"][listed], probability[listed].astype(float), strict=True))
+    return cards, expected_errors(probability[~listed & ~ranked["image_id"].isin(list(reviewed))])
 
 
 def _causes(paths: Paths) -> dict[str, list[str]]:
-    """Image_id -> the causes that it is among the images of."""
+    """Image_id -> the causes that name the image."""
     found: dict[str, list[str]] = {}
-    if paths.causes.exists():
-        for cause, image_ids in read_table(paths.causes)[["cause", "image_ids"]].itertuples(index=False):
+    if paths.error_causes.exists():
+        for cause, image_ids in read_table(paths.error_causes)[["cause", "image_ids"]].itertuples(index=False):
             for image_id in image_ids:
                 found.setdefault(image_id, []).append(cause)
     return found

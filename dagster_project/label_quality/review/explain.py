@@ -1,4 +1,4 @@
-"""Everything known about one image's flag, under pseudonyms only."""
+"""Everything known about one image and its flag, with pseudonyms only."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pandas as pd
 
 from dagster_project.core.atomic_io import content_hash, read_json, read_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.ledger import load_verdicts, standing
+from dagster_project.core.ledger import current_verdicts, load_verdicts
 from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.store import load_headers
 from dagster_project.intake.ingestion.headers.reasons import WARN
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
-from dagster_project.label_quality.label_errors.oof_predictions import judgements_of
-from dagster_project.label_quality.review.worklist import judges_hash, nearest, provenance
+from dagster_project.label_quality.label_errors.oof_predictions import oof_predictions_of
+from dagster_project.label_quality.review.worklist import model_version_of, nearest, provenance
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.pretraining.methods_on import reference_encoder
 
@@ -26,9 +26,9 @@ _LABEL = ("label_attribute", "label_rule", "label_matched", "label_status", "lab
 
 
 def explain(root: Root, image_id: str) -> dict[str, Any]:
-    """What is known of an image and why it is flagged, ready for JSON; no identity, no text that somebody typed.
+    """Everything known about an image and its flag, ready for JSON; without identities and free text.
 
-    Raises RayTruthError if the image is unknown or nothing was looked for yet.
+    Raises RayTruthError if the image is unknown or there is no ranked list yet.
     """
     paths = root.paths
     ranked, table = load_label_errors(paths), load_training_set(paths)
@@ -38,28 +38,28 @@ def explain(root: Root, image_id: str) -> dict[str, Any]:
         raise _unknown(image_id, known=bool(len(at)))
     row, image, flag = int(at[0]), table.iloc[int(at[0])], flagged.iloc[0]
     header = load_headers(paths, image["batch"]).set_index("image_id").loc[image_id]
-    given, proposed = flag["given_region"] or "", flag["suggested_region"] or ""
+    given, proposed = flag["given_region"] or "", flag["proposed_region"] or ""
     return {
         "image_id": image_id,
         "batch": image["batch"],
         "split": image["split"],
         "label": {
-            "given": given,
+            "given_region": given,
             "provenance": provenance(image),
             "reviewed": bool(image["reviewed"]),
-            "in_the_header": header["label_region"] or "",
+            "header_region": header["label_region"] or "",
             **{name: header[name] or "" for name in _LABEL},
         },
         "flag": {**{name: _plain(value) for name, value in flag.drop("image_id").items()}, "of": len(ranked)},
-        "judges": {
-            judge: {region: round(p, 4) for region, p in sorted(said.items(), key=lambda item: -item[1])}
-            for judge, said in judgements_of(paths, image_id).items()
+        "oof_predictions": {
+            model: {region: round(p, 4) for region, p in sorted(predicted.items(), key=lambda item: -item[1])}
+            for model, predicted in oof_predictions_of(paths, image_id).items()
         },
-        "beside": _beside(root, table, row, dict.fromkeys(region for region in (given, proposed) if region)),
+        "comparison": _comparison(root, table, row, dict.fromkeys(region for region in (given, proposed) if region)),
         "header": {
             **{name: _plain(header[name]) for name in _HEADER},
             "verdict": "accept_warn" if header["warnings"] else "accept",
-            "oddities": {reason: WARN.get(reason, "") for reason in (header["warnings"] or "").split(";") if reason},
+            "warnings": {reason: WARN.get(reason, "") for reason in (header["warnings"] or "").split(";") if reason},
         },
         "causes": _causes(paths, image_id),
         "verdicts": _verdicts(paths, image_id),
@@ -70,21 +70,21 @@ def explain(root: Root, image_id: str) -> dict[str, Any]:
 def _unknown(image_id: str, *, known: bool) -> RayTruthError:
     if known:
         return RayTruthError(
-            "The ranked list does not hold this image: it is of another training set",
+            "The ranked list does not contain this image, because it belongs to another training set",
             where=f"image {image_id}",
             do="run `raytruth find-errors`",
         )
     return RayTruthError(
-        "There is no such image in the training set",
+        "The training set has no image with this id",
         where=f"image {image_id[:64]}",
-        do="take an image_id of data/label_errors.parquet or of the review page; its batch may be barred or gone",
+        do="use an image_id from data/label_errors.parquet or the review page; its batch may be blocked or removed",
     )
 
 
-def _beside(root: Root, table: pd.DataFrame, row: int, regions: dict[str, None]) -> dict[str, list[dict[str, str]]]:
+def _comparison(root: Root, table: pd.DataFrame, row: int, regions: dict[str, None]) -> dict[str, list[dict[str, str]]]:
     embeddings = load_embeddings(root.paths, reference_encoder(root.settings), len(table))
     image, others = table.iloc[row], np.arange(len(table)) != row
-    groups = {f"nearest labelled {region}": nearest(table, embeddings, row, region) for region in regions}
+    groups = {f"nearest images labelled {region}": nearest(table, embeddings, row, region) for region in regions}
     groups["other images of the study"] = table[(table["study"] == image["study"]) & others]
     groups["near-duplicates"] = table[(table["near_duplicate_group"] == image["near_duplicate_group"]) & others]
     return {
@@ -94,21 +94,30 @@ def _beside(root: Root, table: pd.DataFrame, row: int, regions: dict[str, None])
 
 
 def _causes(paths: Paths, image_id: str) -> list[str]:
-    """The causes behind which the image stands, of the public table."""
-    if not paths.causes.exists():
+    """The causes that name the image, without the private ones."""
+    if not paths.error_causes.exists():
         return []
-    causes = read_table(paths.causes)
+    causes = read_table(paths.error_causes)
     return [cause for cause, ids in zip(causes["cause"], causes["image_ids"], strict=True) if image_id in set(ids)]
 
 
 def _verdicts(paths: Paths, image_id: str) -> list[dict[str, Any]]:
-    """Oldest first; `stands` is False for what was taken back."""
+    """Oldest first; `current` is False for retracted verdicts."""
     verdicts = load_verdicts(paths)
-    stands = set(standing(verdicts)["verdict_id"])
+    current = set(current_verdicts(verdicts)["verdict_id"])
     mine = verdicts[verdicts["image_id"] == image_id]
-    columns = ["at", "reviewer", "verdict", "region", "given_region", "proposed_region", "model", "data_version"]
+    columns = [
+        "at",
+        "reviewer",
+        "verdict",
+        "region",
+        "given_region",
+        "proposed_region",
+        "model_version",
+        "data_version",
+    ]
     return [
-        {str(name): value for name, value in row.items()} | {"stands": i in stands}
+        {str(name): value for name, value in row.items()} | {"current": i in current}
         for row, i in zip(mine[columns].to_dict("records"), mine["verdict_id"], strict=True)
     ]
 
@@ -119,13 +128,13 @@ def _versions(root: Root) -> dict[str, str]:
     return {
         "training_set": content_hash(paths.training_set),
         "label_errors": content_hash(paths.label_errors),
-        "judges": judges_hash(root),
+        "out_of_fold_models": model_version_of(root),
         "champion": champion,
     }
 
 
 def _plain(value: Any) -> Any:
-    """A cell of a table for JSON: numbers rounded, '' for nothing in a text, None for no number."""
+    """A table cell for JSON: numbers rounded, '' for an empty text, None for a missing number."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float):
         return None if np.isnan(value) else round(value, 4)

@@ -1,4 +1,4 @@
-"""The worklist for people who answer with another tool."""
+"""Export of the worklist for other tools."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dagster_project.label_quality.review.spreadsheet import write_spreadsheet
 
 
 def export_worklist(paths: Paths, regions: tuple[str, ...], folder: Path, to: str) -> int:
-    """Make `folder` with the worklist for `to`, csv or label-studio; return how many cards it has.
+    """Create `folder` with the worklist for the tool `to`, csv or label-studio; return the number of cards.
 
-    Raises RayTruthError if there is no worklist, or the folder exists: answers in it would be lost.
+    Raises RayTruthError if there is no worklist, or the folder exists, because answers in it would be lost.
     """
     worklist = load_worklist(paths)
     if folder.exists():
         raise RayTruthError(
-            "The folder to make exists already", where=folder.name, do="name another; nothing was written"
+            "The folder to create exists already", where=folder.name, do="choose another name; nothing was written"
         )
     with replacing_dir(folder) as made:
         if to == "csv":

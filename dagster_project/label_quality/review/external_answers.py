@@ -1,8 +1,9 @@
-"""Answers given with another tool, as they come out of its file, before they are verdicts."""
+"""Answers from another tool, as read from its file, before they become verdicts."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from dagster_project.core.errors import RayTruthError
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. `key` names it: the same answer of the same time, read again, has the same key.
+    """One answer. `answer_id` identifies it: the same answer of the same time has the same id at every import.
 
-    `given` and `proposed` are the regions that the tool showed, `model` and `data_version` what they come from, as
-    the worklist's export says; None and '' where the file says nothing. `at` is when it was given, '' likewise.
+    `given_region` and `proposed_region` are the regions that the tool showed, `model_version` and `data_version` their
+    sources, as the worklist's export wrote them; None and '' where the file has none. `at` is the time of the answer,
+    '' if the file has none.
     """
 
     image_id: str
@@ -22,29 +24,37 @@ class Answer:
     region: str
     reviewer: str
     at: str
-    key: str
-    model: str = ""
+    answer_id: str
+    model_version: str = ""
     data_version: str = ""
-    given: str | None = None
-    proposed: str | None = None
+    given_region: str | None = None
+    proposed_region: str | None = None
 
     @property
     def verdict_id(self) -> str:
-        """The ledger's id for it, the same whenever it is imported."""
-        return uuid.uuid5(uuid.NAMESPACE_OID, self.key).hex
+        """Its id in the ledger, the same at every import."""
+        return uuid.uuid5(uuid.NAMESPACE_OID, self.answer_id).hex
+
+
+def check_version(columns: Iterable[str], path: Path) -> None:
+    """Raise RayTruthError if an older version exported the file: the regions shown stand under other names in it."""
+    if "given" in columns:
+        raise unreadable(
+            path, "an older version of RayTruth exported the worklist", "export the worklist again and answer that file"
+        )
 
 
 def one_name(reviewers: dict[str, str], path: Path) -> str:
-    """The name that holds for a whole file. Raises RayTruthError if there is none or another kind."""
+    """The one reviewer of a file. Raises RayTruthError if no reviewer is named, or reviewers by id."""
     if set(reviewers) != {""}:
         raise RayTruthError(
-            "Who answered must be one name for this file",
+            "This file needs exactly one reviewer",
             where=path.name,
-            do="give it once: --reviewer 'Dr A'; nothing was recorded",
+            do="name the reviewer once: --reviewer 'Dr A'; nothing was recorded",
         )
     return reviewers[""]
 
 
 def unreadable(path: Path, problem: str, do: str) -> RayTruthError:
-    """The error for a file that holds no answers as they should be."""
+    """The error for a file whose answers cannot be read."""
     return RayTruthError(f"The answers cannot be read: {problem}", where=path.name, do=f"{do}; nothing was recorded")

@@ -1,4 +1,4 @@
-"""The images of the worklist as their files in the archive hold them, where these can be reached."""
+"""The original images of the worklist, read from the archive's files where these can be reached."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from dagster_project.intake.ingestion.headers.sandbox import ContainedWorker
 _KEPT = 128 << 20  # bytes of images in memory
 
 
-class Originals:
-    """Originals by image_id. They are kept in memory only, the least recently asked for dropped first.
+class OriginalImages:
+    """Original images by image_id, kept in memory only; the least recently used are dropped first.
 
     Several threads may ask at once; they take turns.
 
-    `paths` holds where files lie (`data/private/` alone knows), `digests` pseudonyms of the pixels that were ingested.
+    `paths` are the paths of the files (from `data/private/`), `digests` the pseudonyms of the ingested pixels.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class Originals:
         self._turn = Lock()
 
     def __call__(self, image_id: str) -> Original | str:
-        """The original, or why it is not to be had, in words that name no file."""
+        """The original, or the reason why it is not available, without a file name."""
         if image_id not in self._paths or image_id not in self._digests:
-            return "where its file lies is not known here"
+            return "the path of its file is not known here"
         if not Path(self._paths[image_id]).exists():
-            return "its file is not where it was"
+            return "its file was moved or deleted"
         with self._turn:
             return self._found(image_id)
 
@@ -51,21 +51,21 @@ class Originals:
             return kept
         found = self._read(Wanted(image_id, self._digests[image_id], self._paths[image_id]))
         if isinstance(found, RefusedFile):
-            return "its file has changed" if found.reason == "changed" else f"its file: {REASONS[found.reason]}"
+            return "its file was changed" if found.reason == "changed" else f"its file: {REASONS[found.reason]}"
         self._kept[image_id] = found
         while sum(len(original.jpeg) for original in self._kept.values()) > _KEPT:
             self._kept.popitem(last=False)
         return found
 
     def close(self) -> None:
-        """End the process that reads."""
+        """End the reading process."""
         self._read.close()
 
 
-def open_originals(paths: Paths, settings: Ingestion, headers: pd.DataFrame) -> Originals | None:
-    """The originals of some images, rows of header tables; None where `data/private/` is not, as in a copy.
+def open_original_images(paths: Paths, settings: Ingestion, headers: pd.DataFrame) -> OriginalImages | None:
+    """The originals of the images in `headers`; None if there is no `data/private/`, as in a copy of a root.
 
-    Raises RayTruthError if the pseudonyms' key is damaged or others may read it.
+    Raises RayTruthError if the pseudonym key is damaged or other users may read it.
     """
     if not (paths.key.exists() and paths.identities.exists()):
         return None
@@ -75,4 +75,4 @@ def open_originals(paths: Paths, settings: Ingestion, headers: pd.DataFrame) -> 
     path_list, digests = (
         dict(zip(t["image_id"], t[c], strict=True)) for t, c in ((known, "path"), (headers, "pixel_digest"))
     )
-    return Originals(path_list, digests, reader, settings)
+    return OriginalImages(path_list, digests, reader, settings)

@@ -1,4 +1,4 @@
-"""A random sample of the labelled images that nobody looks at, as cards for the review page."""
+"""A random sample of the labelled images outside the worklist, as cards for the review page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import numpy as np
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.ledger import load_verdicts, standing
+from dagster_project.core.ledger import current_verdicts, load_verdicts
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
@@ -19,23 +19,23 @@ from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.pretraining.methods_on import reference_encoder
 
 log = logging.getLogger("raytruth")
-_SHOWN = ("image_id", "batch", "given", "provenance", "beside")  # nothing of what the models say: it would lead
+_SHOWN = ("image_id", "batch", "given_region", "provenance", "comparison")  # no model output: it would bias reviewers
 
 
 def draw_sample(root: Root, size: int, seed: int) -> Worklist:
-    """Write `data/reports/random_sample/` and return it: `size` cards or all there are, in an order that is random too.
+    """Write `data/reports/random_sample/` and return it: `size` cards, or all there are, in random order.
 
-    Drawn are labelled images that have no card in the worklist and that nobody has read. Raises RayTruthError if
-    there is none, no worklist, or no ranked list.
+    The population are the labelled images without a card in the worklist that nobody has reviewed. Raises
+    RayTruthError if it is empty, or there is no worklist or ranked list.
     """
     paths = root.paths
     ranked, listed = load_label_errors(paths), load_worklist(paths).cards
-    read = set(standing(load_verdicts(paths))["image_id"])
+    reviewed = set(current_verdicts(load_verdicts(paths))["image_id"])
     labelled = ranked["given_region"].fillna("") != ""
-    apart = ranked[labelled & ~ranked["image_id"].isin(read | set(listed))].sort_values("image_id")
+    apart = ranked[labelled & ~ranked["image_id"].isin(reviewed | set(listed))].sort_values("image_id")
     if apart.empty:
         raise RayTruthError(
-            "There is nothing to draw a sample from: every labelled image is in the worklist or was read",
+            "There is no image to draw: every labelled image is in the worklist or was reviewed",
             where="data/label_errors.parquet",
             do="review the worklist: `raytruth review`",
         )
@@ -44,9 +44,9 @@ def draw_sample(root: Root, size: int, seed: int) -> Worklist:
     draw = Draw(seed, len(places), len(apart), digest)
     table = load_training_set(paths)
     embeddings = load_embeddings(paths, reference_encoder(root.settings), len(table))
-    cards = cards_of(apart.iloc[places].assign(suggested_region=""), table, embeddings)
+    cards = cards_of(apart.iloc[places].assign(proposed_region=""), table, embeddings)
     blind = [
-        {**{name: card[name] for name in _SHOWN}, "kind": "random_sample", "rank": number, "proposed": ""}
+        {**{name: card[name] for name in _SHOWN}, "kind": "random_sample", "rank": number, "proposed_region": ""}
         for number, card in enumerate(cards, 1)
     ]
     write_cards(root, paths.random_sample, table, blind, sample=draw.mark)

@@ -37,11 +37,11 @@ def test_dry_run_push_and_rerun(reviewed: Paths, pacs: Orthanc) -> None:
     status, said = push(reviewed)
     assert (status, len(pacs.uids())) == (0, 3)
     assert "would be sent" in said
-    assert "the image is gone: in no batch any more" in said
-    status, said = push(reviewed, "--instances", "--really")
+    assert "the image is in no batch any more" in said
+    status, said = push(reviewed, "--with-corrected-images", "--send")
     assert (status, len(pacs.uids())) == (0, 7)
     assert "would be sent" not in said
-    status, said = push(reviewed, "--instances", "--really")
+    status, said = push(reviewed, "--with-corrected-images", "--send")
     assert (status, len(pacs.uids())) == (0, 7)
     assert "stored by an earlier push" in said
     assert "CANARY" not in said
@@ -49,7 +49,7 @@ def test_dry_run_push_and_rerun(reviewed: Paths, pacs: Orthanc) -> None:
 
 def test_two_processes_that_push_at_once_send_each_object_once(reviewed: Paths, pacs: Orthanc) -> None:
     with ThreadPoolExecutor(2) as both:
-        done = list(both.map(lambda _: push(reviewed, "--really"), range(2)))
+        done = list(both.map(lambda _: push(reviewed, "--send"), range(2)))
     assert [status for status, _ in done] == [0, 0]
     assert sorted("stored by an earlier push" in said for _, said in done) == [False, True]
     assert len(pacs.uids()) == 5
@@ -61,17 +61,17 @@ def test_what_the_pacs_does_not_take_gives_status_1_and_a_rerun_completes_it(rev
     (found,) = pacs.call("POST", "/tools/lookup", data=original)
     file = pacs.session.get(f"http://127.0.0.1:{pacs.http}/instances/{found['ID']}/file").content
     pacs.call("DELETE", f"/instances/{found['ID']}")
-    status, said = push(reviewed, "--really")
+    status, said = push(reviewed, "--send")
     assert (status, len(pacs.uids())) == (1, 3)
-    assert "sends only what is missing" in said
+    assert "sends only the missing ones" in said
     pacs.call("POST", "/instances", data=file)
-    status, _ = push(reviewed, "--really")
+    status, _ = push(reviewed, "--send")
     assert (status, len(pacs.uids())) == (0, 5)
 
 
 def test_a_class_that_is_no_more_stops_the_push_until_it_is_mapped(reviewed: Paths, pacs: Orthanc) -> None:
     drop_class(reviewed, "elbow", {})
-    status, said = push(reviewed, "--really")
+    status, said = push(reviewed, "--send")
     assert (status, len(pacs.uids())) == (1, 3)
     assert "regions file lacks: elbow" in said
     assert "region_map" in said
@@ -79,5 +79,5 @@ def test_a_class_that_is_no_more_stops_the_push_until_it_is_mapped(reviewed: Pat
     shown = run_raytruth("correct-labels", root=reviewed.root).stdout
     assert "elbow" in shown
     assert "forearm" in shown
-    status, _ = push(reviewed, "--really")
+    status, _ = push(reviewed, "--send")
     assert (status, len(pacs.uids())) == (0, 5)

@@ -32,8 +32,8 @@ def files(tmp_path: Path) -> list[Path]:
     return [save(radiograph(seed), tmp_path / "export" / f"{seed}.dcm") for seed in range(4)]
 
 
-def push(root: Paths, *, instances: bool = True, really: bool = True) -> PushSummary:
-    return push_corrections(Root(root, settings_of(root)), "main", instances=instances, really=really)
+def push(root: Paths, *, with_images: bool = True, send: bool = True) -> PushSummary:
+    return push_corrections(Root(root, settings_of(root)), "main", with_images=with_images, send=send)
 
 
 def sent(root: Paths) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def test_by_default_nothing_is_sent(web: Paths, pacs: Orthanc, files: list[Path]
     pacs.add(*files)
     put_identities(web, files)
     say(web, said_of(0), said_of(1))
-    summary = push(web, really=False)
+    summary = push(web, send=False)
     assert summary.outcomes == {("report", WOULD_SEND): 2, ("instance", WOULD_SEND): 2}
     assert len(pacs.uids()) == len(files)
     assert sent(web).empty
@@ -60,7 +60,7 @@ def test_a_push_is_read_back_and_a_rerun_sends_nothing(web: Paths, pacs: Orthanc
     summary = push(web)
     assert summary.outcomes == {("report", STORED): 2, ("instance", STORED): 2}
     assert summary.complete
-    assert dict(summary.left_out) == {"out of domain: no region to write": 1}
+    assert dict(summary.left_out) == {"out of domain: there is no region to write": 1}
     objects = sent(web)
     originals = [str(radiograph(seed).SOPInstanceUID) for seed in range(4)]
     assert pacs.uids() == sorted([*objects["sop_instance_uid"], *originals])
@@ -99,7 +99,7 @@ def test_another_content_under_the_same_uid_is_a_conflict(
     web.pushed.unlink()
     summary = push(web)
     assert not summary.complete
-    conflict = "conflict: another content is there under its UID (BodyPartExamined)"
+    conflict = "conflict: the PACS has other content under this UID (BodyPartExamined)"
     assert summary.outcomes == {("report", STORED): 1, ("instance", conflict): 1}
     assert push(web).outcomes["instance", conflict] == 1
 
@@ -111,15 +111,15 @@ def test_originals_that_are_only_in_the_pacs_are_fetched_and_those_nowhere_are_n
     pacs.add(files[0])
     put_identities(web, files, reachable=False)
     say(web, said_of(0), said_of(1))
-    gone = "the image is gone: neither its file nor the PACS has it"
-    assert push(web, instances=False).outcomes == {("report", STORED): 1, ("report", gone): 1}
+    gone = "neither the file nor the PACS has the image"
+    assert push(web, with_images=False).outcomes == {("report", STORED): 1, ("report", gone): 1}
 
 
 @pytest.mark.pacs
 def test_a_pacs_without_the_original_is_sent_nothing(web: Paths, pacs: Orthanc, files: list[Path]) -> None:
     put_identities(web, files)
     say(web, said_of(0))
-    assert push(web, instances=False).outcomes == {("report", "not sent: the PACS does not have the original"): 1}
+    assert push(web, with_images=False).outcomes == {("report", "not sent: the PACS does not have the original"): 1}
     assert pacs.uids() == []
 
 
@@ -130,11 +130,11 @@ def test_a_verdict_taken_another_way_later_marks_the_old_object_for_undoing(
     pacs.add(*files)
     put_identities(web, files)
     say(web, said_of(0))
-    push(web, instances=False)
+    push(web, with_images=False)
     say(web, said_of(0, region="hand", again=1))
-    summary = push(web, instances=False)
+    summary = push(web, with_images=False)
     assert (summary.outdated, summary.outcomes) == (1, {("report", STORED): 1})
-    assert sorted(sent(web)["still_said"]) == [False, True]
+    assert sorted(sent(web)["still_current"]) == [False, True]
 
 
 @pytest.mark.pacs
@@ -220,12 +220,12 @@ def test_a_pacs_that_refuses_half_keeps_the_other_half_and_a_rerun_sends_what_is
     root: Paths, half: Half
 ) -> None:
     half.refuses = lambda post: post % 2 == 1
-    summary = push(root, instances=False)
+    summary = push(root, with_images=False)
     refused = "refused by the PACS (failure reason 0xA700)"
     assert summary.outcomes == {("report", STORED): 2, ("report", refused): 2}
     assert not summary.complete
     half.refuses = lambda _: False
-    summary = push(root, instances=False)
+    summary = push(root, with_images=False)
     assert summary.outcomes == {("report", STORED): 2, ("report", ALREADY): 2}
     assert summary.complete
     assert half.posts == 6
@@ -234,16 +234,16 @@ def test_a_pacs_that_refuses_half_keeps_the_other_half_and_a_rerun_sends_what_is
 
 def test_a_pacs_that_falls_silent_is_left_alone_and_the_rest_waits(root: Paths, half: Half) -> None:
     half.silent = True
-    assert push(root, instances=False).outcomes == {("report", "the PACS did not answer"): 4}
+    assert push(root, with_images=False).outcomes == {("report", "the PACS did not answer"): 4}
     assert half.posts == 3 * client.ATTEMPTS
     half.silent = False
-    assert push(root, instances=False).complete
+    assert push(root, with_images=False).complete
 
 
 def test_what_is_accepted_but_not_kept_is_not_called_stored(root: Paths, half: Half) -> None:
     half.kept = type("Sieve", (dict,), {"__setitem__": lambda *_: None})()
-    (outcome,) = push(root, instances=False).outcomes
-    assert "accepted, but not to be found" in outcome[1]
+    (outcome,) = push(root, with_images=False).outcomes
+    assert "accepted, but not found" in outcome[1]
 
 
 def test_a_dimse_source_takes_no_corrections(root: Paths, files: list[Path]) -> None:

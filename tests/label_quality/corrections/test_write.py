@@ -27,8 +27,8 @@ def files(root: Paths, tmp_path: Path) -> list[Path]:
     return files
 
 
-def write(root: Paths, folder: Path, *, instances: bool = True) -> WriteSummary:
-    return write_corrections(Root(root, settings_of(root)), folder, instances=instances)
+def write(root: Paths, folder: Path, *, with_images: bool = True) -> WriteSummary:
+    return write_corrections(Root(root, settings_of(root)), folder, with_images=with_images)
 
 
 def test_reports_and_instances_are_written_under_their_uids_for_their_owner_only(
@@ -38,7 +38,7 @@ def test_reports_and_instances_are_written_under_their_uids_for_their_owner_only
     summary = write(root, tmp_path / "out")
     assert summary.outcomes == {("report", WRITTEN): 2, ("instance", WRITTEN): 2}
     assert summary.complete
-    assert dict(summary.left_out) == {"out of domain: no region to write": 1}
+    assert dict(summary.left_out) == {"out of domain: there is no region to write": 1}
     written = sorted((tmp_path / "out").iterdir())
     objects = [pydicom.dcmread(path) for path in written]
     assert [f"{ds.SOPInstanceUID}.dcm" for ds in objects] == [path.name for path in written]
@@ -61,8 +61,8 @@ def test_a_rerun_writes_what_is_missing_and_overwrites_nothing(root: Paths, file
 
 def test_a_image_whose_file_is_gone_is_named(root: Paths, files: list[Path], tmp_path: Path) -> None:
     files[0].unlink()
-    outcomes = write(root, tmp_path / "out", instances=False).outcomes
-    gone = "the image's file is gone; name a PACS that has it"
+    outcomes = write(root, tmp_path / "out", with_images=False).outcomes
+    gone = "the file of the image is gone; name a PACS that has the image"
     assert outcomes == {("report", WRITTEN): 1, ("report", gone): 1}
 
 
@@ -77,7 +77,7 @@ def test_identities_are_not_written_into_the_root(root: Paths, files: list[Path]
 
 
 def test_what_is_written_conforms(root: Paths, files: list[Path], tmp_path: Path) -> None:
-    write(root, tmp_path / "out", instances=False)
+    write(root, tmp_path / "out", with_images=False)
     for path in (tmp_path / "out").iterdir():
         assert errors_of(path) == []
 
@@ -90,7 +90,7 @@ def test_the_command_writes_and_contradicting_options_are_refused(
     assert done.exit_code == 0
     assert "written" in done.output
     assert len(list((tmp_path / "out").iterdir())) == 2
-    for words in (["--out", str(tmp_path / "x"), "--really"], []):
+    for words in (["--out", str(tmp_path / "x"), "--send"], []):
         refused = CliRunner().invoke(app, [*base, *words])
         assert refused.exit_code == 2
     assert not (tmp_path / "x").exists()

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.roots import settings_of, small_root, where_found
+from support.roots import settings_of, where_found
 from support.suspicious import PROTOCOL, STATION, suspicious_root
 from typer.testing import CliRunner
 
 from dagster_project.cli.main import app
 from dagster_project.core.atomic_io import read_table, write_table
-from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import Verdict, append_verdicts
 from dagster_project.core.paths import Paths
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
-from dagster_project.label_quality.error_causes.find import find_causes, load_causes
+from dagster_project.label_quality.error_causes.find import find_causes
 
 Root = tuple[Paths, pd.DataFrame]
 
@@ -31,30 +30,31 @@ def say(paths: Paths, image_ids: list[str], verdict: str, region: str = "") -> N
     append_verdicts(paths, [Verdict(i, verdict, region, "shoulder", "elbow", "Dr A") for i in image_ids], regions)
 
 
-def test_the_planted_cause_is_said_in_a_sentence_with_the_images_behind_it(root: Root) -> None:
+def test_the_planted_cause_becomes_a_sentence_with_its_images(root: Root) -> None:
     paths, rows = root
     assert find_causes(paths).tested > 5
-    (cause,) = load_causes(paths).to_dict("records")
-    assert cause["cause"].startswith(f"Station {STATION} makes shoulder of elbow: about ")
+    (cause,) = read_table(paths.error_causes).to_dict("records")
+    assert cause["cause"].startswith(f"Station {STATION} labels elbow images as *shoulder*: about ")
+    assert " in comparable groups)." in cause["cause"]
     assert (cause["given_region"], cause["shown_region"]) == ("shoulder", "elbow")
-    assert cause["error_rate"] > 5 * cause["rate_elsewhere"]
+    assert cause["error_rate"] > 5 * cause["baseline_rate"]
     assert cause["q_value"] < 0.05
     planted = rows[rows["label_region"] != rows["truth"]]
     behind = set(cause["image_ids"])
     assert len(behind & set(planted["image_id"])) >= 0.9 * len(behind) >= 5
-    assert cause["read"] == 0
+    assert cause["reviewed"] == 0
 
 
 def test_protocols_and_true_months_are_mined_but_stay_private(root: Root) -> None:
     paths, _ = root
     assert find_causes(paths).private >= 1
-    private = read_table(paths.private_causes)
+    private = read_table(paths.private_error_causes)
     assert {"protocol", "month"} & set(private["factor"].str.split(" x ").str[0])
     assert private["cause"].str.contains(PROTOCOL.casefold()).any() or private["cause"].str.contains("2026-03").any()
-    assert paths.private_causes.is_relative_to(paths.private)
+    assert paths.private_error_causes.is_relative_to(paths.private)
     assert where_found("CANARY", paths.root, leave_out=("data/private",)) == []
     assert where_found("canaryprotocol", paths.root, leave_out=("data/private",)) == []
-    assert "2026-" not in load_causes(paths).to_csv()
+    assert "2026-" not in read_table(paths.error_causes).to_csv()
 
 
 def test_where_private_data_is_missing_the_rest_is_the_same(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_what_reviewers_found_right_is_held_against_nobody_and_what_they_found_w
     planted = rows.loc[rows["label_region"] != rows["truth"], "image_id"].tolist()
     say(paths, planted[:6], "wrong_label", "elbow")
     (cause,) = find_causes(paths).causes.to_dict("records")
-    assert (cause["read"], cause["found_wrong"]) == (6, 6)
+    assert (cause["reviewed"], cause["found_wrong"]) == (6, 6)
     assert set(planted[:6]) <= set(cause["image_ids"])
     say(paths, planted, "given_is_right")
     assert find_causes(paths).causes.empty
@@ -79,9 +79,9 @@ def test_what_reviewers_found_right_is_held_against_nobody_and_what_they_found_w
 
 def test_the_command_prints_the_sentence_and_nothing_private(root: Root, wide: None) -> None:
     paths, _ = root
-    shown = CliRunner().invoke(app, ["--root", str(paths.root), "causes"])
+    shown = CliRunner().invoke(app, ["--root", str(paths.root), "find-causes"])
     assert shown.exit_code == 0
-    assert f"Station {STATION} makes shoulder of elbow" in shown.output
+    assert f"Station {STATION} labels elbow images as *shoulder*" in shown.output
     assert "canaryprotocol" not in shown.output.casefold()
     assert "2026-03" not in shown.output
 
@@ -90,13 +90,7 @@ def test_a_station_s_name_is_shown_as_it_is_and_a_withheld_one_is_no_group(tmp_p
     paths, _ = suspicious_root(tmp_path / "root")
     headers = read_table(paths.headers("first"))
     write_table(paths.headers("first"), headers.assign(station=headers["station"].replace(STATION, "[/bold]R [2]")))
-    shown = CliRunner().invoke(app, ["--root", str(paths.root), "causes"])
-    assert "Station [/bold]R [2] makes shoulder of elbow" in shown.output
+    shown = CliRunner().invoke(app, ["--root", str(paths.root), "find-causes"])
+    assert "Station [/bold]R [2] labels elbow images as *shoulder*" in shown.output
     write_table(paths.headers("first"), headers.assign(station=headers["station"].replace(STATION, "(withheld)")))
     assert not find_causes(paths).causes["cause"].str.contains("withheld").any()
-
-
-def test_before_they_were_looked_for_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(RayTruthError, match="not been looked for") as error:
-        load_causes(small_root(tmp_path / "root"))
-    assert "raytruth causes" in error.value.do

@@ -49,7 +49,7 @@ def found(table: pd.DataFrame) -> list[Group]:
 def test_the_synthetic_hospital_s_bad_room_is_found_its_device_named_with_it_and_no_other_room() -> None:
     rooms = [
         [
-            (cause.name, cause.also)
+            (cause.name, cause.equivalent_groups)
             for cause in found(hospital(seed, patients=2500, noise=0.1))
             if cause.factors[0] in ROOM
         ]
@@ -149,4 +149,4 @@ def test_the_table_of_one_stratum_gives_the_conditional_test_of_two_rates() -> N
 def test_a_room_is_not_blamed_for_another_s_errors_of_the_same_device() -> None:
     table = confused("ROOM2", 0.4)
     assert all("ROOM1" not in group.levels for group in found(table))
-    assert all(replace(group, also=()).name != "ACME DR-1" for group in found(table))
+    assert all(replace(group, equivalent_groups=()).name != "ACME DR-1" for group in found(table))

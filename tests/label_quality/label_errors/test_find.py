@@ -17,7 +17,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.label_errors.find import find_label_errors, load_label_errors
 
-COLUMNS = ["image_id", "given_region", "suggested_region", "score", "rank", "kind"]
+COLUMNS = ["image_id", "given_region", "proposed_region", "rank", "kind", "error_probability"]
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +33,14 @@ def found(trained: Trained) -> pd.DataFrame:
 def test_planted_flips_rank_clearly_above_chance(found: pd.DataFrame) -> None:
     among = found[found["planted"].isin(["", "flip"])]
     flipped = among["planted"] == "flip"
-    assert average_precision_score(flipped, -among["score"]) > 5 * flipped.mean()
-    assert among.loc[flipped, "score"].median() < among.loc[~flipped, "score"].quantile(0.1)
+    assert average_precision_score(flipped, among["error_probability"]) > 5 * flipped.mean()
+    assert among.loc[flipped, "error_probability"].median() > among.loc[~flipped, "error_probability"].quantile(0.9)
 
 
 def test_missing_labels_are_all_listed_with_a_proposal(found: pd.DataFrame) -> None:
     missing = found[found["planted"] == "missing"]
     assert set(missing["kind"]) == {"missing_label"}
-    assert (missing["suggested_region"] != "").all()
+    assert (missing["proposed_region"] != "").all()
     assert found.loc[found["kind"] == "missing_label", "planted"].eq("missing").all()
 
 
@@ -52,7 +52,7 @@ def test_the_table_has_one_row_a_image_and_the_columns_others_rely_on(trained: T
     assert set(COLUMNS) <= set(found)
     assert sorted(found["image_id"]) == sorted(trained.truth["image_id"])
     assert sorted(found["rank"]) == list(range(1, len(found) + 1))
-    assert found["score"].between(0, 1).all()
+    assert found["error_probability"].between(0, 1).all()
 
 
 def test_the_metrics_count_what_the_table_holds_and_estimate_the_noise(trained: Trained, found: pd.DataFrame) -> None:
@@ -77,6 +77,6 @@ def test_other_patients_neighbours_disagree_with_flipped_labels(found: pd.DataFr
 
 
 def test_without_a_list_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(RayTruthError, match="not been looked for") as error:
+    with pytest.raises(RayTruthError, match="no list of label errors yet") as error:
         load_label_errors(small_root(tmp_path / "root"))
     assert "find-errors" in error.value.do

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dagster_project.label_quality.label_errors.neighbours import find_neighbours, no_class_probability
+from dagster_project.label_quality.label_errors.neighbours import find_neighbours, out_of_domain_probability
 
 
 def test_neighbours_of_the_same_patient_say_nothing() -> None:
@@ -36,7 +36,7 @@ def test_a_nearer_neighbour_counts_more_and_shares_add_up() -> None:
     first, second = found.weight[0][found.weight[0] > 0]
     assert first > second > 0
     labels = np.array([0, 1, 0, 0, 1, 1])
-    shares = found.bear(labels, 2)
+    shares = found.label_shares(labels, 2)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert shares[0, 1] > shares[0, 0]
 
@@ -77,11 +77,11 @@ def test_without_neighbours_nothing_is_known() -> None:
 
 
 def test_the_more_wrong_labels_around_the_likelier_a_image_is_of_no_class() -> None:
-    found = no_class_probability(np.linspace(0, 1, 11))
+    found = out_of_domain_probability(np.linspace(0, 1, 11))
     assert (np.diff(found) > 0).all()
     assert found[0] < 0.001 < 0.999 < found[-1]
 
 
 def test_where_every_label_is_doubted_no_image_is_of_no_class_for_it() -> None:
     doubted = np.random.default_rng(0).normal(0.85, 0.03, 500)
-    assert np.quantile(no_class_probability(doubted), 0.95) < 0.5
+    assert np.quantile(out_of_domain_probability(doubted), 0.95) < 0.5

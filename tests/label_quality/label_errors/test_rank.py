@@ -1,4 +1,4 @@
-"""Ranking by out-of-sample probabilities: the score's direction and range, and every kind of suspicion."""
+"""Ranking by out-of-sample probabilities: the probability's direction and range, and every kind of suspicion."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_flipped_labels_come_first_and_carry_the_right_proposal() -> None:
     found = ranked(table_of(labels), labels, says(truth))
     assert set(found["image_id"][:3]) == {f"{i:032x}" for i in (4, 40, 77)}
     assert found["kind"].tolist() == ["wrong_label"] * 3 + ["none"] * 87
-    proposal = found.set_index("image_id")["suggested_region"]
+    proposal = found.set_index("image_id")["proposed_region"]
     assert [proposal[f"{i:032x}"] for i in (4, 40, 77)] == [REGIONS[truth[i]] for i in (4, 40, 77)]
 
 
@@ -85,15 +85,15 @@ def test_planted_flips_are_found_far_above_chance_whatever_the_seed() -> None:
     for seed in range(5):
         _, labels, judged = noisy_case(seed)
         found = ranked(table_of(labels), labels, judged).sort_values("image_id")
-        assert average_precision_score(np.arange(240) < 12, -found["score"]) > 0.6  # chance: 0.05
+        assert average_precision_score(np.arange(240) < 12, found["error_probability"]) > 0.6  # chance: 0.05
 
 
 def test_scores_lie_in_0_to_1_lower_is_worse_and_ranks_are_a_permutation() -> None:
     _, labels, judged = noisy_case(3)
     labels[200:220] = -1
     found = ranked(table_of(labels), labels, judged)
-    assert found["score"].between(0, 1).all()
-    assert found["score"].is_monotonic_increasing
+    assert found["error_probability"].between(0, 1).all()
+    assert (1 - found["error_probability"]).is_monotonic_increasing
     assert found["rank"].tolist() == list(range(1, 241))
     assert sorted(found["image_id"]) == table_of(labels)["image_id"].tolist()
     assert set(found["kind"]) <= set(KINDS)
@@ -102,7 +102,6 @@ def test_scores_lie_in_0_to_1_lower_is_worse_and_ranks_are_a_permutation() -> No
 def test_the_error_probability_is_one_minus_the_score_and_higher_where_the_label_is_wrong() -> None:
     truth, labels, judged = noisy_case(1)
     found = ranked(table_of(labels), labels, judged).sort_values("image_id", ignore_index=True)
-    np.testing.assert_allclose(found["error_probability"], 1 - found["score"])
     wrong = found["error_probability"][truth != labels]
     assert wrong.mean() > 0.5 > 0.1 > found["error_probability"][truth == labels].mean()
 
@@ -154,9 +153,11 @@ def test_images_among_wrong_labels_are_out_of_domain_and_no_region_is_proposed()
     found = ranked(table_of(labels), labels, judged, place)
     outside = found[found["kind"] == "out_of_domain"]
     assert set(outside["image_id"]) == {f"{i:032x}" for i in strange}
-    assert set(outside["suggested_region"]) == {""}
+    assert set(outside["proposed_region"]) == {""}
     assert set(found["image_id"][: len(strange)]) == set(outside["image_id"])
-    assert outside["unusual"].min() > found.loc[found["kind"] != "out_of_domain", "unusual"].max()
+    assert (
+        outside["neighbourhood_noise"].min() > found.loc[found["kind"] != "out_of_domain", "neighbourhood_noise"].max()
+    )
 
 
 def test_one_wrong_label_among_right_ones_is_no_stranger() -> None:
@@ -200,11 +201,11 @@ def test_a_missing_label_gets_a_proposal_and_the_surest_comes_first() -> None:
     found = ranked(table, labels, judged)
     missing = found[found["kind"] == "missing_label"]
     assert missing["image_id"].iloc[0] == f"{6:032x}"
-    assert missing.set_index("image_id")["suggested_region"].to_dict() == {
+    assert missing.set_index("image_id")["proposed_region"].to_dict() == {
         f"{i:032x}": REGIONS[truth[i]] for i in (5, 6, 7)
     }
     assert missing["given_region"].isna().all()
-    assert missing["score"].max() < 0.001
+    assert missing["error_probability"].min() > 0.999
 
 
 def test_a_label_that_names_another_part_of_the_body_is_the_likelier_wrong_the_more_usual_the_image() -> None:
@@ -216,8 +217,10 @@ def test_a_label_that_names_another_part_of_the_body_is_the_likelier_wrong_the_m
     table.loc[[5, *strange], "label_status"] = "outside"
     found = ranked(table, labels, judged, place).set_index("image_id")
     assert set(found.loc[[f"{i:032x}" for i in (5, *strange)], "kind"]) == {"out_of_domain"}
-    assert found.loc[[f"{i:032x}" for i in strange], "score"].min() > 0.9, "the labels were right: it is no region"
-    assert found.loc[f"{5:032x}", "score"] < 0.1
+    assert found.loc[[f"{i:032x}" for i in strange], "error_probability"].max() < 0.1, (
+        "the labels were right: it is no region"
+    )
+    assert found.loc[f"{5:032x}", "error_probability"] > 0.9
 
 
 def test_copies_that_bear_different_labels_are_found_and_others_are_not() -> None:
@@ -241,7 +244,7 @@ def test_a_label_that_a_reviewer_gave_is_never_suspected_again() -> None:
     labels[4] = (labels[4] + 1) % 3
     reviewed = np.arange(60) == 4
     found = ranked(table_of(labels, reviewed=reviewed), labels, says(truth)).set_index("image_id")
-    assert (found.loc[f"{4:032x}", "kind"], found.loc[f"{4:032x}", "score"]) == ("none", 1.0)
+    assert (found.loc[f"{4:032x}", "kind"], found.loc[f"{4:032x}", "error_probability"]) == ("none", 0.0)
 
 
 def test_of_two_copies_the_label_that_the_judges_see_is_the_likelier_right() -> None:

@@ -24,8 +24,8 @@ from dagster_project.intake.root import Root
 from dagster_project.label_quality.review.acceptance_sampling import Draw, draw_of, estimates
 from dagster_project.label_quality.review.cards import Worklist, load_sample, load_worklist
 from dagster_project.label_quality.review.random_sample import draw_sample
-from dagster_project.label_quality.review.review_budget import budget
-from dagster_project.label_quality.review.review_session import Desk
+from dagster_project.label_quality.review.review_budget import estimate_review_budget
+from dagster_project.label_quality.review.review_session import ReviewSession
 from dagster_project.label_quality.review.worklist import build_worklist
 
 SUSPECTS, OTHERS = 10, 60
@@ -43,18 +43,18 @@ def opened(paths: Paths) -> Root:
     return Root(paths, settings_of(paths))
 
 
-def desk_of(paths: Paths, worklist: Worklist) -> Desk:
-    return Desk(paths, worklist, REGIONS, 0.0, {}, 0.0, clean=True)
+def session_of(paths: Paths, worklist: Worklist) -> ReviewSession:
+    return ReviewSession(paths, worklist, REGIONS, 0.0, {}, 0.0, clean=True)
 
 
-def answer(desk: Desk, image_id: str, verdict: str, region: str = "", reviewer: str = "Dr A") -> str:
-    verdict_id = f"{len(load_verdicts(desk.paths)):032x}"
-    desk.answer(reviewer, image_id, verdict, region, verdict_id)
+def answer(session: ReviewSession, image_id: str, verdict: str, region: str = "", reviewer: str = "Dr A") -> str:
+    verdict_id = f"{len(load_verdicts(session.paths)):032x}"
+    session.answer(reviewer, image_id, verdict, region, verdict_id)
     return verdict_id
 
 
 def wrongly(card: dict) -> tuple[str, str]:
-    return "wrong_label", next(region for region in REGIONS if region != card["given"])
+    return "wrong_label", next(region for region in REGIONS if region != card["given_region"])
 
 
 def sampled(*said: tuple[str, str], mark: str = DRAW.mark) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def test_drawn_are_labelled_images_that_nobody_read_or_listed_each_as_likely(pat
     ranked.loc[ranked["image_id"] == ranked["image_id"].iloc[-1], "given_region"] = None
     write_table(paths.label_errors, ranked)
     read, unlabelled = ranked["image_id"].iloc[SUSPECTS], ranked["image_id"].iloc[-1]
-    append_verdicts(paths, [Verdict(read, "cannot_tell", "", "hand", "knee", "Dr A")], REGIONS)
+    append_verdicts(paths, [Verdict(read, "undetermined", "", "hand", "knee", "Dr A")], REGIONS)
     drawn = Counter(image for seed in range(12) for image in draw_sample(opened(paths), 30, seed).cards)
     assert set(drawn) == set(ranked["image_id"]) - listed - {read, unlabelled}
     assert max(drawn.values()) < 12, "30 of 58 images, 12 times: none is drawn every time"
@@ -77,20 +77,20 @@ def test_drawn_are_labelled_images_that_nobody_read_or_listed_each_as_likely(pat
 
 def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(paths: Paths) -> None:
     ranked = read_table(paths.label_errors)
-    write_table(paths.label_errors, ranked.assign(suggested_region=REGIONS[0]))
+    write_table(paths.label_errors, ranked.assign(proposed_region=REGIONS[0]))
     drawn = draw_sample(opened(paths), 8, 5)
-    assert {card["given"] for card in drawn.cards.values()} > {REGIONS[0]}
+    assert {card["given_region"] for card in drawn.cards.values()} > {REGIONS[0]}
     assert [card["rank"] for card in drawn.cards.values()] == list(range(1, 9))
     assert draw_of(drawn.sample).population == OTHERS
     for card in drawn.cards.values():
-        assert not {"score", "confidence", "agreement", "unusual"} & set(card)
-        assert card["given"]
-        assert card["proposed"] == ""
-        nearest = [group["title"] for group in card["beside"] if "nearest" in group["title"]]
-        assert nearest == [f"nearest labelled {card['given'].replace('_', ' ')}"]
+        assert not {"error_probability", "confidence", "model_agreement", "neighbourhood_noise"} & set(card)
+        assert card["given_region"]
+        assert card["proposed_region"] == ""
+        nearest = [group["title"] for group in card["comparison"] if "nearest" in group["title"]]
+        assert nearest == [f"nearest images labelled {card['given_region'].replace('_', ' ')}"]
         assert set(drawn.images) >= {
             card["image_id"],
-            *(p["image_id"] for g in card["beside"] for p in g["images"]),
+            *(p["image_id"] for g in card["comparison"] for p in g["images"]),
         }
     again = load_sample(paths, 8, 5)
     assert again is not None
@@ -102,28 +102,32 @@ def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(paths
 
 
 def test_its_verdicts_are_marked_in_one_chain_and_kept_out_of_the_ranked_yield(paths: Paths) -> None:
-    of_list, of_sample = desk_of(paths, load_worklist(paths)), desk_of(paths, draw_sample(opened(paths), 6, 1))
-    first = next(iter(of_list.worklist.cards))
-    answer(of_list, first, "given_is_right")
-    before, by_list = of_list.status("Dr A"), budget(paths)
+    session, of_sample = session_of(paths, load_worklist(paths)), session_of(paths, draw_sample(opened(paths), 6, 1))
+    first = next(iter(session.worklist.cards))
+    answer(session, first, "given_is_right")
+    before, by_list = session.status("Dr A"), estimate_review_budget(paths)
     ids = list(of_sample.worklist.cards)
     answer(of_sample, ids[0], *wrongly(of_sample.worklist.cards[ids[0]]))
     answer(of_sample, ids[1], "given_is_right")
-    answer(of_sample, ids[2], "cannot_tell")
-    of_sample.withdraw("Dr A", ids[3], answer(of_sample, ids[3], "out_of_domain"))
+    answer(of_sample, ids[2], "undetermined")
+    of_sample.retract("Dr A", ids[3], answer(of_sample, ids[3], "out_of_domain"))
     ledger = load_verdicts(paths)
     assert ledger["sample"].tolist() == ["", *[of_sample.worklist.sample] * 5]
     assert verified_head(paths)[0] == 6
 
-    after, result = of_list.status("Dr A"), budget(paths)
-    for same in ("open", "decided", "errors", "run", "mine"):
+    after, result = session.status("Dr A"), estimate_review_budget(paths)
+    for same in ("open", "decided", "errors", "run_without_error", "mine"):
         assert after[same] == before[same]
-    assert (result.read, result.found, result.in_a_row) == (by_list.read, by_list.found, by_list.in_a_row) == (1, 0, 1)
-    assert result.unread == by_list.unread - 2
+    assert (
+        (result.reviewed, result.found, result.run_without_error)
+        == (by_list.reviewed, by_list.found, by_list.run_without_error)
+        == (1, 0, 1)
+    )
+    assert result.unreviewed == by_list.unreviewed - 2
     told = of_sample.status("Dr A")
     assert told["open"] == ids[3:]
     assert told["sample"] == after["sample"]
-    assert (told["sample"]["decided"], told["sample"]["undecided"], told["sample"]["wrong"]) == (2, 1, 1)
+    assert (told["sample"]["decided"], told["sample"]["undetermined"], told["sample"]["wrong"]) == (2, 1, 1)
     assert (told["decided"], told["errors"]) == (2, 1)
     assert [one.mark for one in result.samples] == [of_sample.worklist.sample]
     assert of_sample.status("Dr B")["open"] == [ids[0], *ids[2:]], "an error found by one is read by another"
@@ -133,12 +137,18 @@ def test_its_verdicts_are_marked_in_one_chain_and_kept_out_of_the_ranked_yield(p
 
 
 def test_naming_a_missing_label_finds_no_error(paths: Paths) -> None:
-    desk = desk_of(paths, load_worklist(paths))
-    without = next(card for card in desk.worklist.cards.values() if not card["given"])
-    answer(desk, without["image_id"], "wrong_label", without["proposed"])
-    told, result = desk.status("Dr A"), budget(paths)
-    assert (told["decided"], told["errors"], told["run"], told["named"], told["mine"]) == (0, 0, 0, 1, 1)
-    assert (result.read, result.found, result.in_a_row) == (0, 0, 0)
+    session = session_of(paths, load_worklist(paths))
+    without = next(card for card in session.worklist.cards.values() if not card["given_region"])
+    answer(session, without["image_id"], "wrong_label", without["proposed_region"])
+    told, result = session.status("Dr A"), estimate_review_budget(paths)
+    assert (told["decided"], told["errors"], told["run_without_error"], told["missing_named"], told["mine"]) == (
+        0,
+        0,
+        0,
+        1,
+        1,
+    )
+    assert (result.reviewed, result.found, result.run_without_error) == (0, 0, 0)
 
 
 def test_the_interval_holds_whatever_the_number_of_wrong_labels_there() -> None:
@@ -169,35 +179,35 @@ def test_what_nobody_could_tell_counts_as_right_at_one_end_and_as_wrong_at_the_o
     told = ["given_is_right"] * 97 + ["wrong_label"]
     (open_, right, wrong) = (
         estimates(sampled(*((f"{i}", verdict) for i, verdict in enumerate([*told, last, last]))))[0]
-        for last in ("cannot_tell", "given_is_right", "out_of_domain")
+        for last in ("undetermined", "given_is_right", "out_of_domain")
     )
-    assert (open_.decided, open_.undecided, open_.wrong) == (98, 2, 1)
+    assert (open_.decided, open_.undetermined, open_.wrong) == (98, 2, 1)
     assert (open_.rate_low, open_.rate, open_.rate_high) == (right.rate_low, 1 / 98, wrong.rate_high)
     assert open_.left_low <= open_.left <= open_.left_high
 
 
 def test_each_draw_has_an_estimate_of_its_own_by_the_latest_word_on_each_image() -> None:
     first = sampled(("a", "wrong_label"), ("b", "given_is_right"), ("a", "given_is_right"))
-    second = sampled(("c", "wrong_label"), ("d", "cannot_tell"), mark=Draw(2, 5, 50, "x").mark)
-    doubts = sampled(("e", "cannot_tell"), mark=Draw(3, 5, 50, "x").mark)
+    second = sampled(("c", "wrong_label"), ("d", "undetermined"), mark=Draw(2, 5, 50, "x").mark)
+    doubts = sampled(("e", "undetermined"), mark=Draw(3, 5, 50, "x").mark)
     listed = sampled(("f", "wrong_label"), mark="")
     told = estimates(pd.concat([first, second, doubts, listed], ignore_index=True))
-    assert [(one.seed, one.decided, one.undecided, one.wrong) for one in told] == [(1, 2, 0, 0), (2, 1, 1, 1)]
+    assert [(one.seed, one.decided, one.undetermined, one.wrong) for one in told] == [(1, 2, 0, 0), (2, 1, 1, 1)]
 
 
 def test_a_ledger_from_before_there_were_samples_goes_on_in_its_chain(paths: Paths) -> None:
     old = [name for name in VERDICT_COLUMNS if name != "sample"]
-    said = vars(Verdict("a", "cannot_tell", "", "hand", "knee", "Dr A"))
+    said = vars(Verdict("a", "undetermined", "", "hand", "knee", "Dr A"))
     rows = chained([{name: said[name] for name in old}], "")
     write_table(paths.verdicts, pd.DataFrame(rows, columns=[*old, *CHAIN_COLUMNS]).astype("string"))
     _, head = verified_head(paths)
-    append_verdicts(paths, [Verdict("b", "cannot_tell", "", "hand", "", "Dr A", sample=DRAW.mark)], REGIONS)
+    append_verdicts(paths, [Verdict("b", "undetermined", "", "hand", "", "Dr A", sample=DRAW.mark)], REGIONS)
     assert load_verdicts(paths)["sample"].tolist() == ["", DRAW.mark]
     assert verified_head(paths, head)[0] == 2
 
 
 def test_a_changed_mark_breaks_the_chain(paths: Paths) -> None:
-    append_verdicts(paths, [Verdict("b", "cannot_tell", "", "hand", "", "Dr A", sample=DRAW.mark)], REGIONS)
+    append_verdicts(paths, [Verdict("b", "undetermined", "", "hand", "", "Dr A", sample=DRAW.mark)], REGIONS)
     write_table(paths.verdicts, load_verdicts(paths).assign(sample=""))
     with pytest.raises(RayTruthError, match="chain breaks at entry 1"):
         load_verdicts(paths)
@@ -205,20 +215,20 @@ def test_a_changed_mark_breaks_the_chain(paths: Paths) -> None:
 
 def test_nothing_left_to_draw_from_is_said(paths: Paths) -> None:
     ranked = read_table(paths.label_errors)
-    said = [Verdict(i, "cannot_tell", "", "hand", "knee", "Dr A") for i in ranked["image_id"]]
+    said = [Verdict(i, "undetermined", "", "hand", "knee", "Dr A") for i in ranked["image_id"]]
     append_verdicts(paths, said, REGIONS)
     shown = CliRunner().invoke(app, ["--root", str(paths.root), "review", "--port", "0", "--sample", "5"])
     assert shown.exit_code == 1
     assert not paths.random_sample.exists()
-    with pytest.raises(RayTruthError, match="nothing to draw a sample from"):
+    with pytest.raises(RayTruthError, match="no image to draw"):
         draw_sample(opened(paths), 5, 1)
 
 
 def test_the_command_that_says_what_reading_on_is_worth_says_it_too(paths: Paths) -> None:
-    desk = desk_of(paths, draw_sample(opened(paths), 6, 7))
-    for image_id, card in list(desk.worklist.cards.items())[:4]:
-        answer(desk, image_id, *(wrongly(card) if card["rank"] == 1 else ("given_is_right",)))
-    shown = CliRunner().invoke(app, ["--root", str(paths.root), "budget"])
+    session = session_of(paths, draw_sample(opened(paths), 6, 7))
+    for image_id, card in list(session.worklist.cards.items())[:4]:
+        answer(session, image_id, *(wrongly(card) if card["rank"] == 1 else ("given_is_right",)))
+    shown = CliRunner().invoke(app, ["--root", str(paths.root), "review-budget"])
     assert shown.exit_code == 0
     for words in ("4 of 6", "25.0%", "(0.6%", "80.6%)"):
         assert words in shown.output

@@ -15,9 +15,10 @@ from support.reviewing import ranked_root
 
 from dagster_project.core.atomic_io import read_table, write_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.ledger import VERDICTS, WITHDRAWN, load_corrected_labels, load_verdicts
+from dagster_project.core.ledger import load_corrected_labels, load_verdicts
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
+from dagster_project.core.verdict_kinds import ANSWERS
 from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import load_training_set
@@ -50,7 +51,7 @@ def exported(root: Pair, to: str) -> Path:
 
 def shown(root: Pair) -> set[tuple[str, str]]:
     worklist = load_worklist(root[0])
-    return {(worklist.model, worklist.data_version)}
+    return {(worklist.model_version, worklist.data_version)}
 
 
 def recorded(root: Pair) -> list[tuple[str, ...]]:
@@ -64,10 +65,10 @@ def test_a_spreadsheet_goes_out_with_its_images_and_comes_back_answered(root: Pa
     assert {path.stem for path in (folder / "images").iterdir()} >= set(cards)
     with (folder / "worklist.csv").open(newline="") as f:
         rows = list(csv.DictReader(f))
-    assert [(row["image_id"], row["given"], row["proposed"]) for row in rows] == [
-        (card["image_id"], card["given"], card["proposed"]) for card in cards.values()
+    assert [(row["image_id"], row["given_region"], row["proposed_region"]) for row in rows] == [
+        (card["image_id"], card["given_region"], card["proposed_region"]) for card in cards.values()
     ]
-    rows[1] |= {"verdict": "wrong_label", "region": rows[1]["proposed"]}
+    rows[1] |= {"verdict": "wrong_label", "region": rows[1]["proposed_region"]}
     rows[2] |= {"verdict": "given_is_right", "at": "2026-03-01T10:00:00Z"}
     with (folder / "worklist.csv").open("w", newline="") as f:
         written = csv.DictWriter(f, rows[0])
@@ -75,11 +76,11 @@ def test_a_spreadsheet_goes_out_with_its_images_and_comes_back_answered(root: Pa
         written.writerows(rows)
     assert [import_verdicts(Root(*root), folder / "worklist.csv", ONE) for _ in range(2)] == [2, 0]
     assert recorded(root) == [
-        (rows[1]["image_id"], "wrong_label", rows[1]["proposed"], rows[1]["given"], "Dr A"),
-        (rows[2]["image_id"], "given_is_right", "", rows[2]["given"], "Dr A"),
+        (rows[1]["image_id"], "wrong_label", rows[1]["proposed_region"], rows[1]["given_region"], "Dr A"),
+        (rows[2]["image_id"], "given_is_right", "", rows[2]["given_region"], "Dr A"),
     ]
     ledger = load_verdicts(root[0])
-    assert set(zip(ledger["model"], ledger["data_version"], strict=True)) == shown(root)
+    assert set(zip(ledger["model_version"], ledger["data_version"], strict=True)) == shown(root)
     assert ledger["at"][1] == "2026-03-01T10:00:00Z"
 
 
@@ -94,10 +95,10 @@ def test_no_cell_is_a_formula(root: Pair) -> None:
 def test_the_label_studio_interface_asks_for_every_verdict_and_region(root: Pair) -> None:
     view = ElementTree.parse(exported(root, "label-studio") / "config.xml").getroot()
     choices = {asked.get("name"): [choice.get("value") for choice in asked] for asked in view.iter("Choices")}
-    assert set(choices["verdict"]) == set(VERDICTS) - {WITHDRAWN}
+    assert set(choices["verdict"]) == set(ANSWERS)
     assert choices["region"] == list(regions(root))
     hotkeys = [choice.get("hotkey") for choice in view.iter("Choice") if choice.get("hotkey")]
-    assert len(set(hotkeys)) == len(hotkeys) == len(VERDICTS) - 1
+    assert len(set(hotkeys)) == len(hotkeys) == len(ANSWERS)
 
 
 def tasks(root: Pair) -> list[dict[str, Any]]:
@@ -121,8 +122,8 @@ def test_a_task_shows_the_image_and_marks_the_proposal(root: Pair) -> None:
         marked = {part["from_name"]: part["value"]["choices"] for part in task["predictions"][0]["result"]}
         assert set(marked) <= set(named)
         assert marked == (
-            {"verdict": ["wrong_label"], "region": [card["proposed"]]}
-            if card["proposed"]
+            {"verdict": ["wrong_label"], "region": [card["proposed_region"]]}
+            if card["proposed_region"]
             else {"verdict": ["out_of_domain"]}
         )
 
@@ -134,7 +135,7 @@ def test_a_label_that_the_models_would_give_too_is_not_marked_as_wrong(root: Pai
         paths.label_errors,
         ranked.assign(
             kind=ranked["kind"].mask(ranked.index == 0, "near_duplicate"),
-            suggested_region=ranked["suggested_region"].mask(ranked.index == 0, ranked["given_region"]),
+            proposed_region=ranked["proposed_region"].mask(ranked.index == 0, ranked["given_region"]),
         ),
     )
     build_worklist(Root(paths, settings))
@@ -170,7 +171,7 @@ def test_label_studio_s_results_come_back_once_each(root: Pair) -> None:
     path = results(
         root,
         annotated(made[0], 10, 1, "wrong_label", "hand"),
-        annotated(made[1], 11, {"id": 2, "email": "b@example.org"}, "cannot_tell"),
+        annotated(made[1], 11, {"id": 2, "email": "b@example.org"}, "undetermined"),
         skipped,
         {**made[3], "annotations": []},
     )
@@ -178,28 +179,28 @@ def test_label_studio_s_results_come_back_once_each(root: Pair) -> None:
     assert [import_verdicts(Root(*root), path, names) for _ in range(2)] == [2, 0]
     data = [task["data"] for task in made]
     assert recorded(root) == [
-        (data[0]["image_id"], "wrong_label", "hand", data[0]["given"], "Dr A"),
-        (data[1]["image_id"], "cannot_tell", "", data[1]["given"], "Dr B"),
+        (data[0]["image_id"], "wrong_label", "hand", data[0]["given_region"], "Dr A"),
+        (data[1]["image_id"], "undetermined", "", data[1]["given_region"], "Dr B"),
     ]
     ledger = load_verdicts(root[0])
     assert set(ledger["at"]) == {"2026-03-01T10:05:00Z"}
-    assert set(zip(ledger["model"], ledger["data_version"], strict=True)) == shown(root)
+    assert set(zip(ledger["model_version"], ledger["data_version"], strict=True)) == shown(root)
 
 
 def test_an_answer_changed_in_label_studio_and_changed_back_is_a_further_entry_each_time(root: Pair) -> None:
     task = tasks(root)[0]
-    for minute, verdict in enumerate(("cannot_tell", "out_of_domain", "cannot_tell")):
+    for minute, verdict in enumerate(("undetermined", "out_of_domain", "undetermined")):
         path = results(root, annotated(task, 10, 1, verdict, at=f"2026-03-01T10:0{minute}:00Z"))
         assert [import_verdicts(Root(*root), path, ONE) for _ in range(2)] == [1, 0]
-    assert [row[1] for row in recorded(root)] == ["cannot_tell", "out_of_domain", "cannot_tell"]
+    assert [row[1] for row in recorded(root)] == ["undetermined", "out_of_domain", "undetermined"]
 
 
 def test_a_row_without_a_time_counts_when_it_is_not_what_was_said_last(root: Pair) -> None:
     image_id, path = next(iter(load_worklist(root[0]).cards)), root[0].root.parent / "v.csv"
-    for verdict in ("cannot_tell", "out_of_domain", "cannot_tell"):
+    for verdict in ("undetermined", "out_of_domain", "undetermined"):
         path.write_text(f"image_id,verdict,region,at\n{image_id},{verdict},,\n{image_id},{verdict},,\n")
         assert [import_verdicts(Root(*root), path, ONE) for _ in range(2)] == [1, 0]
-    assert [row[1] for row in recorded(root)] == ["cannot_tell", "out_of_domain", "cannot_tell"]
+    assert [row[1] for row in recorded(root)] == ["undetermined", "out_of_domain", "undetermined"]
 
 
 @pytest.mark.parametrize("to", ["csv", "label-studio"])
@@ -214,21 +215,22 @@ def test_given_is_right_means_the_label_that_was_shown_though_it_was_corrected_m
         path = results(root, annotated(tasks(root)[0], 10, 1, "given_is_right"))
     training = load_training_set(root[0])
     mine = training["image_id"] == card["image_id"]
-    write_table(root[0].training_set, training.assign(region=training["region"].mask(mine, card["proposed"])))
+    write_table(root[0].training_set, training.assign(region=training["region"].mask(mine, card["proposed_region"])))
     assert import_verdicts(Root(*root), path, ONE) == 1
-    assert recorded(root) == [(card["image_id"], "given_is_right", "", card["given"], "Dr A")]
-    assert load_corrected_labels(root[0])["region"].tolist() == [card["given"]]
+    assert recorded(root) == [(card["image_id"], "given_is_right", "", card["given_region"], "Dr A")]
+    assert load_corrected_labels(root[0])["region"].tolist() == [card["given_region"]]
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
         (lambda task: task["annotations"][0].update(completed_by=7), "annotator 7 has no name"),
-        (lambda task: task["data"].update(given="moon"), "no region here: 'moon'"),
-        (lambda task: task["annotations"][0].update(result=[]), "has not one verdict"),
-        (lambda task: task["data"].pop("image_id"), "no Label Studio export"),
-        (lambda task: task.pop("annotations"), "no Label Studio export"),
-        (lambda task: task["data"].update(image_id="0" * 31 + "x"), "not in the training set"),
+        (lambda task: task["data"].update(given_region="moon"), "no region of this root: 'moon'"),
+        (lambda task: task["data"].update(given="hand"), "an older version of RayTruth"),
+        (lambda task: task["annotations"][0].update(result=[]), "needs exactly one verdict"),
+        (lambda task: task["data"].pop("image_id"), "not a Label Studio export"),
+        (lambda task: task.pop("annotations"), "not a Label Studio export"),
+        (lambda task: task["data"].update(image_id="0" * 31 + "x"), "the training set lacks"),
         (lambda task: task["annotations"][0]["result"][1]["value"].update(choices=["tail"]), "not 'tail'"),
     ],
 )
@@ -236,7 +238,7 @@ def test_what_cannot_be_recorded_is_named_and_nothing_is(root: Pair, change: Any
     made = tasks(root)
     bad = annotated(made[1], 11, 1, "wrong_label", "hand")
     change(bad)
-    path = results(root, annotated(made[0], 10, 1, "cannot_tell"), bad)
+    path = results(root, annotated(made[0], 10, 1, "undetermined"), bad)
     with pytest.raises(RayTruthError, match=problem) as error:
         import_verdicts(Root(*root), path, {"1": "Dr A"})
     assert error.value.do
@@ -247,7 +249,7 @@ def test_a_file_of_another_kind_is_no_export(root: Pair) -> None:
     path = results(root)
     for content in ("", "{}", "[1]", '{"a": 1}'):
         path.write_text(content)
-        with pytest.raises(RayTruthError, match="no Label Studio export"):
+        with pytest.raises(RayTruthError, match="not a Label Studio export"):
             import_verdicts(Root(*root), path, ONE)
 
 

@@ -1,4 +1,4 @@
-"""Originals: from the archive's file where it can be reached and still is the one ingested, from memory after that."""
+"""Originals come from the archive's file if it can be reached and is unchanged, and from memory after that."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dagster_project.intake.root import Root
 from dagster_project.label_quality.review import original_images as module
 from dagster_project.label_quality.review.card_metadata import headers_of
 from dagster_project.label_quality.review.cards import load_worklist
-from dagster_project.label_quality.review.original_images import Originals, open_originals
+from dagster_project.label_quality.review.original_images import OriginalImages, open_original_images
 from dagster_project.label_quality.review.worklist import build_worklist
 
 FILES = 4
@@ -29,21 +29,21 @@ def paths(tmp_path: Path) -> Paths:
     return paths
 
 
-def opened(paths: Paths) -> Originals | None:
+def opened(paths: Paths) -> OriginalImages | None:
     from dagster_project.core.settings.settings import load_settings
 
-    return open_originals(paths, load_settings(paths.settings).ingestion, headers_of(paths, load_worklist(paths)))
+    return open_original_images(paths, load_settings(paths.settings).ingestion, headers_of(paths, load_worklist(paths)))
 
 
 @pytest.fixture
-def originals(paths: Paths) -> Iterator[Originals]:
+def originals(paths: Paths) -> Iterator[OriginalImages]:
     originals = opened(paths)
     yield originals
     originals.close()
 
 
 def test_an_original_is_the_file_as_it_is_and_what_cannot_be_had_is_said_without_naming_it(
-    paths: Paths, originals: Originals
+    paths: Paths, originals: OriginalImages
 ) -> None:
     first, second, third, fourth, unknown, _ = load_worklist(paths).cards
     export = paths.root.parent / "export"
@@ -53,14 +53,14 @@ def test_an_original_is_the_file_as_it_is_and_what_cannot_be_had_is_said_without
     found = originals(first)
     assert isinstance(found, Original)
     assert (found.rows, found.columns) == (500, 400)
-    assert originals(second) == "its file is not where it was"
-    assert originals(third) == "its file has changed"
+    assert originals(second) == "its file was moved or deleted"
+    assert originals(third) == "its file was changed"
     assert originals(fourth) == "its file: named .dcm, but the content is no DICOM file"
-    assert originals(unknown) == originals("../../x") == "where its file lies is not known here"
+    assert originals(unknown) == originals("../../x") == "the path of its file is not known here"
 
 
 def test_what_was_read_is_kept_in_memory_up_to_a_bound_and_nowhere_else(
-    paths: Paths, originals: Originals, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, originals: OriginalImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = set(paths.root.rglob("*"))
     first, second, third = list(load_worklist(paths).cards)[:3]
@@ -74,7 +74,7 @@ def test_what_was_read_is_kept_in_memory_up_to_a_bound_and_nowhere_else(
     assert set(paths.root.rglob("*")) == before
 
 
-def test_several_may_ask_at_once(paths: Paths, originals: Originals, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_may_ask_at_once(paths: Paths, originals: OriginalImages, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = list(load_worklist(paths).cards)[:FILES]
     monkeypatch.setattr(module, "_KEPT", 1)
     with ThreadPoolExecutor(8) as threads:

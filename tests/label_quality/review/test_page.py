@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -17,49 +10,16 @@ import pytest
 from support.archive import REGIONS
 from support.browser import BARRIERS, CLOCK
 from support.reviewing import SIDE, ranked_root
+from support.served import Served, opened, press, says, shown
 
 from dagster_project.core.atomic_io import write_table
-from dagster_project.core.ledger import Verdict, append_verdicts, load_verdicts, standing
+from dagster_project.core.ledger import Verdict, append_verdicts, current_verdicts, load_verdicts
 from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.review.cards import load_sample, load_worklist
 from dagster_project.label_quality.review.worklist import build_worklist
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 SUSPECTS = 120
-
-
-class Served:
-    """`raytruth review` on a free port; `address` as it printed it."""
-
-    def __init__(self, paths: Paths, *words: str) -> None:
-        main = "from dagster_project.cli.main import main; main()"
-        command = [sys.executable, "-c", main, "--root", str(paths.root)]
-        self.process = subprocess.Popen(
-            [*command, "review", "--port", "0", *words], stdout=subprocess.PIPE, text=True, cwd=paths.root
-        )
-        self.address = self.process.stdout.readline().strip()
-        assert self.address.startswith("http://127.0.0.1:"), self.address
-
-    def ask(self, path: str, token: str | None, body: dict | None = None) -> int:
-        """The status of a request."""
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(self.address.split("#")[0] + path, data)
-        if token is not None:
-            request.add_header("Authorization", f"Bearer {token}")
-        try:
-            with urllib.request.urlopen(request, timeout=60) as response:
-                return response.status
-        except urllib.error.HTTPError as error:
-            return error.code
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture
@@ -70,62 +30,8 @@ def paths(tmp_path: Path) -> Paths:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
-    """Starts servers that do not outlive the test."""
-    started: list[Served] = []
-
-    def start(paths: Paths, *words: str) -> Served:
-        started.append(Served(paths, *words))
-        return started[-1]
-
-    yield start
-    for served in started:
-        served.kill()
-
-
-@pytest.fixture
 def served(paths: Paths, serve: Callable[..., Served]) -> Served:
     return serve(paths, "--reviewer", "Dr A")
-
-
-@pytest.fixture
-def browser() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    if not CHROMIUM and not os.environ.get("RAYTRUTH_TEST_EVERYTHING"):
-        pytest.skip("no Chromium here: the review page is not tested (apt install chromium)")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield browser
-        browser.close()
-
-
-def opened(browser, address: str):
-    page = browser.new_page()
-    page.set_viewport_size({"width": 1440, "height": 900})
-    page.set_default_timeout(120_000)
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.goto(address)
-    shown(page)
-    return page
-
-
-def shown(page) -> None:
-    """Wait until the next image is there to be answered, or none is left."""
-    page.wait_for_selector("#desk[aria-busy=false]")
-
-
-def press(page, *keys: str) -> None:
-    """Press keys one after the other, each when the next image is there and the page says that all is recorded."""
-    for key in keys:
-        page.keyboard.press(key)
-        shown(page)
-        page.locator("#said", has_not_text="recording").wait_for(state="attached")
-
-
-def says(page, place: str, text: str) -> None:
-    page.locator(place, has_text=text).wait_for(state="attached")
 
 
 def test_nobody_is_answered_without_the_token(paths: Paths, served: Served) -> None:
@@ -150,7 +56,7 @@ def test_nobody_is_answered_without_the_token(paths: Paths, served: Served) -> N
         ({}, 400),
         (answer | {"verdict": 3}, 400),
         (answer | {"image_id": "nobody"}, 409),
-        (answer | {"verdict": "withdrawn"}, 409),
+        (answer | {"verdict": "retracted"}, 409),
         (answer | {"verdict": "wrong_label", "region": "moon"}, 409),
         (answer | {"verdict_id": "../x"}, 409),
     ):
@@ -171,27 +77,27 @@ def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
     page.screenshot(path=tmp_path / "first.png")
     press(page, "p", "g", "o")  # ranks 1 to 3 are wrong labels
     press(page, "g")  # rank 4 has no given label: nothing is recorded
-    assert "no given label" in page.locator("#said").inner_text()
+    assert "no given label" in page.locator("#message").inner_text()
     assert len(load_verdicts(paths)) == 3
-    second = "23"[cards[5]["given"] == REGIONS[1]]
+    second = "23"[cards[5]["given_region"] == REGIONS[1]]
     press(page, "s", "x", "u", "1", "t", "Escape", "t", second)
     ledger = load_verdicts(paths)
     assert ledger["verdict"].tolist()[:5] == [
         "wrong_label",
         "given_is_right",
         "out_of_domain",
-        "cannot_tell",
-        "withdrawn",
+        "undetermined",
+        "retracted",
     ]
     assert ledger["image_id"].tolist()[:5] == [cards[i]["image_id"] for i in (0, 1, 2, 4, 4)]
-    assert ledger["proposed_region"].tolist()[0] == ledger["region"].tolist()[0] == cards[0]["proposed"]
+    assert ledger["proposed_region"].tolist()[0] == ledger["region"].tolist()[0] == cards[0]["proposed_region"]
     assert len(ledger) == 7
     last = ledger[["image_id", "verdict", "region"]].iloc[-1].tolist()
     assert last == [cards[5]["image_id"], "two_regions", REGIONS[int(second) - 1]]
-    assert set(ledger["model"]) == {load_worklist(paths).model}
+    assert set(ledger["model_version"]) == {load_worklist(paths).model_version}
     assert page.locator("#progress").inner_text() == "5 of 120 done, 5 by Dr A"
-    assert page.locator("#yield").inner_text() == "3 errors in 5 decided (60 %)"
-    assert page.locator("#run").inner_text() == "1 in a row without an error; stop rule at 58"
+    assert page.locator("#errors").inner_text() == "3 errors in 5 decided (60 %)"
+    assert page.locator("#run").inner_text() == "1 in a row; stopping rule at 58"
     page.screenshot(path=tmp_path / "later.png")
     page.dispatch_event("#kind", "pointerdown")
     page.focus("#kind")
@@ -201,7 +107,7 @@ def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
     assert "missing label" in page.locator("#title").inner_text()
     press(page, "+", "[", ".")
     assert "scale(1.25)" in page.locator("#image").get_attribute("style")
-    page.uncheck("#keys")
+    page.uncheck("#hotkeys")
     before = len(load_verdicts(paths))
     page.keyboard.press("o")
     page.wait_for_timeout(500)
@@ -226,10 +132,10 @@ def test_neither_a_closed_browser_nor_a_killed_server_loses_a_verdict(paths: Pat
     served.kill()
     there = page.locator("#title").inner_text()
     page.keyboard.press("o")
-    page.locator("#problem", has_text="Not recorded").wait_for()
+    page.locator("#problem", has_text="probably not recorded").wait_for()
     shown(page)
     assert page.locator("#title").inner_text() == there, "the page goes back to what was not recorded"
-    assert standing(load_verdicts(paths))["reviewer"].tolist() == ["Dr B", "Dr B"]
+    assert current_verdicts(load_verdicts(paths))["reviewer"].tolist() == ["Dr B", "Dr B"]
     page = opened(browser, serve(paths, "--reviewer", "Dr B").address)
     assert "2 by Dr B" in page.locator("#progress").inner_text()
 
@@ -243,23 +149,23 @@ def test_after_an_answer_that_could_not_be_recorded_the_page_goes_on_where_it_wa
     there = page.locator("#title").inner_text()
     page.route("**/api/verdicts", lambda route: route.abort())
     page.keyboard.press("o")
-    page.locator("#problem", has_text="Not recorded").wait_for()
+    page.locator("#problem", has_text="probably not recorded").wait_for()
     shown(page)
     assert page.locator("#title").inner_text() == there
     assert len(load_verdicts(paths)) == 0
     page.unroute("**/api/verdicts")
     press(page, "o", "x")
     assert page.locator("#problem").inner_text() == ""
-    assert load_verdicts(paths)["verdict"].tolist() == ["out_of_domain", "cannot_tell"]
+    assert load_verdicts(paths)["verdict"].tolist() == ["out_of_domain", "undetermined"]
     assert load_verdicts(paths)["image_id"].tolist() == list(load_worklist(paths).cards)[:2]
-    page.route("**/api/withdrawals", lambda route: route.abort())
+    page.route("**/api/retractions", lambda route: route.abort())
     page.keyboard.press("u")
-    page.locator("#problem", has_text="Not recorded").wait_for()
-    page.unroute("**/api/withdrawals")
+    page.locator("#problem", has_text="probably not recorded").wait_for()
+    page.unroute("**/api/retractions")
     shown(page)
     press(page, "u")
-    says(page, "#said", "taken back")
-    assert len(standing(load_verdicts(paths))) == 1
+    says(page, "#message", "retracted")
+    assert len(current_verdicts(load_verdicts(paths))) == 1
     assert page.errors == []
 
 
@@ -274,7 +180,11 @@ def test_the_original_is_shown_where_it_can_be_reached_and_the_page_says_what_it
     assert page.evaluate("document.querySelector('#image').naturalHeight") == 500
     page.screenshot(path=tmp_path / "original.png")
     press(page, "o")
-    says(page, "#shown", "Shown: the small image that the models saw; not the original: its file is not where it was.")
+    says(
+        page,
+        "#shown",
+        "Shown: the small image that the models use; the original is not available: its file was moved or deleted.",
+    )
     assert page.evaluate("document.querySelector('#image').naturalHeight") == SIDE
     press(page, "o")
     says(page, "#shown", "the original file, 400 × 500 px")
@@ -286,26 +196,30 @@ def test_the_original_is_shown_where_it_can_be_reached_and_the_page_says_what_it
 def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(paths: Paths, serve, browser) -> None:
     worklist = load_worklist(paths)
     ids = list(worklist.cards)
-    write_table(paths.causes, pd.DataFrame({"cause": ["ROOM2 makes hands of feet"], "image_ids": [[ids[75], ids[80]]]}))
+    write_table(
+        paths.error_causes, pd.DataFrame({"cause": ["ROOM2 labels feet as hands"], "image_ids": [[ids[75], ids[80]]]})
+    )
     said = [
-        Verdict(i, "given_is_right", "", worklist.cards[i]["given"], worklist.cards[i]["proposed"], "Dr B")
-        for i in [i for i in ids if worklist.cards[i]["given"]][:57]
+        Verdict(
+            i, "given_is_right", "", worklist.cards[i]["given_region"], worklist.cards[i]["proposed_region"], "Dr B"
+        )
+        for i in [i for i in ids if worklist.cards[i]["given_region"]][:57]
     ]
     append_verdicts(paths, said, REGIONS)
     page = opened(browser, serve(paths, "--reviewer", "Dr A").address)
     assert "57 in a row" in page.locator("#run").inner_text()
     assert page.locator("#stop").inner_text() == ""
     assert "ROOM3 (40)" in page.locator("#station").inner_text()
-    page.select_option("#causes", "ROOM2 makes hands of feet")
+    page.select_option("#causes", "ROOM2 labels feet as hands")
     shown(page)
     assert "Rank 76:" in page.locator("#title").inner_text()
-    assert page.locator("#cause").inner_text() == "ROOM2 makes hands of feet"
+    assert page.locator("#cause").inner_text() == "ROOM2 labels feet as hands"
     page.select_option("#station", "ROOM3")
     shown(page)
     assert "Rank 81:" in page.locator("#title").inner_text()
     page.locator("#station").press("Escape")
     press(page, "g")
-    assert page.locator("#title").inner_text() == "Nothing more to review here."
+    assert page.locator("#title").inner_text() == "There is nothing more to review here."
     assert "58 in a row without an error: you may stop" in page.locator("#stop").inner_text()
     press(page, "u")
     assert "Rank 81:" in page.locator("#title").inner_text(), "what was undone is shown again"
@@ -321,9 +235,9 @@ def test_a_random_sample_is_read_without_a_word_of_the_models_and_says_what_is_l
     page = opened(browser, serve(paths, "--reviewer", "Dr A", "--sample", "3").address)
     assert page.locator("#title").inner_text() == "Image 1: random sample"
     assert page.locator("#sample").inner_text() == "no image decided yet"
-    for hidden in ("#proposed-label", "#unusual", "#cause", "#yield", "#run", "#left", "nav", "#stop"):
+    for hidden in ("#proposed-label", "#neighbourhood", "#cause", "#errors", "#run", "#expected", "nav", "#stop"):
         assert not page.locator(hidden).is_visible(), hidden
-    assert "proposed" not in page.locator("#desk").inner_text()
+    assert "proposed" not in page.locator("#session").inner_text()
     page.screenshot(path=tmp_path / "sample.png")
     press(page, "p")
     assert len(load_verdicts(paths)) == 0, "there is no proposal to agree with"
@@ -331,12 +245,12 @@ def test_a_random_sample_is_read_without_a_word_of_the_models_and_says_what_is_l
     assert "1 wrong of 2 decided (drawn: 3), 50.0 % (1.3 to 98.7 %)" in page.locator("#sample").inner_text()
     assert page.evaluate(BARRIERS) == []
     press(page, "x")
-    assert page.locator("#title").inner_text() == "Nothing more to review here."
+    assert page.locator("#title").inner_text() == "There is nothing more to review here."
     assert set(load_verdicts(paths)["image_id"]) == set(load_sample(paths, 3, 1).cards)
     page.close()
     page = opened(browser, serve(paths, "--reviewer", "Dr A").address)
     assert "1 wrong of 2 decided" in page.locator("#sample").inner_text()
-    assert page.locator("#yield").inner_text() == "0 errors in 0 decided"
+    assert page.locator("#errors").inner_text() == "0 errors in 0 decided"
     assert page.errors == []
 
 
@@ -347,14 +261,14 @@ def test_the_page_can_be_used_by_screen_reader_and_without_colour(served: Served
     says(page, "#shown", "the original")
     assert page.evaluate(BARRIERS) == []
     assert page.evaluate("document.activeElement.id") == "view"
-    title = page.locator("#now").inner_text()
-    assert title.startswith("Rank 1, wrong label: Radiograph, given as")
+    title = page.locator("#announcement").inner_text()
+    assert title.startswith("Rank 1, wrong label: Radiograph, given label")
     press(page, "o")
-    assert page.locator("#now").inner_text().startswith("Rank 2,"), "the next image is announced"
-    assert page.locator("#said").inner_text() == "✓ recorded rank 1: out of domain"
+    assert page.locator("#announcement").inner_text().startswith("Rank 2,"), "the next image is announced"
+    assert page.locator("#message").inner_text() == "✓ recorded rank 1: out of domain"
     page.locator("#answers button", has_text="cannot tell").focus()
     page.keyboard.press("Enter")
-    says(page, "#said", "✓ recorded rank 2: cannot tell")
+    says(page, "#message", "✓ recorded rank 2: cannot tell")
     for width, height in ((1440, 900), (1024, 768), (640, 900)):
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{width} px: nothing is cut off"
@@ -374,7 +288,7 @@ def test_a_hundred_verdicts_by_keyboard(served: Served, paths: Paths, browser, c
     for i in range(100):
         page.keyboard.press("pox"[i % 3])
         shown(page)
-    page.locator("#said", has_not_text="recording").wait_for(state="attached")
+    page.locator("#message", has_not_text="recording").wait_for(state="attached")
     waits = page.evaluate("window.waits")
     with capsys.disabled():
         print(f"\n100 verdicts by keyboard, without a pause: {sorted(waits)[50]:.0f} ms to the next image (median)")

@@ -19,7 +19,7 @@ from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import build_training_set
-from dagster_project.label_quality.review.review_budget import budget, expected_yield
+from dagster_project.label_quality.review.review_budget import estimate_review_budget, expected_yield
 from dagster_project.label_quality.review.stopping_rule import STOP_AFTER
 
 
@@ -32,7 +32,7 @@ def read(paths: Paths, rows: pd.DataFrame, first: int, last: int) -> None:
     """A reviewer who is right reads the list from place `first` on, before `last`."""
     ranked = read_table(paths.label_errors).sort_values("rank").iloc[first:last]
     known = ranked.merge(rows[["image_id", "truth"]], on="image_id")
-    columns = (known[name] for name in ("image_id", "given_region", "suggested_region", "truth"))
+    columns = (known[name] for name in ("image_id", "given_region", "proposed_region", "truth"))
     said = [
         Verdict(i, "given_is_right" if g == t else "wrong_label", "" if g == t else t, g, s, "Dr A")
         for i, g, s, t in zip(*columns, strict=True)
@@ -44,10 +44,10 @@ def test_before_anything_is_read_the_list_says_what_is_to_come_and_what_it_costs
     root: tuple[Paths, pd.DataFrame],
 ) -> None:
     paths, _ = root
-    result = budget(paths)
-    expected = (1 - read_table(paths.label_errors).sort_values("rank")["score"]).to_numpy()
-    assert (result.read, result.found, result.check, result.unread) == (0, 0, None, len(expected))
-    assert result.to_come.value == pytest.approx(expected.sum())
+    result = estimate_review_budget(paths)
+    expected = read_table(paths.label_errors).sort_values("rank")["error_probability"].to_numpy()
+    assert (result.reviewed, result.found, result.check, result.unreviewed) == (0, 0, None, len(expected))
+    assert result.expected.value == pytest.approx(expected.sum())
     assert result.per_hundred == pytest.approx([expected[i : i + 100].sum() for i in range(0, 320, 100)], abs=0.01)
     n = result.images_to_90
     assert expected[: n - 1].sum() < 0.9 * expected.sum() <= expected[:n].sum() + 1e-9
@@ -57,14 +57,14 @@ def test_what_was_found_is_counted_against_what_was_expected_of_the_same_images(
     root: tuple[Paths, pd.DataFrame],
 ) -> None:
     paths, rows = root
-    before = budget(paths)
+    before = estimate_review_budget(paths)
     read(paths, rows, 0, 30)
-    after = budget(paths)
+    after = estimate_review_budget(paths)
     planted = int((rows["label_region"] != rows["truth"]).sum())
-    assert (after.read, after.found, after.unread) == (30, min(planted, 30), before.unread - 30)
+    assert (after.reviewed, after.found, after.unreviewed) == (30, min(planted, 30), before.unreviewed - 30)
     assert after.check is not None
-    assert (after.check.read, after.check.found) == (30, after.found)
-    assert after.check.expected.value + after.to_come.value == pytest.approx(before.to_come.value)
+    assert (after.check.reviewed, after.check.found) == (30, after.found)
+    assert after.check.expected.value + after.expected.value == pytest.approx(before.expected.value)
     assert after.images_to_90 < before.images_to_90
     stored = read_json(paths.metrics("review_budget"))
     assert stored["found"] == after.found
@@ -80,23 +80,23 @@ def test_images_read_before_the_list_was_made_are_counted_but_not_judged_by_it(
 
     update_corrected_labels(paths)
     build_training_set(Root(paths, settings_of(paths)))
-    assert budget(paths).check is None
+    assert estimate_review_budget(paths).check is None
     read(paths, rows, 10, 14)
-    result = budget(paths)
-    assert result.read == 14
+    result = estimate_review_budget(paths)
+    assert result.reviewed == 14
     assert result.check is not None
-    assert result.check.read == 4
+    assert result.check.reviewed == 4
 
 
 def test_a_long_run_without_an_error_says_that_it_is_enough(root: tuple[Paths, pd.DataFrame]) -> None:
     paths, rows = root
     planted = int((rows["label_region"] != rows["truth"]).sum())
     read(paths, rows, 0, planted + STOP_AFTER - 1)
-    result = budget(paths)
-    assert (result.in_a_row, result.enough) == (STOP_AFTER - 1, False)
+    result = estimate_review_budget(paths)
+    assert (result.run_without_error, result.enough) == (STOP_AFTER - 1, False)
     read(paths, rows, planted + STOP_AFTER - 1, planted + STOP_AFTER)
-    assert budget(paths).enough
-    shown = CliRunner().invoke(app, ["--root", str(paths.root), "budget"], env={"COLUMNS": "200"})
+    assert estimate_review_budget(paths).enough
+    shown = CliRunner().invoke(app, ["--root", str(paths.root), "review-budget"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
     assert f"{STOP_AFTER}; stop at {STOP_AFTER} (now)" in shown.output
 
@@ -125,7 +125,7 @@ def test_the_curve_rises_to_the_sum_within_its_interval() -> None:
     assert curve["expected"].is_monotonic_increasing
     assert curve["expected"].iloc[-1] == pytest.approx(150)
     assert (curve["low"] <= curve["expected"]).all()
-    assert (curve["high"] <= curve["looked_at"]).all()
+    assert (curve["high"] <= curve["reviewed"]).all()
 
 
 def test_an_empty_list_costs_nothing() -> None:
@@ -133,5 +133,5 @@ def test_an_empty_list_costs_nothing() -> None:
 
 
 def test_without_a_list_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(RayTruthError, match="not been looked for"):
-        budget(small_root(tmp_path / "root"))
+    with pytest.raises(RayTruthError, match="no list of label errors yet"):
+        estimate_review_budget(small_root(tmp_path / "root"))

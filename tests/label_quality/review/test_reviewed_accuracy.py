@@ -19,7 +19,7 @@ from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
-from dagster_project.label_quality.review.reviewed_accuracy import AsReviewed, accuracy_as_reviewed
+from dagster_project.label_quality.review.reviewed_accuracy import ReviewedAccuracy, measure_reviewed_accuracy
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def say(paths: Paths, number: int, verdict: str, region: str = "") -> None:
     append_verdicts(paths, [said], regions)
 
 
-def measured(paths: Paths) -> AsReviewed:
-    (result,) = accuracy_as_reviewed(Root(paths, settings_of(paths)))
+def measured(paths: Paths) -> ReviewedAccuracy:
+    (result,) = measure_reviewed_accuracy(Root(paths, settings_of(paths)))
     return result
 
 
@@ -59,7 +59,7 @@ def test_without_verdicts_both_are_the_same_and_that_is_said(root: Paths) -> Non
     result, count = measured(root), len(known_test(root))
     assert result.as_labelled.value == result.as_reviewed.value == pytest.approx((count - 4) / count)
     assert result.as_labelled.low < result.as_labelled.value < result.as_labelled.high
-    assert "No test image was read" in result.limit
+    assert "No test image was reviewed" in result.limit
 
 
 def test_what_reviewers_say_of_the_errors_counts_as_in_the_paper(root: Paths) -> None:
@@ -72,7 +72,7 @@ def test_what_reviewers_say_of_the_errors_counts_as_in_the_paper(root: Paths) ->
     assert result.as_labelled.value == pytest.approx((count - 4) / count)
     assert result.as_reviewed.value == pytest.approx((count - 2) / (count - 1))
     assert (result.label_wrong, result.out_of_domain, result.two_regions) == (1, 1, 1)
-    assert (result.disagreements, result.disagreements_read, result.agreements_read) == (4, 4, 0)
+    assert (result.disagreements, result.disagreements_reviewed, result.agreements_reviewed) == (4, 4, 0)
     assert "an upper bound" in result.limit
 
 
@@ -81,14 +81,14 @@ def test_a_wrong_label_that_the_model_repeats_counts_against_it(root: Paths) -> 
     say(root, 5, "wrong_label", "foot")
     result = measured(root)
     assert result.as_reviewed.value == pytest.approx((count - 5) / count)
-    assert (result.agreements_read, result.agreements_wrong) == (1, 1)
-    assert "not drawn at random" in result.limit
+    assert (result.agreements_reviewed, result.agreements_wrong) == (1, 1)
+    assert "the most suspicious first" in result.limit
 
 
 def test_the_latest_word_counts_and_cannot_tell_is_none(root: Paths) -> None:
     say(root, 0, "given_is_right")
     say(root, 0, "wrong_label", "foot")
-    say(root, 0, "cannot_tell")
+    say(root, 0, "undetermined")
     assert measured(root).label_wrong == 1
 
 
@@ -104,7 +104,7 @@ def test_as_labelled_stays_what_the_archive_says_after_the_labels_were_corrected
 def test_when_all_were_read_it_says_so(root: Paths) -> None:
     for number in range(len(known_test(root))):
         say(root, number, "given_is_right")
-    assert measured(root).limit == "Every test image was read."
+    assert measured(root).limit == "Every test image was reviewed."
 
 
 def test_a_class_that_is_no_more_needs_the_map(root: Paths) -> None:
@@ -129,5 +129,5 @@ def test_the_command_shows_both_side_by_side_and_keeps_them(root: Paths, wide: N
 
 def test_without_test_predictions_there_is_a_word_on_what_to_do(tmp_path: Path) -> None:
     paths, _ = suspicious_root(tmp_path / "root", patients=160)
-    with pytest.raises(RayTruthError, match="No model was tested yet"):
-        accuracy_as_reviewed(Root(paths, settings_of(paths)))
+    with pytest.raises(RayTruthError, match="no test predictions yet"):
+        measure_reviewed_accuracy(Root(paths, settings_of(paths)))

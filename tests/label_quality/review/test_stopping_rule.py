@@ -5,18 +5,18 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dagster_project.core.ledger import VERDICTS
+from dagster_project.core.verdict_kinds import VerdictKind
 from dagster_project.label_quality.review.stopping_rule import STOP_AFTER, expected_errors, run_without_error
 
-RIGHT, WRONG, DOMAIN, TWO, TELL, BACK = "given_is_right", "wrong_label", *VERDICTS[2:]
+RIGHT, WRONG, DOMAIN, TWO, TELL, BACK = VerdictKind
 
 
 def ledger(*said: tuple[str, str]) -> pd.DataFrame:
-    """Entries of (image, verdict); `withdrawn` takes back the entry before."""
+    """Entries of (image, verdict); BACK retracts the entry before."""
     entries = [
         (image, verdict, f"v{i}", f"v{i - 1}" if verdict == BACK else "") for i, (image, verdict) in enumerate(said)
     ]
-    return pd.DataFrame(entries, columns=["image_id", "verdict", "verdict_id", "withdraws"])
+    return pd.DataFrame(entries, columns=["image_id", "verdict", "verdict_id", "retracts"])
 
 
 @pytest.mark.parametrize(

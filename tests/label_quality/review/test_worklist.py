@@ -42,8 +42,8 @@ def test_every_suspicious_image_has_a_card_in_the_order_of_ranks(root: Pair) -> 
     cards = list(load_worklist(root[0]).cards.values())
     assert [card["image_id"] for card in cards] == suspects["image_id"].tolist()
     assert [card["kind"] for card in cards] == suspects["kind"].tolist()
-    assert [card["given"] for card in cards] == [region or "" for region in suspects["given_region"]]
-    assert [card["proposed"] for card in cards] == suspects["suggested_region"].tolist()
+    assert [card["given_region"] for card in cards] == [region or "" for region in suspects["given_region"]]
+    assert [card["proposed_region"] for card in cards] == suspects["proposed_region"].tolist()
     assert summary.cards == len(suspects) == sum(summary.kinds.values())
 
 
@@ -57,7 +57,7 @@ def test_the_list_is_no_longer_than_asked_for(root: Pair) -> None:
 def test_all_images_of_the_cards_are_there_and_no_other(root: Pair) -> None:
     cards = built(root)
     wanted = {card["image_id"] for card in cards}
-    wanted |= {other["image_id"] for card in cards for group in card["beside"] for other in group["images"]}
+    wanted |= {other["image_id"] for card in cards for group in card["comparison"] for other in group["images"]}
     images = load_worklist(root[0]).images
     assert set(images) == wanted
     assert all(max(Image.open(path).size) <= 256 for path in images.values())
@@ -67,16 +67,16 @@ def test_three_neighbours_of_other_patients_of_both_labels_stand_beside(root: Pa
     cards = built(root)
     table = load_training_set(root[0]).set_index("image_id")
     for card in cards:
-        groups = {group["title"]: group["images"] for group in card["beside"]}
-        for label in filter(None, {card["given"], card["proposed"]}):
-            near = [other["image_id"] for other in groups[f"nearest labelled {label.replace('_', ' ')}"]]
+        groups = {group["title"]: group["images"] for group in card["comparison"]}
+        for label in filter(None, {card["given_region"], card["proposed_region"]}):
+            near = [other["image_id"] for other in groups[f"nearest images labelled {label.replace('_', ' ')}"]]
             assert len(near) == 3
             assert set(table.loc[near, "region"]) == {label}
             assert table.loc[card["image_id"], "group"] not in set(table.loc[near, "group"])
         (same,) = groups["other images of the study"]
         assert table.loc[same["image_id"], "study"] == table.loc[card["image_id"], "study"]
         assert same["region"] == (table.loc[same["image_id"], "region"] or "")
-    assert [card["rank"] for card in cards if card["beside"][-1]["title"] == "copies"] == [1, 2]
+    assert [card["rank"] for card in cards if card["comparison"][-1]["title"] == "near-duplicates"] == [1, 2]
 
 
 def test_reviewed_images_are_not_asked_for_again(root: Pair) -> None:
@@ -109,17 +109,17 @@ def test_the_same_root_gives_the_same_list(root: Pair) -> None:
     ("image", "words"),
     [
         ({}, "BodyPartExamined, by the DICOM defined term KNEE"),
-        ({"label_rule": "code", "label_matched": "72696002"}, "BodyPartExamined, by its SNOMED CT code 72696002"),
+        ({"label_rule": "code", "label_matched": "72696002"}, "BodyPartExamined, by the SNOMED CT code 72696002"),
         ({"label_rule": "", "label_matched": "", "label_status": "unmapped"}, "BodyPartExamined, no known word"),
         ({"label_rule": "several", "label_matched": "hand + knie"}, "BodyPartExamined, several regions hand + knie"),
-        ({"label_rule": "review", "label_attribute": "review", "label_matched": ""}, "review, said by a reviewer"),
+        ({"label_rule": "review", "label_attribute": "review", "label_matched": ""}, "review, by a reviewer"),
         (
             {"label_conflict": "StudyDescription", "label_conflict_region": "hand"},
             "BodyPartExamined, by the DICOM defined term KNEE; StudyDescription says hand",
         ),
         (
             {"label_conflict": "StudyDescription", "label_conflict_region": None},
-            "BodyPartExamined, by the DICOM defined term KNEE; StudyDescription says a region of no class",
+            "BodyPartExamined, by the DICOM defined term KNEE; StudyDescription says a region outside the classes",
         ),
         ({"label_attribute": "", "label_status": "absent"}, "no attribute names a region"),
     ],
@@ -140,8 +140,11 @@ def test_what_wants_another_reader_stays_in_the_list_as_the_first_reader_saw_it(
     paths, _ = root
     before = built(root)
     doubtful, sure = before[1], before[2]
-    said = {"cannot_tell": doubtful, "out_of_domain": sure}
-    read = [Verdict(card["image_id"], v, "", card["given"], card["proposed"], "Dr A") for v, card in said.items()]
+    said = {"undetermined": doubtful, "out_of_domain": sure}
+    read = [
+        Verdict(card["image_id"], v, "", card["given_region"], card["proposed_region"], "Dr A")
+        for v, card in said.items()
+    ]
     append_verdicts(paths, read, ("hand",))
     ranked = load_label_errors(paths)
     reviewed = ranked["image_id"].isin([verdict.image_id for verdict in read])
@@ -150,6 +153,6 @@ def test_what_wants_another_reader_stays_in_the_list_as_the_first_reader_saw_it(
     after = built(root)
     assert {card["image_id"] for card in before} - {card["image_id"] for card in after} == {sure["image_id"]}
     assert after[-1]["kind"] == "second_reading"
-    assert {name: after[-1][name] for name in ("image_id", "given", "proposed")} == {
-        name: doubtful[name] for name in ("image_id", "given", "proposed")
+    assert {name: after[-1][name] for name in ("image_id", "given_region", "proposed_region")} == {
+        name: doubtful[name] for name in ("image_id", "given_region", "proposed_region")
     }

@@ -98,6 +98,6 @@ def test_new_batches_that_passed_and_new_verdicts_are_something_to_learn(root: T
     assert something_to_learn(paths) == ["new verdicts"]
     update_corrected_labels(paths)
     assert something_to_learn(paths) == []
-    append_verdicts(paths, [Verdict(image, "cannot_tell", "", "knee", "hand", "Dr A")], ("hand",))
+    append_verdicts(paths, [Verdict(image, "undetermined", "", "knee", "hand", "Dr A")], ("hand",))
     assert something_to_learn(paths) == [], "it decides nothing"
     assert FIRST not in drifted_batches(paths)

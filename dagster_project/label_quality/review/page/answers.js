@@ -1,37 +1,36 @@
-// Answers on their way into the ledger. The next image does not wait for the disk, but one answer at a time is under
-// way: the next is sent when it is recorded, and if it was not, the page goes back to its image.
-import { ask, words } from "./talk.js";
+// Answers on their way into the ledger. The next image does not wait for the disk, but only one answer is sent at a
+// time: the next one is sent after the last one is recorded. If recording fails, the page returns to that image.
+import { ask } from "./api.js";
 
-const tickets = new Map(); // the same answer sent again after a lost reply keeps its id, so that it is recorded once
-let underWay = Promise.resolve(true);
+const ids = new Map(); // an answer that is sent again after a lost response keeps its id, so that it is recorded once
+let pending = Promise.resolve(true);
 export const unrecorded = new Set(); // image ids
 
 const newId = () => crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, "0"), "");
 
-/** Resolves when no answer is under way any more: to false if the last one was not recorded. */
-export const settled = () => underWay;
+/** Resolves when no answer is being sent: to false if the last one was not recorded. */
+export const settled = () => pending;
 
-/** Record an answer; `done(told)` or `failed(error)` is called when that is known. Call only once `settled`. */
+/** Record an answer, then call `done(status)` or `failed(error)`. Call only once `settled`. */
 export function record(card, verdict, region, done, failed) {
-  const what = [card.image_id, verdict, region].join();
-  if (!tickets.has(what)) tickets.set(what, newId());
+  const answer = [card.image_id, verdict, region].join();
+  if (!ids.has(answer)) ids.set(answer, newId());
   unrecorded.add(card.image_id);
-  send("api/verdicts", { image_id: card.image_id, verdict, region, verdict_id: tickets.get(what) }, card.image_id, done, failed);
+  send("api/verdicts", { image_id: card.image_id, verdict, region, verdict_id: ids.get(answer) }, card.image_id, done, failed);
 }
-/** Take an answer back: a further entry in the ledger. */
-export function withdraw(last, done, failed) {
-  tickets.clear();
-  send("api/withdrawals", last, "", done, failed);
+/** Retract an answer: a further entry in the ledger. */
+export function retract(last, done, failed) {
+  ids.clear();
+  send("api/retractions", last, "", done, failed);
 }
 function send(path, body, id, done, failed) {
-  underWay = ask(path, body).then(response => response.json()).then(
-    told => { unrecorded.delete(id); done(told); return true; },
-    // Who waited is told; whoever answers from now on has seen the page go back.
-    error => { unrecorded.delete(id); underWay = Promise.resolve(true); failed(error); return false; },
+  pending = ask(path, body).then(response => response.json()).then(
+    status => { unrecorded.delete(id); done(status); return true; },
+    // The failure is for whoever waits now. Later answers start after the page has returned to the image.
+    error => { unrecorded.delete(id); pending = Promise.resolve(true); failed(error); return false; },
   );
 }
 window.addEventListener("beforeunload", event => { if (unrecorded.size) event.preventDefault(); });
 
-/** Where a card stands: its rank, or its number in a random sample. */
-export const place = card => `${card.kind === "random_sample" ? "Image" : "Rank"} ${card.rank}`;
-export const said = (card, verdict, region) => `${place(card).toLowerCase()}: ${words(verdict)}${region && ", " + words(region)}`;
+/** The position of a card: its rank, or its number in a random sample. */
+export const position = card => `${card.kind === "random_sample" ? "Image" : "Rank"} ${card.rank}`;

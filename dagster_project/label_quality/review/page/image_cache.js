@@ -1,10 +1,10 @@
-// Images as decoded <img> elements: the cached ones of the next cards and of all beside them, and the originals of the
-// shown card and the next two. All are fetched with the token, ahead, and live in memory only.
-import { ask } from "./talk.js";
+// Images as decoded <img> elements: the small images of the next cards with all images for comparison, and the originals
+// of the current card and the next two. They are fetched in advance, with the token, and kept in memory only.
+import { ask } from "./api.js";
 
 const CARDS_AHEAD = 6, ORIGINALS_AHEAD = 2, KEPT = 400;
 const urls = new Map(), originals = new Map();
-let wanted = [], reading = false;
+let wanted = [], fetching = false;
 
 async function decoded(url) {
   const image = new Image();
@@ -13,7 +13,7 @@ async function decoded(url) {
   return image;
 }
 
-/** The address of a cached image. */
+/** The address of a small image. */
 export function cached(id) {
   if (!urls.has(id)) {
     const made = ask("api/images/" + id).then(response => response.blob()).then(blob => URL.createObjectURL(blob));
@@ -28,16 +28,16 @@ export function cached(id) {
   return urls.get(id);
 }
 
-/** The cached image as an element of its own. */
+/** The small image as a new element. */
 export const image = async id => decoded(await cached(id));
 
-/** What is known of an original by now: {image, rows, columns, text}, {missing: why}, or nothing yet. */
+/** The original if it has arrived: {image, rows, columns, text} or {missing: reason}; else undefined. */
 export const original = id => originals.get(id);
 
-/** Fetch what the first of `cards` shows and the next ones will; `arrived(id)` is called for every original. */
+/** Fetch the images of the first of `cards` and of the next ones; `arrived(id)` is called for every original. */
 export function fetchAhead(cards, arrived) {
   for (const card of cards.slice(0, CARDS_AHEAD)) {
-    for (const id of [card.image_id, ...card.beside.flatMap(group => group.images.map(other => other.image_id))]) cached(id).catch(() => {});
+    for (const id of [card.image_id, ...card.comparison.flatMap(group => group.images.map(other => other.image_id))]) cached(id).catch(() => {});
   }
   wanted = cards.slice(0, 1 + ORIGINALS_AHEAD).map(card => card.image_id);
   for (const [id, kept] of originals) {
@@ -46,23 +46,23 @@ export function fetchAhead(cards, arrived) {
     originals.delete(id);
     if (kept.image) URL.revokeObjectURL(kept.image.src);
   }
-  read(arrived);
+  fetchOriginals(arrived);
 }
 
-// One at a time, the shown card's first: reading one takes the server a second or more, and the reviewer may go on.
-async function read(arrived) {
-  if (reading) return;
-  reading = true;
+// One at a time, first the one of the current card: each takes the server a second or more, and the reviewer may go on.
+async function fetchOriginals(arrived) {
+  if (fetching) return;
+  fetching = true;
   for (let id; (id = wanted.find(one => !originals.has(one)));) {
     originals.set(id, await one(id));
     arrived(id);
   }
-  reading = false;
+  fetching = false;
 }
 async function one(id) {
   try {
-    const response = await ask("api/originals/" + id), said = name => response.headers.get("Original-" + name);
+    const response = await ask("api/originals/" + id), header = name => response.headers.get("Original-" + name);
     const image = await decoded(URL.createObjectURL(await response.blob()));
-    return { image, rows: +said("rows"), columns: +said("columns"), text: said("text") };
+    return { image, rows: +header("rows"), columns: +header("columns"), text: header("text") };
   } catch (error) { return { missing: error.message }; }
 }
