@@ -55,7 +55,7 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
         Stage("radiographs", "ingest", _INGEST, ("inbox",), (headers, pixels), INGEST_BATCH),
         Stage("metadata_checks", "validate", _VALIDATE, (headers,), (), INGEST_BATCH),
         _learn("corrected_labels", "correct-labels", _CORRECT_LABELS, "verdicts"),
-        _learn(set_, "split", _TRAINING_SET, headers, pixels, "corrected_labels"),
+        _learn(set_, "build-training-set", _TRAINING_SET, headers, pixels, "corrected_labels"),
         *(
             _learn(m.encoder, f"pretrain {m.name}", partial(_pretrain, method=m.name), set_, pixels)
             for m in (*methods_on(settings), CROSSFIT)

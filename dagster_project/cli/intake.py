@@ -80,8 +80,8 @@ def correct_labels(context: typer.Context, root: RootOption = None) -> None:
         show_table("by region_map, in training and in what goes back", ("class was", "is", "images"), rows)
 
 
-@app.command(rich_help_panel=IMAGES, epilog="Example: raytruth split")
-def split(context: typer.Context, root: RootOption = None) -> None:
+@app.command("build-training-set", rich_help_panel=IMAGES, epilog="Example: raytruth build-training-set")
+def training_set(context: typer.Context, root: RootOption = None) -> None:
     """Build the training set: labels, near-duplicates, linked patients, split by patient."""
     opened = open_root(context, root)
     from dagster_project.intake.training_set.build import build_training_set

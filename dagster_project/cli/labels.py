@@ -128,7 +128,7 @@ def import_verdicts(
     from dagster_project.label_quality.review.import_export import import_verdicts as take
 
     names = {who: name for who, _, name in (text.rpartition("=") for text in reviewer)}
-    out.print(f"{take(opened, file, names)} new verdicts; next: raytruth split")
+    out.print(f"{take(opened, file, names)} new verdicts; next: raytruth build-training-set")
 
 
 @app.command(

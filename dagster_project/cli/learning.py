@@ -87,8 +87,10 @@ def promote(context: typer.Context, root: RootOption = None) -> None:
     out.print(_decision(pass_gate(opened)))
 
 
-@app.command(rich_help_panel=LEARNING, epilog="Example: raytruth export /mnt/models/raytruth-2026-11")
-def export(
+@app.command(
+    "export-onnx", rich_help_panel=LEARNING, epilog="Example: raytruth export-onnx /mnt/models/raytruth-2026-11"
+)
+def export_onnx(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A new folder, or an earlier export to replace.")],
     root: RootOption = None,

@@ -36,8 +36,12 @@ def monitor(context: typer.Context, batch: BatchArgument = None, root: RootOptio
         show_table(f"batch {name}: {verdict}", ("cause", "column", "distance", "bound", "drifted"), rows)
 
 
-@app.command(rich_help_panel=DAILY, epilog="Example: raytruth score /mnt/export/new --out predictions.parquet")
-def score(
+@app.command(
+    "predict-folder",
+    rich_help_panel=DAILY,
+    epilog="Example: raytruth predict-folder /mnt/export/new --out predictions.parquet",
+)
+def predict_folder(
     context: typer.Context,
     source: Annotated[Path, typer.Argument(help="A folder of DICOM files, of any size.")],
     predictions: Annotated[Path, typer.Option("--out", help="Table to write; it holds original UIDs, so mind where.")],

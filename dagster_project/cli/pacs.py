@@ -16,7 +16,7 @@ from dagster_project.core.errors import RayTruthError
 def pull(
     context: typer.Context,
     source: Annotated[str | None, typer.Argument(help="A source of params.yaml, pacs; without it, all.")] = None,
-    again: Annotated[
+    refetch: Annotated[
         typer.FileText | None,
         typer.Option(
             encoding="utf-8-sig",
@@ -28,12 +28,12 @@ def pull(
 ) -> None:
     """Fetch new radiographs from a PACS (DICOMweb or DIMSE) into the inbox, as a batch."""
     opened = open_root(context, root)
-    if again:
+    if refetch:
         if not source:
-            raise RayTruthError("It is not said from where", where="--again", do="name the source too")
+            raise RayTruthError("No source is named", where="--refetch", do="name the source too")
         from dagster_project.intake.pacs.refetch import pull_anew
 
-        renewed = pull_anew(opened, source, again)
+        renewed = pull_anew(opened, source, refetch)
         batch = f"batch {renewed.batch} in data/inbox/" if renewed.batch else "no new batch"
         show_table(f"source {source}: {batch}", ("what", "number"), renewed.outcomes.items())
         return
@@ -45,7 +45,7 @@ def pull(
         rows = [*pulled.outcomes.items(), ("studies looked at", pulled.studies), ("studies to come", pulled.waiting)]
         show_table(f"source {name}: {batch}", ("what", "number"), rows)
     if not source and not opened.settings.pacs.sources:
-        out.print("No source is named in opened.params.yaml, pacs.")
+        out.print("No source is named in params.yaml, pacs.")
 
 
 @app.command(rich_help_panel=IMAGES, epilog="Example: raytruth --root /data/raytruth receive")

@@ -204,7 +204,7 @@ def _stored(paths: Paths) -> pd.DataFrame:
         raise RayTruthError(
             "The ledger of verdicts was written by an older version, which did not chain its entries",
             where=_WHERE,
-            do="run `raytruth ledger migrate` once: it keeps every entry and chains them",
+            do="run `raytruth migrate` once: it keeps every entry and chains them",
         )
     if version := unknown_schema(table):
         raise RayTruthError(

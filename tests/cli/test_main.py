@@ -24,8 +24,8 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
 def test_the_commands_are_those_of_the_design() -> None:
     assert {
-        *("init", "phantom", "ingest", "validate", "split", "pretrain", "evaluate", "ensemble", "promote"),
-        *("find-errors", "review", "score", "export", "monitor", "export-corrections", "run"),
+        *("init", "phantom", "ingest", "validate", "build-training-set", "pretrain", "evaluate", "ensemble", "promote"),
+        *("find-errors", "review", "predict-folder", "export-onnx", "migrate", "monitor", "export-corrections", "run"),
     } <= set(COMMANDS)
 
 
@@ -39,7 +39,7 @@ def test_help_waits_for_no_slow_library() -> None:
 
 
 def test_a_folder_that_is_no_root_is_named_with_what_to_do(tmp_path: Path) -> None:
-    done = raytruth("--root", str(tmp_path), "split")
+    done = raytruth("--root", str(tmp_path), "build-training-set")
     assert done.returncode == 1
     assert "There is no params.yaml here" in done.stderr
     assert "raytruth init" in done.stderr
@@ -50,10 +50,10 @@ def test_the_root_may_stand_before_or_after_the_command_and_wins_over_the_enviro
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAYTRUTH_ROOT", str(tmp_path / "environment"))
-    for words in (["--root", str(tmp_path / "given"), "split"], ["split", "--root", str(tmp_path / "given")]):
+    for words in (["--root", str(tmp_path / "given"), "evaluate"], ["evaluate", "--root", str(tmp_path / "given")]):
         done = raytruth(*words)
         assert str(tmp_path / "given") in done.stderr.replace("\n", "")
-    assert str(tmp_path / "environment") in raytruth("split").stderr.replace("\n", "")
+    assert str(tmp_path / "environment") in raytruth("build-training-set").stderr.replace("\n", "")
 
 
 def test_an_unknown_option_is_answered_with_the_nearest_one_and_status_2() -> None:

@@ -71,7 +71,7 @@ def test_a_class_with_too_few_patients_is_left_out_by_name(tmp_path: Path, raytr
     source = write_export(tmp_path / "export", {"KNEE": 12, "HAND": 12, "ELBOW": 2})
     raytruth("ingest", source, root=paths.root)
     raytruth("validate", root=paths.root)
-    done = raytruth("split", root=paths.root)
+    done = raytruth("build-training-set", root=paths.root)
     assert done.returncode == 0, done.stderr
     assert "elbow (2)" in done.stderr
 
@@ -79,7 +79,7 @@ def test_a_class_with_too_few_patients_is_left_out_by_name(tmp_path: Path, raytr
 def test_an_unknown_settings_key(tmp_path: Path, raytruth) -> None:
     paths = small_root(tmp_path / "root")
     paths.settings.write_text(paths.settings.read_text().replace("temperature", "temprature", 1))
-    refused(raytruth("split", root=paths.root), "unknown key; did you mean temperature?")
+    refused(raytruth("build-training-set", root=paths.root), "unknown key; did you mean temperature?")
 
 
 def test_a_missing_regions_file(tmp_path: Path, raytruth) -> None:
@@ -110,12 +110,12 @@ def test_a_root_made_twice(tmp_path: Path, raytruth) -> None:
 @pytest.mark.parametrize(
     ("command", "needed"),
     [
-        (["split"], "No batch may be trained on"),
+        (["build-training-set"], "No batch may be trained on"),
         (["validate"], "There is no batch yet"),
         (["pretrain", "simclr"], "There is no training set yet"),
         (["pretrain", "dino"], "Unknown method"),
         (["evaluate"], "There is no training set yet"),
-        (["worklist"], "Label errors have not been looked for"),
+        (["worklist"], "There is no list of label errors yet"),
         (["monitor"], "There is no batch yet"),
         (["export-corrections", "out.csv"], "No reviewer has corrected a label yet"),
     ],
@@ -135,16 +135,18 @@ def test_a_batch_whose_blocking_check_failed_is_not_trained_on(learned: Paths, t
     headers = pd.read_parquet(copy.headers("batch-001"))
     headers.loc[0, "patient"] = "not a pseudonym"
     headers.to_parquet(copy.headers("batch-001"), index=False)
-    refused(raytruth("split", root=copy.root), "No batch may be trained on", "not validated as it stands now")
+    refused(
+        raytruth("build-training-set", root=copy.root), "No batch may be trained on", "not validated as it stands now"
+    )
     assert raytruth("validate", root=copy.root).returncode == 0
-    refused(raytruth("split", root=copy.root), "blocking checks failed: patient_is_a_pseudonym")
+    refused(raytruth("build-training-set", root=copy.root), "blocking checks failed: patient_is_a_pseudonym")
     assert content_hash(copy.training_set) == content_hash(learned.training_set)
 
 
 STAGES = {
     "ingest": ("data/headers", "data/pixels"),
     "validate": ("data/headers",),
-    "split": ("data/training_set.parquet",),
+    "build-training-set": ("data/training_set.parquet",),
     "pretrain simclr": ("models/encoder_simclr",),
     "pretrain byol": ("models/encoder_byol",),
     "pretrain crossfit": ("models/encoder_supcon_crossfit",),

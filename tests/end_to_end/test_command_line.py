@@ -148,11 +148,11 @@ def test_scoring_a_folder_gives_a_row_an_instance_with_probabilities(
     learned: Paths, hospital: Path, tmp_path: Path, raytruth
 ) -> None:
     patient = next(p for p in sorted((hospital / "dicom").iterdir()) if p.is_dir())
-    done = raytruth("score", patient, "--out", tmp_path / "predictions.parquet", root=learned.root)
+    done = raytruth("predict-folder", patient, "--out", tmp_path / "predictions.parquet", root=learned.root)
     assert done.returncode == 0, done.stderr
     table = pd.read_parquet(tmp_path / "predictions.parquet")
     regions = json.loads(learned.champion.read_text())["regions"]
-    assert list(table.columns) == ["sop_instance_uid", "region", "confidence", "out_of_domain", *regions]
+    assert list(table.columns) == ["sop_instance_uid", "region", "confidence", "ood_score", *regions]
     assert np.allclose(table[regions].sum(axis=1), 1, atol=1e-4)
     assert (table[regions].idxmax(axis=1) == table["region"]).all()
     known = pd.read_parquet(learned.identities)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from dagster_project.core.errors import RayTruthError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS images (image TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
@@ -40,6 +42,24 @@ class Candidate:
     settled: bool
 
 
+def migrate_state(path: Path) -> bool:
+    """Bring the record of before version 0.2.0 to the names of today; return whether it was old."""
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as db:
+        if not _has_old_names(db):
+            return False
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("ALTER TABLE pictures RENAME TO images")
+        db.execute("ALTER TABLE images RENAME COLUMN picture TO image")
+        db.execute("COMMIT")
+    return True
+
+
+def _has_old_names(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'pictures'").fetchone())
+
+
 class State:
     """The tables. Safe for threads; other processes wait for one another's short writes."""
 
@@ -49,6 +69,13 @@ class State:
         self._db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        if _has_old_names(self._db):
+            self._db.close()
+            raise RayTruthError(
+                "The record of what was pulled was written by an older version of RayTruth",
+                where=f"data/private/pacs/{path.name}",
+                do="run `raytruth migrate`; nothing was changed",
+            )
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:

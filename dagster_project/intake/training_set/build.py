@@ -106,7 +106,7 @@ def load_training_set(paths: Paths) -> pd.DataFrame:
     """
     if not paths.training_set.exists():
         raise RayTruthError(
-            "There is no training set yet", where="data/training_set.parquet", do="run `raytruth split`"
+            "There is no training set yet", where="data/training_set.parquet", do="run `raytruth build-training-set`"
         )
     return read_table(paths.training_set)
 

@@ -72,7 +72,9 @@ def read_cards(folder: Path) -> Worklist:
 
 def migrate_cards(folder: Path) -> int:
     """Bring the cards of a folder from schema 1 to the names of today; return how many (0 if none were old)."""
-    path = folder / CARDS
+    path, old_images = folder / CARDS, folder / "pictures"
+    if old_images.is_dir():
+        old_images.rename(folder / IMAGES)
     if not path.exists() or "schema" in (found := read_json(path)):
         return 0
     found |= {"schema": SCHEMA, "model_version": found.pop("model"), "cards": [_migrated(c) for c in found["cards"]]}

@@ -29,7 +29,7 @@ class Agreement:
 
     images: int
     probabilities: float
-    unusual: float
+    ood_score: float
     embeddings: float
 
 
@@ -62,7 +62,7 @@ def check_onnx(path: Path, model: Model, images: np.ndarray) -> Agreement:
     ours, theirs = model.on("cpu").predict(images), load_onnx_model(path).predict(images)
     differences = {
         name: float(np.abs(getattr(ours, name) - getattr(theirs, name)).max())
-        for name in ("probabilities", "unusual", "embeddings")
+        for name in ("probabilities", "ood_score", "embeddings")
     }
     agreement = Agreement(len(images), **differences)
     if not agreement.probabilities <= _TOLERANCE:  # NaN too
@@ -102,12 +102,12 @@ The whole model in one file: backbones with the mean over two sizes and mirror i
 |---|---|---|
 | input | `images` | uint8 (N, {px}, {px}), any N, 0 to 255; larger images reduced by area averaging |
 | output | `probabilities` | float32 (N, {regions}), in the order of the regions above |
-| output | `unusual` | float32 (N,), 0 to 1, 1 = least like the training images; `out_of_domain` of `raytruth score` |
+| output | `ood_score` | float32 (N,), 0 to 1, 1 = least like the training images |
 | output | `agreement` | float32 (N,), 0 to 1, share of members whose first choice is the ensemble's |
 | output | `embeddings` | float32 (N, {size}), of the first member |
 
 Checked before it was written: over {agreement.images} real images the largest difference to torch is \
 {agreement.probabilities:.1e} in a probability, {agreement.embeddings:.1e} in an embedding.
 
-    raytruth score FOLDER_OF_DICOM --out predictions.parquet --model model.onnx
+    raytruth predict-folder FOLDER_OF_DICOM --out predictions.parquet --model model.onnx
 """

@@ -40,14 +40,14 @@ class Member:
 
 @dataclass(frozen=True)
 class Predictions:
-    """`probabilities` (N, K), rows sum to 1; `unusual` (N,) in 0..1, 1 = least like the training images.
+    """`probabilities` (N, K), rows sum to 1; `ood_score` (N,) in 0..1, 1 = least like the training images.
 
     `agreement` (N,): share of members, by weight, whose own first choice is the ensemble's. `embeddings` (N, D) are of
     the member with the largest share, as `side_by_side` makes them.
     """
 
     probabilities: np.ndarray
-    unusual: np.ndarray
+    ood_score: np.ndarray
     agreement: np.ndarray
     embeddings: np.ndarray
 

@@ -21,7 +21,7 @@ from dagster_project.intake.training_set.build import reduced
 from dagster_project.learning.encoders.onnx_export import to_onnx
 from dagster_project.learning.ensembling.model import Member, Model, Predictions
 
-OUTPUTS = ("probabilities", "unusual", "agreement", "embeddings")  # the fields of Predictions, in their order
+OUTPUTS = ("probabilities", "ood_score", "agreement", "embeddings")  # the fields of Predictions, in their order
 _BATCH = 256
 _CARD = "raytruth"
 _REFUSED = (
@@ -86,7 +86,7 @@ def load_onnx_model(path: Path) -> OnnxModel:
         raise RayTruthError(
             f"The ONNX model cannot be read ({type(error).__name__})",
             where="--model",
-            do="give the model.onnx that `raytruth export` wrote",
+            do="give the model.onnx that `raytruth export-onnx` wrote",
         ) from error
     return OnnxModel(tuple(card["regions"]), int(card["image_size"]), session)
 

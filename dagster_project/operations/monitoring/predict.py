@@ -25,7 +25,7 @@ _BLOCK = 1024
 def predict_batch(root: Root, batch: str) -> pd.DataFrame:
     """Predict an ingested batch with the champion; write `data/predictions/<batch>.parquet` and its embeddings.
 
-    Columns: image_id, patient, region, confidence, agreement, unusual (all but the first three in 0..1), model,
+    Columns: image_id, patient, region, confidence, agreement, ood_score (all but the first three in 0..1), model,
     trained_on (whether the champion's encoders or probes learned from the image), and one probability a class.
     Raises RayTruthError if there is no such batch, no champion, or one that knows other region classes than the root.
     """
@@ -37,7 +37,7 @@ def predict_batch(root: Root, batch: str) -> pd.DataFrame:
     table = headers[["image_id", "patient"]].assign(
         **first_choice(model, found),
         agreement=found.agreement.astype(np.float32),
-        unusual=found.unusual.astype(np.float32),
+        ood_score=found.ood_score.astype(np.float32),
         model=champion_hash(root.paths),
         trained_on=headers["image_id"].isin(_trained_on(root.paths)),
         **class_probabilities(model, found),
@@ -64,7 +64,7 @@ def _in_blocks(model: Model, count: int, images: Callable[[int, int], np.ndarray
         model.predict(np.ascontiguousarray(images(start, min(start + _BLOCK, count))))
         for start in track(starts, len(starts), "predicting")
     ]
-    fields = ("probabilities", "unusual", "agreement", "embeddings")
+    fields = ("probabilities", "ood_score", "agreement", "embeddings")
     return Predictions(*(np.concatenate([getattr(part, name) for part in found]) for name in fields))
 
 

@@ -41,7 +41,7 @@ def score(root: Root, source: Path, out: Path, model_file: Path | None = None) -
     """Predict every usable radiograph under `source` and write a table to `out`, which appears when it is complete.
 
     The champion predicts, or the ONNX model in `model_file`. Columns: sop_instance_uid, region, confidence,
-    out_of_domain (0..1, 1 = least like the training images), and one probability a class under its name, in the order
+    ood_score (0..1, 1 = least like the training images), and one probability a class under its name, in the order
     of the image ids. The table holds original UIDs: it is for the site's own use. Memory does not grow with the folder.
     Raises RayTruthError if `out` cannot be written, there is no such model or one of other region classes than the
     root's, or nothing under `source` is usable.
@@ -80,12 +80,12 @@ def _predict(model: Predictor, block: list[Scorable]) -> pa.Table:
     columns = {
         "sop_instance_uid": [scorable.sop_instance_uid for scorable in block],
         **first_choice(model, found),
-        "out_of_domain": found.unusual.astype(np.float32),
+        "ood_score": found.ood_score.astype(np.float32),
         **class_probabilities(model, found),
     }
     return pa.table(columns, schema=_schema(model))
 
 
 def _schema(model: Predictor) -> pa.Schema:
-    text, number = ("sop_instance_uid", "region"), ("confidence", "out_of_domain", *model.regions)
+    text, number = ("sop_instance_uid", "region"), ("confidence", "ood_score", *model.regions)
     return pa.schema([(name, pa.string()) for name in text] + [(name, pa.float32()) for name in number])

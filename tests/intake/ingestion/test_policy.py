@@ -10,6 +10,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -103,6 +104,17 @@ def compressed(syntax: str, change: Callable[[Dataset], object] = lambda ds: Non
         save(ds, path)
 
     return make
+
+
+def baseline_said_to_be_lossless(path: Path) -> None:
+    """An 8-bit JPEG Baseline stream under a lossless transfer syntax."""
+    ds = radiograph()
+    pixels, file = (ds.pixel_array // 16).astype(np.uint8), BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG")
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
+    ds.PixelData, ds["PixelData"].VR, ds["PixelData"].is_undefined_length = encapsulate([file.getvalue()]), "OB", True
+    ds.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    save(ds, path)
 
 
 def claiming(syntax: str) -> Make:
@@ -525,6 +537,12 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "TIFF as well": (polyglot, "accept_warn", "odd_preamble"),
     "MONOCHROME1": (plain(PhotometricInterpretation="MONOCHROME1"), "accept_warn", "monochrome1"),
     "signed": (plain(PixelRepresentation=1, pixels=image(0) - 2000), "accept_warn", "signed"),
+    "lossy stream under a lossless syntax": (baseline_said_to_be_lossless, "quarantine", "syntax_mismatch"),
+    "inverse presentation of MONOCHROME2": (
+        plain(PresentationLUTShape="INVERSE"),
+        "accept_warn",
+        "presentation_conflict",
+    ),
     "overlay in the high bits": (high_bits, "accept_warn", "high_bits"),
     "bytes after the pixels": (appended(b"\0" * 100), "accept_warn", "pixel_padding"),
     "an element after the pixels": (

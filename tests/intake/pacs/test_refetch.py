@@ -127,7 +127,7 @@ def test_by_the_command_line_and_what_is_no_uid_is_said_without_repeating_it(
     web: Paths, pacs: Orthanc, study: list[Path]
 ) -> None:
     pacs.add(study[0])
-    command = ["--root", str(web.root), "pull", "main", "--again", "-"]
+    command = ["--root", str(web.root), "pull", "main", "--refetch", "-"]
     said = CliRunner().invoke(app, command, input=f"\ufeff{dcmread(study[0]).StudyInstanceUID}\r\n\n{generate_uid()}\n")
     assert said.exit_code == 0, said.output
     assert "arrived" in said.output

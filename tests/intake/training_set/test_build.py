@@ -217,7 +217,7 @@ def test_without_any_batch_or_training_set_the_error_says_what_to_do(paths: Path
     assert "raytruth ingest" in error.value.do
     with pytest.raises(RayTruthError, match="no training set") as error:
         load_training_set(paths)
-    assert "raytruth split" in error.value.do
+    assert "raytruth build-training-set" in error.value.do
 
 
 @pytest.mark.parametrize(("kinds", "named"), [([0] * 9, "shoulder"), ([0], "shoulder (1)"), ([5] * 4, "Only 0")])

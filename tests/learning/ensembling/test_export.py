@@ -53,8 +53,8 @@ def test_any_number_of_images_and_any_side_give_what_torch_gives(
     np.testing.assert_allclose(theirs.probabilities, ours.probabilities, atol=1e-5)
     np.testing.assert_allclose(theirs.embeddings, ours.embeddings, atol=1e-4)
     np.testing.assert_allclose(theirs.agreement, ours.agreement, atol=1e-6)
-    np.testing.assert_allclose(theirs.unusual, ours.unusual, atol=1 / 200)
-    assert ours.unusual.std() > 0.1 or count < 10, "images of every kind were compared"
+    np.testing.assert_allclose(theirs.ood_score, ours.ood_score, atol=1 / 200)
+    assert ours.ood_score.std() > 0.1 or count < 10, "images of every kind were compared"
 
 
 def test_a_class_that_had_no_images_and_a_sole_member_are_no_trouble(model: Model, tmp_path: Path) -> None:
@@ -131,4 +131,4 @@ def test_a_file_that_is_no_such_model_is_refused_in_plain_words(exported: Path, 
     with pytest.raises(RayTruthError, match="ONNX model cannot be read") as error:
         load_onnx_model(path)
     assert "CANARY" not in str(error.value)
-    assert "raytruth export" in error.value.do
+    assert "raytruth export-onnx" in error.value.do

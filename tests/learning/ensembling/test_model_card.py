@@ -50,7 +50,7 @@ def test_a_threshold_that_nothing_reaches_is_said_so(trained: Trained, card: str
 
 def test_licence_limits_and_what_it_may_not_be_used_for_are_in_it(trained: Trained, card: str) -> None:
     assert f"**Licence of the data**: {trained.settings.data_licence}" in card
-    for words in ("Not for diagnosis", "## Limits", "out_of_domain", "Errors in the test labels", "population"):
+    for words in ("Not for diagnosis", "## Limits", "ood_score", "Errors in the test labels", "population"):
         assert words in card
 
 

@@ -38,7 +38,7 @@ def test_one_row_a_image_in_the_headers_order_with_a_probability_a_class(root: T
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert table["region"].tolist() == [REGIONS[k] for k in probabilities.argmax(axis=1)]
     np.testing.assert_allclose(table["confidence"], probabilities.max(axis=1))
-    for column in ("confidence", "agreement", "unusual"):
+    for column in ("confidence", "agreement", "ood_score"):
         assert table[column].between(0, 1 + 1e-6).all()
     assert set(table["model"]) == {champion_hash(root.paths)}
     assert len(np.load(root.paths.prediction_embeddings("new"))) == len(table)

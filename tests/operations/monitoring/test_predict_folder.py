@@ -25,7 +25,7 @@ from dagster_project.operations.monitoring import predict_folder as module
 from dagster_project.operations.monitoring.predict import predict_batch
 from dagster_project.operations.monitoring.predict_folder import score
 
-COLUMNS = ["sop_instance_uid", "region", "confidence", "out_of_domain", *REGIONS]
+COLUMNS = ["sop_instance_uid", "region", "confidence", "ood_score", *REGIONS]
 COUNT = 23
 
 
@@ -79,7 +79,7 @@ def test_a_folder_gets_what_its_images_get_as_a_batch(trained: Trained, onnx_fil
     assert table["region"].tolist() == expected["region"].tolist()
     for ours, theirs in (
         ("confidence", "confidence"),
-        ("out_of_domain", "unusual"),
+        ("ood_score", "ood_score"),
         *zip(REGIONS, REGIONS, strict=True),
     ):
         np.testing.assert_allclose(table[ours], expected[theirs], atol=1e-6)
@@ -98,7 +98,7 @@ def test_onnx_and_torch_write_the_same_table(trained: Trained, onnx_file: Path, 
     assert list(torch_s) == list(onnx_s) == COLUMNS
     assert torch_s[["sop_instance_uid", "region"]].equals(onnx_s[["sop_instance_uid", "region"]])
     np.testing.assert_allclose(torch_s[list(REGIONS)], onnx_s[list(REGIONS)], atol=1e-5)
-    np.testing.assert_allclose(torch_s["out_of_domain"], onnx_s["out_of_domain"], atol=1 / 200)
+    np.testing.assert_allclose(torch_s["ood_score"], onnx_s["ood_score"], atol=1 / 200)
 
 
 def test_no_more_than_a_block_is_held_and_blocks_change_nothing(
