@@ -117,7 +117,7 @@ def test_a_root_made_twice(tmp_path: Path, raytruth) -> None:
         (["evaluate"], "There is no training set yet"),
         (["worklist"], "There is no list of label errors yet"),
         (["monitor"], "There is no batch yet"),
-        (["export-corrections", "out.csv"], "No reviewer has corrected a label yet"),
+        (["export-corrections", "out.csv"], "There are no corrections yet"),
     ],
 )
 def test_a_stage_whose_input_is_missing_says_what_to_run(
