@@ -87,9 +87,10 @@ def test_verdicts_are_told_with_those_taken_back(root: Case) -> None:
     assert [(v["reviewer"], v["current"]) for v in told] == [("Dr A", False), ("Dr A", False), ("Dr B", True)]
 
 
+@pytest.mark.usefixtures("wide")
 def test_the_page_and_the_json_say_it_and_name_nobody(root: Case) -> None:
     paths, image_id = root
-    page = CliRunner().invoke(app, ["--root", str(paths.root), "explain", image_id], env={"COLUMNS": "200"})
+    page = CliRunner().invoke(app, ["--root", str(paths.root), "explain", image_id])
     assert page.exit_code == 0
     for word in (
         "shoulder",
