@@ -232,7 +232,7 @@ def test_a_ledger_without_a_chain_is_refused_until_it_is_migrated(paths: Paths) 
     old.to_parquet(paths.verdicts, index=False)
     with pytest.raises(RayTruthError, match="did not chain its entries") as error:
         append_verdicts(paths, [says("c")], REGIONS)
-    assert "raytruth ledger migrate" in error.value.do
+    assert "raytruth migrate" in error.value.do
     assert migrate_ledger(paths) == 2
     assert load_verdicts(paths)[list(old)].to_numpy().tolist() == old.to_numpy().tolist()
     assert migrate_ledger(paths) == 0
