@@ -47,7 +47,7 @@ class Folder:
     def __init__(self, breaks_after: int | None = None) -> None:
         self.taken, self.breaks_after, self.closed = 0, breaks_after, False
 
-    def __call__(self, paths: object, settings: object, source: Path, left_out: Counter[str]) -> Generator[Scorable]:
+    def __call__(self, root: object, source: Path, left_out: Counter[str]) -> Generator[Scorable]:
         try:
             for number in range(COUNT):
                 if number == self.breaks_after:

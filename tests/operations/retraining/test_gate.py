@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +147,7 @@ def test_meddling_with_the_champion_s_files_is_noticed(root: Trained, how: str) 
 def test_the_gate_too_refuses_to_compare_with_a_champion_that_was_changed(root: Trained) -> None:
     folder = champion_folder(root.paths)
     model = with_bias(load_model(folder), HAND, 50)
+    shutil.rmtree(folder)
     save_model(folder, model, {})
     with pytest.raises(RayTruthError, match="missing or were changed"):
         promote(root.open())
