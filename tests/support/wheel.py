@@ -20,7 +20,7 @@ import os, sys
 def _keep_out(event, arguments):
     if event not in ("open", "os.listdir", "os.scandir") or not isinstance(arguments[0], str | os.PathLike):
         return
-    path = os.path.realpath(arguments[0])
+    path = os.path.realpath(arguments[0]) + os.sep
     if path.startswith({checkout!r}) and not path.startswith({libraries!r}):
         raise PermissionError(f"the wheel reads the checkout: {{path}}")
 

@@ -21,7 +21,7 @@ def pytest_without_orthanc(*arguments: str, everything: bool = False) -> subproc
 
 
 def test_every_test_of_the_pacs_is_left_out_and_pytest_says_which_and_why() -> None:
-    done = pytest_without_orthanc("-m", "pacs", "tests/pacs", "tests/corrections")
+    done = pytest_without_orthanc("-m", "pacs", "tests/intake/pacs", "tests/label_quality/corrections")
     assert done.returncode == 0, done.stdout
     assert "no Orthanc here: the PACS is not tested (apt install orthanc orthanc-dicomweb dcmtk)" in done.stdout
     skipped = re.search(r"(\d+) skipped", done.stdout.splitlines()[-1])
