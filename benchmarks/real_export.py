@@ -24,7 +24,7 @@ KINDS = ("neighbour", "uniform", "protocol_default", "missing", "out_of_domain")
 
 def joined(paths: Paths, truth: Path) -> pd.DataFrame:
     """The training set with the truth of each image."""
-    table = pd.read_parquet(paths.training_set)[["image_id", "group", "split"]]
+    table = pd.read_parquet(paths.training_set)[["image_id", "patient_group", "split"]]
     identities = pd.read_parquet(paths.identities)[["image_id", "sop_instance_uid"]]
     rows = pd.read_csv(truth, dtype=str, keep_default_na=False).drop(columns="group")
     return table.merge(identities, on="image_id").merge(rows, on="sop_instance_uid", validate="one_to_one")
@@ -39,8 +39,9 @@ def accuracies(paths: Paths, truth: pd.DataFrame) -> pd.DataFrame:
     )
     rows = []
     for (model, fraction), part in merged.groupby(["model", "fraction"]):
-        each = part.groupby("image_id").agg(right=("right", "mean"), group=("group", "first"))
-        interval = patient_bootstrap(each["right"].to_numpy(float), each["group"].to_numpy(object).astype(str), 1000, 0)
+        each = part.groupby("image_id").agg(right=("right", "mean"), patient_group=("patient_group", "first"))
+        patients = each["patient_group"].to_numpy(object).astype(str)
+        interval = patient_bootstrap(each["right"].to_numpy(float), patients, 1000, 0)
         agrees = (part["region_predicted"] == part["given_region"]).mean()
         rows.append((model, fraction, len(each), interval.value, interval.low, interval.high, agrees))
     columns = ["model", "fraction", "images", "accuracy", "low", "high", "agrees_with_given"]

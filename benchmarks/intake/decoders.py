@@ -71,7 +71,7 @@ def ways_of(syntax: UID, settings: Ingestion) -> dict[str, Way]:
     ways: dict[str, Way] = {plugin: partial(decoded, plugin=plugin) for plugin in plugins}
     if syntax == JPEG2000Lossless:
         ways |= {f"reduced, side / {2**halvings}": partial(reduced, halvings=halvings) for halvings in REDUCTIONS}
-    reader = PixelReader(settings.side, settings.percentiles, False)
+    reader = PixelReader(settings.image_size, settings.percentiles, False)
     return ways | {"whole pass": lambda path: reader(listed(path))}
 
 
@@ -80,8 +80,8 @@ def grey_levels_off(files: Sequence[Path], halvings: int, settings: Ingestion) -
 
     def shown(stored: np.ndarray) -> np.ndarray:
         levels = levels_of(stored)
-        small = fitted(painted(levels, stretch(levels, settings.percentiles), stored), settings.side)
-        return centred(small, settings.side).astype(int)
+        small = fitted(painted(levels, stretch(levels, settings.percentiles), stored), settings.image_size)
+        return centred(small, settings.image_size).astype(int)
 
     off = [np.abs(shown(reduced(path, halvings)) - shown(reduced(path, 0))) for path in files]
     return {"grey_levels_off_most": max(o.max() for o in off), "grey_levels_off_mean": float(np.mean(off))}

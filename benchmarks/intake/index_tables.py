@@ -52,7 +52,7 @@ _TEXTS = {
     "manufacturer": ["ACME", "RAYCO"],
     "model": ["DR-1", "Vantage 40"],
     "station": ["ROOM1", "ROOM2", "ROOM3"],
-    "label_status": ["region", "region", "region", "region", "absent"],
+    "label_status": ["region", "region", "region", "region", "missing"],
     "label_attribute": ["AnatomicRegionSequence", "BodyPartExamined"],
     "label_rule": ["code", "synonym"],
     "label_matched": ["Knee", "HAND", "Wrist"],
@@ -74,7 +74,7 @@ def write_root(root: Path, rows: int) -> None:
     }
     chosen = {name: rng.choice(words, rows) for name, words in _TEXTS.items()}
     table = pd.DataFrame({**ids, **chosen, "pixel_digest": ids["image_id"]})
-    table["label_region"] = pd.Series(rng.choice(regions, rows)).where(table["label_status"] == "region")
+    table["header_region"] = pd.Series(rng.choice(regions, rows)).where(table["label_status"] == "region")
     table["study_date_shifted"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 1500, rows), unit="D")
     numbers = {"rows": 2500, "columns": 2048, "bits_allocated": 16, "bits_stored": 12, "kvp": 60.0, "age_decade": 5}
     table = table.assign(**numbers, signed=False, rescaled=False)
@@ -118,20 +118,20 @@ def run_split(root: Root) -> None:
     table = apply_corrections(headers, load_corrected_labels(root.paths))
     evidence = pd.concat([load_patient_evidence(root.paths), equal_pixels(headers)], ignore_index=True)
     links = link_patients(evidence, table, np.empty((0, 2), np.int64))
-    table["group"] = table["patient"].map(links.group)
+    table["patient_group"] = table["patient"].map(links.group)
     table, _ = drop_small_classes(table, settings.min_patients)
-    strata = stratum_of(table["group"], table["region"])
-    table["fold"] = table["group"].map(assign_folds(strata, settings.folds))
+    strata = stratum_of(table["patient_group"], table["region"])
+    table["fold"] = table["patient_group"].map(assign_folds(strata, settings.folds))
     nobody = pd.Series(dtype="string")
     splits = assign_splits(strata, nobody, test=settings.test, validation=settings.validation)
-    table["split"] = table["group"].map(splits)
+    table["split"] = table["patient_group"].map(splits)
     write_table(root.paths.training_set, table)
 
 
 def run_joins(root: Root) -> None:
     """Headers beside identities by image id, as reports that go back to the archive need them."""
     identities = read_table(root.paths.identities, columns=["image_id", "sop_instance_uid", "path"])
-    joined = load_headers(root.paths, BATCH)[["image_id", "label_region"]].merge(identities, on="image_id", how="left")
+    joined = load_headers(root.paths, BATCH)[["image_id", "header_region"]].merge(identities, on="image_id", how="left")
     if joined["path"].isna().any():
         raise RuntimeError("rows without an identity")
 

@@ -46,7 +46,7 @@ GOALS = {PYDICOM: 0.9, MONAI: 1.8, DCMTK: 0.9, DECODE: 0.9}
 def header_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
     """The first pass over a file, pydicom's reading of its header, and the first pass over its `not_plain` in root."""
     taxonomy = load_taxonomy(ROOT / shipped_settings().regions)
-    reader = HeaderReader(load_pseudonyms(Paths(root).key), taxonomy, settings.max_megapixels)
+    reader = HeaderReader(load_pseudonyms(Paths(root).pseudonym_key), taxonomy, settings.max_megapixels)
     return {
         OURS: lambda path: reader(listed(path)),
         PYDICOM: lambda path: dcmread(path, stop_before_pixels=True),
@@ -72,13 +72,13 @@ def image_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
 
     def ours(path: Path, clean: bool) -> None:
         read_header(path)
-        PixelReader(settings.side, settings.percentiles, clean)(listed(path))
+        PixelReader(settings.image_size, settings.percentiles, clean)(listed(path))
 
     load = LoadImage(reader="PydicomReader", image_only=True, ensure_channel_first=True)
     ways: dict[str, Way] = {OURS: partial(ours, clean=settings.clean), UNCLEAN: partial(ours, clean=False)}
-    ways[MONAI] = Compose([load, Resize(settings.side, size_mode="longest", mode="area")])
+    ways[MONAI] = Compose([load, Resize(settings.image_size, size_mode="longest", mode="area")])
     if shutil.which(DCMTK):
-        command = (DCMTK, "--min-max-window", "--scale-y-size", str(settings.side), "--write-raw-pnm")
+        command = (DCMTK, "--min-max-window", "--scale-y-size", str(settings.image_size), "--write-raw-pnm")
         ways[DCMTK] = lambda path: subprocess.run([*command, path, root / "out.pgm"], check=True, capture_output=True)
     else:
         print(f"{DCMTK} (Debian package dcmtk) is not installed and left out")

@@ -61,7 +61,7 @@ def relabelled(site: Paths, truth: Path, folder: Path) -> Paths:
     table = load_training_set(site)
     given = table["image_id"].map(joined(site, truth).set_index("image_id")["given_region"])
     missing = given == ""
-    status = np.where(missing, "absent", "region")
+    status = np.where(missing, "missing", "region")
     write_table(paths.training_set, table.assign(region=given.mask(missing, None), label_status=status))
     return paths
 
@@ -71,8 +71,12 @@ def by_supervised(root: Root, table: pd.DataFrame, labels: np.ndarray) -> np.nda
     kept = root.paths.root / "supervised.npy"
     if kept.exists():
         return np.load(kept)
-    fold = table["group"].map(assign_folds(stratum_of(table["group"], table["region"]), FOLDS)).to_numpy(int)
-    teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
+    fold = (
+        table["patient_group"]
+        .map(assign_folds(stratum_of(table["patient_group"], table["region"]), FOLDS))
+        .to_numpy(int)
+    )
+    teaches = (labels >= 0) & (table["exclusion"] == "").to_numpy(bool)
     seen = gather_images(root.paths, table, round(root.settings.learning.input_size * SOURCE_MARGIN))
     asked = gather_images(root.paths, table, root.settings.learning.input_size)
     found = np.zeros((len(table), labels.max() + 1))
@@ -102,7 +106,7 @@ def compared(root: Root, truth: Path) -> pd.DataFrame:
     neighbours = find_neighbours(
         load_embeddings(root.paths, reference_encoder(root.settings), len(table)),
         given,
-        table["group"].to_numpy(str),
+        table["patient_group"].to_numpy(str),
         20,
     )
     simclr = judge(root, table, labels, labels.max() + 1).probabilities[0]

@@ -54,7 +54,7 @@ def changed(profile: Profile, changes: list[str]) -> Profile:
 def measure(root: Root, method: str, changes: list[str], seed: int) -> dict[str, object]:
     """One row: what was changed, the probe's validation scores at 10 % and all of the labels, seconds of training."""
     profile, data = changed(root.settings.learning, changes), load_labelled_set(root)
-    rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
+    rows = data.table[(data.table["split"] == "train") & (data.table["exclusion"] == "")]
     labels = data.labels[rows.index] if METHODS[method].sees_labels else np.full(len(rows), -1)
     images = gather_images(root.paths, rows, round(profile.input_size * SOURCE_MARGIN))
     started = time.perf_counter()

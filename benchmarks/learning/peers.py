@@ -42,7 +42,7 @@ def of_hog(root: Root, data: LabelledSet) -> pd.DataFrame:
 def of_monai(root: Root, data: LabelledSet) -> pd.DataFrame:
     """Linear probe of the profile's network after SimCLR with MONAI's transforms and loss, for SimCLR's epochs."""
     profile = root.settings.learning
-    rows = data.table[(data.table["split"] == "train") & (data.table["excluded"] == "")]
+    rows = data.table[(data.table["split"] == "train") & (data.table["exclusion"] == "")]
     seen = gather_images(root.paths, rows, round(profile.input_size * SOURCE_MARGIN))
     backbone = pretrain_plainly(
         seen,

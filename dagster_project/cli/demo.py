@@ -70,7 +70,7 @@ def _hospital(directory: Path, site: str, patients: int) -> None:
 
 
 def _register(paths: Paths, batch: str, source: Path) -> None:
-    register(paths, load_pseudonyms(paths.key), batch, source, list_files(source))
+    register(paths, load_pseudonyms(paths.pseudonym_key), batch, source, list_files(source))
 
 
 def _report(paths: Paths, directory: Path, times: dict[str, float]) -> None:

@@ -93,6 +93,6 @@ def training_set(context: typer.Context, root: RootOption = None) -> None:
     if len(links := summary.links.table):
         contradicted = int((links["contradicted_by"] != "").sum())
         out.print(
-            f"{len(links)} patients are linked to {links['group'].nunique()}, {contradicted} of them against what else "
-            f"their headers say: {opened.paths.patient_links}"
+            f"{len(links)} patients are linked to {links['patient_group'].nunique()}; other header values contradict "
+            f"{contradicted} of these links: {opened.paths.patient_links}"
         )

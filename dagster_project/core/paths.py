@@ -54,7 +54,7 @@ class Paths:
         return self.root / "data" / "private"
 
     @property
-    def key(self) -> Path:
+    def pseudonym_key(self) -> Path:
         """The pseudonym key, mode 0600."""
         return self.private / "pseudonym.key"
 

@@ -89,7 +89,7 @@ def test_in_a_git_repository_dvc_works_with_git_and_nothing_private_is_tracked(t
     git(tmp_path, "init", "-q")
     paths = init(tmp_path)
     assert "no_scm" not in (paths.root / ".dvc" / "config").read_text()
-    (paths.key).write_text("secret")
+    paths.pseudonym_key.write_text("secret")
     (paths.inbox / "x.dcm").write_text("x")
     (paths.dagster_home / "runs.db").write_text("x")
     (paths.root / ".dvc" / "remote").mkdir()

@@ -87,8 +87,8 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(path: tuple[str, ...]
         (("seed",), "x"),
         (("seed",), None),
         (("profile",), "fast"),
-        (("ingestion", "side"), 100),
-        (("ingestion", "side"), 0),
+        (("ingestion", "image_size"), 100),
+        (("ingestion", "image_size"), 0),
         (("ingestion", "percentiles"), [99.5, 0.5]),
         (("ingestion", "percentiles"), [0.5, 100.5]),
         (("ingestion", "percentiles"), [-1, 99]),
@@ -181,11 +181,11 @@ def test_a_receiver_that_cannot_be_is_an_error(key: str, value: object, tmp_path
 
 def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     settings = changed(("seed",), "x") | {"sed": 1}
-    del settings["ingestion"]["side"]
+    del settings["ingestion"]["image_size"]
     said = refusal(settings, tmp_path)
     assert "seed: " in said
     assert "sed: unknown key; did you mean seed?" in said
-    assert "ingestion.side: missing" in said
+    assert "ingestion.image_size: missing" in said
 
 
 @pytest.mark.parametrize(
@@ -209,4 +209,4 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 def test_settings_cannot_be_changed_by_accident() -> None:
     settings = load_settings(template("params.yaml"))
     with pytest.raises(ValueError, match="frozen"):
-        settings.ingestion.side = 512
+        settings.ingestion.image_size = 512

@@ -33,7 +33,7 @@ from dagster_project.intake.ingestion.headers.sources import list_files
 from dagster_project.core.paths import Paths
 import sys
 paths, source = Paths(Path(sys.argv[1])), Path(sys.argv[2])
-register(paths, load_pseudonyms(paths.key), "batch-001", source, list_files(source))
+register(paths, load_pseudonyms(paths.pseudonym_key), "batch-001", source, list_files(source))
 execute("ingest_batch", "batch-001")
 execute("learn")
 execute("monitor_batch", "batch-001")

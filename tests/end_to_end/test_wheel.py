@@ -72,7 +72,7 @@ def test_the_whole_chain_and_the_ui_run_from_the_wheel(
 
     quick = learning_root(tmp_path / "quick")
     shutil.copyfile(quick.settings, paths.settings)
-    shutil.copy(quick.key, paths.key)  # with its mode
+    shutil.copy(quick.pseudonym_key, paths.pseudonym_key)  # with its mode
     said = installed.run(raytruth, "--root", paths.root, "run", hospital / "dicom", cwd=tmp_path)
     assert "label_errors.parquet" in said.replace("\n", "")  # rich wraps long paths
     assert paths.champion.exists()

@@ -65,7 +65,7 @@ def smooth_image(seed: int, side: int = SIDE) -> np.ndarray:
 def patients_of(kinds: Sequence[int], seed: int, images: int = 2) -> tuple[pd.DataFrame, np.ndarray]:
     """One patient an entry of `kinds`, each with some images of that class, rightly labelled.
 
-    Returns rows (image_id, patient, label_region, truth) and uint8 images (N, SIDE, SIDE).
+    Returns rows (image_id, patient, header_region, truth) and uint8 images (N, SIDE, SIDE).
     """
     rng = np.random.default_rng(seed)
     rows, drawn = [], []
@@ -73,7 +73,7 @@ def patients_of(kinds: Sequence[int], seed: int, images: int = 2) -> tuple[pd.Da
         truth = REGIONS[kind] if kind < len(REGIONS) else None
         for again in range(images):
             name = hashlib.sha256(f"{seed}-{number}-{again}".encode()).hexdigest()[:32]
-            rows.append({"image_id": name, "patient": f"p{seed}-{number:03d}", "label_region": truth, "truth": truth})
+            rows.append({"image_id": name, "patient": f"p{seed}-{number:03d}", "header_region": truth, "truth": truth})
             drawn.append(pattern(kind, rng))
     return pd.DataFrame(rows), np.stack(drawn)
 
@@ -98,10 +98,10 @@ def put_batch(
     table["batch"] = batch
     if "study" not in rows:
         table["study"] = "study of " + rows["patient"]
-    if "label_region" not in rows:
-        table["label_region"] = None
+    if "header_region" not in rows:
+        table["header_region"] = None
     if "label_status" not in rows:
-        table["label_status"] = np.where(table["label_region"].isna(), "absent", "region")
+        table["label_status"] = np.where(table["header_region"].isna(), "missing", "region")
     if "pixel_digest" not in rows:
         table["pixel_digest"] = [hashlib.sha256(image.tobytes()).hexdigest()[:32] for image in images]
     table = table.astype(HEADER_COLUMNS)

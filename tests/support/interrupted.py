@@ -61,7 +61,7 @@ def assert_whole(paths: Paths, whole: Paths) -> None:
 def undisturbed(folder: Path, source: Path) -> Paths:
     """A root in `folder` whose data folder holds just what an ingestion of `source` leaves."""
     settings = small_root(folder / "settings")
-    load_pseudonyms(settings.key)
+    load_pseudonyms(settings.pseudonym_key)
     paths = fresh_root(settings, folder / "whole")
     ingest(Root(paths, settings_of(paths)), source, BATCH)
     return paths
@@ -71,7 +71,7 @@ def fresh_root(ingested: Paths, folder: Path) -> Paths:
     """A root with the key and settings of `ingested` that has ingested nothing."""
     paths = Paths(folder)
     paths.private.mkdir(parents=True, mode=0o700)
-    for path in (ingested.settings, ingested.root / "regions.yaml", ingested.key):
+    for path in (ingested.settings, ingested.root / "regions.yaml", ingested.pseudonym_key):
         shutil.copy(path, paths.root / path.relative_to(ingested.root))
     return paths
 

@@ -42,14 +42,14 @@ def ranked_root(paths: Paths, suspects: int, others: int = 40, files: int = 0) -
     table["image_id"] = headers["image_id"]
     table["batch"] = np.where(number % 2, "north", "south")
     table["row"] = (number // 2).astype("int32")
-    table["patient"] = table["group"] = [f"p{i // 2:04d}" for i in number]
+    table["patient"] = table["patient_group"] = [f"p{i // 2:04d}" for i in number]
     table["study"] = [f"s{i // 2:04d}" for i in number]
     table["near_duplicate_group"] = np.where(number < 2, 0, number).astype("int32")
     table["split"], table["fold"], table["reviewed"] = "train", (number % 3).astype("int32"), False
     wrong = kind == "wrong_label"
     given = np.array(regions, dtype=object)[np.where(wrong, (truth + 1) % len(regions), truth)]
-    table["region"] = table["given_region"] = table["label_region"] = np.where(kind == "missing_label", None, given)
-    table["label_status"] = np.where(kind == "missing_label", "absent", "region")
+    table["region"] = table["given_region"] = table["header_region"] = np.where(kind == "missing_label", None, given)
+    table["label_status"] = np.where(kind == "missing_label", "missing", "region")
     table["label_attribute"] = np.where(kind == "missing_label", "", "BodyPartExamined")
     table["label_rule"], table["label_matched"] = "term", "KNEE"
     write_table(paths.training_set, table[COLUMNS])
@@ -76,7 +76,7 @@ def _write_files(paths: Paths, files: int, count: int) -> pd.DataFrame:
     rows["station"] = [f"ROOM{i % 3 + 1}" for i in number]
     if not files:
         return rows
-    pseudonyms, path_list = load_pseudonyms(paths.key), []
+    pseudonyms, path_list = load_pseudonyms(paths.pseudonym_key), []
     for i in range(files):
         ds = radiograph(i, pixels=image(i, (500, 400)))
         path_list.append(save(ds, paths.root.parent / "export" / f"IM{i}.dcm"))

@@ -22,7 +22,7 @@ PROTOCOL = "CANARYPROTOCOL arm"
 
 
 def suspicious_root(folder: Path, patients: int = 320) -> tuple[Paths, pd.DataFrame]:
-    """The root, and what is true of its images: image_id, truth, label_region, station.
+    """The root, and what is true of its images: image_id, truth, header_region, station.
 
     Two images a patient, which are a study. The month of the planted errors is 2026-03, their protocol PROTOCOL.
     """
@@ -42,9 +42,9 @@ def suspicious_root(folder: Path, patients: int = 320) -> tuple[Paths, pd.DataFr
         }
     )
     wrong = (rows["station"] == STATION) & (rows["truth"] == "elbow") & (rng.random(count) < 0.5)
-    rows["label_region"] = rows["truth"].where(~wrong, "shoulder")
-    rows["label_matched"] = rows["label_region"].str.upper()
-    days = load_pseudonyms(paths.key)
+    rows["header_region"] = rows["truth"].where(~wrong, "shoulder")
+    rows["label_matched"] = rows["header_region"].str.upper()
+    days = load_pseudonyms(paths.pseudonym_key)
     taken = [date(2026, 3, 9) if w else date(2026, 1 + i % 9, 9) for i, w in zip(patient, wrong, strict=True)]
     rows["study_date_shifted"] = [days.shifted(p, day) for p, day in zip(rows["patient"], taken, strict=True)]
     put_batch(paths, "first", rows, rng.integers(256, size=(count, 64, 64), dtype=np.uint8))
@@ -57,7 +57,7 @@ def suspicious_root(folder: Path, patients: int = 320) -> tuple[Paths, pd.DataFr
     ranked = pd.DataFrame(
         {
             "image_id": rows["image_id"],
-            "given_region": rows["label_region"],
+            "given_region": rows["header_region"],
             "proposed_region": rows["truth"],
             "error_probability": 1 - np.where(wrong, rng.beta(2, 8, count), rng.beta(9, 0.3, count)),
             "kind": np.where(wrong, "wrong_label", "none"),

@@ -88,8 +88,8 @@ def planted(seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     place = pd.Categorical(rows["truth"], categories=REGIONS).codes
     others = np.array(REGIONS, dtype=object)[(place + 2) % len(REGIONS)]
     wrong = rows["planted"].isin(["flip", "cloud"]) | (rows["planted"] == "copy") & ~first
-    rows.loc[wrong, "label_region"] = others[wrong]
-    rows.loc[rows["planted"] == "missing", "label_region"] = None
+    rows.loc[wrong, "header_region"] = others[wrong]
+    rows.loc[rows["planted"] == "missing", "header_region"] = None
     for row in np.flatnonzero((rows["planted"] == "copy") & ~first):
         images[row] = (0.9 * images[row - 1].astype(float) + 10).astype(np.uint8)
     return rows, images

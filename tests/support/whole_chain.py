@@ -25,8 +25,8 @@ _KEY = "5e" * 32  # the pseudonym key decides the split
 def learning_root(folder: Path) -> Paths:
     """A root that learns in about half a minute, with the same split each time."""
     paths = small_root(folder, **_ENOUGH)
-    paths.key.touch(mode=0o600)
-    paths.key.write_text(_KEY)
+    paths.pseudonym_key.touch(mode=0o600)
+    paths.pseudonym_key.write_text(_KEY)
     return paths
 
 

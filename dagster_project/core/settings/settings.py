@@ -19,7 +19,7 @@ Device = Literal["cpu", "cuda"]
 class Ingestion(Section):
     """From files to tables and shards."""
 
-    side: Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
+    image_size: Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
     percentiles: tuple[float, float]
     clean: bool
     workers: Annotated[int, Field(ge=0)]
@@ -38,7 +38,7 @@ class Validation(Section):
     """Bounds of the Great Expectations suite."""
 
     max_missing_label: Share
-    max_undecided_label: Share
+    max_ambiguous_label: Share
     max_label_conflict: Share
     min_side: Positive
     max_side: Positive

@@ -61,7 +61,7 @@ def radiographs(context: dg.AssetExecutionContext, root: RootResource) -> Iterat
             "dagster/row_count": summary.images,
             "files by verdict": as_counts(summary.verdicts, "verdict"),
             "files by reason": as_table(_explained(summary.reasons)),
-            "labels": as_counts(headers["label_region"].fillna("(none)").value_counts().to_dict(), "region", "images"),
+            "labels": as_counts(headers["header_region"].fillna("(none)").value_counts().to_dict(), "region", "images"),
             "label status": as_counts(headers["label_status"].value_counts().to_dict(), "status", "images"),
             "attributes by action (PS3.15)": as_counts(proof["attributes_by_action"], "action", "attributes"),
             "attributes that are not removed": as_table(_not_removed(proof["attributes"])),
@@ -72,7 +72,7 @@ def radiographs(context: dg.AssetExecutionContext, root: RootResource) -> Iterat
     )
     chosen = evenly(len(shard), _SHOWN)
     montage = paths.private / f"montage-{batch}.png"
-    captions = headers["label_region"].fillna("no label").iloc[chosen].tolist()
+    captions = headers["header_region"].fillna("no label").iloc[chosen].tolist()
     draw_montage(montage, shard[chosen][:, ::_SIDE_STEP, ::_SIDE_STEP], captions)
     yield dg.MaterializeResult(
         "radiograph_pixels",

@@ -25,7 +25,7 @@ def inbox(context: dg.SensorEvaluationContext, root: RootResource) -> dg.SensorR
             continue
         try:
             checked_batch_name(folder.name)
-            now[folder.name] = fingerprint(list_files(folder), load_pseudonyms(paths.key))
+            now[folder.name] = fingerprint(list_files(folder), load_pseudonyms(paths.pseudonym_key))
         except RayTruthError:
             unusable += 1
     settled = [name for name, content in now.items() if seen.get(name) == content]

@@ -34,7 +34,7 @@ class Arrivals:
         silence_pydicom()
         self._paths, self._source, self._state = paths, source, state
         self._min_free = min_free_gb * 1e9
-        self._pseudonyms = load_pseudonyms(paths.key)
+        self._pseudonyms = load_pseudonyms(paths.pseudonym_key)
         self._open, self.spool = paths.arriving(source), paths.spool(source)
         self._lock = threading.Lock()
         for folder in (self._open, self.spool, paths.inbox):

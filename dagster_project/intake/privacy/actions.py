@@ -93,7 +93,7 @@ ALLOWED: dict[str, Action] = {
     "Manufacturer": Action("checked", "manufacturer"),
     "ManufacturerModelName": Action("checked", "model"),
     "StationName": Action("checked", "station"),
-    **{keyword: Action("region", "label_region") for keyword in LABEL_ATTRIBUTES},
+    **{keyword: Action("region", "header_region") for keyword in LABEL_ATTRIBUTES},
     **dict.fromkeys((*_PRESENTATION, "PixelData"), Action("image", "pixels")),
 }
 _REMOVED = Action("removed")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydicom.sr._snomed_dict import mapping as _snomed_mapping  # pydicom offers its SNOMED RT table nowhere else
 
-from dagster_project.intake.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE, Taxonomy
+from dagster_project.intake.taxonomy.taxonomy import AMBIGUOUS, OUT_OF_SCOPE, Taxonomy
 from dagster_project.intake.taxonomy.tokens import tokens
 from dagster_project.intake.taxonomy.vocabulary import vocabulary
 from dagster_project.intake.taxonomy.wording import (
@@ -19,7 +19,7 @@ from dagster_project.intake.taxonomy.wording import (
     without_affixes,
 )
 
-Status = Literal["region", "outside", "undecidable", "unmapped", "absent"]
+Status = Literal["region", "out_of_scope", "ambiguous", "unmapped", "missing"]
 Rule = Literal["code", "retired_code", "term", "retired_term", "synonym", "several", ""]
 
 # Best first. They come from one choice at the console, so that agreement among them is no independent evidence.
@@ -51,8 +51,8 @@ class Reading:
 class Label:
     """An image's given label.
 
-    `status`: `region` (one of the classes), `outside` (a known region of no class), `undecidable` (names no single
-    region), `unmapped` (the coded region or BodyPartExamined is filled, but holds no known word), `absent` (neither is
+    `status`: `region` (one of the classes), `out_of_scope` (a known region of no class), `ambiguous` (names no single
+    region), `unmapped` (the coded region or BodyPartExamined is filled, but holds no known word), `missing` (neither is
     filled, and no other text names a region).
     `conflict` names the attribute that says another region, or is empty.
     """
@@ -86,7 +86,7 @@ def resolve_label(codes: Iterable[Code], texts: dict[str, str], taxonomy: Taxono
     readings += [
         _read_text(name, texts[name], taxonomy) for name in LABEL_ATTRIBUTES[1:] if texts.get(name, "").strip()
     ]
-    decided = [r for r in readings if r.status in ("region", "outside")]
+    decided = [r for r in readings if r.status in ("region", "out_of_scope")]
     if decided:
         first = decided[0]
         other = next((r for r in decided[1:] if r.region != first.region), None)
@@ -99,11 +99,11 @@ def resolve_label(codes: Iterable[Code], texts: dict[str, str], taxonomy: Taxono
             other.attribute if other else "",
             other.region if other else None,
         )
-    vague = next((r for r in readings if r.status == "undecidable"), None)
+    vague = next((r for r in readings if r.status == "ambiguous"), None)
     if vague:
-        return Label(None, "undecidable", vague.attribute, vague.rule, vague.matched, "", None)
+        return Label(None, "ambiguous", vague.attribute, vague.rule, vague.matched, "", None)
     labelled = [r for r in readings if r.attribute in (CODED_ATTRIBUTE, TERM_ATTRIBUTE)]
-    status: Status = "unmapped" if labelled else "absent"
+    status: Status = "unmapped" if labelled else "missing"
     return Label(None, status, labelled[0].attribute if labelled else "", "", "", "", None)
 
 
@@ -132,21 +132,21 @@ def _read_text(attribute: str, text: str, taxonomy: Taxonomy) -> Reading:
         said = without_affixes(said, taxonomy.phrases, words)
     found = not_excluded(phrases_in(said, taxonomy.phrases, taxonomy.joined, taxonomy.longest), said, words)
     meanings = {taxonomy.phrases[f.phrase]: " ".join(f.phrase) for f in reversed(found)}
-    places = [m for m in meanings if m != UNDECIDABLE]
+    places = [m for m in meanings if m != AMBIGUOUS]
     if len(places) > 1:
-        return Reading(attribute, "undecidable", None, "several", " + ".join(meanings[p] for p in sorted(places)))
+        return Reading(attribute, "ambiguous", None, "several", " + ".join(meanings[p] for p in sorted(places)))
     for pair in joined_pairs(found, said, words):
-        if [taxonomy.phrases[phrase] for phrase in pair].count(UNDECIDABLE) == 1:
-            return Reading(attribute, "undecidable", None, "several", " + ".join(map(" ".join, pair)))
-    for meaning in (*places, UNDECIDABLE):  # `Extremity hand` is a hand
+        if [taxonomy.phrases[phrase] for phrase in pair].count(AMBIGUOUS) == 1:
+            return Reading(attribute, "ambiguous", None, "several", " + ".join(map(" ".join, pair)))
+    for meaning in (*places, AMBIGUOUS):  # `Extremity hand` is a hand
         if meaning in meanings:
             return _reading(attribute, meaning, "synonym", meanings[meaning])
     return Reading(attribute, "unmapped", None, "", "")
 
 
 def _reading(attribute: str, meaning: str, rule: Rule, matched: str) -> Reading:
-    if meaning == UNDECIDABLE:
-        return Reading(attribute, "undecidable", None, rule, matched)
-    if meaning == OUTSIDE:
-        return Reading(attribute, "outside", None, rule, matched)
+    if meaning == AMBIGUOUS:
+        return Reading(attribute, "ambiguous", None, rule, matched)
+    if meaning == OUT_OF_SCOPE:
+        return Reading(attribute, "out_of_scope", None, rule, matched)
     return Reading(attribute, "region", meaning, rule, matched)

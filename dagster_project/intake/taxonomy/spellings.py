@@ -22,8 +22,8 @@ def english(phrase: str) -> list[Phrase]:
 def spine_levels(words: Vocabulary, meaning: dict[str, str]) -> Iterator[tuple[Phrase, str]]:
     """Each order of two to four level letters before `spine`, with what it means.
 
-    `meaning` maps terms to a class, UNDECIDABLE or OUTSIDE. Two neighbours mean their junction (`T/L SPINE`); others,
-    and two with `and` between them, mean what all their levels mean, or the whole spine where the levels differ.
+    `meaning` maps terms to a class, AMBIGUOUS or OUT_OF_SCOPE. Two neighbours mean their junction (`T/L SPINE`).
+    Others, and two with `and` between them, mean what all their levels mean, or the whole spine if the levels differ.
     """
     for count in (2, 3, 4):
         for letters in permutations(words.spine_levels, count):

@@ -16,8 +16,8 @@ from dagster_project.intake.taxonomy.tokens import Phrase, tokens
 from dagster_project.intake.taxonomy.vocabulary import Vocabulary, vocabulary
 from dagster_project.intake.taxonomy.wording import without_spaces
 
-UNDECIDABLE = "(undecidable)"  # what a word means that names no single region
-OUTSIDE = "(outside)"  # what a word means that names a region of no class here
+AMBIGUOUS = "(ambiguous)"  # what a word means that names no single region
+OUT_OF_SCOPE = "(out_of_scope)"  # what a word means that names a region of no class here
 
 
 class RegionClass(BaseModel):
@@ -37,7 +37,7 @@ class RegionClass(BaseModel):
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """What every code, term and phrase means: a class's name, UNDECIDABLE or OUTSIDE.
+    """What every code, term and phrase means: a class's name, AMBIGUOUS or OUT_OF_SCOPE.
 
     `regions` keeps the order of regions.yaml; a class's index in it is its number in every model.
     `joined` finds a phrase by its letters without spaces.
@@ -76,7 +76,7 @@ def load_taxonomy(path: Path) -> Taxonomy:
             _claim(codes, code, region, "SNOMED CT code", code, path)
         for phrase in definition.phrases:
             _claim(phrases, tokens(phrase), region, "synonym", phrase, path)
-    for known, default in ((words.terms, OUTSIDE), (words.undecidable, UNDECIDABLE)):
+    for known, default in ((words.terms, OUT_OF_SCOPE), (words.ambiguous, AMBIGUOUS)):
         for name, meant in known.items():
             meaning = terms.setdefault(name, _enclosing_class(name, classes, words) or default)
             for code in filter(None, (meant.code, *meant.also)):
@@ -85,7 +85,7 @@ def load_taxonomy(path: Path) -> Taxonomy:
             spellings += [spelling for phrase in meant.en for spelling in english(phrase)]
             for spelling in spellings:
                 # A word of two vocabulary terms means the term that is a class here.
-                if phrases.get(spelling, OUTSIDE) in (OUTSIDE, UNDECIDABLE):
+                if phrases.get(spelling, OUT_OF_SCOPE) in (OUT_OF_SCOPE, AMBIGUOUS):
                     phrases[spelling] = meaning
     joined = without_spaces(phrases)  # before the levels: `LT SPINE` is no `L/T SPINE`
     for spelling, meaning in spine_levels(words, terms):

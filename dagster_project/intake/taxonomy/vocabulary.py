@@ -38,7 +38,7 @@ class Vocabulary(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     terms: dict[str, Term]
-    undecidable: dict[str, Term]
+    ambiguous: dict[str, Term]
     spine_levels: dict[str, str]
     spine_junctions: dict[str, str]
     bone_parts: frozenset[str]

@@ -38,14 +38,14 @@ COLUMNS = [
         "image_hash",
         "patient",
         "study",
-        "group",
+        "patient_group",
         "near_duplicate_group",
         "split",
         "fold",
         "region",
     ),
-    *("given_region", "reviewed", "label_status", "label_attribute", "label_rule", "label_matched"),
-    *("label_conflict", "label_conflict_region", "excluded"),
+    *("header_region", "reviewed", "label_status", "label_attribute", "label_rule", "label_matched"),
+    *("label_conflict", "label_conflict_region", "exclusion"),
 ]
 _BLOCK = 4096
 
@@ -74,12 +74,12 @@ def build_training_set(root: Root) -> TrainingSetSummary:
     table["near_duplicate_group"] = linked_groups(len(table), pairs).astype("int32")
     evidence = pd.concat([load_patient_evidence(root.paths), equal_pixels(came)], ignore_index=True)
     links = link_patients(evidence, table, pairs)
-    table["group"] = table["patient"].map(links.group).astype("string")
+    table["patient_group"] = table["patient"].map(links.group).astype("string")
     table, small = drop_small_classes(table, settings.min_patients)
-    strata = stratum_of(table["group"], table["region"])
-    table["fold"] = table["group"].map(assign_folds(strata, settings.folds))
+    strata = stratum_of(table["patient_group"], table["region"])
+    table["fold"] = table["patient_group"].map(assign_folds(strata, settings.folds))
     table["split"] = _splits(root.paths, table["patient"], links, strata, settings)
-    table["excluded"] = leaks(table["split"], table["patient"].map(links.person), pairs)
+    table["exclusion"] = leaks(table["split"], table["patient"].map(links.person), pairs)
 
     table = table[COLUMNS].sort_values("image_id", ignore_index=True)
     write_table(root.paths.training_set, table)

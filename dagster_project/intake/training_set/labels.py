@@ -14,10 +14,10 @@ log = logging.getLogger("raytruth")
 def apply_corrections(table: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFrame:
     """Put reviewers' labels in the place of given ones; `label_attribute` and `label_rule` then say `review`.
 
-    `table` has one row an image with the label columns of the headers, `given_region` kept beside `region`. Verdicts
+    `table` has one row an image with the label columns of the headers, `header_region` kept beside `region`. Verdicts
     on images that are not in it, since their batch is gone or barred, wait until they are; how many is logged.
     """
-    out = table.assign(given_region=table["label_region"], region=table["label_region"], reviewed=False)
+    out = table.assign(region=table["header_region"], reviewed=False)
     said = corrected.set_index("image_id").reindex(out["image_id"]).reset_index(drop=True)
     said.index = out.index
     reviewed = said["verdict"].notna()
@@ -37,7 +37,7 @@ def drop_small_classes(table: pd.DataFrame, min_patients: int) -> tuple[pd.DataF
     Linked patients, who share a `group`, count as one. Returns the table and {class: its number of patients}.
     Raises RayTruthError if fewer than two classes remain.
     """
-    patients = table.dropna(subset="region").groupby("region")["group"].nunique()
+    patients = table.dropna(subset="region").groupby("region")["patient_group"].nunique()
     small = {str(region): int(count) for region, count in patients[patients < min_patients].items()}
     kept = patients.index.difference(pd.Index(list(small)))
     if len(kept) < 2:

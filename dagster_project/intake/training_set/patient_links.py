@@ -15,7 +15,7 @@ from dagster_project.intake.training_set.near_duplicates import linked_groups
 
 PIXELS, NEAR_DUPLICATE = "pixels", "near_duplicate"
 CONTRADICTIONS = {"issuer": "issuer of a patient ID", "sex": "sex", "birth_date": "birth date"}
-COLUMNS = {"group": "string", "patient": "string", "linked_by": "string", "contradicted_by": "string"}
+COLUMNS = {"patient_group": "string", "patient": "string", "linked_by": "string", "contradicted_by": "string"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PatientLinks:
     def contradictions(self) -> dict[str, int]:
         """What contradicts links (issuer, sex, birth_date) -> groups in which it does."""
         kinds = self.table.assign(kind=self.table["contradicted_by"].str.split(";")).explode("kind")
-        return {str(k): int(n) for k, n in kinds.groupby("kind")["group"].nunique().items() if k}
+        return {str(k): int(n) for k, n in kinds.groupby("kind")["patient_group"].nunique().items() if k}
 
 
 def person_of(evidence: pd.DataFrame) -> pd.Series:
@@ -57,10 +57,10 @@ def link_patients(evidence: pd.DataFrame, table: pd.DataFrame, near_duplicates: 
         [shared[["patient", "evidence"]], pd.DataFrame({"patient": similar.ravel(), "evidence": NEAR_DUPLICATE})]
     )
     here = group[group.index.isin(patient)]
-    rows = here[here.duplicated(keep=False)].rename("group").rename_axis("patient").reset_index()
+    rows = here[here.duplicated(keep=False)].rename("patient_group").rename_axis("patient").reset_index()
     rows["linked_by"] = _kinds(linked_by.rename(columns={"evidence": "kind"}), rows["patient"])
     rows["contradicted_by"] = _kinds(_contradictions(evidence, shared, group), rows["patient"])
-    rows = rows.sort_values(["group", "patient"], ignore_index=True)
+    rows = rows.sort_values(["patient_group", "patient"], ignore_index=True)
     return PatientLinks(person, group, rows[list(COLUMNS)].astype(COLUMNS))
 
 
@@ -121,8 +121,8 @@ def _contradictions(evidence: pd.DataFrame, shared: pd.DataFrame, group: pd.Seri
         odd = patients.index[most.reindex(patients.index) < patients]
         found.append(stated.loc[stated["thing"].isin(odd), ["patient"]].assign(kind=kind))
     issued = evidence[(evidence["evidence"] == PATIENT_ID) & (evidence["issuer"] != "")]
-    issued = issued.assign(group=issued["patient"].map(group))
-    several = issued.groupby(["group", "value"])["issuer"].transform("nunique") > 1
+    issued = issued.assign(patient_group=issued["patient"].map(group))
+    several = issued.groupby(["patient_group", "value"])["issuer"].transform("nunique") > 1
     found.append(issued.loc[several, ["patient"]].assign(kind="issuer"))
     return pd.concat(found)
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 SPLITS = ("train", "validation", "test")  # from the least protected to the most
 EXCLUDED = {  # why an image that is on a side is not used there
-    "copy_on_other_side": "copies of images on a more protected side of the split",
-    "patient_on_other_side": "images of patients who turned out to be one with a patient on a more protected side",
+    "split_leakage": "copies of images on a more protected side of the split",
+    "patient_split_leakage": "images of patients who turned out to be one with a patient on a more protected side",
 }
 UNLABELLED = ""
 
@@ -75,10 +75,10 @@ def leaks(split: pd.Series, person: pd.Series, near_duplicates: np.ndarray) -> n
     """
     protection = split.map(SPLITS.index).to_numpy(int)
     most = pd.Series(protection).groupby(person.to_numpy(object)).transform("max").to_numpy(int)
-    excluded = np.where(protection < most, "patient_on_other_side", "").astype(object)
+    excluded = np.where(protection < most, "patient_split_leakage", "").astype(object)
     first, second = protection[near_duplicates[:, 0]], protection[near_duplicates[:, 1]]
-    excluded[near_duplicates[first < second, 0]] = "copy_on_other_side"
-    excluded[near_duplicates[second < first, 1]] = "copy_on_other_side"
+    excluded[near_duplicates[first < second, 0]] = "split_leakage"
+    excluded[near_duplicates[second < first, 1]] = "split_leakage"
     return excluded
 
 

@@ -33,7 +33,7 @@ class TrainingSetSummary:
     def tell(self) -> None:
         """Log which patients are one, what contradicts that, and what is excluded for it."""
         if len(linked := self.links.table):
-            sizes = linked["group"].value_counts()
+            sizes = linked["patient_group"].value_counts()
             log.info(
                 "%d patients are linked to %d, at most %d to one: data/patient_links.parquet",
                 *(len(linked), len(sizes), sizes.max()),
@@ -53,14 +53,14 @@ def summarise(
 ) -> TrainingSetSummary:
     """The summary of a training set."""
     counts = pd.crosstab(table["region"].fillna("(none)"), table["split"]).reindex(columns=list(SPLITS), fill_value=0)
-    excluded = {str(why): int(n) for why, n in table["excluded"].value_counts().sort_index().items() if why}
-    patients = int(table["group"].nunique())
+    excluded = {str(why): int(n) for why, n in table["exclusion"].value_counts().sort_index().items() if why}
+    patients = int(table["patient_group"].nunique())
     metrics = {
         "images": len(table),
         "patients": patients,
         "linked_patients": len(links.table),
         "contradicted_links": links.contradictions,
-        "excluded": excluded,
+        "exclusion": excluded,
         "labelled": int(table["region"].notna().sum()),
         "near_duplicates": near_duplicates,
         "batches": int(table["batch"].nunique()),

@@ -19,7 +19,7 @@ _TRANSFER_SYNTAX = r"^1\.2\.840\.10008\.1\.2(?:\.\d+){0,2}$"
 _UID_OR_NAME = r"(?:\d+\.){5,}|\^"  # what an original UID or a DICOM person name looks like
 _PSEUDONYM_COLUMNS = ("image_id", "patient", "study", "series", "pixel_digest")
 _DEVICE_TEXTS = ("manufacturer", "model", "station", "label_matched")
-_MAY_BE_MISSING = ("label_region", "label_conflict_region")
+_MAY_BE_MISSING = ("header_region", "label_conflict_region")
 
 
 @dataclass(frozen=True)
@@ -149,19 +149,19 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
         lambda b: {"column": "bits_stored", "min_value": 8, "max_value": 16},
     ),
     HeaderExpectation(
-        "label_region_is_a_class",
-        "`label_region`, where there is one, is a class of the regions file",
+        "header_region_is_a_class",
+        "`header_region`, where there is one, is a class of the regions file",
         "ColumnValuesToBeInSet",
-        lambda b: {"column": "label_region", "value_set": list(b.regions)},
+        lambda b: {"column": "header_region", "value_set": list(b.regions)},
         blocking=True,
     ),
-    _one_of("label_status", ["region", "outside", "undecidable", "unmapped", "absent"], blocking=True),
-    _label_share("labels_are_present", "Few images lack a label", "absent", lambda p: p.max_missing_label),
+    _one_of("label_status", ["region", "out_of_scope", "ambiguous", "unmapped", "missing"], blocking=True),
+    _label_share("labels_are_present", "Few images lack a label", "missing", lambda p: p.max_missing_label),
     _label_share(
-        "labels_are_decided",
+        "labels_are_unambiguous",
         "Few labels name no single region or no known word",
-        "undecidable unmapped",
-        lambda p: p.max_undecided_label,
+        "ambiguous unmapped",
+        lambda p: p.max_ambiguous_label,
     ),
     HeaderExpectation(
         "labels_agree",
@@ -173,7 +173,7 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
         "several_regions",
         "The batch's labels name at least two regions",
         "ColumnUniqueValueCountToBeBetween",
-        lambda b: {"column": "label_region", "min_value": 2},
+        lambda b: {"column": "header_region", "min_value": 2},
     ),
     _one_of("view_position", [*VIEW_POSITIONS, "OTHER", ""]),
     _one_of("laterality", ["R", "L", "U", "B", ""]),

@@ -50,13 +50,13 @@ def code_of(region: str, taxonomy: Taxonomy) -> RegionCode:
 
 
 def _own_terms(region: str, taxonomy: Taxonomy) -> dict[str, str]:
-    known = vocabulary().terms | vocabulary().undecidable
+    known = vocabulary().terms | vocabulary().ambiguous
     named = {term: known[term].code for term, meant in taxonomy.terms.items() if meant == region and term in known}
     return {term: code for term, code in named.items() if taxonomy.codes.get(code) == region}
 
 
 def _words() -> dict[str, set]:
-    known = vocabulary().terms | vocabulary().undecidable
+    known = vocabulary().terms | vocabulary().ambiguous
     return {term: {tokens(phrase) for phrase in (term, *meant.en)} for term, meant in known.items()}
 
 
@@ -66,5 +66,5 @@ def _meaning(term: str, value: str) -> str:
         concept = getattr(codes.cid4031, name)
         if concept.value == value and concept.scheme_designator == "SCT":
             return str(concept.meaning)
-    known = vocabulary().terms | vocabulary().undecidable
+    known = vocabulary().terms | vocabulary().ambiguous
     return known[term].en[0].capitalize()

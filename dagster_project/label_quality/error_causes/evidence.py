@@ -29,22 +29,22 @@ PRIVATE_PAIRS = (("protocol", GIVEN), ("protocol", "station"), ("month", "statio
 _UNKNOWN = "(withheld)"  # the ingestion writes this for a device text that repeats an identity
 _HEADER = [
     *("image_id", "batch", "patient", "station", "manufacturer", "model", "study_date_shifted"),
-    *("label_region", "label_attribute", "label_matched"),
+    *("header_region", "label_attribute", "label_matched"),
 ]
 
 
 def error_evidence(paths: Paths, ranked: pd.DataFrame) -> pd.DataFrame:
     """One row for each image whose header names a region, as `Images` takes it, with FACTORS.
 
-    Further columns: image_id; pseudonym and day (shifted); SHOWN, the reviewer's region, else the proposed region, ''
-    for none of the regions; reviewed, whether a reviewer decided. `probability` is 1 or 0 where a reviewer found the
-    label wrong or right, else that of the ranked list.
+    Further columns: image_id; patient (pseudonym) and day (shifted); SHOWN, the reviewer's region, else the proposed
+    region, '' for none of the regions; reviewed, whether a reviewer decided. `probability` is 1 or 0 where a reviewer
+    found the label wrong or right, else that of the ranked list.
     """
-    training = load_training_set(paths)[["image_id", "group", "batch"]]
+    training = load_training_set(paths)[["image_id", "patient_group", "batch"]]
     headers = pd.concat([load_headers(paths, str(batch))[_HEADER] for batch in training["batch"].unique()])
     judged = ranked.assign(probability=ranked["error_probability"])[["image_id", "proposed_region", "probability"]]
     table = training.merge(headers, on=["image_id", "batch"]).merge(judged, on="image_id", validate="one_to_one")
-    table = table[table["label_region"].notna()].reset_index(drop=True)
+    table = table[table["header_region"].notna()].reset_index(drop=True)
     corrected = correct_labels(load_verdicts(paths)).set_index("image_id").reindex(table["image_id"])
     reviewed, wrong = corrected["verdict"].notna().to_numpy(), corrected["verdict"].isin(ERRORS).to_numpy()
     shown = np.where(reviewed, corrected["region"].to_numpy(object), table["proposed_region"].to_numpy(object))
@@ -53,13 +53,13 @@ def error_evidence(paths: Paths, ranked: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "image_id": table["image_id"],
-            "patient": table["group"],
-            "pseudonym": table["patient"],
+            "patient_group": table["patient_group"],
+            "patient": table["patient"],
             "day": table["study_date_shifted"],
             "probability": np.where(reviewed, wrong.astype(float), table["probability"].to_numpy(float)),
             "reviewed": reviewed,
             SHOWN: shown,
-            GIVEN: table["label_region"],
+            GIVEN: table["header_region"],
             "station": table["station"].fillna(""),
             "device": device,
             "batch": table["batch"],
@@ -71,15 +71,15 @@ def error_evidence(paths: Paths, ranked: pd.DataFrame) -> pd.DataFrame:
 
 def with_private_factors(paths: Paths, table: pd.DataFrame) -> pd.DataFrame | None:
     """`table` with the protocol text and the true month, for `data/private` only; None if that folder is not here."""
-    if not (paths.label_texts.exists() and paths.key.exists()):
+    if not (paths.label_texts.exists() and paths.pseudonym_key.exists()):
         log.info("error causes: protocols and months are left out, because data/private is not here")
         return None
     texts = read_table(paths.label_texts)
     texts = texts[texts["attribute"] == "ProtocolName"].drop_duplicates("image_id")
     protocol = table[["image_id"]].merge(texts, on="image_id", how="left")["text"].fillna("")
-    days = load_pseudonyms(paths.key)
+    days = load_pseudonyms(paths.pseudonym_key)
     month = [
         f"{days.unshifted(who, day.date()):%Y-%m}" if pd.notna(day) else ""
-        for who, day in zip(table["pseudonym"], table["day"], strict=True)
+        for who, day in zip(table["patient"], table["day"], strict=True)
     ]
     return table.assign(protocol=protocol.str.split().str.join(" ").str.casefold().to_numpy(object), month=month)

@@ -102,7 +102,7 @@ def _row(table: pd.DataFrame, images: Images, group: Group) -> dict[str, Any]:
         "group": group.name,
         "equivalent_groups": "; ".join(group.equivalent_groups),
         "images": len(mine),
-        "patients": mine["patient"].nunique(),
+        "patients": mine["patient_group"].nunique(),
         "expected_errors": expected,
         "error_rate": rate,
         "baseline_rate": baseline,

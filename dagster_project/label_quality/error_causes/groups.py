@@ -36,13 +36,13 @@ class Group:
 class Images:
     """N labelled images, their factors as numbers.
 
-    `table` has one row for each image: `patient`, `probability` (0..1 that the label is wrong), GIVEN, SHOWN, and one
-    column for each factor, '' where the factor is not known.
+    `table` has one row for each image: `patient_group`, `probability` (0..1 that the label is wrong), GIVEN, SHOWN, and
+    one column for each factor, '' where the factor is not known.
     """
 
     def __init__(self, table: pd.DataFrame, factors: Sequence[str]) -> None:
         self.probability = table["probability"].to_numpy(float)
-        self.patients = pd.factorize(table["patient"])[0]
+        self.patients = pd.factorize(table["patient_group"])[0]
         self._codes, self._names = {}, {}
         for factor in {GIVEN, SHOWN, *factors}:
             values = table[factor].replace("", None).to_numpy(object)

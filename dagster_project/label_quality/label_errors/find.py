@@ -17,7 +17,7 @@ from dagster_project.intake.training_set.build import class_numbers, gather_imag
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
 from dagster_project.label_quality.label_errors.oof_predictions import write_oof_predictions
 from dagster_project.label_quality.label_errors.out_of_fold import judge
-from dagster_project.label_quality.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
+from dagster_project.label_quality.label_errors.rank import KINDS, WITHOUT_CLASS, rank_labels
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.pretraining.methods_on import reference_encoder
 
@@ -47,8 +47,8 @@ def find_label_errors(root: Root) -> LabelErrorSummary:
     write_oof_predictions(root, table, judged)
     neighbours = find_neighbours(
         load_embeddings(root.paths, reference_encoder(root.settings), len(table)),
-        (labels >= 0) | table["label_status"].isin(OF_NO_CLASS).to_numpy(bool),
-        table["group"].to_numpy(object).astype(str),
+        (labels >= 0) | table["label_status"].isin(WITHOUT_CLASS).to_numpy(bool),
+        table["patient_group"].to_numpy(object).astype(str),
         root.settings.label_errors.neighbours,
     )
     ranked = rank_labels(table, labels, judged, regions, neighbours)

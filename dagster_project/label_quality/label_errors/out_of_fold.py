@@ -70,7 +70,7 @@ def judge(root: Root, table: pd.DataFrame, labels: np.ndarray, classes: int) -> 
     labels than those of the other folds.
     """
     fold, folds = table["fold"].to_numpy(int), root.settings.training_set.folds
-    teaches = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
+    teaches = (labels >= 0) & (table["exclusion"] == "").to_numpy(bool)
     for k in range(folds):
         _check_held_out(root.paths, table, labels, k)
     of_fold = [open_encoder(root, f"{CROSSFIT.encoder}/fold_{k}") for k in range(folds)]
@@ -88,7 +88,9 @@ def judge(root: Root, table: pd.DataFrame, labels: np.ndarray, classes: int) -> 
             if j < unlabelled:
                 for f in range(folds):
                     around[k, j, fold == f] = _judged(case, (k, f), f, setting)
-        voters = find_neighbours(alike, teaches & (fold != k), table["group"].to_numpy(object).astype(str), _VOTERS)
+        voters = find_neighbours(
+            alike, teaches & (fold != k), table["patient_group"].to_numpy(object).astype(str), _VOTERS
+        )
         probabilities[-1, fold == k] = voters.vote(labels, classes)[fold == k]
     return Judged(probabilities, np.stack([_together(said) for said in around]))
 
@@ -100,7 +102,7 @@ def _together(said: np.ndarray) -> np.ndarray:
 
 def _check_held_out(paths: Paths, table: pd.DataFrame, labels: np.ndarray, k: int) -> None:
     """Folds move when labels or batches come, and an encoder of the old folds may know labels that it would judge."""
-    others = ((table["fold"] != k) & (table["excluded"] == "")).to_numpy(bool)
+    others = ((table["fold"] != k) & (table["exclusion"] == "")).to_numpy(bool)
     card = paths.encoder(CROSSFIT.encoder) / f"fold_{k}" / "card.json"
     known = read_json(card).get("learned_from") if card.exists() else None
     if known != learned_from(table[others], labels[others]):

@@ -14,8 +14,8 @@ from dagster_project.label_quality.label_errors.out_of_fold import Judged
 
 KINDS = ("wrong_label", "out_of_domain", "missing_label", "near_duplicate", "two_regions", "none")
 _MISSING = 1e-3  # a missing label is certainly not right; within this range, missing labels are ordered by proposal
-_UNDECIDED = ("absent", "unmapped", "undecidable")
-OF_NO_CLASS = ("outside", "small_class")
+_NO_REGION = ("missing", "unmapped", "ambiguous")
+WITHOUT_CLASS = ("out_of_scope", "small_class")
 _BOTH = 0.15  # minimum probability, and minimum share of the neighbours' labels, of each of two regions
 _OUTLIER = 3.0  # standard deviations above the site's median
 
@@ -39,9 +39,9 @@ def rank_labels(
     mean = judged.mean
     reviewed, status = table["reviewed"].to_numpy(bool), table["label_status"].to_numpy(object)
     given = labels >= 0
-    outside = (status == "outside") & ~given
-    missing = np.isin(status, _UNDECIDED) & ~given
-    known = np.where(reviewed & given, 0.0, np.where(np.isin(status, OF_NO_CLASS) & ~given, 1.0, np.nan))
+    outside = (status == "out_of_scope") & ~given
+    missing = np.isin(status, _NO_REGION) & ~given
+    known = np.where(reviewed & given, 0.0, np.where(np.isin(status, WITHOUT_CLASS) & ~given, 1.0, np.nan))
     around = neighbourhood_errors(table["fold"].to_numpy(int), labels, judged, known, neighbours)
     ood_probability = out_of_domain_probability(around)
     alone, true = _without_duplicates(table["fold"].to_numpy(int), labels, mean, (1 - ood_probability) * ~reviewed)

@@ -47,7 +47,7 @@ def explain(root: Root, image_id: str) -> dict[str, Any]:
             "given_region": given,
             "provenance": provenance(image),
             "reviewed": bool(image["reviewed"]),
-            "header_region": header["label_region"] or "",
+            "header_region": header["header_region"] or "",
             **{name: header[name] or "" for name in _LABEL},
         },
         "flag": {**{name: _plain(value) for name, value in flag.drop("image_id").items()}, "of": len(ranked)},

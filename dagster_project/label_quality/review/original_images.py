@@ -67,11 +67,13 @@ def open_original_images(paths: Paths, settings: Ingestion, headers: pd.DataFram
 
     Raises RayTruthError if the pseudonym key is damaged or other users may read it.
     """
-    if not (paths.key.exists() and paths.identities.exists()):
+    if not (paths.pseudonym_key.exists() and paths.identities.exists()):
         return None
     known = read_table(paths.identities, ["image_id", "path"])
     known = known[known["image_id"].isin(headers["image_id"])]
-    reader = OriginalReader(load_pseudonyms(paths.key), settings.percentiles, settings.clean, settings.max_megapixels)
+    reader = OriginalReader(
+        load_pseudonyms(paths.pseudonym_key), settings.percentiles, settings.clean, settings.max_megapixels
+    )
     path_list, digests = (
         dict(zip(t["image_id"], t[c], strict=True)) for t, c in ((known, "path"), (headers, "pixel_digest"))
     )

@@ -83,7 +83,7 @@ def estimate_review_budget(paths: Paths) -> ReviewBudget:
     unreviewed = table[~table["image_id"].isin(_decided(verdicts).index)]
     # Images reviewed before the list was made have the reviewer's verdict in it, and no probability any more.
     known = table[table["image_id"].isin(wrong.index) & ~table["reviewed"]].set_index("image_id")
-    curve = expected_yield(unreviewed["probability"].to_numpy(float), unreviewed["group"].to_numpy(object))
+    curve = expected_yield(unreviewed["probability"].to_numpy(float), unreviewed["patient_group"].to_numpy(object))
     found, total = int(wrong.sum()), int(wrong.sum()) + float(unreviewed["probability"].sum())
     running = found + unreviewed["probability"].cumsum().to_numpy(float)
     blocks = [float(unreviewed["probability"].iloc[i : i + _BLOCK].sum()) for i in range(0, _BLOCK * _BLOCKS, _BLOCK)]
@@ -124,7 +124,7 @@ def _listed(paths: Paths) -> pd.DataFrame:
     ranked = load_label_errors(paths)
     ranked = ranked.assign(probability=ranked["error_probability"])
     ranked = ranked[ranked["kind"] != "missing_label"].sort_values("rank")
-    return ranked.merge(load_training_set(paths)[["image_id", "group", "reviewed"]], on="image_id", how="left")
+    return ranked.merge(load_training_set(paths)[["image_id", "patient_group", "reviewed"]], on="image_id", how="left")
 
 
 def _decided(verdicts: pd.DataFrame) -> pd.Series:
@@ -136,7 +136,7 @@ def _decided(verdicts: pd.DataFrame) -> pd.Series:
 
 
 def _sum_of(table: pd.DataFrame) -> Interval:
-    return _total(table["probability"].to_numpy(float), table["group"].to_numpy(object))
+    return _total(table["probability"].to_numpy(float), table["patient_group"].to_numpy(object))
 
 
 def _total(probability: np.ndarray, groups: np.ndarray) -> Interval:

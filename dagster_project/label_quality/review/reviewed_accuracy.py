@@ -75,11 +75,11 @@ def measure_reviewed_accuracy(root: Root) -> list[ReviewedAccuracy]:
     regions = root.taxonomy.regions
     predicted = _predictions(root.paths)
     table = load_training_set(root.paths)
-    table = table[(table["split"] == "test") & table["given_region"].isin(regions)]
+    table = table[(table["split"] == "test") & table["header_region"].isin(regions)]
     verdicts = _verdicts(root, regions)
     results = []
     for model, rows in predicted.groupby("model", sort=False):
-        known = rows[["image_id", "region"]].merge(table[["image_id", "group", "given_region"]], on="image_id")
+        known = rows[["image_id", "region"]].merge(table[["image_id", "patient_group", "header_region"]], on="image_id")
         if len(known):
             results.append(_compared(str(model), known.merge(verdicts, on="image_id", how="left"), root.settings))
     write_json(root.paths.metrics("reviewed_accuracy"), {r.model: {**asdict(r), "limit": r.limit} for r in results})
@@ -113,9 +113,9 @@ def _verdicts(root: Root, regions: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _compared(model: str, known: pd.DataFrame, settings: Settings) -> ReviewedAccuracy:
-    predicted, labelled = known["region"].to_numpy(object), known["given_region"].to_numpy(object)
+    predicted, labelled = known["region"].to_numpy(object), known["header_region"].to_numpy(object)
     reviewed_label, named = known["reviewed_region"].to_numpy(object), known["named_region"].to_numpy(object)
-    patients = known["group"].to_numpy(object).astype(str)
+    patients = known["patient_group"].to_numpy(object).astype(str)
     reviewed, error, region = (
         *(known["verdict"].notna().to_numpy(), known["verdict"].isin(ERRORS).to_numpy()),
         known["verdict"].isin(NEEDS_REGION).to_numpy(),

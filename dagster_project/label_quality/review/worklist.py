@@ -144,7 +144,7 @@ def _words(region: str) -> str:
 def provenance(image: pd.Series) -> str:
     """The source of an image's given label in words: attribute, rule, matched word, conflict."""
     if not image["label_attribute"]:
-        return {"absent": "no attribute names a region"}.get(image["label_status"], "")
+        return {"missing": "no attribute names a region"}.get(image["label_status"], "")
     rule = _RULES.get(
         image["label_rule"], "no known word" if image["label_status"] == "unmapped" else "several regions"
     )
@@ -158,7 +158,7 @@ def provenance(image: pd.Series) -> str:
 
 def nearest(table: pd.DataFrame, embeddings: np.ndarray, row: int, region: str) -> pd.DataFrame:
     """The nearest images (cosine) of other patients that are labelled `region`, nearest first."""
-    same_label, group = table["region"].to_numpy(object) == region, table["group"].to_numpy(object)
+    same_label, group = table["region"].to_numpy(object) == region, table["patient_group"].to_numpy(object)
     rows = np.flatnonzero(same_label & (group != group[row]))
     if not len(rows):
         return table.head(0)

@@ -22,7 +22,7 @@ _MOST = 2000
 
 def reference_rows(data: LabelledSet) -> np.ndarray:
     """At most 2,000 rows, evenly thinned, that no encoder and no probe was trained on."""
-    rows = np.flatnonzero(((data.table["split"] != "train") & (data.table["excluded"] == "")).to_numpy(bool))
+    rows = np.flatnonzero(((data.table["split"] != "train") & (data.table["exclusion"] == "")).to_numpy(bool))
     return rows[evenly(len(rows), _MOST)]
 
 

@@ -29,7 +29,7 @@ class LabelledSet:
 
     def patients(self, rows: np.ndarray) -> np.ndarray:
         """Group (patient, or linked patients) of each row, for resampling."""
-        return self.table["group"].to_numpy(object)[rows].astype(str)
+        return self.table["patient_group"].to_numpy(object)[rows].astype(str)
 
     def image_ids(self, rows: np.ndarray) -> np.ndarray:
         """Image id of each row."""
@@ -43,7 +43,7 @@ def load_labelled_set(root: Root) -> LabelledSet:
     """
     table = load_training_set(root.paths)
     labels = class_numbers(root, table)
-    usable = (labels >= 0) & (table["excluded"] == "").to_numpy(bool)
+    usable = (labels >= 0) & (table["exclusion"] == "").to_numpy(bool)
     split = table["split"].to_numpy(object)
     rows = {name: np.flatnonzero(usable & (split == name)) for name in ("train", "validation", "test")}
     for name, found in rows.items():

@@ -147,7 +147,7 @@ class _Lesson:
 
 def _lesson(root: Root, name: str) -> _Lesson:
     table = load_training_set(root.paths)
-    used = table["excluded"] == ""
+    used = table["exclusion"] == ""
     encoder, _, fold = name.partition("/fold_")
     (method,) = (method for method in ALL.values() if method.encoder == encoder)
     rows = table[used & (table["fold"] != int(fold) if fold else table["split"] == "train")]

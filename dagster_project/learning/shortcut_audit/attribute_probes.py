@@ -45,23 +45,23 @@ def find_traces(embeddings: np.ndarray, table: pd.DataFrame, regions: np.ndarray
     directions = min(_MOST_DIRECTIONS, *embeddings.shape)
     seen = PCA(directions, random_state=0).fit_transform(embeddings.astype(np.float64))
     seen /= seen.std()
-    groups = table["group"].to_numpy(object).astype(str)
+    groups = table["patient_group"].to_numpy(object).astype(str)
     return [_trace(seen, name, table[name].to_numpy(object), groups, regions, seed) for name in ATTRIBUTES]
 
 
 def _trace(
     x: np.ndarray, attribute: str, values: np.ndarray, groups: np.ndarray, regions: np.ndarray, seed: int
 ) -> Trace:
-    frame = pd.DataFrame({"value": values, "group": groups})
+    frame = pd.DataFrame({"value": values, "patient_group": groups})
     frame = frame[frame["value"].notna() & (frame["value"] != "")]
-    patients = frame.groupby("value")["group"].nunique()
+    patients = frame.groupby("value")["patient_group"].nunique()
     frame = frame[frame["value"].isin(patients.index[patients >= _FOLDS])]
     rows, kinds = frame.index.to_numpy(), frame["value"].nunique()
     if kinds < 2:
         return Trace(attribute, kinds, len(rows), note=f"fewer than two values with {_FOLDS} patients each")
     y = pd.Categorical(frame["value"]).codes.astype(np.int64)
     splitter = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
-    folds = list(splitter.split(x[rows], y, frame["group"]))
+    folds = list(splitter.split(x[rows], y, frame["patient_group"]))
     rng = np.random.default_rng(seed)
     permuted = [_read(x[rows], _exchanged(y, regions[rows], rng), folds) for _ in range(_PERMUTATIONS)]
     found = _read(x[rows], y, folds)

@@ -64,7 +64,9 @@ def _predict_treated(root: Root, model: Model, data: LabelledSet, rows: np.ndarr
     """Class numbers (N,) of the images under each treatment, and under '' as they are."""
     said: dict[str, list[np.ndarray]] = {}
     for start in track(range(0, len(rows), _BLOCK), -(-len(rows) // _BLOCK), "auditing"):
-        block = gather_images(root.paths, data.table.iloc[rows[start : start + _BLOCK]], root.settings.ingestion.side)
+        block = gather_images(
+            root.paths, data.table.iloc[rows[start : start + _BLOCK]], root.settings.ingestion.image_size
+        )
         treated = {"": block} | {name: treat(block) for name, treat in treatments(root.settings.seed + start).items()}
         for name, images in treated.items():
             said.setdefault(name, []).append(model.predict(images).probabilities.argmax(axis=1))
@@ -75,8 +77,8 @@ def _traces(root: Root, model: Model, data: LabelledSet) -> list[Trace]:
     """Traces in the embeddings of images that no encoder and no probe was trained on."""
     rows = reference_rows(data)
     table = data.table.iloc[rows]
-    found = model.predict(gather_images(root.paths, table, root.settings.ingestion.side))
-    about = with_metadata(root.paths, table[["image_id", "batch", "group"]])
+    found = model.predict(gather_images(root.paths, table, root.settings.ingestion.image_size))
+    about = with_metadata(root.paths, table[["image_id", "batch", "patient_group"]])
     return find_traces(found.embeddings, about, found.probabilities.argmax(axis=1), root.settings.seed)
 
 
@@ -85,7 +87,7 @@ def _report(root: Root, audit: Audit, data: LabelledSet, rows: np.ndarray) -> No
     draw_effects(root.paths.plot("shortcut_audit", "effects"), audit.effects)
     draw_traces(root.paths.plot("shortcut_audit", "traces"), audit.traces)
     _, first = np.unique(data.labels[rows], return_index=True)  # an example of each of some regions
-    examples = gather_images(root.paths, data.table.iloc[rows[first[:4]]], root.settings.ingestion.side)
+    examples = gather_images(root.paths, data.table.iloc[rows[first[:4]]], root.settings.ingestion.image_size)
     shown = {"untouched": examples} | {n: treat(examples) for n, treat in treatments(root.settings.seed).items()}
     images = np.stack(list(shown.values()), axis=1)  # (examples, treatments, s, s)
     draw_montage(

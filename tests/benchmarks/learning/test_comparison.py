@@ -32,7 +32,7 @@ def site(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactor
             "sop_instance_uid": uids,
             "region": root.truth["truth"].fillna("none"),
             "second_region": "",
-            "given_region": root.truth["label_region"],
+            "given_region": root.truth["header_region"],
             "role": np.where(root.truth["truth"].isna(), "out_of_domain", "in_domain"),
             "group": root.truth["patient"],
         }

@@ -44,6 +44,6 @@ def empty_root(ingested: Paths, tmp_path: Path) -> Paths:
     """A root with the same key as `ingested`, that has ingested nothing."""
     paths = Paths(tmp_path / "empty-root")
     paths.private.mkdir(parents=True, mode=0o700)
-    for path in (ingested.settings, ingested.root / "regions.yaml", ingested.key):
+    for path in (ingested.settings, ingested.root / "regions.yaml", ingested.pseudonym_key):
         shutil.copy(path, paths.root / path.relative_to(ingested.root))
     return paths

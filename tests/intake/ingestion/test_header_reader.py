@@ -78,7 +78,7 @@ def test_the_row_holds_just_the_columns_of_the_header_table(tmp_path: Path) -> N
 def test_no_identifying_attribute_shows_in_the_row_whatever_it_holds(tmp_path: Path) -> None:
     row = row_of(tmp_path, **IDENTIFYING)
     assert "CANARY" not in repr(row).upper()
-    assert row["label_region"] == "knee"
+    assert row["header_region"] == "knee"
 
 
 def test_an_attribute_that_is_not_on_the_list_is_not_even_read(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_the_image_format_is_recorded(tmp_path: Path) -> None:
 
 def test_the_coded_region_goes_before_the_body_part(tmp_path: Path) -> None:
     row = row_of(tmp_path, BodyPartExamined="HAND")
-    assert (row["label_region"], row["label_attribute"], row["label_rule"]) == (
+    assert (row["header_region"], row["label_attribute"], row["label_rule"]) == (
         "knee",
         "AnatomicRegionSequence",
         "code",
@@ -228,18 +228,18 @@ def test_the_coded_region_goes_before_the_body_part(tmp_path: Path) -> None:
 def test_every_label_attribute_is_read(keyword: str, tmp_path: Path) -> None:
     bare = {name: None for name in ("BodyPartExamined", "AnatomicRegionSequence") if name != keyword}
     row = row_of(tmp_path, **bare, **{keyword: "Ellenbogen"})
-    assert (row["label_region"], row["label_attribute"], row["label_matched"]) == ("elbow", keyword, "ellenbogen")
+    assert (row["header_region"], row["label_attribute"], row["label_matched"]) == ("elbow", keyword, "ellenbogen")
 
 
 def test_a_coded_region_with_several_or_empty_items_is_read(tmp_path: Path) -> None:
     items = Sequence([Dataset(), code("76752008", "Breast"), code("85562004", "Hand")])
-    assert row_of(tmp_path, AnatomicRegionSequence=items, BodyPartExamined="KNEE")["label_region"] is not None
+    assert row_of(tmp_path, AnatomicRegionSequence=items, BodyPartExamined="KNEE")["header_region"] is not None
 
 
 def test_of_free_text_only_words_of_the_vocabulary_reach_the_row(tmp_path: Path) -> None:
     bare = {"AnatomicRegionSequence": None, "BodyPartExamined": None}
     row = row_of(tmp_path, **bare, StudyDescription="Knie von Frau CANARY, geb. 1.2.1960")
-    assert (row["label_region"], row["label_matched"]) == ("knee", "knie")
+    assert (row["header_region"], row["label_matched"]) == ("knee", "knie")
 
 
 def test_a_file_refused_for_its_kind_is_not_opened(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_nothing_outside_the_private_folder_names_a_patient_an_original_uid_or_a
 
 def test_private_files_are_their_owners_alone(ingested: Paths) -> None:
     assert ingested.private.stat().st_mode & 0o777 == 0o700
-    for path in (ingested.key, ingested.files, ingested.identities, ingested.label_texts):
+    for path in (ingested.pseudonym_key, ingested.files, ingested.identities, ingested.label_texts):
         assert path.stat().st_mode & 0o077 == 0, path
 
 

@@ -30,7 +30,7 @@ def with_length(raw: bytes, after: bytes, change: Callable[[int], int]) -> bytes
 def read(raw: bytes, folder: Path) -> tuple[str, set[str]]:
     (folder / "a.dcm").write_bytes(raw)
     found = outcome(source_file(folder / "a.dcm"))
-    assert found.row is None or found.row["label_region"] == "knee"
+    assert found.row is None or found.row["header_region"] == "knee"
     return found.verdict, found.reasons
 
 

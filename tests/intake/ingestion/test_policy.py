@@ -603,16 +603,16 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "control character": (plain(StationName="ROOM\x1b[2J"), "accept_warn", "odd_text"),
     "name of the patient in a device text": (plain(StationName="CANARYNAME"), "accept_warn", "text_withheld"),
     # Labels
-    "no label": (plain(AnatomicRegionSequence=Sequence([]), BodyPartExamined=None), "accept_warn", "no_label"),
+    "no label": (plain(AnatomicRegionSequence=Sequence([]), BodyPartExamined=None), "accept_warn", "missing_label"),
     "region of no class": (
         plain(AnatomicRegionSequence=Sequence([code("816094009", "Chest")]), BodyPartExamined="CHEST"),
         "accept_warn",
-        "outside_label",
+        "out_of_scope_label",
     ),
-    "undecidable": (
+    "ambiguous": (
         plain(AnatomicRegionSequence=Sequence([]), BodyPartExamined="EXTREMITY"),
         "accept_warn",
-        "undecidable_label",
+        "ambiguous_label",
     ),
     "unknown word": (
         plain(AnatomicRegionSequence=Sequence([]), BodyPartExamined="XYZZY"),

@@ -30,7 +30,7 @@ def test_headers_come_with_plain_text_and_none(tmp_path: Path) -> None:
     table = put_batch(paths, "a", rows, images)
     found = load_headers(paths, "a")
     assert found["image_id"].tolist() == table["image_id"].tolist()
-    assert {type(value) for value in found["label_region"]} == {str, type(None)}
+    assert {type(value) for value in found["header_region"]} == {str, type(None)}
 
 
 def test_a_shard_is_mapped_and_cannot_be_changed(tmp_path: Path) -> None:

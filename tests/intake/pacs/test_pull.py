@@ -240,7 +240,7 @@ def test_a_pacs_that_is_away_is_said_and_what_a_kill_left_is_handed_over_and_com
     away = there | ({"url": "http://127.0.0.1:1/dicom-web"} if "url" in there else {"port": 1})
     configure(source, sources={"main": away})
     source.arriving("main").mkdir(parents=True)
-    image = load_pseudonyms(source.key).of("arrival", uid_of(images[0]))
+    image = load_pseudonyms(source.pseudonym_key).of("arrival", uid_of(images[0]))
     shutil.copy(images[0], source.arriving("main") / f"{image}.dcm")
     with pytest.raises(Unanswered, match="does not answer"):
         pull_main(source)

@@ -72,7 +72,7 @@ def test_a_replaced_image_takes_the_old_ones_place_when_its_study_is_taken_in_an
     pacs.add(*study[:2])
     pull_main(source)
     batch = source.inbox / str(pull_main(source).batch)
-    pseudonyms = load_pseudonyms(source.key)
+    pseudonyms = load_pseudonyms(source.pseudonym_key)
     before = fingerprint(list_files(batch), pseudonyms)
     pacs.empty()
     change(study[0], BodyPartExamined="FOOT")

@@ -62,8 +62,8 @@ CHANGES: dict[
     "Manufacturer": ("OTHER", {}, {"manufacturer"}),
     "ManufacturerModelName": ("OTHER", {}, {"model"}),
     "StationName": ("OTHER", {}, {"station"}),
-    "AnatomicRegionSequence": (Sequence([code("85562004", "Hand")]), {"BodyPartExamined": None}, {"label_region"}),
-    **{keyword: ("HAND", BARE, {"label_region"}) for keyword in LABEL_ATTRIBUTES[1:]},
+    "AnatomicRegionSequence": (Sequence([code("85562004", "Hand")]), {"BodyPartExamined": None}, {"header_region"}),
+    **{keyword: ("HAND", BARE, {"header_region"}) for keyword in LABEL_ATTRIBUTES[1:]},
 }
 
 
@@ -79,7 +79,7 @@ def test_an_attribute_changes_just_the_columns_that_its_action_names(keyword: st
     assert before is not None
     assert after is not None
     changed = {c for c in before if repr(before[c]) != repr(after[c])}
-    assert {c for c in changed if not c.startswith("label_") or c == "label_region"} == columns
+    assert {c for c in changed if not c.startswith("label_") or c == "header_region"} == columns
     assert ALLOWED[keyword].becomes in changed
 
 
@@ -95,7 +95,7 @@ def test_every_column_comes_from_a_listed_attribute_or_from_the_pass_itself() ->
     own = {"batch", "pixel_digest", "cropped", "blanked", "text_masked", "warnings"}
     of_label = {c for c in HEADER_COLUMNS if c.startswith("label_")}
     assert {a.becomes for a in ALLOWED.values()} - {"pixels", EVIDENCE} == set(HEADER_COLUMNS) - own - (
-        of_label - {"label_region"}
+        of_label - {"header_region"}
     )
 
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from support.taxonomies import OWN_REGIONS, SITE_REGIONS, own_taxonomy, taxonomy_of
 
 from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
-from dagster_project.intake.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE
+from dagster_project.intake.taxonomy.taxonomy import AMBIGUOUS, OUT_OF_SCOPE
 from dagster_project.intake.taxonomy.tokens import tokens
 from dagster_project.intake.taxonomy.vocabulary import vocabulary
 
 OWN = own_taxonomy()
-WORDS = {**vocabulary().terms, **vocabulary().undecidable}
+WORDS = {**vocabulary().terms, **vocabulary().ambiguous}
 CLASSES = yaml.safe_load(OWN_REGIONS.read_text(encoding="utf-8"))
 CODED, TERM = LABEL_ATTRIBUTES[:2]
-STATUS = {OUTSIDE: ("outside", None), UNDECIDABLE: ("undecidable", None)}
+STATUS = {OUT_OF_SCOPE: ("out_of_scope", None), AMBIGUOUS: ("ambiguous", None)}
 
 
 def sct(value: str, meaning: str = "", scheme: str = "SCT") -> Code:
@@ -110,19 +110,19 @@ def test_an_unknown_code_is_read_by_its_meaning() -> None:
 @pytest.mark.parametrize(
     ("text", "attribute", "expected"),
     [
-        ("CHEST", TERM, ("outside", TERM, "term", "CHEST")),
-        ("Thorax pa", TERM, ("outside", TERM, "synonym", "thorax")),
-        ("SKULL", TERM, ("outside", TERM, "term", "SKULL")),
-        ("EXTREMITY", TERM, ("undecidable", TERM, "term", "EXTREMITY")),
-        ("Ganzbeinaufnahme", TERM, ("undecidable", TERM, "synonym", "ganzbeinaufnahme")),
-        ("Wirbelsäule", "StudyDescription", ("undecidable", "StudyDescription", "synonym", "wirbelsaeule")),
-        ("Hand und Handgelenk", TERM, ("undecidable", TERM, "several", "hand + handgelenk")),
-        ("Knie, OSG, Fuß", TERM, ("undecidable", TERM, "several", "osg + fuss + knie")),
+        ("CHEST", TERM, ("out_of_scope", TERM, "term", "CHEST")),
+        ("Thorax pa", TERM, ("out_of_scope", TERM, "synonym", "thorax")),
+        ("SKULL", TERM, ("out_of_scope", TERM, "term", "SKULL")),
+        ("EXTREMITY", TERM, ("ambiguous", TERM, "term", "EXTREMITY")),
+        ("Ganzbeinaufnahme", TERM, ("ambiguous", TERM, "synonym", "ganzbeinaufnahme")),
+        ("Wirbelsäule", "StudyDescription", ("ambiguous", "StudyDescription", "synonym", "wirbelsaeule")),
+        ("Hand und Handgelenk", TERM, ("ambiguous", TERM, "several", "hand + handgelenk")),
+        ("Knie, OSG, Fuß", TERM, ("ambiguous", TERM, "several", "osg + fuss + knie")),
         ("XYZ", TERM, ("unmapped", TERM, "", "")),
         ("Handgelenkchen", TERM, ("unmapped", TERM, "", "")),
-        ("XYZ", "StudyDescription", ("absent", "", "", "")),
-        ("   ", TERM, ("absent", "", "", "")),
-        ("", TERM, ("absent", "", "", "")),
+        ("XYZ", "StudyDescription", ("missing", "", "", "")),
+        ("   ", TERM, ("missing", "", "", "")),
+        ("", TERM, ("missing", "", "", "")),
     ],
 )
 def test_no_region_is_told_apart_by_why(text: str, attribute: str, expected: tuple[str, ...]) -> None:
@@ -133,7 +133,7 @@ def test_no_region_is_told_apart_by_why(text: str, attribute: str, expected: tup
 
 def test_an_empty_code_is_unmapped_and_an_empty_sequence_absent() -> None:
     assert of_codes(sct("")).status == "unmapped"
-    assert of_codes().status == "absent"
+    assert of_codes().status == "missing"
 
 
 @pytest.mark.parametrize(
@@ -175,8 +175,8 @@ def test_an_attribute_that_names_no_single_region_leaves_the_decision_to_the_nex
     [
         ({TERM: "KNEE", "ProtocolName": "Patella", "StudyDescription": "Kniegelenk"}, ("region", "knee"), ("", None)),
         ({TERM: "KNEE", "ProtocolName": "Thorax"}, ("region", "knee"), ("ProtocolName", None)),
-        ({TERM: "CHEST", "ProtocolName": "Knie"}, ("outside", None), ("ProtocolName", "knee")),
-        ({TERM: "CHEST", "ProtocolName": "Schädel"}, ("outside", None), ("", None)),
+        ({TERM: "CHEST", "ProtocolName": "Knie"}, ("out_of_scope", None), ("ProtocolName", "knee")),
+        ({TERM: "CHEST", "ProtocolName": "Schädel"}, ("out_of_scope", None), ("", None)),
         (
             {TERM: "KNEE", "ProtocolName": "EXTREMITY", "SeriesDescription": "Fuß"},
             ("region", "knee"),

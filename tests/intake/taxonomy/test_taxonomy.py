@@ -9,7 +9,7 @@ import pytest
 from support.taxonomies import SITE_REGIONS, own_taxonomy, taxonomy_of
 
 from dagster_project.core.errors import RayTruthError
-from dagster_project.intake.taxonomy.taxonomy import OUTSIDE, UNDECIDABLE, load_taxonomy
+from dagster_project.intake.taxonomy.taxonomy import AMBIGUOUS, OUT_OF_SCOPE, load_taxonomy
 from dagster_project.intake.taxonomy.tokens import tokens
 
 KNEE_AND = 'knee: {terms: {KNEE: "72696002"}}\n'
@@ -21,7 +21,7 @@ MEANINGS = {
     "Handwurzel": "hand_wrist",
     "Oberarm": "humerus_arm",
     "Gelenk oben": "humerus_arm",
-    "Gelenk": UNDECIDABLE,
+    "Gelenk": AMBIGUOUS,
     "SPINE": "spine_whole",
     "ganze WS": "spine_whole",
     "Skoliose": "spine_whole",
@@ -32,11 +32,11 @@ MEANINGS = {
     "122494005": "spine_whole",
     "ISG": "hip_pelvis",
     "29836001": "hip_pelvis",
-    "KNEE": OUTSIDE,
-    "Radius": OUTSIDE,
-    "72696002": OUTSIDE,
-    "EXTREMITY": UNDECIDABLE,
-    "Bein": UNDECIDABLE,
+    "KNEE": OUT_OF_SCOPE,
+    "Radius": OUT_OF_SCOPE,
+    "72696002": OUT_OF_SCOPE,
+    "EXTREMITY": AMBIGUOUS,
+    "Bein": AMBIGUOUS,
 }
 
 
@@ -53,8 +53,8 @@ def test_classes_keep_the_order_of_the_file(tmp_path: Path) -> None:
     assert own_taxonomy().regions[:3] == ("shoulder", "humerus", "elbow")
 
 
-def test_the_spine_is_undecidable_where_no_class_is_the_whole_spine() -> None:
-    assert own_taxonomy().terms["SPINE"] == UNDECIDABLE
+def test_the_spine_is_ambiguous_where_no_class_is_the_whole_spine() -> None:
+    assert own_taxonomy().terms["SPINE"] == AMBIGUOUS
     assert own_taxonomy().terms["LSPINE"] == "thoracolumbar_spine"
 
 

@@ -11,7 +11,7 @@ from dagster_project.intake.taxonomy.spellings import english
 from dagster_project.intake.taxonomy.tokens import tokens
 from dagster_project.intake.taxonomy.vocabulary import Term, vocabulary
 
-TERMS = {**vocabulary().terms, **vocabulary().undecidable}
+TERMS = {**vocabulary().terms, **vocabulary().ambiguous}
 ANATOMY_IMAGED = {
     code.value: code.meaning for code in (getattr(codes.CID4031, keyword) for keyword in codes.CID4031.dir())
 }

@@ -57,9 +57,9 @@ def test_no_patient_stands_on_two_sides_or_in_two_folds_and_every_class_is_on_ea
     put_batch(paths, "a", *patients_of(KINDS, 1, images=3))
     table, summary = build(paths)
     assert list(table) == COLUMNS
-    for column in ("split", "fold", "group"):
+    for column in ("split", "fold", "patient_group"):
         assert (table.groupby("patient")[column].nunique() == 1).all()
-    assert (table.groupby("group")[["split", "fold"]].nunique() == 1).all(axis=None)
+    assert (table.groupby("patient_group")[["split", "fold"]].nunique() == 1).all(axis=None)
     by_region = pd.crosstab(table["region"], table["split"], normalize="index")
     assert by_region["test"].tolist() == pytest.approx([0.2] * 3)
     assert by_region["validation"].tolist() == pytest.approx([0.2] * 3)  # 1.5 of 10 patients, rounded to even
@@ -115,10 +115,10 @@ def test_copies_under_other_patients_never_straddle(paths: Paths) -> None:
     put_batch(paths, "b", *second)
     table, summary = build(paths)
     assert summary.near_duplicates == 60
-    for column in ("group", "split", "fold"):
+    for column in ("patient_group", "split", "fold"):
         assert (table.groupby("near_duplicate_group")[column].nunique() == 1).all()
     assert (table["near_duplicate_group"].value_counts() == 2).all()
-    assert (table["excluded"] == "").all()
+    assert (table["exclusion"] == "").all()
 
 
 def test_copies_of_settled_patients_come_to_their_side(paths: Paths) -> None:
@@ -141,13 +141,13 @@ def test_a_copy_that_links_patients_of_two_sides_leaves_the_less_protected_one(p
     put_batch(paths, "b", extra, np.stack([brighter(drawn[0]), drawn[0], brighter(brighter(drawn[0]))]))
     table, _ = build(paths)
     assert sides(table) == before
-    copies = table[table["batch"] == "b"].set_index("patient")["excluded"]
+    copies = table[table["batch"] == "b"].set_index("patient")["exclusion"]
     assert {side: copies[patient] for side, patient in one.items()} == {
-        "train": "copy_on_other_side",
-        "validation": "copy_on_other_side",
+        "train": "split_leakage",
+        "validation": "split_leakage",
         "test": "",
     }
-    assert (table.loc[table["batch"] == "a", "excluded"] == "").all()
+    assert (table.loc[table["batch"] == "a", "exclusion"] == "").all()
 
 
 def test_a_newcomer_with_copies_of_two_sides_joins_the_more_protected_one(paths: Paths) -> None:
@@ -159,7 +159,7 @@ def test_a_newcomer_with_copies_of_two_sides_joins_the_more_protected_one(paths:
     put_batch(paths, "b", newcomer, np.stack([brighter(images[i]) for i in number.values()]))
     table, _ = build(paths)
     assert sides(table) == before | {newcomer["patient"][0]: "test"}
-    excluded = table[table["excluded"] != ""]
+    excluded = table[table["exclusion"] != ""]
     assert excluded["image_id"].tolist() == [rows["image_id"][number["train"]]]
 
 
@@ -236,7 +236,7 @@ def test_a_small_class_keeps_its_images_without_a_label(paths: Paths) -> None:
     small = table[table["label_status"] == "small_class"]
     assert len(small) == 4
     assert small["region"].isna().all()
-    assert small["given_region"].tolist() == ["foot"] * 4
+    assert small["header_region"].tolist() == ["foot"] * 4
 
 
 def test_what_reviewers_said_overrides_the_header_and_moves_nobody(paths: Paths) -> None:
@@ -249,7 +249,7 @@ def test_what_reviewers_said_overrides_the_header_and_moves_nobody(paths: Paths)
     update_corrected_labels(paths)
     after, _ = build(paths)
     row = after.set_index("image_id").loc[image]
-    assert row[["region", "given_region", "reviewed", "label_attribute"]].tolist() == [right, given, True, "review"]
+    assert row[["region", "header_region", "reviewed", "label_attribute"]].tolist() == [right, given, True, "review"]
     assert sides(after) == before
 
 

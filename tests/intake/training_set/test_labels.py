@@ -16,9 +16,9 @@ def table(**regions: str | None) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "image_id": list(regions),
-            "group": [f"patient of {name}" for name in regions],
-            "label_region": pd.array(list(regions.values()), "string"),
-            "label_status": ["absent" if region is None else "region" for region in regions.values()],
+            "patient_group": [f"patient of {name}" for name in regions],
+            "header_region": pd.array(list(regions.values()), "string"),
+            "label_status": ["missing" if region is None else "region" for region in regions.values()],
             "label_attribute": "BodyPartExamined",
             "label_rule": "term",
         }
@@ -32,9 +32,9 @@ def said(**verdicts: tuple[str, str]) -> pd.DataFrame:
 
 def test_a_corrected_label_takes_the_given_one_s_place_and_says_where_it_is_from() -> None:
     out = apply_corrections(table(a="hand", b="hand"), said(a=("wrong_label", "knee"))).set_index("image_id")
-    assert out.loc["a", ["region", "given_region", "reviewed"]].tolist() == ["knee", "hand", True]
+    assert out.loc["a", ["region", "header_region", "reviewed"]].tolist() == ["knee", "hand", True]
     assert out.loc["a", ["label_attribute", "label_rule"]].tolist() == ["review", "review"]
-    assert out.loc["b", ["region", "given_region", "reviewed"]].tolist() == ["hand", "hand", False]
+    assert out.loc["b", ["region", "header_region", "reviewed"]].tolist() == ["hand", "hand", False]
     assert out.loc["b", ["label_attribute", "label_rule"]].tolist() == ["BodyPartExamined", "term"]
 
 
@@ -46,13 +46,13 @@ def test_a_confirmed_label_stays_and_counts_as_reviewed() -> None:
 def test_a_reviewer_gives_a_missing_label() -> None:
     out = apply_corrections(table(a=None), said(a=("wrong_label", "knee")))
     assert out.loc[0, ["region", "label_status"]].tolist() == ["knee", "region"]
-    assert pd.isna(out.loc[0, "given_region"])
+    assert pd.isna(out.loc[0, "header_region"])
 
 
 def test_out_of_domain_takes_the_label_off() -> None:
     out = apply_corrections(table(a="hand"), said(a=("out_of_domain", "")))
     assert pd.isna(out.loc[0, "region"])
-    assert out.loc[0, ["label_status", "given_region", "reviewed"]].tolist() == ["out_of_domain", "hand", True]
+    assert out.loc[0, ["label_status", "header_region", "reviewed"]].tolist() == ["out_of_domain", "hand", True]
 
 
 def test_verdicts_on_images_that_are_gone_do_no_harm_and_are_counted(caplog: pytest.LogCaptureFixture) -> None:
@@ -64,7 +64,7 @@ def test_verdicts_on_images_that_are_gone_do_no_harm_and_are_counted(caplog: pyt
 def labelled(**counts: int) -> pd.DataFrame:
     """So many patients a region."""
     rows = [(region, f"{region}{i}") for region, count in counts.items() for i in range(count)]
-    return pd.DataFrame(rows, columns=["region", "group"]).assign(label_status="region")
+    return pd.DataFrame(rows, columns=["region", "patient_group"]).assign(label_status="region")
 
 
 def test_a_class_with_too_few_patients_is_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -73,14 +73,14 @@ def test_a_class_with_too_few_patients_is_left_out_and_named(caplog: pytest.LogC
         out, small = drop_small_classes(labelled(hand=3, knee=5, elbow=2), 3)
     assert small == {"elbow": 2}
     assert "elbow (2)" in caplog.text
-    elbow = out["group"].str.startswith("elbow")
+    elbow = out["patient_group"].str.startswith("elbow")
     assert out.loc[elbow, "region"].isna().all()
     assert (out["label_status"] == "small_class").tolist() == elbow.tolist()
     assert out.loc[~elbow, "region"].notna().all()
 
 
 def test_patients_count_and_not_images() -> None:
-    many = pd.concat([labelled(hand=3, knee=3), pd.DataFrame({"region": ["elbow"] * 9, "group": "one"})])
+    many = pd.concat([labelled(hand=3, knee=3), pd.DataFrame({"region": ["elbow"] * 9, "patient_group": "one"})])
     assert drop_small_classes(many.reset_index(drop=True), 3)[1] == {"elbow": 1}
 
 

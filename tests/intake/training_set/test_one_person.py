@@ -44,7 +44,7 @@ def in_pairs(patients: pd.Series, kind: str) -> list[Evidence]:
 def side_of_pairs(table: pd.DataFrame) -> pd.DataFrame:
     """How many sides, folds and groups each pair has."""
     pair = table["patient"].str[-3:].astype(int) // 2
-    return table.groupby(pair)[["split", "fold", "group"]].nunique()
+    return table.groupby(pair)[["split", "fold", "patient_group"]].nunique()
 
 
 @pytest.mark.parametrize("kind", [STUDY, SERIES, PATIENT_ID])
@@ -67,7 +67,7 @@ def test_evidence_comes_from_all_batches_and_from_a_patient_without_an_image(pat
     late = [has("bridge", PATIENT_ID, "n"), has("p1-001", PATIENT_ID, "n")]
     put_batch(paths, "b", *patients_of([0], 2), evidence=late, blocked_by=["sides"])
     table, summary = build(paths)
-    assert table[table["patient"].isin(["p1-000", "p1-001"])]["group"].nunique() == 1
+    assert table[table["patient"].isin(["p1-000", "p1-001"])]["patient_group"].nunique() == 1
     assert summary.links.table["patient"].tolist() == ["p1-000", "p1-001"]
 
 
@@ -82,7 +82,7 @@ def test_an_image_that_comes_again_under_another_patient_links_both(paths: Paths
     table, summary = build(paths)
     assert len(table) == 120
     number = table["patient"].str[-3:]
-    assert (table.groupby(number)[["split", "fold", "group"]].nunique() == 1).all(axis=None)
+    assert (table.groupby(number)[["split", "fold", "patient_group"]].nunique() == 1).all(axis=None)
     assert summary.patients == 30
 
 
@@ -95,7 +95,7 @@ def test_an_id_of_unknown_issuer_links_those_of_any_and_different_issuers_alone_
     ]
     put_batch(paths, "a", *patients_of(KINDS, 1), evidence=ids)
     table, summary = build(paths)
-    groups = table.groupby("patient")["group"].first()
+    groups = table.groupby("patient")["patient_group"].first()
     assert groups["p1-000"] == groups["p1-001"]
     assert groups["p1-002"] != groups["p1-003"]
     assert groups["p1-004"] == groups["p1-005"] == groups["p1-006"], "it cannot be told whose the ID without issuer is"
@@ -122,7 +122,7 @@ def test_links_that_contradict_each_other_are_reported_and_stay(paths: Paths, ca
     assert read_json(paths.metrics("training_set"))["contradicted_links"] == summary.links.contradictions
     for word in ("8 patients are linked to 4, at most 2 to one", "the sex contradicts", "the birth date contradicts"):
         assert word in caplog.text
-    assert table["patient"].nunique() - table["group"].nunique() == 4
+    assert table["patient"].nunique() - table["patient_group"].nunique() == 4
 
 
 def one_a_side(table: pd.DataFrame) -> dict[str, str]:
@@ -138,12 +138,12 @@ def test_of_a_person_found_on_several_sides_only_the_most_protected_is_used(path
     table, summary = build(paths)
     moved = table.drop_duplicates("patient").set_index("patient")["split"]
     assert (moved[before["patient"]].to_numpy(object) == before["split"].to_numpy(object)).all(), "nobody moves"
-    why = table.groupby("patient")["excluded"].agg(set)
-    assert why[one["train"]] == why[one["validation"]] == {"patient_on_other_side"}
+    why = table.groupby("patient")["exclusion"].agg(set)
+    assert why[one["train"]] == why[one["validation"]] == {"patient_split_leakage"}
     assert (moved["p2-000"], why[one["test"]], why["p2-000"]) == ("test", {""}, {""})
-    assert summary.excluded == {"patient_on_other_side": 4}
-    used = table[table["excluded"] == ""]
-    assert (used.groupby("group")["split"].nunique() == 1).all()
+    assert summary.excluded == {"patient_split_leakage": 4}
+    used = table[table["exclusion"] == ""]
+    assert (used.groupby("patient_group")["split"].nunique() == 1).all()
 
 
 def test_equal_pixels_make_one_person_also_of_settled_patients(paths: Paths) -> None:
@@ -154,8 +154,8 @@ def test_equal_pixels_make_one_person_also_of_settled_patients(paths: Paths) -> 
     put_batch(paths, "b", extra, np.stack([drawn[0], drawn[0]]))
     table, summary = build(paths)
     mine = table[table["patient"] == one["train"]]
-    assert sorted(mine["excluded"]) == ["copy_on_other_side", "patient_on_other_side", "patient_on_other_side"]
-    assert set(table.loc[table["patient"] == one["test"], "excluded"]) == {""}
+    assert sorted(mine["exclusion"]) == ["split_leakage", "patient_split_leakage", "patient_split_leakage"]
+    assert set(table.loc[table["patient"] == one["test"], "exclusion"]) == {""}
     assert set(summary.links.table["linked_by"]) == {"near_duplicate;pixels"}
 
 
@@ -169,7 +169,7 @@ def test_a_newcomer_joins_the_own_person_before_whom_a_near_duplicate_links(path
     put_batch(paths, "b", newcomer, copy, evidence=[has(p, STUDY, "s") for p in ("p9-000", one["train"])])
     table, summary = build(paths)
     assert set(table.loc[table["patient"] == "p9-000", "split"]) == {"train"}
-    assert summary.excluded == {"copy_on_other_side": 1}, "of the train patient's images none is lost"
+    assert summary.excluded == {"split_leakage": 1}, "of the train patient's images none is lost"
 
 
 def test_a_class_of_one_person_is_left_out_by_name(paths: Paths) -> None:

@@ -44,7 +44,7 @@ def test_a_good_batch_passes_and_its_result_and_pages_are_kept(root: Paths) -> N
     pages = list((root.data_docs / BATCH).rglob("*.html"))
     assert (root.data_docs / BATCH / "index.html") in pages
     shown = "".join(page.read_text() for page in pages)
-    for column in ("image_id", "label_region", "kvp"):
+    for column in ("image_id", "header_region", "kvp"):
         assert column in shown
 
 

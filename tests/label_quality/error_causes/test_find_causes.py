@@ -39,7 +39,7 @@ def test_the_planted_cause_becomes_a_sentence_with_its_images(root: Root) -> Non
     assert (cause["given_region"], cause["shown_region"]) == ("shoulder", "elbow")
     assert cause["error_rate"] > 5 * cause["baseline_rate"]
     assert cause["q_value"] < 0.05
-    planted = rows[rows["label_region"] != rows["truth"]]
+    planted = rows[rows["header_region"] != rows["truth"]]
     behind = set(cause["image_ids"])
     assert len(behind & set(planted["image_id"])) >= 0.9 * len(behind) >= 5
     assert cause["reviewed"] == 0
@@ -68,7 +68,7 @@ def test_where_private_data_is_missing_the_rest_is_the_same(tmp_path: Path) -> N
 
 def test_what_reviewers_found_right_is_held_against_nobody_and_what_they_found_wrong_counts(tmp_path: Path) -> None:
     paths, rows = suspicious_root(tmp_path / "root")
-    planted = rows.loc[rows["label_region"] != rows["truth"], "image_id"].tolist()
+    planted = rows.loc[rows["header_region"] != rows["truth"], "image_id"].tolist()
     say(paths, planted[:6], "wrong_label", "elbow")
     (cause,) = find_causes(paths).causes.to_dict("records")
     assert (cause["reviewed"], cause["found_wrong"]) == (6, 6)

@@ -25,7 +25,7 @@ def hospital(seed: int, *, patients: int, noise: float) -> pd.DataFrame:
     shots = [shot for shot in plan if shot.variant == "image"]
     table = pd.DataFrame(
         {
-            "patient": [str(shot.patient) for shot in shots],
+            "patient_group": [str(shot.patient) for shot in shots],
             "station": [shot.room.name for shot in shots],
             "device": [f"{shot.room.manufacturer} {shot.room.model}" for shot in shots],
             "given_region": [shot.label.given_region for shot in shots],
@@ -66,7 +66,7 @@ def test_errors_that_fall_anywhere_have_no_cause(clustered: bool) -> None:
         table = hospital(seed, patients=500, noise=0)
         drawn = np.random.default_rng(seed).random(len(table))
         if clustered:  # all labels of a patient are wrong together
-            drawn = pd.Series(drawn).groupby(table["patient"]).transform("first").to_numpy()
+            drawn = pd.Series(drawn).groupby(table["patient_group"]).transform("first").to_numpy()
         seeds_with_a_cause += bool(found(table.assign(probability=judged(drawn < 0.06, seed))))
     assert seeds_with_a_cause <= 2  # 5 % each; more than 2 of 12 by chance happens once in fifty times
 

@@ -93,9 +93,9 @@ def test_flipping_one_label_leaves_the_probabilities_of_its_patient_s_images(tra
 
 def test_the_encoders_of_a_fold_saw_no_image_of_its_patients(trained: Trained) -> None:
     table = load_training_set(trained.paths)
-    assert (table.groupby("group")["fold"].nunique() == 1).all()
+    assert (table.groupby("patient_group")["fold"].nunique() == 1).all()
     for fold in range(3):
-        others = table[(table["fold"] != fold) & (table["excluded"] == "")]
+        others = table[(table["fold"] != fold) & (table["exclusion"] == "")]
         card = pd.read_json(weights(trained, fold).with_name("card.json"), typ="series")
         assert (card["images"], card["labels_seen"]) == (len(others), others["region"].notna().sum())
 
@@ -113,7 +113,7 @@ def test_every_image_gets_probabilities_also_without_a_label(trained: Trained) -
 def test_a_label_on_an_excluded_copy_teaches_nothing(trained: Trained, tmp_path: Path) -> None:
     table = load_training_set(trained.paths)
     row = int(np.flatnonzero(table["region"].notna())[0])
-    shut_out = table.assign(excluded=table["excluded"].where(table.index != row, "copy_on_other_side"))
+    shut_out = table.assign(exclusion=table["exclusion"].where(table.index != row, "split_leakage"))
     copy = trained_again(trained, shut_out, tmp_path / "copy")
     before, _ = judged(copy, shut_out)
     after, _ = judged(copy, with_next_label(trained, shut_out, shut_out.index == row))

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score
 
 from dagster_project.label_quality.label_errors.neighbours import Neighbours, find_neighbours
 from dagster_project.label_quality.label_errors.out_of_fold import Judged
-from dagster_project.label_quality.label_errors.rank import KINDS, OF_NO_CLASS, rank_labels
+from dagster_project.label_quality.label_errors.rank import KINDS, WITHOUT_CLASS, rank_labels
 
 REGIONS = ("hand", "knee", "foot")
 SURE, FOLDS = 0.9, 3
@@ -22,7 +22,7 @@ def table_of(labels: np.ndarray, **columns: object) -> pd.DataFrame:
         {
             "image_id": [f"{i:032x}" for i in range(len(labels))],
             "region": names[labels],
-            "label_status": np.where(labels >= 0, "region", "absent"),
+            "label_status": np.where(labels >= 0, "region", "missing"),
             "reviewed": False,
             "near_duplicate_group": np.arange(len(labels)),
             "fold": np.arange(len(labels)) // 3 % FOLDS,
@@ -47,7 +47,7 @@ def near(place: np.ndarray, known: np.ndarray, count: int = 10) -> Neighbours:
 def ranked(table: pd.DataFrame, labels: np.ndarray, judged: Judged, place: np.ndarray | None = None) -> pd.DataFrame:
     """The list; `place` (N,) says which images look alike, without it those of which the judges say the same."""
     place = judged.mean.argmax(axis=1) if place is None else place
-    known = (labels >= 0) | table["label_status"].isin(OF_NO_CLASS).to_numpy(bool)
+    known = (labels >= 0) | table["label_status"].isin(WITHOUT_CLASS).to_numpy(bool)
     return rank_labels(table, labels, judged, REGIONS, near(place, known))
 
 
@@ -197,7 +197,7 @@ def test_a_missing_label_gets_a_proposal_and_the_surest_comes_first() -> None:
     judged = says(truth)
     judged.probabilities[:, 6] = (0.98, 0.01, 0.01)
     table = table_of(labels)
-    table.loc[[5, 6, 7], "label_status"] = ["absent", "unmapped", "undecidable"]
+    table.loc[[5, 6, 7], "label_status"] = ["missing", "unmapped", "ambiguous"]
     found = ranked(table, labels, judged)
     missing = found[found["kind"] == "missing_label"]
     assert missing["image_id"].iloc[0] == f"{6:032x}"
@@ -214,7 +214,7 @@ def test_a_label_that_names_another_part_of_the_body_is_the_likelier_wrong_the_m
     strange = np.arange(90, 110)
     labels[[5, *strange]], place[strange] = -1, 3
     table = table_of(labels)
-    table.loc[[5, *strange], "label_status"] = "outside"
+    table.loc[[5, *strange], "label_status"] = "out_of_scope"
     found = ranked(table, labels, judged, place).set_index("image_id")
     assert set(found.loc[[f"{i:032x}" for i in (5, *strange)], "kind"]) == {"out_of_domain"}
     assert found.loc[[f"{i:032x}" for i in strange], "error_probability"].max() < 0.1, (

@@ -60,7 +60,7 @@ def test_what_was_found_is_counted_against_what_was_expected_of_the_same_images(
     before = estimate_review_budget(paths)
     read(paths, rows, 0, 30)
     after = estimate_review_budget(paths)
-    planted = int((rows["label_region"] != rows["truth"]).sum())
+    planted = int((rows["header_region"] != rows["truth"]).sum())
     assert (after.reviewed, after.found, after.unreviewed) == (30, min(planted, 30), before.unreviewed - 30)
     assert after.check is not None
     assert (after.check.reviewed, after.check.found) == (30, after.found)
@@ -90,7 +90,7 @@ def test_images_read_before_the_list_was_made_are_counted_but_not_judged_by_it(
 
 def test_a_long_run_without_an_error_says_that_it_is_enough(root: tuple[Paths, pd.DataFrame]) -> None:
     paths, rows = root
-    planted = int((rows["label_region"] != rows["truth"]).sum())
+    planted = int((rows["header_region"] != rows["truth"]).sum())
     read(paths, rows, 0, planted + STOP_AFTER - 1)
     result = estimate_review_budget(paths)
     assert (result.run_without_error, result.enough) == (STOP_AFTER - 1, False)

@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Paths:
     """A model that says of the test images what their labels say, but for the first four, of which it says foot."""
     paths, _ = suspicious_root(tmp_path / "root", patients=160)
     test = known_test(paths)
-    said = test["given_region"].to_numpy(object).copy()
+    said = test["header_region"].to_numpy(object).copy()
     said[:4] = "foot"
     table = pd.DataFrame(
         {"image_id": test["image_id"], "model": "ensemble", "fraction": 1.0, "repeat": 0, "region": said}
@@ -40,13 +40,13 @@ def root(tmp_path: Path) -> Paths:
 def known_test(paths: Paths) -> pd.DataFrame:
     """The test images that are no feet, those first of whose label is not foot."""
     table = load_training_set(paths)
-    return table[(table["split"] == "test") & (table["given_region"] != "foot")].reset_index(drop=True)
+    return table[(table["split"] == "test") & (table["header_region"] != "foot")].reset_index(drop=True)
 
 
 def say(paths: Paths, number: int, verdict: str, region: str = "") -> None:
     image = known_test(paths).iloc[number]
     regions = load_taxonomy(paths.root / settings_of(paths).regions).regions
-    said = Verdict(image["image_id"], verdict, region, image["given_region"], "", "Dr A")
+    said = Verdict(image["image_id"], verdict, region, image["header_region"], "", "Dr A")
     append_verdicts(paths, [said], regions)
 
 

@@ -72,7 +72,7 @@ def test_three_neighbours_of_other_patients_of_both_labels_stand_beside(root: Pa
             near = [other["image_id"] for other in groups[f"nearest images labelled {label.replace('_', ' ')}"]]
             assert len(near) == 3
             assert set(table.loc[near, "region"]) == {label}
-            assert table.loc[card["image_id"], "group"] not in set(table.loc[near, "group"])
+            assert table.loc[card["image_id"], "patient_group"] not in set(table.loc[near, "patient_group"])
         (same,) = groups["other images of the study"]
         assert table.loc[same["image_id"], "study"] == table.loc[card["image_id"], "study"]
         assert same["region"] == (table.loc[same["image_id"], "region"] or "")
@@ -121,7 +121,7 @@ def test_the_same_root_gives_the_same_list(root: Pair) -> None:
             {"label_conflict": "StudyDescription", "label_conflict_region": None},
             "BodyPartExamined, by the DICOM defined term KNEE; StudyDescription says a region outside the classes",
         ),
-        ({"label_attribute": "", "label_status": "absent"}, "no attribute names a region"),
+        ({"label_attribute": "", "label_status": "missing"}, "no attribute names a region"),
     ],
 )
 def test_provenance_in_words(image: dict[str, str | None], words: str) -> None:

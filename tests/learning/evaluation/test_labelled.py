@@ -56,7 +56,7 @@ def test_rows_are_the_labelled_images_of_their_split_and_share_no_group(trained:
     data = load_labelled_set(Root(trained.paths, trained.settings))
     table = load_training_set(trained.paths)
     for name in ("train", "validation", "test"):
-        want = np.flatnonzero((table["split"] == name) & table["region"].notna() & (table["excluded"] == ""))
+        want = np.flatnonzero((table["split"] == name) & table["region"].notna() & (table["exclusion"] == ""))
         np.testing.assert_array_equal(getattr(data, name), want)
     groups = [set(data.patients(rows)) for rows in (data.train, data.validation, data.test)]
     assert sum(len(group) for group in groups) == len(set.union(*groups))

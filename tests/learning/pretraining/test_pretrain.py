@@ -95,7 +95,7 @@ def test_an_excluded_copy_is_not_learned_from(root: tuple[Paths, Settings]) -> N
     paths, settings = root
     table = load_training_set(paths)
     first = table.index[table["split"] == "train"][0]
-    table.loc[first, "excluded"] = "copy_on_other_side"
+    table.loc[first, "exclusion"] = "split_leakage"
     write_table(paths.training_set, table)
     assert pretrain(Root(paths, settings), "simclr")[0].images == (table["split"] == "train").sum() - 1
     everyone = [pretrain_encoder(Root(paths, settings), f"{CROSSFIT}/fold_{k}").images for k in range(3)]

@@ -16,7 +16,7 @@ SCANNER = np.repeat(RNG.integers(0, 2, PATIENTS), EACH)
 
 
 def traces(embeddings: np.ndarray, values: np.ndarray) -> Trace:
-    table = pd.DataFrame({"group": GROUP, **dict.fromkeys(ATTRIBUTES, "same")})
+    table = pd.DataFrame({"patient_group": GROUP, **dict.fromkeys(ATTRIBUTES, "same")})
     table["manufacturer"] = values
     return find_traces(embeddings, table, REGION, 0)[0]
 

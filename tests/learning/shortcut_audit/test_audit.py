@@ -26,7 +26,7 @@ def trained(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="module")
 def audit(trained: Trained) -> Audit:
     table = pd.read_parquet(trained.paths.headers("first"))
-    table["station"] = np.where(table["label_region"].isin(["hand", "foot"]), "A", "B")
+    table["station"] = np.where(table["header_region"].isin(["hand", "foot"]), "A", "B")
     write_table(trained.paths.headers("first"), table)
     return audit_shortcuts(Root(trained.paths, trained.settings))
 

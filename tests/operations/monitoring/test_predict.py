@@ -54,7 +54,7 @@ def test_they_are_the_champion_s_own_words_whatever_the_block(root: Trained, mon
 
 def test_they_are_better_than_chance(root: Trained) -> None:
     table = predict_batch(root.open(), "new")
-    given = read_table(root.paths.headers("new"))["label_region"]
+    given = read_table(root.paths.headers("new"))["header_region"]
     assert (table["region"].to_numpy() == given.to_numpy()).mean() > 0.5
 
 

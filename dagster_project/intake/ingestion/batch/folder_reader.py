@@ -42,7 +42,7 @@ def read_for_scoring(root: Root, source: Path, left_out: Counter[str]) -> Genera
     headers and pixels, what is known of them waits in `data/private/`.
     Raises RayTruthError if the source is no folder or empty, and at the end if nothing in it was usable.
     """
-    pseudonyms = load_pseudonyms(root.paths.key)
+    pseudonyms = load_pseudonyms(root.paths.pseudonym_key)
     reader = HeaderReader(pseudonyms, root.taxonomy, root.settings.ingestion.max_megapixels)
     usable = False
     with (
@@ -78,7 +78,7 @@ def _read_images(index: ScoringIndex, settings: Ingestion, left_out: Counter[str
     """The files of one instance come one after another, so that of all of them one image is held."""
     found, read_found = tee(index)
     files = (SourceFile(f.path, "", 0) for f in read_found)
-    reader = PixelReader(settings.side, settings.percentiles, settings.clean)
+    reader = PixelReader(settings.image_size, settings.percentiles, settings.clean)
     reads = contained_map(reader, files, limits_of(settings), chunk=_CHUNK)
     instance: _Instance | None = None
     for file, read in zip(found, track(reads, len(index), "reading pixels"), strict=True):

@@ -59,7 +59,7 @@ def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
     """
     started = time.monotonic()
     checked_batch_name(batch)
-    pseudonyms = load_pseudonyms(root.paths.key)
+    pseudonyms = load_pseudonyms(root.paths.pseudonym_key)
     taxonomy = root.taxonomy
     files = list_files(source)
     root.paths.staging(batch).parent.mkdir(parents=True, exist_ok=True)

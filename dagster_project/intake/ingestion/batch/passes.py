@@ -41,7 +41,7 @@ def read_headers(
 def read_images(files: list[SourceFile], settings: Ingestion, staging: Path, index: BatchIndex) -> None:
     """Second pass over the files that the first did not refuse: images into `staging`, all else into `index`."""
     wanted = index.with_header()
-    reader = PixelReader(settings.side, settings.percentiles, settings.clean)
+    reader = PixelReader(settings.image_size, settings.percentiles, settings.clean)
     found = read_pixels([files[number] for number in wanted], reader, limits_of(settings), staging)
     for number, image in zip(wanted, found, strict=True):
         index.add_image(number, image)

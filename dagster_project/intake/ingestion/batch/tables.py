@@ -41,7 +41,7 @@ HEADER_COLUMNS: dict[str, str] = {
     "station": "string",
     "kvp": "float32",
     "study_date_shifted": "datetime64[s]",
-    "label_region": "string",
+    "header_region": "string",
     "label_status": "string",
     "label_attribute": "string",
     "label_rule": "string",

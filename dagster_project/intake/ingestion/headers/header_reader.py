@@ -257,12 +257,12 @@ def _study_day(ds: Header, patient: str, pseudonyms: Pseudonyms, warned: list[st
 
 
 def _label_columns(label: Label, warned: list[str]) -> dict[str, Any]:
-    warned += {"absent": ["no_label"], "region": []}.get(label.status, [f"{label.status}_label"])
+    warned += {"missing": ["missing_label"], "region": []}.get(label.status, [f"{label.status}_label"])
     warned += ["retired_label"] if label.rule.startswith("retired") else []
     warned += ["nonstandard_label"] if label.rule == "synonym" else []
     warned += ["label_conflict"] if label.conflict else []
     return {
-        "label_region": label.region,
+        "header_region": label.region,
         "label_status": label.status,
         "label_attribute": label.attribute,
         "label_rule": label.rule,
