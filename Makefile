@@ -23,6 +23,7 @@ test check: .venv/installed
 docs: .venv/installed
 	.venv/bin/typer dagster_project.cli.main utils docs --name raytruth --title "Command line" --output docs/cli.md
 	.venv/bin/python -m dagster_project.intake.ingestion.headers.reasons > docs/reasons.md
+	.venv/bin/python -m dagster_project.outputs > docs/outputs.md
 
 clean:
 	rm -rf demo

@@ -11,7 +11,10 @@ import pytest
 from support.commands import COMMANDS
 
 from dagster_project.core.paths import Paths
+from dagster_project.core.settings.settings import load_settings
 from dagster_project.intake.ingestion.headers.reasons import page as page_of_reasons
+from dagster_project.outputs import TABLES
+from dagster_project.outputs import page as page_of_outputs
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -22,6 +25,17 @@ CODE = (".py", ".yaml", ".js")
 
 def test_the_page_of_reasons_is_made_from_the_code() -> None:
     assert (REPOSITORY / "docs" / "reasons.md").read_text() == page_of_reasons() + "\n"
+
+
+def test_the_page_of_outputs_is_made_from_the_declarations() -> None:
+    assert (REPOSITORY / "docs" / "outputs.md").read_text() == page_of_outputs(
+        load_settings(REPOSITORY / "params.yaml")
+    )
+
+
+def test_the_page_of_outputs_names_commands_alone() -> None:
+    words = [word for table in TABLES for word in (*table.written_by, *table.read_by)]
+    assert {word for word in words if word not in ("people", "review page")} <= set(COMMANDS)
 
 
 def test_the_page_of_commands_is_made_from_the_code(tmp_path: Path) -> None:

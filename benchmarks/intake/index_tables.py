@@ -28,7 +28,7 @@ from dagster_project.core.atomic_io import begin_npy, read_table, write_table
 from dagster_project.core.ledger import load_corrected_labels
 from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.store import load_headers, load_patient_evidence
-from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS, IDENTITY_COLUMNS
+from dagster_project.intake.ingestion.batch.tables import HEADERS, IDENTITIES, PATIENT_EVIDENCE
 from dagster_project.intake.ingestion.headers.patient_evidence import IMAGE, PATIENT_ID, SERIES, STUDY
 from dagster_project.intake.root import Root
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
@@ -79,13 +79,13 @@ def write_root(root: Path, rows: int) -> None:
     numbers = {"rows": 2500, "columns": 2048, "bits_allocated": 16, "bits_stored": 12, "kvp": 60.0, "age_decade": 5}
     table = table.assign(**numbers, signed=False, rescaled=False)
     table = table.assign(
-        **{name: 0.0 for name in HEADER_COLUMNS if name not in table and name != "label_conflict_region"}
+        **{name: 0.0 for name in HEADERS.types if name not in table and name != "label_conflict_region"}
     )
     table["label_conflict_region"] = pd.Series([None] * rows, dtype="string")
-    table = table[list(HEADER_COLUMNS)].astype(HEADER_COLUMNS).sort_values("image_id", ignore_index=True)
+    table = table[list(HEADERS.types)].astype(HEADERS.types).sort_values("image_id", ignore_index=True)
     write_table(paths.headers(BATCH), table)
     write_table(paths.patient_evidence(BATCH), _evidence(table))
-    private = pd.DataFrame(dict.fromkeys(IDENTITY_COLUMNS, table["image_id"])).assign(batch=BATCH)
+    private = pd.DataFrame(dict.fromkeys(IDENTITIES.types, table["image_id"])).assign(batch=BATCH)
     write_table(paths.identities, private)
     paths.pixels(BATCH).parent.mkdir(parents=True, exist_ok=True)
     with paths.pixels(BATCH).open("wb") as file:
@@ -101,7 +101,7 @@ def _evidence(headers: pd.DataFrame) -> pd.DataFrame:
         for kind, column in columns.items()
     ]
     said = pd.concat(rows, ignore_index=True)
-    return said.assign(issuer="", sex="F", birth_date=said["value"].str[:8])[list(EVIDENCE_COLUMNS)]
+    return said.assign(issuer="", sex="F", birth_date=said["value"].str[:8])[list(PATIENT_EVIDENCE.types)]
 
 
 def run_validation(root: Root) -> None:

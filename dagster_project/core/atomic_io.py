@@ -17,6 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dagster_project.core.schema import KEY, SCHEMA, check_schema
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -76,8 +78,7 @@ def read_json(path: Path) -> Any:
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as parquet without its index, atomically; the same table gives the same bytes."""
-    with replacing(path) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_blocks(path, [table])
 
 
 def write_blocks(path: Path, blocks: Iterable[pd.DataFrame]) -> None:
@@ -88,11 +89,20 @@ def write_blocks(path: Path, blocks: Iterable[pd.DataFrame]) -> None:
 
 
 def write_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> None:
-    """Write parquet, a row group each of `groups`, atomically; the same groups give the same bytes."""
+    """Write parquet, a row group each of `groups`, atomically; the same groups give the same bytes.
+
+    The file carries the schema version.
+    """
+    schema = with_schema_version(schema)
     with replacing(path) as temporary, temporary.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
         for group in groups:
             if len(group):
                 writer.write_table(group)
+
+
+def with_schema_version(schema: pa.Schema) -> pa.Schema:
+    """`schema` with the version of core/schema.py among its metadata."""
+    return schema.with_metadata({**(schema.metadata or {}), KEY: str(SCHEMA)})
 
 
 def read_groups(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -108,7 +118,14 @@ def row_count(path: Path) -> int:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a parquet table; text columns hold plain `str`, and None where there is nothing."""
+    """Read a parquet table; text columns hold plain `str`, and None where there is nothing.
+
+    Raises RayTruthError if another version wrote the table, or if a column is missing.
+    """
+    schema = pq.read_schema(path)
+    version = (schema.metadata or {}).get(KEY.encode(), b"").decode()
+    if version or not set(columns or ()) <= set(schema.names):
+        check_schema(version or None, path)
     table = pd.read_parquet(path, columns=columns)
     for name in table.columns[[pd.api.types.is_string_dtype(kind) for kind in table.dtypes]]:
         table[name] = table[name].astype(object).where(table[name].notna(), None)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from dagster_project.core.dvc_versions import commit_stage, version_of
 from dagster_project.core.paths import Paths
+from dagster_project.core.tables import Table, described
 
 # Partitioned checks and observable sources are marked as young in this pinned version of Dagster; that is known.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -44,6 +45,12 @@ def as_table(frame: pd.DataFrame) -> dg.TableMetadataValue:
         dg.TableRecord({str(name): _plain(value, kinds[str(name)]) for name, value in row.items()}) for row in rows
     ]
     return dg.MetadataValue.table(records, schema)
+
+
+def column_schema(table: Table) -> dict[str, dg.TableSchema]:
+    """The columns of a table as the UI shows them with its asset."""
+    columns = [dg.TableColumn(column.name, column.type, described(column)) for column in table.columns]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
 
 
 def as_counts(counts: Mapping[Any, float], what: str, of: str = "files") -> dg.TableMetadataValue:

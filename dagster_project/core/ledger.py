@@ -21,7 +21,9 @@ from dagster_project.core.atomic_io import read_table, remove_leftovers, write_t
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.hash_chain import CHAIN_COLUMNS, chained, first_break
 from dagster_project.core.ledger_schema import OLD_COLUMNS, SCHEMA, translated, unknown_schema
+from dagster_project.core.ledger_tables import CORRECTED_LABELS
 from dagster_project.core.paths import Paths
+from dagster_project.core.tables import write_rows
 from dagster_project.core.verdict_kinds import DECIDING, KEEPS_GIVEN, NEEDS_REGION, VerdictKind
 
 _WHERE = "data/verdicts.parquet"
@@ -53,7 +55,7 @@ class Verdict:
 
 VERDICT_COLUMNS = list(Verdict.__dataclass_fields__)
 LEDGER_COLUMNS = [*VERDICT_COLUMNS, "schema", *CHAIN_COLUMNS]
-CORRECTED_COLUMNS = ["image_id", "verdict", "region", "given_region", "reviewer", "at"]
+CORRECTED_COLUMNS = list(CORRECTED_LABELS.types)
 
 
 def load_verdicts(paths: Paths) -> pd.DataFrame:
@@ -153,7 +155,7 @@ def load_corrected_labels(paths: Paths) -> pd.DataFrame:
 def update_corrected_labels(paths: Paths) -> pd.DataFrame:
     """Write `data/corrected_labels.parquet` from the ledger and return it."""
     corrected = correct_labels(load_verdicts(paths))
-    write_table(paths.corrected_labels, corrected)
+    write_rows(paths.corrected_labels, corrected, CORRECTED_LABELS)
     return corrected
 
 

@@ -15,6 +15,8 @@ PACKAGE = Path(dagster_project.__file__).parent
 # Kinds of suspicion, columns and label states that share a name with a kind of verdict.
 HOMONYMS = {
     "label_quality/label_errors/rank.py": {"wrong_label", "out_of_domain", "two_regions"},
+    "label_quality/label_errors/tables.py": {"wrong_label", "out_of_domain", "two_regions"},
+    "intake/training_set/tables.py": {"out_of_domain"},
     "label_quality/review/assets.py": {"out_of_domain", "two_regions"},
     "intake/training_set/labels.py": {"out_of_domain"},
     "operations/monitoring/predict_folder.py": {"out_of_domain"},

@@ -13,7 +13,7 @@ import yaml
 
 from dagster_project.core.atomic_io import content_hash, write_array, write_json, write_table
 from dagster_project.core.paths import Paths
-from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS, HEADER_COLUMNS
+from dagster_project.intake.ingestion.batch.tables import HEADERS, PATIENT_EVIDENCE
 from dagster_project.intake.ingestion.headers.patient_evidence import IMAGE, STUDY, Evidence
 from dagster_project.intake.validation.validate import CheckResult, Validation
 from support.taxonomies import OWN_REGIONS
@@ -94,7 +94,7 @@ def put_batch(
     """
     order = np.argsort(rows["image_id"].to_numpy(object))
     rows, images = rows.iloc[order].reset_index(drop=True), images[order]
-    table = pd.DataFrame({name: rows.get(name, _BLANK.get(kind)) for name, kind in HEADER_COLUMNS.items()}, rows.index)
+    table = pd.DataFrame({name: rows.get(name, _BLANK.get(kind)) for name, kind in HEADERS.types.items()}, rows.index)
     table["batch"] = batch
     if "study" not in rows:
         table["study"] = "study of " + rows["patient"]
@@ -104,12 +104,12 @@ def put_batch(
         table["label_status"] = np.where(table["header_region"].isna(), "missing", "region")
     if "pixel_digest" not in rows:
         table["pixel_digest"] = [hashlib.sha256(image.tobytes()).hexdigest()[:32] for image in images]
-    table = table.astype(HEADER_COLUMNS)
+    table = table.astype(HEADERS.types)
     write_table(paths.headers(batch), table)
     write_array(paths.pixels(batch), images)
     own = [Evidence(r.patient, STUDY, r.study, "", "", "") for r in table.itertuples()]
     own += [Evidence(r.patient, IMAGE, r.image_id, "", "", "") for r in table.itertuples()]
-    told = pd.DataFrame([*own, *evidence], columns=list(EVIDENCE_COLUMNS)).astype(EVIDENCE_COLUMNS)
+    told = pd.DataFrame([*own, *evidence], columns=list(PATIENT_EVIDENCE.types)).astype(PATIENT_EVIDENCE.types)
     write_table(paths.patient_evidence(batch), told)
     put_validation(paths, batch, blocked_by=blocked_by)
     return table

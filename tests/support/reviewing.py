@@ -13,7 +13,7 @@ from dagster_project.core.settings.settings import Settings, load_settings
 from dagster_project.intake.ingestion.batch.pixel_reader import decode, digest_of
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
-from dagster_project.intake.training_set.build import COLUMNS
+from dagster_project.intake.training_set.tables import TRAINING_SET
 from support.archive import write_regions
 from support.dicoms import image, radiograph, save
 
@@ -35,7 +35,7 @@ def ranked_root(paths: Paths, suspects: int, others: int = 40, files: int = 0) -
     regions = load_taxonomy(paths.root / "regions.yaml").regions
     count, draw = suspects + others, np.random.default_rng(3)
     number = np.arange(count)
-    table = pd.DataFrame(dict.fromkeys(COLUMNS, ""), index=number)
+    table = pd.DataFrame(dict.fromkeys(TRAINING_SET.types, ""), index=number)
     kind = np.where(number < suspects, np.array(KINDS)[number % len(KINDS)], "none")
     truth = number % len(regions)
     headers = _write_files(paths, files, count)
@@ -52,7 +52,7 @@ def ranked_root(paths: Paths, suspects: int, others: int = 40, files: int = 0) -
     table["label_status"] = np.where(kind == "missing_label", "missing", "region")
     table["label_attribute"] = np.where(kind == "missing_label", "", "BodyPartExamined")
     table["label_rule"], table["label_matched"] = "term", "KNEE"
-    write_table(paths.training_set, table[COLUMNS])
+    write_table(paths.training_set, table[list(TRAINING_SET.types)])
     proposed = np.where(kind == "out_of_domain", "", np.array(regions, dtype=object)[truth])
     ranked = pd.DataFrame({"image_id": table["image_id"], "given_region": table["region"], "kind": kind})
     ranked = ranked.assign(proposed_region=proposed, error_probability=1 - number / count, rank=number + 1)

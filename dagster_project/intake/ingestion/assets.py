@@ -6,11 +6,12 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, as_counts, as_image, as_table
+from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, as_counts, as_image, as_table, column_schema
 from dagster_project.core.plotting import draw_montage, evenly
 from dagster_project.intake.ingestion.batch.batch_registry import registered_source
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
+from dagster_project.intake.ingestion.batch.tables import HEADERS
 from dagster_project.intake.ingestion.headers.reasons import REASONS, verdict_of
 from dagster_project.intake.privacy.deidentification_report import load_proof
 from dagster_project.intake.resources import RootResource
@@ -34,6 +35,7 @@ INBOX = dg.AssetSpec(
             description="One row an image, pseudonymised, with its given label and where that comes from. Refused "
             "files go to the quarantine table with a reason code.",
             owners=[ENGINEERS],
+            metadata=column_schema(HEADERS),
             kinds={"dicom", "parquet"},
         ),
         dg.AssetSpec(

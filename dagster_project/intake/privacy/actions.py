@@ -11,15 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.tag import BaseTag
 
-from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES
+from dagster_project.intake.privacy.metadata_columns import HEADER_COLUMNS, Kind
 
-Kind = Literal["kept", "pseudonym", "shifted", "reduced", "checked", "region", "image", "removed"]
 _DIGITS = 8  # hexadecimal, of a tag
 EVIDENCE = "patient_evidence"
 
@@ -55,45 +53,13 @@ class Action:
 
 
 _OTHER_IDS, _FORMER = "OtherPatientIDsSequence", "OriginalAttributesSequence"
-_FORMAT = {
-    "SOPClassUID": "sop_class",
-    "TransferSyntaxUID": "transfer_syntax",
-    "Modality": "modality",
-    "PhotometricInterpretation": "photometric_interpretation",
-    "Rows": "rows",
-    "Columns": "columns",
-    "BitsAllocated": "bits_allocated",
-    "BitsStored": "bits_stored",
-    "PixelRepresentation": "signed",
-    "RescaleSlope": "rescaled",
-    "RescaleIntercept": "rescaled",
-    "ModalityLUTSequence": "rescaled",
-    "BurnedInAnnotation": "burned_in_annotation",
-    "ViewPosition": "view_position",
-    "ImageLaterality": "laterality",
-    "Laterality": "laterality",
-    "KVP": "kvp",
-}
 _PRESENTATION = (  # how grey values are shown
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape"),
 )
 ALLOWED: dict[str, Action] = {
-    **{keyword: Action("kept", column) for keyword, column in _FORMAT.items()},
-    "SOPInstanceUID": Action("pseudonym", "image_id"),
-    "StudyInstanceUID": Action("pseudonym", "study"),
-    "SeriesInstanceUID": Action("pseudonym", "series"),
-    "PatientID": Action("pseudonym", "patient"),
-    "IssuerOfPatientID": Action("pseudonym", "patient"),
+    **{keyword: Action(column.action, column.name) for column in HEADER_COLUMNS for keyword in column.attributes},
     **{keyword: Action("pseudonym", EVIDENCE) for keyword in ("OtherPatientIDs", _OTHER_IDS, _FORMER)},
-    "StudyDate": Action("shifted", "study_date_shifted"),
-    "PatientSex": Action("reduced", "patient_sex"),
-    "PatientAge": Action("reduced", "age_decade"),
-    "PatientBirthDate": Action("reduced", "age_decade"),
-    "Manufacturer": Action("checked", "manufacturer"),
-    "ManufacturerModelName": Action("checked", "model"),
-    "StationName": Action("checked", "station"),
-    **{keyword: Action("region", "header_region") for keyword in LABEL_ATTRIBUTES},
     **dict.fromkeys((*_PRESENTATION, "PixelData"), Action("image", "pixels")),
 }
 _REMOVED = Action("removed")

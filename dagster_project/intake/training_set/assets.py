@@ -2,13 +2,15 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import ENGINEERS, as_counts, as_table
+from dagster_project.core.dagster_helpers import ENGINEERS, as_counts, as_table, column_schema
 from dagster_project.intake.resources import RootResource
 from dagster_project.intake.training_set.build import build_training_set
+from dagster_project.intake.training_set.tables import TRAINING_SET
 
 
 @dg.asset(
     deps=["radiograph_headers", "radiograph_pixels", "corrected_labels"],
+    metadata=column_schema(TRAINING_SET),
     group_name="training_set",
     owners=[ENGINEERS],
     kinds={"pandas", "parquet"},

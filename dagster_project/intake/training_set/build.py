@@ -8,11 +8,12 @@ import logging
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import read_table, write_json, write_table
+from dagster_project.core.atomic_io import read_table, write_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_corrected_labels
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import TrainingSet
+from dagster_project.core.tables import write_rows
 from dagster_project.intake.ingestion.batch.store import (
     ingested_batches,
     load_headers,
@@ -26,27 +27,11 @@ from dagster_project.intake.training_set.patient_links import PatientLinks, equa
 from dagster_project.intake.training_set.region_remap import migrate
 from dagster_project.intake.training_set.split import assign_folds, assign_splits, leaks, most_protected, stratum_of
 from dagster_project.intake.training_set.summary import TrainingSetSummary, summarise
+from dagster_project.intake.training_set.tables import PATIENT_LINKS, SPLIT_TABLE, TRAINING_SET
 from dagster_project.intake.validation.validate import load_validation
 
 log = logging.getLogger("raytruth")
 
-COLUMNS = [
-    *(
-        "image_id",
-        "batch",
-        "row",
-        "image_hash",
-        "patient",
-        "study",
-        "patient_group",
-        "near_duplicate_group",
-        "split",
-        "fold",
-        "region",
-    ),
-    *("header_region", "reviewed", "label_status", "label_attribute", "label_rule", "label_matched"),
-    *("label_conflict", "label_conflict_region", "exclusion"),
-]
 _BLOCK = 4096
 
 
@@ -81,10 +66,9 @@ def build_training_set(root: Root) -> TrainingSetSummary:
     table["split"] = _splits(root.paths, table["patient"], links, strata, settings)
     table["exclusion"] = leaks(table["split"], table["patient"].map(links.person), pairs)
 
-    table = table[COLUMNS].sort_values("image_id", ignore_index=True)
-    write_table(root.paths.training_set, table)
-    write_table(root.paths.patient_links, links.table)
-    write_table(root.paths.patient_links, links.table)
+    table = table.sort_values("image_id", ignore_index=True)[list(TRAINING_SET.types)]
+    write_rows(root.paths.training_set, table, TRAINING_SET)
+    write_rows(root.paths.patient_links, links.table, PATIENT_LINKS)
     summary = summarise(table, refused, small, len(pairs), links)
     summary.tell()
     write_json(root.paths.metrics("training_set"), summary.metrics)
@@ -211,5 +195,5 @@ def _splits(
     # A newcomer's own person is surer than the others of the group, whom a near-duplicate may have linked.
     sides = new.map(links.person).map(most_protected(known, links.person)).fillna(new.map(links.group).map(of_group))
     everyone = pd.concat([settled, pd.DataFrame({"patient": new, "split": sides})], ignore_index=True).astype("string")
-    write_table(paths.splits, everyone)
+    write_rows(paths.splits, everyone, SPLIT_TABLE)
     return patients.map(everyone.set_index("patient")["split"])

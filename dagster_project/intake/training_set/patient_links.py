@@ -12,10 +12,10 @@ import pandas as pd
 
 from dagster_project.intake.ingestion.headers.patient_evidence import PATIENT_ID
 from dagster_project.intake.training_set.near_duplicates import linked_groups
+from dagster_project.intake.training_set.tables import PATIENT_LINKS
 
 PIXELS, NEAR_DUPLICATE = "pixels", "near_duplicate"
 CONTRADICTIONS = {"issuer": "issuer of a patient ID", "sex": "sex", "birth_date": "birth date"}
-COLUMNS = {"patient_group": "string", "patient": "string", "linked_by": "string", "contradicted_by": "string"}
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class PatientLinks:
     """`person` and `group` lead from every known patient to the first pseudonym of those who are linked.
 
     A person is linked by evidence alone: headers and equal pixels. A group is linked by near-duplicates too, which need
-    not be of one person. `table` (COLUMNS) has a row for each patient with an image whose group has several of them;
-    its last two columns name kinds, joined by `;`.
+    not be of one person. `table` is the table PATIENT_LINKS.
     """
 
     person: pd.Series
@@ -61,7 +60,7 @@ def link_patients(evidence: pd.DataFrame, table: pd.DataFrame, near_duplicates: 
     rows["linked_by"] = _kinds(linked_by.rename(columns={"evidence": "kind"}), rows["patient"])
     rows["contradicted_by"] = _kinds(_contradictions(evidence, shared, group), rows["patient"])
     rows = rows.sort_values(["patient_group", "patient"], ignore_index=True)
-    return PatientLinks(person, group, rows[list(COLUMNS)].astype(COLUMNS))
+    return PatientLinks(person, group, rows[list(PATIENT_LINKS.types)].astype(PATIENT_LINKS.types))
 
 
 def equal_pixels(headers: pd.DataFrame) -> pd.DataFrame:

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dagster_project.core.settings.settings import Validation
-from dagster_project.intake.ingestion.batch.tables import HEADER_COLUMNS
-from dagster_project.intake.ingestion.headers.header_reader import MODALITIES, SOP_CLASSES, VIEW_POSITIONS
+from dagster_project.intake.ingestion.batch.tables import HEADERS
 
 _PSEUDONYM = r"^[0-9a-f]{32}$"
 _TRANSFER_SYNTAX = r"^1\.2\.840\.10008\.1\.2(?:\.\d+){0,2}$"
@@ -50,7 +49,8 @@ def _pseudonym(column: str) -> HeaderExpectation:
     return HeaderExpectation(f"{column}_is_a_pseudonym", says, "ColumnValuesToMatchRegex", lambda b: settings, True)
 
 
-def _one_of(column: str, allowed: list[str], *, blocking: bool = False) -> HeaderExpectation:
+def _one_of(column: str, *, blocking: bool = False) -> HeaderExpectation:
+    (allowed,) = (list(declared.values) for declared in HEADERS.columns if declared.name == column)
     says = f"`{column}` is one of {', '.join(value or '(empty)' for value in allowed)}"
     settings = {"column": column, "value_set": allowed}
     return HeaderExpectation(f"{column}_is_known", says, "ColumnValuesToBeInSet", lambda b: settings, blocking)
@@ -92,7 +92,7 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
         "columns_are_the_allowed_ones",
         "The table has just the columns of the allow-list, so no private one",
         "TableColumnsToMatchSet",
-        lambda b: {"column_set": list(HEADER_COLUMNS), "exact_match": True},
+        lambda b: {"column_set": list(HEADERS.types), "exact_match": True},
         blocking=True,
     ),
     HeaderExpectation(
@@ -117,9 +117,9 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
         lambda b: {"column": "batch", "value_set": [b.batch]},
         blocking=True,
     ),
-    _one_of("modality", [*MODALITIES, ""], blocking=True),
-    _one_of("sop_class", sorted(set(SOP_CLASSES.values())), blocking=True),
-    _one_of("photometric_interpretation", ["MONOCHROME1", "MONOCHROME2"], blocking=True),
+    _one_of("modality", blocking=True),
+    _one_of("sop_class", blocking=True),
+    _one_of("photometric_interpretation", blocking=True),
     HeaderExpectation(
         "transfer_syntax_is_standard",
         "`transfer_syntax` is one of the DICOM standard's",
@@ -155,7 +155,7 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
         lambda b: {"column": "header_region", "value_set": list(b.regions)},
         blocking=True,
     ),
-    _one_of("label_status", ["region", "out_of_scope", "ambiguous", "unmapped", "missing"], blocking=True),
+    _one_of("label_status", blocking=True),
     _label_share("labels_are_present", "Few images lack a label", "missing", lambda p: p.max_missing_label),
     _label_share(
         "labels_are_unambiguous",
@@ -175,9 +175,9 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
         "ColumnUniqueValueCountToBeBetween",
         lambda b: {"column": "header_region", "min_value": 2},
     ),
-    _one_of("view_position", [*VIEW_POSITIONS, "OTHER", ""]),
-    _one_of("laterality", ["R", "L", "U", "B", ""]),
-    _one_of("patient_sex", ["F", "M", "O", ""]),
+    _one_of("view_position"),
+    _one_of("laterality"),
+    _one_of("patient_sex"),
     HeaderExpectation(
         "age_decade_is_possible",
         "`age_decade`, where known, lies in 0 to 9",
@@ -223,7 +223,7 @@ def masked(headers: pd.DataFrame) -> pd.DataFrame:
     text missing where there must be one by an empty text, since Great Expectations passes over missing values.
     """
     shown = headers.copy(deep=False)
-    texts = [name for name, kind in HEADER_COLUMNS.items() if kind == "string" and name in shown]
+    texts = [name for name, kind in HEADERS.types.items() if kind == "string" and name in shown]
     for column in texts:
         values = shown[column].astype("string")
         if column not in _MAY_BE_MISSING:

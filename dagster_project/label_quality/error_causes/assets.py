@@ -2,12 +2,14 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import REVIEWERS, as_table
+from dagster_project.core.dagster_helpers import REVIEWERS, as_table, column_schema
 from dagster_project.intake.resources import RootResource
+from dagster_project.label_quality.error_causes.tables import ERROR_CAUSES
 
 
 @dg.asset(
     deps=["label_errors", "training_set", "radiograph_headers", "verdicts"],
+    metadata=column_schema(ERROR_CAUSES),
     group_name="label_errors",
     owners=[REVIEWERS],
     kinds={"scipy"},

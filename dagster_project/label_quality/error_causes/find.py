@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from dagster_project.core.atomic_io import write_table
 from dagster_project.core.paths import Paths
+from dagster_project.core.tables import write_rows
 from dagster_project.label_quality.error_causes.evidence import (
     FACTORS,
     PAIRS,
@@ -21,28 +21,10 @@ from dagster_project.label_quality.error_causes.evidence import (
 )
 from dagster_project.label_quality.error_causes.groups import GIVEN, SHOWN, Group, Images
 from dagster_project.label_quality.error_causes.mining import mine, rates
+from dagster_project.label_quality.error_causes.tables import ERROR_CAUSES, PRIVATE_ERROR_CAUSES
 from dagster_project.label_quality.label_errors.find import load_label_errors
 
 log = logging.getLogger("raytruth")
-_TYPES = {
-    "cause": "string",
-    "factor": "string",
-    "group": "string",
-    "equivalent_groups": "string",
-    "images": "int32",
-    "patients": "int32",
-    "expected_errors": "float32",
-    "error_rate": "float32",
-    "baseline_rate": "float32",
-    "p_value": "float64",
-    "q_value": "float64",
-    "given_region": "string",
-    "shown_region": "string",
-    "typical_errors": "float32",
-    "reviewed": "int32",
-    "found_wrong": "int32",
-    "image_ids": "object",
-}
 _NAMES = {
     "station": "station {}",
     "device": "device {}",
@@ -72,11 +54,11 @@ def find_causes(paths: Paths) -> CauseSummary:
     """
     table = error_evidence(paths, load_label_errors(paths))
     causes, tested = _mined(table, FACTORS, PAIRS)
-    write_table(paths.error_causes, causes)
+    write_rows(paths.error_causes, causes, ERROR_CAUSES)
     more, private = with_private_factors(paths, table), 0
     if more is not None:
         found, _ = _mined(more, PRIVATE_FACTORS, PRIVATE_PAIRS)
-        write_table(paths.private_error_causes, found)
+        write_rows(paths.private_error_causes, found, PRIVATE_ERROR_CAUSES)
         private = len(found)
     log.info("error causes: %d among %d tested groups, %d more in data/private", len(causes), tested, private)
     return CauseSummary(causes, tested, private)
@@ -87,7 +69,7 @@ def _mined(table: pd.DataFrame, factors: Sequence[str], pairs: Sequence[tuple[st
     images = Images(table, [*factors, *(factor for pair in pairs for factor in pair)])
     groups = images.groups(factors, pairs)
     rows = [_row(table, images, group) for group in mine(images, groups)]
-    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES), len(groups)
+    return pd.DataFrame(rows, columns=list(ERROR_CAUSES.types)).astype(ERROR_CAUSES.types), len(groups)
 
 
 def _row(table: pd.DataFrame, images: Images, group: Group) -> dict[str, Any]:

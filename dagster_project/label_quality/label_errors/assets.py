@@ -2,13 +2,15 @@
 
 import dagster as dg
 
-from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_image, as_table
+from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_image, as_table, column_schema
 from dagster_project.intake.resources import RootResource
+from dagster_project.label_quality.label_errors.tables import LABEL_ERRORS
 from dagster_project.learning.pretraining.methods import CROSSFIT
 
 
 @dg.asset(
     deps=["training_set", "linear_evaluation", CROSSFIT.encoder, "ensemble"],
+    metadata=column_schema(LABEL_ERRORS),
     group_name="label_errors",
     owners=[REVIEWERS],
     kinds={"cleanlab"},

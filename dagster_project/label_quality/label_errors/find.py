@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import read_table, write_json, write_table
+from dagster_project.core.atomic_io import read_table, write_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import draw_montage
+from dagster_project.core.tables import write_rows
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
 from dagster_project.label_quality.label_errors.oof_predictions import write_oof_predictions
 from dagster_project.label_quality.label_errors.out_of_fold import judge
-from dagster_project.label_quality.label_errors.rank import KINDS, WITHOUT_CLASS, rank_labels
+from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, rank_labels
+from dagster_project.label_quality.label_errors.tables import KINDS, LABEL_ERRORS
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.pretraining.methods_on import reference_encoder
 
@@ -52,7 +54,7 @@ def find_label_errors(root: Root) -> LabelErrorSummary:
         root.settings.label_errors.neighbours,
     )
     ranked = rank_labels(table, labels, judged, regions, neighbours)
-    write_table(root.paths.label_errors, ranked)
+    write_rows(root.paths.label_errors, ranked, LABEL_ERRORS)
     kinds = {kind: int((ranked["kind"] == kind).sum()) for kind in KINDS}
     noise = float(ranked.loc[ranked["given_region"].notna(), "error_probability"].mean())
     write_json(root.paths.metrics("label_errors"), {"images": len(ranked), "kinds": kinds, "estimated_noise": noise})

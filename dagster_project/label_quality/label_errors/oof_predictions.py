@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from dagster_project.core.atomic_io import write_table
 from dagster_project.core.paths import Paths
+from dagster_project.core.tables import write_rows
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.label_errors.out_of_fold import Judged, judges
+from dagster_project.label_quality.label_errors.tables import OOF_PREDICTIONS
 
 
 def write_oof_predictions(root: Root, table: pd.DataFrame, judged: Judged) -> None:
@@ -22,7 +23,7 @@ def write_oof_predictions(root: Root, table: pd.DataFrame, judged: Judged) -> No
         pd.DataFrame(each.astype(np.float32), columns=list(regions)).assign(image_id=table["image_id"], oof_model=name)
         for name, each in zip(judges(root.settings), judged.probabilities, strict=True)
     ]
-    write_table(root.paths.oof_predictions, pd.concat(parts)[["image_id", "oof_model", *regions]])
+    write_rows(root.paths.oof_predictions, pd.concat(parts), OOF_PREDICTIONS, regions)
 
 
 def oof_predictions_of(paths: Paths, image_id: str) -> dict[str, dict[str, float]]:

@@ -12,7 +12,6 @@ from dagster_project.label_quality.label_errors.neighbours import Neighbours, ou
 from dagster_project.label_quality.label_errors.noise import fit_noise
 from dagster_project.label_quality.label_errors.out_of_fold import Judged
 
-KINDS = ("wrong_label", "out_of_domain", "missing_label", "near_duplicate", "two_regions", "none")
 _MISSING = 1e-3  # a missing label is certainly not right; within this range, missing labels are ordered by proposal
 _NO_REGION = ("missing", "unmapped", "ambiguous")
 WITHOUT_CLASS = ("out_of_scope", "small_class")

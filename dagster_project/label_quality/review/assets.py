@@ -6,8 +6,9 @@ import dagster as dg
 import pandas as pd
 
 from dagster_project.core.atomic_io import content_hash
-from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_image, as_table
+from dagster_project.core.dagster_helpers import REVIEWERS, as_counts, as_image, as_table, column_schema
 from dagster_project.core.ledger import current_verdicts, load_verdicts, update_corrected_labels
+from dagster_project.core.ledger_tables import CORRECTED_LABELS
 from dagster_project.intake.resources import RootResource
 
 
@@ -27,7 +28,13 @@ def verdicts(root: RootResource) -> dg.ObserveResult:
     )
 
 
-@dg.asset(deps=["verdicts"], group_name="review", owners=[REVIEWERS], kinds={"parquet"})
+@dg.asset(
+    deps=["verdicts"],
+    metadata=column_schema(CORRECTED_LABELS),
+    group_name="review",
+    owners=[REVIEWERS],
+    kinds={"parquet"},
+)
 def corrected_labels(root: RootResource) -> dg.MaterializeResult:
     """The latest verdict on each image. The training set uses these labels instead of the given ones."""
     paths = root.paths

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import read_table, write_array, write_table
+from dagster_project.core.atomic_io import read_table, write_array
 from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import evenly
+from dagster_project.core.tables import SHARE, Column, Table, write_rows
 from dagster_project.intake.ingestion.batch.store import load_headers
+from dagster_project.intake.privacy.metadata_columns import HEADER_COLUMNS
 from dagster_project.learning.evaluation.labelled import LabelledSet
 
 METADATA = (
@@ -18,6 +20,19 @@ METADATA = (
     *("age_decade", "manufacturer", "station", "bits_stored"),
 )
 _MOST = 2000
+_HEADER = {column.name: column for column in HEADER_COLUMNS}
+DRIFT_REFERENCE = Table(
+    "models/ensemble/reference.parquet",
+    "one row for each held-out image that drift is measured against; every champion has its own",
+    (
+        *(_HEADER[name] for name in ("image_id", "batch", "patient")),
+        Column("region", "string", "predicted region"),
+        Column("confidence", "float32", "calibrated probability of this region", SHARE, (0, 1)),
+        *(_HEADER[name] for name in METADATA),
+    ),
+    "ensemble",
+    read_by=("monitor",),
+)
 
 
 def reference_rows(data: LabelledSet) -> np.ndarray:
@@ -34,7 +49,7 @@ def save_reference(
         region=np.array(data.regions, dtype=object)[probabilities.argmax(axis=1)],
         confidence=probabilities.max(axis=1).astype(np.float32),
     )
-    write_table(folder / "reference.parquet", with_metadata(paths, table))
+    write_rows(folder / "reference.parquet", with_metadata(paths, table), DRIFT_REFERENCE)
     write_array(folder / "reference_embeddings.npy", embeddings.astype(np.float16))
 
 

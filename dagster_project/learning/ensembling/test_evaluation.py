@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import read_json, write_json, write_table
+from dagster_project.core.atomic_io import read_json, write_json
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
+from dagster_project.core.tables import write_rows
 from dagster_project.learning.ensembling.calibration import calibrated
 from dagster_project.learning.ensembling.candidates import Candidate, mixture
 from dagster_project.learning.ensembling.plots import draw_reliability, draw_risk_coverage
@@ -19,6 +20,7 @@ from dagster_project.learning.evaluation.labelled import LabelledSet
 from dagster_project.learning.evaluation.linear_evaluation import prediction_table
 from dagster_project.learning.evaluation.metrics import Interval, calibration_error, patient_bootstrap, scores
 from dagster_project.learning.evaluation.plots import draw_confusion, draw_label_fractions
+from dagster_project.learning.evaluation.tables import ENSEMBLE_PREDICTIONS
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def report(
     draw_risk_coverage(paths.plot("ensemble", "risk_coverage"), scored.after, summary.selective.auto_label)
     draw_reliability(paths.plot("ensemble", "reliability"), {"uncalibrated": scored.before, "calibrated": scored.after})
     own = prediction_table("ensemble", data, 1.0, 0, scored.probabilities)
-    write_table(paths.test_predictions("ensemble"), pd.concat([own, predictions], ignore_index=True))
+    write_rows(paths.test_predictions("ensemble"), pd.concat([own, predictions]), ENSEMBLE_PREDICTIONS)
 
 
 def _by_share(line: Mapping[float, Interval]) -> dict[str, dict[str, float]]:

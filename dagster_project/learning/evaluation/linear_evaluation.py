@@ -10,14 +10,16 @@ import pandas as pd
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
-from dagster_project.core.atomic_io import write_json, write_table
+from dagster_project.core.atomic_io import write_json
 from dagster_project.core.settings.settings import Evaluation, Settings
+from dagster_project.core.tables import write_rows
 from dagster_project.intake.root import Root
 from dagster_project.learning.evaluation.embeddings import embed_training_set
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
 from dagster_project.learning.evaluation.linear_head import LinearHead, choose_linear_head
 from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap, scores
 from dagster_project.learning.evaluation.plots import draw_confusion, draw_embedding_map, draw_label_fractions
+from dagster_project.learning.evaluation.tables import PROBE_PREDICTIONS
 from dagster_project.learning.pretraining.methods_on import encoders_on
 
 log = logging.getLogger("raytruth")
@@ -76,7 +78,7 @@ def evaluate(root: Root) -> list[EncoderEvaluation]:
         )
         accuracy = results[-1].fractions[full.fraction].value
         log.info("%s: accuracy %.3f on test with %g of the labels", encoder, accuracy, full.fraction)
-    write_table(root.paths.test_predictions("linear_evaluation"), pd.concat(tables, ignore_index=True))
+    write_rows(root.paths.test_predictions("linear_evaluation"), pd.concat(tables), PROBE_PREDICTIONS)
     draw_label_fractions(
         root.paths.plot("linear_evaluation", "label_fractions"), {r.encoder: r.fractions for r in results}
     )

@@ -6,10 +6,11 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, as_counts, as_image, as_table
+from dagster_project.core.dagster_helpers import BATCHES, ENGINEERS, as_counts, as_image, as_table, column_schema
 from dagster_project.core.plotting import draw_montage
 from dagster_project.intake.ingestion.batch.store import open_pixels
 from dagster_project.intake.resources import RootResource
+from dagster_project.operations.monitoring.tables import PREDICTIONS
 
 _SHOWN = 16
 
@@ -17,6 +18,7 @@ _SHOWN = 16
 @dg.asset(
     deps=["radiograph_headers", "radiograph_pixels", "champion"],
     partitions_def=BATCHES,
+    metadata=column_schema(PREDICTIONS),
     group_name="monitoring",
     owners=[ENGINEERS],
     kinds={"pytorch", "parquet"},

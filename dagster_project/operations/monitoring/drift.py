@@ -58,7 +58,7 @@ class Drift:
     """A batch's drift. `note` says why nothing could be compared, if so."""
 
     batch: str
-    model: str
+    model_version: str
     images: int
     reference_images: int
     tests: list[DriftTest]

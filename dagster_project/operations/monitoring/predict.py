@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import read_table, write_array, write_table
+from dagster_project.core.atomic_io import read_table, write_array
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.core.progress import track
+from dagster_project.core.tables import write_rows
 from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
@@ -18,6 +19,7 @@ from dagster_project.learning.ensembling.champion import load_champion, refuse_c
 from dagster_project.learning.ensembling.champion_store import champion_hash
 from dagster_project.learning.ensembling.model import Model, Predictions, Predictor
 from dagster_project.operations.monitoring.stored import predictions_stand
+from dagster_project.operations.monitoring.tables import PREDICTIONS
 
 _BLOCK = 1024
 
@@ -36,14 +38,14 @@ def predict_batch(root: Root, batch: str) -> pd.DataFrame:
     found = _in_blocks(model, len(shard), lambda start, stop: shard[start:stop])
     table = headers[["image_id", "patient"]].assign(
         **first_choice(model, found),
-        agreement=found.agreement.astype(np.float32),
+        member_agreement=found.agreement.astype(np.float32),
         ood_score=found.ood_score.astype(np.float32),
-        model=champion_hash(root.paths),
+        model_version=champion_hash(root.paths),
         trained_on=headers["image_id"].isin(_trained_on(root.paths)),
         **class_probabilities(model, found),
     )
     write_array(root.paths.prediction_embeddings(batch), found.embeddings.astype(np.float16))
-    write_table(root.paths.predictions(batch), table)
+    write_rows(root.paths.predictions(batch), table, PREDICTIONS, model.regions)
     return table
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 
-from dagster_project.core.atomic_io import replacing
+from dagster_project.core.atomic_io import replacing, with_schema_version
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.ingestion.batch.folder_reader import Scorable, read_for_scoring
 from dagster_project.intake.root import Root
@@ -20,6 +20,7 @@ from dagster_project.learning.ensembling.champion import load_champion
 from dagster_project.learning.ensembling.model import Predictor, refuse_other_regions
 from dagster_project.learning.ensembling.onnx_model import load_onnx_model
 from dagster_project.operations.monitoring.predict import class_probabilities, first_choice
+from dagster_project.operations.monitoring.tables import FOLDER_PREDICTIONS
 
 _BLOCK = 1024
 
@@ -87,5 +88,6 @@ def _predict(model: Predictor, block: list[Scorable]) -> pa.Table:
 
 
 def _schema(model: Predictor) -> pa.Schema:
-    text, number = ("sop_instance_uid", "region"), ("confidence", "ood_score", *model.regions)
-    return pa.schema([(name, pa.string()) for name in text] + [(name, pa.float32()) for name in number])
+    kinds = FOLDER_PREDICTIONS.types | dict.fromkeys(model.regions, "float32")
+    arrow = {"string": pa.string(), "float32": pa.float32()}
+    return with_schema_version(pa.schema([(name, arrow[kind]) for name, kind in kinds.items()]))

@@ -14,7 +14,7 @@ def predictions_stand(paths: Paths, batch: str) -> bool:
         return False
     table = read_table(paths.predictions(batch), ["image_id", "model"])
     same_images = table["image_id"].tolist() == load_headers(paths, batch)["image_id"].tolist()
-    return same_images and bool((table["model"] == champion_hash(paths)).all())
+    return same_images and bool((table["model_version"] == champion_hash(paths)).all())
 
 
 def needs_monitoring(paths: Paths, batch: str) -> bool:
@@ -24,4 +24,4 @@ def needs_monitoring(paths: Paths, batch: str) -> bool:
         return False
     if not paths.drift(batch).exists():
         return True
-    return read_json(paths.drift(batch))["model"] != champion or not predictions_stand(paths, batch)
+    return read_json(paths.drift(batch))["model_version"] != champion or not predictions_stand(paths, batch)

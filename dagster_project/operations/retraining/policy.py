@@ -16,7 +16,7 @@ def drifted_batches(paths: Paths) -> dict[str, str]:
     found = {}
     for path in sorted(paths.drift_dir.glob("*.json")):
         report = read_json(path)
-        if report["drifted"] and report["model"] == champion:
+        if report["drifted"] and report["model_version"] == champion:
             found[report["batch"]] = content_hash(path)
     return found
 

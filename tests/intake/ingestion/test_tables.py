@@ -17,25 +17,17 @@ from dagster_project.intake.ingestion.batch import tables
 from dagster_project.intake.ingestion.batch.batch_index import batch_index
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.staged_pixels import StagedImage
-from dagster_project.intake.ingestion.batch.tables import (
-    EVIDENCE_COLUMNS,
-    FILE_COLUMNS,
-    HEADER_COLUMNS,
-    IDENTITY_COLUMNS,
-    LABEL_TEXT_COLUMNS,
-    QUARANTINE_COLUMNS,
-    batch_tables,
-)
+from dagster_project.intake.ingestion.batch.tables import batch_tables
 from dagster_project.intake.ingestion.headers.sources import SourceFile
 from dagster_project.intake.root import Root
 
 COLUMNS = {
-    "headers": HEADER_COLUMNS,
-    "identities": IDENTITY_COLUMNS,
-    "label_texts": LABEL_TEXT_COLUMNS,
-    "patient_evidence": EVIDENCE_COLUMNS,
-    "files": FILE_COLUMNS,
-    "quarantine": QUARANTINE_COLUMNS,
+    "headers": tables.HEADERS.types,
+    "identities": tables.IDENTITIES.types,
+    "label_texts": tables.LABEL_TEXTS.types,
+    "patient_evidence": tables.PATIENT_EVIDENCE.types,
+    "files": tables.FILES.types,
+    "quarantine": tables.QUARANTINE.types,
 }
 
 
@@ -107,8 +99,8 @@ def test_every_file_stands_in_files_and_all_but_the_plainly_accepted_in_quaranti
 
 
 def test_no_table_in_the_open_has_a_column_for_an_identity() -> None:
-    private = set(IDENTITY_COLUMNS) - {"image_id", "batch"}
-    assert not private & (set(HEADER_COLUMNS) | set(QUARANTINE_COLUMNS) | set(EVIDENCE_COLUMNS))
+    private = set(tables.IDENTITIES.types) - {"image_id", "batch"}
+    assert not private & (set(tables.HEADERS.types) | set(tables.QUARANTINE.types) | set(tables.PATIENT_EVIDENCE.types))
 
 
 def test_a_path_that_is_no_text_can_be_stored(files: list[SourceFile], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pydicom.sequence import Sequence
 from support.dicoms import code, radiograph, save
 from support.readers import read_header, read_pixels
 
-from dagster_project.intake.ingestion.batch.tables import HEADER_COLUMNS
+from dagster_project.intake.ingestion.batch.tables import HEADERS
 from dagster_project.intake.privacy.actions import (
     ALLOWED,
     EVIDENCE,
@@ -93,8 +93,8 @@ def test_every_attribute_of_the_list_is_tried_but_those_that_go_with_the_pixels(
 
 def test_every_column_comes_from_a_listed_attribute_or_from_the_pass_itself() -> None:
     own = {"batch", "pixel_digest", "cropped", "blanked", "text_masked", "warnings"}
-    of_label = {c for c in HEADER_COLUMNS if c.startswith("label_")}
-    assert {a.becomes for a in ALLOWED.values()} - {"pixels", EVIDENCE} == set(HEADER_COLUMNS) - own - (
+    of_label = {c for c in HEADERS.types if c.startswith("label_")}
+    assert {a.becomes for a in ALLOWED.values()} - {"pixels", EVIDENCE} == set(HEADERS.types) - own - (
         of_label - {"header_region"}
     )
 

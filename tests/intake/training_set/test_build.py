@@ -16,13 +16,13 @@ from dagster_project.core.ledger import Verdict, append_verdicts, update_correct
 from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import (
-    COLUMNS,
     TrainingSetSummary,
     build_training_set,
     class_numbers,
     gather_images,
     load_training_set,
 )
+from dagster_project.intake.training_set.tables import TRAINING_SET
 
 KINDS = [0, 1, 2] * 10
 Batch = tuple[pd.DataFrame, np.ndarray]
@@ -56,7 +56,7 @@ def with_copies(first: Batch, second: Batch) -> Batch:
 def test_no_patient_stands_on_two_sides_or_in_two_folds_and_every_class_is_on_each(paths: Paths) -> None:
     put_batch(paths, "a", *patients_of(KINDS, 1, images=3))
     table, summary = build(paths)
-    assert list(table) == COLUMNS
+    assert list(table) == list(TRAINING_SET.types)
     for column in ("split", "fold", "patient_group"):
         assert (table.groupby("patient")[column].nunique() == 1).all()
     assert (table.groupby("patient_group")[["split", "fold"]].nunique() == 1).all(axis=None)

@@ -154,7 +154,7 @@ def test_equal_pixels_make_one_person_also_of_settled_patients(paths: Paths) -> 
     put_batch(paths, "b", extra, np.stack([drawn[0], drawn[0]]))
     table, summary = build(paths)
     mine = table[table["patient"] == one["train"]]
-    assert sorted(mine["exclusion"]) == ["split_leakage", "patient_split_leakage", "patient_split_leakage"]
+    assert sorted(mine["exclusion"]) == ["patient_split_leakage", "patient_split_leakage", "split_leakage"]
     assert set(table.loc[table["patient"] == one["test"], "exclusion"]) == {""}
     assert set(summary.links.table["linked_by"]) == {"near_duplicate;pixels"}
 

@@ -17,7 +17,7 @@ from support.roots import settings_of, where_found
 
 from dagster_project.core.atomic_io import read_table, write_table
 from dagster_project.core.paths import Paths
-from dagster_project.intake.ingestion.batch.tables import HEADER_COLUMNS
+from dagster_project.intake.ingestion.batch.tables import HEADERS
 from dagster_project.intake.root import Root
 from dagster_project.intake.validation.expectations import EXPECTATIONS, masked
 from dagster_project.intake.validation.validate import CheckResult, load_validation, validate
@@ -93,7 +93,7 @@ ALLOWED = {
 def with_values(table: pd.DataFrame, column: str, values: list[Any]) -> pd.DataFrame:
     """The table with the first rows of a column replaced; a column that is not there is made."""
     old = table[column].tolist() if column in table else [""] * len(table)
-    kind = HEADER_COLUMNS.get(column, "string")
+    kind = HEADERS.types.get(column, "string")
     return table.assign(**{column: pd.Series([*values, *old[len(values) :]], table.index).astype(kind)})
 
 

@@ -9,7 +9,8 @@ from sklearn.metrics import average_precision_score
 
 from dagster_project.label_quality.label_errors.neighbours import Neighbours, find_neighbours
 from dagster_project.label_quality.label_errors.out_of_fold import Judged
-from dagster_project.label_quality.label_errors.rank import KINDS, WITHOUT_CLASS, rank_labels
+from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, rank_labels
+from dagster_project.label_quality.label_errors.tables import KINDS
 
 REGIONS = ("hand", "knee", "foot")
 SURE, FOLDS = 0.9, 3

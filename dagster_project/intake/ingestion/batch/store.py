@@ -8,7 +8,7 @@ import pandas as pd
 from dagster_project.core.atomic_io import read_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
-from dagster_project.intake.ingestion.batch.tables import EVIDENCE_COLUMNS
+from dagster_project.intake.ingestion.batch.tables import PATIENT_EVIDENCE
 
 
 def ingested_batches(paths: Paths) -> list[str]:
@@ -41,5 +41,5 @@ def load_patient_evidence(paths: Paths) -> pd.DataFrame:
             )
         tables.append(read_table(paths.patient_evidence(batch)))
     if not tables:
-        return pd.DataFrame(columns=list(EVIDENCE_COLUMNS), dtype=object)
+        return pd.DataFrame(columns=list(PATIENT_EVIDENCE.types), dtype=object)
     return pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)

@@ -1,4 +1,4 @@
-"""The columns of the ingestion's tables, and how rows become tables, block by block."""
+"""The tables of the ingestion, and how rows become tables, block by block."""
 
 from __future__ import annotations
 
@@ -8,66 +8,102 @@ from typing import Any
 
 import pandas as pd
 
+from dagster_project.core.tables import PSEUDONYM, Column, Table, strings
 from dagster_project.intake.ingestion.batch.batch_index import BatchIndex, SeenFile, UsedFile, shown
-from dagster_project.intake.ingestion.headers.patient_evidence import Evidence
 from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
 from dagster_project.intake.ingestion.headers.reasons import verdict_of
+from dagster_project.intake.privacy.identities import NAME, NUMBER, STAFF, UID
+from dagster_project.intake.privacy.metadata_columns import HEADER_COLUMNS
 
 _BLOCK = 512  # rows made at once
+_INGEST = "radiograph_headers"
+_BATCH = Column("batch", "string", "the batch")
+_IMAGE = Column("image_id", "string", "pseudonym of the image", PSEUDONYM)
+_FILE = Column("file_id", "string", "pseudonym of the file, by batch and path in the source", PSEUDONYM)
+_REASON = Column("reason", "string", "codes of docs/reasons.md, with semicolons between")
 
-HEADER_COLUMNS: dict[str, str] = {
-    "image_id": "string",
-    "batch": "string",
-    "patient": "string",
-    "study": "string",
-    "series": "string",
-    "modality": "string",
-    "sop_class": "string",
-    "transfer_syntax": "string",
-    "photometric_interpretation": "string",
-    "rows": "int32",
-    "columns": "int32",
-    "bits_allocated": "int16",
-    "bits_stored": "int16",
-    "signed": "bool",
-    "rescaled": "bool",
-    "burned_in_annotation": "string",
-    "view_position": "string",
-    "laterality": "string",
-    "patient_sex": "string",
-    "age_decade": "Int8",
-    "manufacturer": "string",
-    "model": "string",
-    "station": "string",
-    "kvp": "float32",
-    "study_date_shifted": "datetime64[s]",
-    "header_region": "string",
-    "label_status": "string",
-    "label_attribute": "string",
-    "label_rule": "string",
-    "label_matched": "string",
-    "label_conflict": "string",
-    "label_conflict_region": "string",
-    "pixel_digest": "string",
-    "cropped": "float32",
-    "blanked": "float32",
-    "text_masked": "float32",
-    "warnings": "string",
-}
-FILE_COLUMNS = dict.fromkeys(("file_id", "batch", "path", "verdict", "reason"), "string")
-QUARANTINE_COLUMNS = dict.fromkeys(("file_id", "verdict", "reason"), "string")
-IDENTITY_COLUMNS = dict.fromkeys(
-    ("image_id", "sop_instance_uid", "study_instance_uid", "series_instance_uid", "patient_id", "path", "batch"),
-    "string",
+HEADERS = Table(
+    "data/headers/<batch>.parquet", "one row for each image, in the order of image_id", HEADER_COLUMNS, _INGEST
 )
-IDENTIFIER_COLUMNS = dict.fromkeys(("kind", "value", "batch"), "string")
-EVIDENCE_COLUMNS = dict.fromkeys(Evidence._fields, "string")
-LABEL_TEXT_COLUMNS = dict.fromkeys(("image_id", "attribute", "text", "batch"), "string")
+FILES = Table(
+    "data/private/files.parquet",
+    "one row for each file that was ever read",
+    (
+        _FILE,
+        _BATCH,
+        Column("path", "string", "path of the file in the source"),
+        Column("verdict", "string", "what became of it", values=("accept", "accept_warn", "quarantine", "skip")),
+        _REASON,
+    ),
+    _INGEST,
+    read_by=("ingest", "scan-identities"),
+)
+QUARANTINE = Table(
+    "data/quarantine/<batch>.parquet",
+    "one row for each file that was refused, skipped or accepted with a warning",
+    (
+        _FILE,
+        Column("verdict", "string", "what became of the file", values=("warn", "quarantine", "skip")),
+        _REASON,
+    ),
+    _INGEST,
+    read_by=("people",),
+)
+IDENTITIES = Table(
+    "data/private/identities.parquet",
+    "one row for each image: who it is in the archive",
+    (
+        _IMAGE,
+        *strings(
+            sop_instance_uid="SOPInstanceUID",
+            study_instance_uid="StudyInstanceUID",
+            series_instance_uid="SeriesInstanceUID",
+            patient_id="PatientID",
+            path="path of the file",
+        ),
+        _BATCH,
+    ),
+    _INGEST,
+    read_by=("review page", "export-corrections", "push-corrections", "scan-identities"),
+)
+IDENTIFIERS = Table(
+    "data/private/identifiers.parquet",
+    "one row for each name, ID or accession number of a batch; not whose it is",
+    (
+        Column("kind", "string", "what it is", values=(NAME, STAFF, NUMBER, UID)),
+        Column("value", "string", "the value"),
+        _BATCH,
+    ),
+    _INGEST,
+    read_by=("scan-identities",),
+)
+PATIENT_EVIDENCE = Table(
+    "data/patient_evidence/<batch>.parquet",
+    "one row for each thing that a patient has, by the headers of all files, refused ones too",
+    (
+        Column("patient", "string", "the patient, by ID and its issuer", PSEUDONYM),
+        Column("evidence", "string", "kind of thing", values=("study", "series", "image", "patient_id")),
+        Column("value", "string", "the thing", PSEUDONYM),
+        Column("issuer", "string", "issuer of the patient ID; empty if unknown", "8 hexadecimal digits"),
+        Column("sex", "string", "sex", values=("", "F", "M", "O")),
+        Column(
+            "birth_date", "string", "to be compared within one value only; empty if unknown", "8 hexadecimal digits"
+        ),
+    ),
+    _INGEST,
+    read_by=("build-training-set", "monitor"),
+)
+LABEL_TEXTS = Table(
+    "data/private/label_texts.parquet",
+    "one row for each label attribute of an image that is filled",
+    (_IMAGE, *strings(attribute="keyword of the attribute", text="its wording"), _BATCH),
+    _INGEST,
+    read_by=("find-causes", "review page"),
+)
+TABLES = (HEADERS, QUARANTINE, PATIENT_EVIDENCE, FILES, IDENTITIES, IDENTIFIERS, LABEL_TEXTS)
 
 # A batch that was ingested into other columns is ingested again.
-COLUMNS = repr(
-    [HEADER_COLUMNS, FILE_COLUMNS, QUARANTINE_COLUMNS, IDENTITY_COLUMNS, IDENTIFIER_COLUMNS, EVIDENCE_COLUMNS]
-)
+COLUMNS = repr([table.types for table in TABLES])
 
 
 def batch_tables(index: BatchIndex, batch: str, pseudonyms: Pseudonyms) -> dict[str, Iterator[pd.DataFrame]]:
@@ -78,15 +114,15 @@ def batch_tables(index: BatchIndex, batch: str, pseudonyms: Pseudonyms) -> dict[
     blocks, and each table has one at least.
     """
     return {
-        "headers": _blocks((_header_row(f, batch, pseudonyms) for f in index.used()), HEADER_COLUMNS),
-        "identities": _blocks((_identity_row(f, batch) for f in index.used()), IDENTITY_COLUMNS),
+        "headers": _blocks((_header_row(f, batch, pseudonyms) for f in index.used()), HEADERS),
+        "identities": _blocks((_identity_row(f, batch) for f in index.used()), IDENTITIES),
         "identifiers": _blocks(
-            ({"kind": kind, "value": value, "batch": batch} for kind, value in index.identifiers()), IDENTIFIER_COLUMNS
+            ({"kind": kind, "value": value, "batch": batch} for kind, value in index.identifiers()), IDENTIFIERS
         ),
-        "patient_evidence": _blocks((row._asdict() for row in index.evidence()), EVIDENCE_COLUMNS),
-        "label_texts": _blocks((row for f in index.used() for row in _label_texts(f, batch)), LABEL_TEXT_COLUMNS),
-        "files": _blocks((_file_row(f, batch) for f in index.seen()), FILE_COLUMNS),
-        "quarantine": _blocks(filter(None, map(_quarantine_row, index.seen())), QUARANTINE_COLUMNS),
+        "patient_evidence": _blocks((row._asdict() for row in index.evidence()), PATIENT_EVIDENCE),
+        "label_texts": _blocks((row for f in index.used() for row in _label_texts(f, batch)), LABEL_TEXTS),
+        "files": _blocks((_file_row(f, batch) for f in index.seen()), FILES),
+        "quarantine": _blocks(filter(None, map(_quarantine_row, index.seen())), QUARANTINE),
     }
 
 
@@ -132,8 +168,9 @@ def _quarantine_row(file: SeenFile) -> dict[str, Any] | None:
     return {"file_id": file.file_id, "verdict": verdict.removeprefix("accept_"), "reason": ";".join(file.reasons)}
 
 
-def _blocks(rows: Iterator[dict[str, Any]], columns: dict[str, str]) -> Iterator[pd.DataFrame]:
-    """Exactly `columns` with their types; without rows one empty block."""
+def _blocks(rows: Iterator[dict[str, Any]], table: Table) -> Iterator[pd.DataFrame]:
+    """Exactly the columns of `table` with their types; without rows one empty block."""
+    columns = table.types
     yield pd.DataFrame(list(islice(rows, _BLOCK)), columns=list(columns)).astype(columns)
     while block := list(islice(rows, _BLOCK)):
         yield pd.DataFrame(block, columns=list(columns)).astype(columns)

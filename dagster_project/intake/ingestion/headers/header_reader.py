@@ -34,6 +34,7 @@ from dagster_project.intake.ingestion.headers.size_limits import refuse_floods, 
 from dagster_project.intake.ingestion.headers.sources import SourceFile
 from dagster_project.intake.ingestion.headers.uids import is_valid_uid
 from dagster_project.intake.privacy.identities import NUMBER, STAFF
+from dagster_project.intake.privacy.metadata_columns import HEADER_COLUMNS, MODALITIES, MONOCHROME, MetadataColumn
 from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES, Code, Label, resolve_label
 from dagster_project.intake.taxonomy.taxonomy import Taxonomy
 
@@ -41,24 +42,16 @@ CR = "1.2.840.10008.5.1.4.1.1.1"
 DX_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
 DX_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 DICOMDIR = "1.2.840.10008.1.3.10"
-MODALITIES = ("CR", "DX", "RG")
 SOP_CLASSES = {CR: "CR", DX_PRESENTATION: "DX"}
-MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = re.compile(r"PALETTE COLOR|RGB|YBR_\w+|XYB|HSV|ARGB|CMYK")  # PS3.3, C.7.6.3.1.2, with the retired ones
-VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PIXEL_LIMIT_BITS = 16
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
-_TAGS = [
-    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "IssuerOfPatientID"),
-    *IDENTIFYING,
-    *("PatientBirthDate", "PatientSex", "PatientAge"),
-    *("Modality", "ImageType", "StudyDate", "Manufacturer", "ManufacturerModelName", "StationName"),
-    *("ViewPosition", "ImageLaterality", "Laterality", "PresentationIntentType", "BurnedInAnnotation", "KVP"),
-    *("SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated"),
-    *("BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
-    *("WindowCenter", "WindowWidth", "SpecificCharacterSet", *LABEL_ATTRIBUTES),
-]
+_TAGS = sorted(
+    {keyword for column in HEADER_COLUMNS for keyword in column.attributes}
+    | {*IDENTIFYING, "ImageType", "PresentationIntentType", "SamplesPerPixel", "NumberOfFrames", "HighBit"}
+    | {"WindowCenter", "WindowWidth", "SpecificCharacterSet"}
+)
 
 
 @dataclass(frozen=True)
@@ -216,37 +209,36 @@ def _acquisition(ds: FileDataset | PlainHeader, secrets: list[str], warned: list
             return "(withheld)"
         return value[:64]
 
-    photometric = text(ds, "PhotometricInterpretation")
-    signed = integer(ds, "PixelRepresentation", 0) == 1
     rescaled = (
         "ModalityLUTSequence" in ds or number(ds, "RescaleSlope", 1) != 1 or number(ds, "RescaleIntercept", 0) != 0
     )
-    burned_in = text(ds, "BurnedInAnnotation").upper()
-    flags = {"monochrome1": photometric == "MONOCHROME1", "signed": signed}
-    warned += [reason for reason, holds in (flags | {"burned_in": burned_in == "YES"}).items() if holds]
-    view, side = text(ds, "ViewPosition").upper(), (text(ds, "ImageLaterality") or text(ds, "Laterality")).upper()
-    sex = text(ds, "PatientSex").upper()
-    return {
-        "modality": text(ds, "Modality").upper(),
+    row = {
         "sop_class": SOP_CLASSES[_sop_class(ds)],
         "transfer_syntax": text(ds.file_meta, "TransferSyntaxUID"),
-        "photometric_interpretation": photometric,
-        "rows": integer(ds, "Rows"),
-        "columns": integer(ds, "Columns"),
-        "bits_allocated": integer(ds, "BitsAllocated"),
-        "bits_stored": integer(ds, "BitsStored"),
-        "signed": signed,
         "rescaled": rescaled,
-        "burned_in_annotation": burned_in if burned_in in ("YES", "NO") else "",
-        "view_position": view if view in VIEW_POSITIONS else ("" if not view else "OTHER"),
-        "laterality": side if side in ("R", "L", "U", "B") else "",
-        "patient_sex": sex if sex in ("F", "M", "O") else "",
         "age_decade": _age_decade(ds),
-        "manufacturer": device("Manufacturer"),
-        "model": device("ManufacturerModelName"),
-        "station": device("StationName"),
-        "kvp": number(ds, "KVP", float("nan")),
     }
+    for column in HEADER_COLUMNS:
+        if column.as_declared:
+            row[column.name] = device(column.attributes[0]) if column.action == "checked" else _declared(ds, column)
+    flags = {
+        "monochrome1": row["photometric_interpretation"] == "MONOCHROME1",
+        "signed": row["signed"],
+        "burned_in": row["burned_in_annotation"] == "YES",
+    }
+    warned += [reason for reason, holds in flags.items() if holds]
+    return row
+
+
+def _declared(ds: FileDataset | PlainHeader, column: MetadataColumn) -> Any:
+    """A column's value, read as its declaration says."""
+    keyword = column.attributes[0]
+    if column.type == "string":
+        value = next(filter(None, (text(ds, keyword).upper() for keyword in column.attributes)), "")
+        return value if value in column.values else column.other
+    if column.type == "bool":
+        return integer(ds, keyword, 0) == 1
+    return number(ds, keyword, float("nan")) if column.type.startswith("float") else integer(ds, keyword)
 
 
 def _study_day(ds: Header, patient: str, pseudonyms: Pseudonyms, warned: list[str]) -> dict[str, Any]:
