@@ -14,24 +14,10 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths, checked_batch_name
 
 LAYOUT = Paths(Path("/srv/site"))
-PRIVATE = (
-    {"private", "pseudonym_key", "identities", "files", "label_texts", "identifiers", "sources", "staging"}
-    | {
-        "lock",
-        "private",
-        "pseudonym_key",
-        "identities",
-        "files",
-        "label_texts",
-        "identifiers",
-        "sources",
-        "staging",
-        "lock",
-    }
-    | {
-        *("pacs", "pacs_state", "arriving", "spool", "set_aside", "pushed", "pushed_list", "private_error_causes"),
-    }
-)
+PRIVATE = {"private", "pseudonym_key", "identities", "files", "label_texts", "identifiers", "sources", "lock"} | {
+    "staging",
+    *("pacs", "pacs_state", "arriving", "spool", "set_aside", "pushed", "pushed_list", "private_error_causes"),
+}
 
 
 def every_path() -> dict[str, Path]:
