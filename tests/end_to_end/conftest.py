@@ -6,14 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.whole_chain import PATIENTS, SEED, Command, learning_root, run_raytruth
+from support.whole_chain import PATIENTS, SEED, Command, learning_root, raytruth_here, run_raytruth
 
 from dagster_project.core.paths import Paths
 
 
 @pytest.fixture(scope="session")
 def raytruth() -> Command:
-    return run_raytruth
+    """`raytruth` in the test's own process: a process of its own takes seconds to import torch."""
+    return raytruth_here
 
 
 @pytest.fixture(scope="session")

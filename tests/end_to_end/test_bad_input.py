@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.dicoms import write_export
 from support.roots import small_root
-from support.whole_chain import learning_root
+from support.whole_chain import Result, learning_root
 
 from dagster_project.core.atomic_io import content_hash
 from dagster_project.core.paths import Paths
@@ -23,7 +23,7 @@ from dagster_project.core.paths import Paths
 pytestmark = pytest.mark.slow
 
 
-def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+def refused(done: Result, *parts: str) -> None:
     said = " ".join(done.stderr.split())
     assert done.returncode == 1, said
     assert "Traceback" not in said
@@ -170,7 +170,8 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
     if stage == "ingest":  # a batch of its own, so that there is work to interrupt
         words += [str(hospital / "dicom"), "--batch", "again"]
     if words[0] == "pretrain":  # other settings, so that the encoder is not up to date
-        copy.settings.write_text(re.sub(r"learning_rate: 0\.\d+", "learning_rate: 0.003", copy.settings.read_text()))
+        quick = re.sub(r"learning_rate: 0\.\d+", "learning_rate: 0.003", copy.settings.read_text())
+        copy.settings.write_text(re.sub(r"epochs: \d+", "epochs: 2", quick))
     before = {path: content_hash(copy.root / path) for path in STAGES[stage]}
     # The interrupt comes from inside, as soon as the stage itself has begun: the slow imports are not the stage.
     script = (

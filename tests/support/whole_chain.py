@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
+from dagster_project.cli.main import main
 from dagster_project.core.paths import Paths
 from support.roots import small_root
 
 PATIENTS, SEED = 90, 7
-Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Result]
 _ENOUGH = {  # on these few images, to be better than chance
     "profiles__quick__methods__simclr__epochs": 10,
     "profiles__quick__methods__byol__epochs": 10,
@@ -36,3 +53,24 @@ def run_raytruth(*words: object, root: Path | None = None, **options: object) ->
     command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", *where, *map(str, words)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment, **options)
+
+
+def raytruth_here(*words: object, root: Path | None = None, cwd: Path | None = None) -> Result:
+    """The same in this process, which has the slow libraries already: what is printed, and the exit status."""
+    where = ["--root", str(root)] if root else []
+    log = logging.getLogger("raytruth")
+    before = log.handlers[:], log.level, log.propagate
+    out, errors, status = io.StringIO(), io.StringIO(), 0
+    with (
+        redirect_stdout(out),
+        redirect_stderr(errors),
+        chdir(cwd or Path.cwd()),
+        mock.patch.object(sys, "argv", ["raytruth", *where, *map(str, words)]),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        finally:
+            log.handlers[:], log.level, log.propagate = before
+    return Result(status, out.getvalue(), errors.getvalue())
