@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import signal
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+REPOSITORY = Path(__file__).parents[1]
+# What a kept folder depends on, besides the test file that makes it.
+SOURCES = (
+    *("dagster_project/**/*.py", "dagster_project/**/*.yaml", "raytruth_phantom/**/*.py", "raytruth_phantom/**/*.yaml"),
+    *("tests/support/*.py", "tests/**/conftest.py", "params.yaml", "dvc.yaml", "pyproject.toml", "constraints.txt"),
+)
+A_DAY = 24 * 3600.0
 settings.register_profile("raytruth", deadline=None)  # no test depends on how fast the machine is
 settings.load_profile("raytruth")
 for name in ("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "ITERATIVE_DO_NOT_TRACK"):
@@ -21,21 +32,40 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the backg
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
-    """`made_once(name, make)` calls `make(folder)` in one of the test processes only and returns the folder to all."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
+def made_once() -> Callable[[str, Callable[[Path], object]], Path]:
+    """`made_once(name, make)` calls `make(folder)` in one test process only and returns the folder to all.
+
+    The folder is kept for later runs, until a file that it depends on changes. Tests must not change it. It lies
+    outside the repository: a root with DVC inside a git repository would behave differently.
+    """
+    kept = Path(tempfile.gettempdir()) / f"raytruth-tests-{os.getuid()}" / digest_of([])
+    kept.mkdir(parents=True, exist_ok=True)
+    kept.parent.chmod(0o700)
+    sources = digest_of(sorted(path for place in SOURCES for path in REPOSITORY.glob(place)))
 
     def get(name: str, make: Callable[[Path], object]) -> Path:
-        folder = shared / name
-        with FileLock(shared / f"{name}.lock"):
-            if not (shared / f"{name}.made").exists():
+        folder = kept / f"{name}-{digest_of([Path(make.__code__.co_filename)], sources)}"
+        done = folder.with_suffix(".made")
+        with FileLock(kept / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # half of one, from a run that was stopped
+                for old in kept.glob(f"{name}-*.made"):
+                    if time.time() - old.stat().st_mtime > A_DAY:
+                        old.unlink()
+                        shutil.rmtree(old.with_suffix(""))
                 make(folder)
-                (shared / f"{name}.made").touch()
+            done.touch()
         return folder
 
     return get
+
+
+def digest_of(files: Iterable[Path], before: str = "") -> str:
+    """A digest of this checkout, and of files' paths and contents."""
+    digest = hashlib.sha256(f"{REPOSITORY}\0{before}".encode())
+    for path in files:
+        digest.update(f"{path}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 @pytest.fixture
