@@ -14,13 +14,6 @@ from dagster_project.core.errors import RayTruthError
 if TYPE_CHECKING:
     from dagster_project.core.paths import Paths
 
-# Tables of before version 0.2.0, each with what writes it again under its new name.
-_MADE_AGAIN = {
-    "data/judgements.parquet": "find-errors",
-    "data/causes.parquet": "find-causes",
-    "data/private/causes.parquet": "find-causes",
-}
-
 
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth --root /data/raytruth migrate")
 def migrate(context: typer.Context, root: RootOption = None) -> None:
@@ -34,25 +27,35 @@ def migrate(context: typer.Context, root: RootOption = None) -> None:
 def migrated(paths: Paths) -> Iterator[str]:
     """Migrate the root; yield what was done and what is left to do.
 
-    Settings that this version does not know are named, not changed: a person chose them. Raises RayTruthError if there
-    is no root, or the ledger cannot be read.
+    params.yaml comes last: until then, the same command goes on after a crash. Settings that this version does not have
+    are named, because a person chose them. Raises RayTruthError if there is no root, or if the ledger cannot be read.
     """
+    from dagster_project.cli.init import template
     from dagster_project.core.ledger import migrate_ledger, verified_head
+    from dagster_project.core.settings.migration import BEFORE, has_old_names, migrate_settings
     from dagster_project.core.settings.settings import load_settings
+    from dagster_project.core.table_migration import SET_ASIDE, migrate_tables, set_aside
     from dagster_project.intake.pacs.state import migrate_state
     from dagster_project.label_quality.review.cards import migrate_cards
 
     if not paths.settings.exists():
         raise RayTruthError("There is no root here", where=str(paths.root), do="name a root with --root")
     yield f"ledger: {migrate_ledger(paths)} entries chained; {verified_head(paths)[0]} entries are intact"
+    tables = migrate_tables(paths)
+    yield f"tables: {tables} brought to the new names"
     for folder in (paths.worklist, paths.random_sample):
         yield f"{folder.name}: {migrate_cards(folder)} cards renamed"
     yield "PACS record: " + ("renamed" if migrate_state(paths.pacs_state) else "nothing to do")
-    for name, command in _MADE_AGAIN.items():
-        if (paths.root / name).exists():
-            yield f"to do: remove {name} and run `raytruth {command}`"
+    moved = set_aside(paths) if tables or has_old_names(paths.settings) else []
+    for name in moved:
+        yield f"moved to {SET_ASIDE}/: {name}"
+    renamed, unknown = migrate_settings(paths.settings, template("params.yaml"))
+    yield f"params.yaml: {renamed} settings renamed" + (f"; the old file is {BEFORE}" if renamed else "")
+    for name in unknown:
+        yield f"to do: params.yaml no longer has {name}; its value is in {BEFORE}"
     try:
         load_settings(paths.settings)
     except RayTruthError as error:
         yield f"to do: {error}"
-    yield "to do: `raytruth ingest`, `validate` and `run`: encoders are trained again under this version"
+    if moved:
+        yield "to do: `raytruth run` with your sources: this version trains its encoders again"

@@ -6,16 +6,25 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 from support.commands import raytruth
 from support.roots import small_root
+from support.tables import check, declared
 
-from dagster_project.core.atomic_io import read_json, write_json
+from dagster_project.cli.init import template
+from dagster_project.cli.migrate import migrated
+from dagster_project.core.atomic_io import read_json, read_table, write_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_verdicts
 from dagster_project.core.paths import Paths
+from dagster_project.core.settings.migration import BEFORE, migrate_settings
+from dagster_project.core.settings.settings import load_settings
+from dagster_project.core.table_migration import SET_ASIDE
 from dagster_project.intake.pacs.state import State
 
+ROOT_0_1_0 = Path(__file__).parent / "data" / "root_0_1_0"
 OLD_LEDGER = Path(__file__).parents[1] / "core" / "data" / "ledger_schema_1.parquet"
 
 
@@ -49,15 +58,79 @@ def test_ledger_cards_and_the_pacs_record_are_brought_over_and_the_rest_is_named
     state = State(old.pacs_state)
     assert state.knows("p")
     state.close()
-    assert "remove data/judgements.parquet and run `raytruth find-errors`" in done.stdout
     assert "0 entries chained" in done.stdout
 
 
-def test_a_second_run_changes_nothing_and_unknown_settings_are_named(old: Paths) -> None:
-    old.settings.write_text(old.settings.read_text().replace("batch_images:", "batch_pictures:"))
+def test_a_second_run_changes_nothing_and_unusable_settings_are_named(old: Paths) -> None:
+    old.settings.write_text(old.settings.read_text().replace("batch_images:", "batch_imagse:"))
     raytruth("--root", str(old.root), "migrate")
     before = {path: path.read_bytes() for path in old.root.rglob("*") if path.is_file()}
     done = raytruth("--root", str(old.root), "migrate")
     assert done.returncode == 0
-    assert "pacs.batch_pictures: unknown key; did you mean batch_images?" in done.stdout
+    assert "pacs.batch_imagse: unknown key; did you mean batch_images?" in done.stdout
     assert {path: path.read_bytes() for path in old.root.rglob("*") if path.is_file()} == before
+
+
+@pytest.fixture
+def root_0_1_0(tmp_path: Path) -> Paths:
+    """A few rows of a root that version 0.1.0 wrote, with what it made of models."""
+    paths = Paths(tmp_path / "old")
+    shutil.copytree(ROOT_0_1_0, paths.root)
+    write_json(paths.champion, {"model": "m"})
+    return paths
+
+
+def test_a_root_of_version_0_1_0_has_the_tables_and_settings_of_today(root_0_1_0: Paths) -> None:
+    with pytest.raises(RayTruthError, match="cannot use"):
+        load_settings(root_0_1_0.settings)
+    old = {path: pd.read_parquet(path) for path in root_0_1_0.root.rglob("*.parquet")}
+    done = raytruth("--root", str(root_0_1_0.root), "migrate")
+    assert done.returncode == 0, done.stderr
+    settings = load_settings(root_0_1_0.settings)
+    assert (settings.ingestion.image_size, settings.validation.max_ambiguous_label) == (256, 0.3)
+    quick = settings.profiles["quick"]
+    assert (quick.input_size, quick.batch_size, quick.methods["supcon"].projection_dim) == (64, 64, 128)
+    assert (quick.methods["crossfit"].epochs, quick.methods["crossfit"].temperature) == (30, 0.1)
+    assert "a multiple of 32" in root_0_1_0.settings.read_text(), "comments are kept"
+    for path in sorted(root_0_1_0.root.rglob("*.parquet")):
+        if SET_ASIDE not in path.parts:
+            check(path, declared(path.relative_to(root_0_1_0.root).as_posix()), ())
+            assert len(pd.read_parquet(path)) == len(old[path])
+    headers = pd.read_parquet(root_0_1_0.headers("batch-001"))
+    before = old[root_0_1_0.headers("batch-001")]
+    pd.testing.assert_series_equal(headers["header_region"], before["label_region"], check_names=False)
+    assert set(headers["label_status"]) == {"region", "missing"}
+    assert "missing_label" in ";".join(pd.read_parquet(root_0_1_0.quarantine("batch-001"))["reason"])
+    assert not root_0_1_0.champion.exists()
+    assert (root_0_1_0.root / SET_ASIDE / "models" / "champion.json").exists()
+    for name in ("data/judgements.parquet", "data/predictions"):
+        assert f"moved to {SET_ASIDE}/: {name}" in done.stdout
+
+
+def test_values_and_profiles_of_a_site_are_kept_and_unknown_settings_named(root_0_1_0: Paths) -> None:
+    text = root_0_1_0.settings.read_text()
+    text = text.replace("side: 256", "side: 512").replace("profile: quick", "profile: own", 1)
+    text = text.replace("  quick: # two cores", "  own: # two cores").replace("sources: {}", "sources: { a: { b: 1 } }")
+    root_0_1_0.settings.write_text(text.replace("seed: 20412", "seed: 7\ncolour: red"))
+    renamed, unknown = migrate_settings(root_0_1_0.settings, template("params.yaml"))
+    assert renamed > 15
+    assert unknown == ["colour"]
+    values = yaml.safe_load(root_0_1_0.settings.read_text())
+    assert (values["seed"], values["profile"], values["ingestion"]["image_size"]) == (7, "own", 512)
+    assert values["profiles"]["own"]["methods"]["byol"]["hidden_dim"] == 512
+    assert values["pacs"]["sources"] == {"a": {"b": 1}}
+    assert yaml.safe_load((root_0_1_0.root / BEFORE).read_text())["colour"] == "red"
+
+
+def test_migrated_twice_a_root_is_as_migrated_once(root_0_1_0: Paths) -> None:
+    list(migrated(root_0_1_0))
+    before = {path: path.read_bytes() for path in root_0_1_0.root.rglob("*") if path.is_file()}
+    lines = list(migrated(root_0_1_0))
+    assert "params.yaml: 0 settings renamed" in lines
+    assert {path: path.read_bytes() for path in root_0_1_0.root.rglob("*") if path.is_file()} == before
+
+
+def test_a_table_of_version_0_1_0_is_refused_with_what_to_do(root_0_1_0: Paths) -> None:
+    with pytest.raises(RayTruthError, match="older version") as error:
+        read_table(root_0_1_0.headers("batch-001"), ["header_region"])
+    assert error.value.do == "run `raytruth migrate`"
