@@ -117,9 +117,9 @@ def _why_not(images: int, reference: int, settings: Monitoring) -> str:
 def _column_tests(table: pd.DataFrame, reference: pd.DataFrame, settings: Monitoring, seed: int) -> list[DriftTest]:
     """Values stay NaN until Evidently gives them; thresholds and floors are set."""
     rng = np.random.default_rng(seed)
-    wanted = [("label_mix", "region", "jensenshannon", settings.prediction_drift)]
+    wanted = [("label_mix", "region", "jensenshannon", settings.label_mix_drift)]
     wanted += [("confidence", "confidence", "wasserstein", settings.confidence_drift)]
-    wanted += [("acquisition", column, "jensenshannon", settings.metadata_drift) for column in METADATA]
+    wanted += [("acquisition", column, "jensenshannon", settings.acquisition_drift) for column in METADATA]
     return [
         DriftTest(cause, column, method, float("nan"), threshold, _floor(reference, column, method, len(table), rng))
         for cause, column, method, threshold in wanted
