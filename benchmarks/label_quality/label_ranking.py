@@ -34,7 +34,7 @@ from dagster_project.intake.training_set.build import class_numbers, gather_imag
 from dagster_project.intake.training_set.split import assign_folds, stratum_of
 from dagster_project.label_quality.label_errors.find import find_label_errors, load_label_errors
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
-from dagster_project.label_quality.label_errors.out_of_fold import judge
+from dagster_project.label_quality.label_errors.out_of_fold import predict_out_of_fold
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.pretraining.methods_on import reference_encoder
@@ -109,7 +109,7 @@ def compared(root: Root, truth: Path) -> pd.DataFrame:
         table["patient_group"].to_numpy(str),
         20,
     )
-    simclr = judge(root, table, labels, labels.max() + 1).probabilities[0]
+    simclr = predict_out_of_fold(root, table, labels, labels.max() + 1).probabilities[0]
     peers = {
         "self-confidence, SimCLR": _doubt(labels, simclr),
         "k-NN disagreement, SimCLR": pd.Series(1 - neighbours.agreement(labels)),
