@@ -41,7 +41,7 @@ def oof_encoders(settings: Settings) -> tuple[str, ...]:
 
 def oof_models(settings: Settings) -> tuple[str, ...]:
     """The names of the out-of-fold models: a probe on each encoder, a probe on all encoders together, and votes."""
-    return (*oof_encoders(settings), "all_side_by_side", "neighbours")
+    return (*oof_encoders(settings), "all_encoders", "neighbours")
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class _Case:
     fold: np.ndarray
     classes: int
 
-    def lesson(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def training_data(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.embeddings[rows], self.labels[rows]
 
 
@@ -145,7 +145,7 @@ def _choose(case: _Case, k: int, settings: Settings) -> _Setting:
     """Settings of a probe for fold k: fitted on all other folds except one, chosen on this one."""
     tuning = (k + 1) % settings.training_set.folds
     tune, rest = case.teaches & (case.fold == tuning), case.teaches & (case.fold != tuning) & (case.fold != k)
-    inner = case.lesson(rest), case.lesson(tune)
+    inner = case.training_data(rest), case.training_data(tune)
     head, inverse_regularisation = choose_linear_head(*inner, case.classes, settings.evaluation.inverse_regularisation)
     return _Setting(inverse_regularisation, fit_temperature(head.logits(case.embeddings[tune]), case.labels[tune]))
 
@@ -153,5 +153,5 @@ def _choose(case: _Case, k: int, settings: Settings) -> _Setting:
 def _predict_fold(case: _Case, held_out: tuple[int, ...], predicted: int, setting: _Setting) -> np.ndarray:
     """Probabilities (n, K) of the images of fold `predicted`, by a probe fitted on all folds except those held out."""
     taught = case.teaches & ~np.isin(case.fold, held_out)
-    head = fit_linear_head(*case.lesson(taught), case.classes, setting.inverse_regularisation)
+    head = fit_linear_head(*case.training_data(taught), case.classes, setting.inverse_regularisation)
     return calibrated(head.logits(case.embeddings[case.fold == predicted]), setting.temperature)
