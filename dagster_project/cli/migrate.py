@@ -1,4 +1,4 @@
-"""An older root brought to the names of this version, and what must be made again."""
+"""Migration of an older root to the names of this version, and a list of what must be made again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dagster_project.core.errors import RayTruthError
 if TYPE_CHECKING:
     from dagster_project.core.paths import Paths
 
-# Tables of before version 0.2.0, each with what writes it again under its new name.
+# Tables from before version 0.2.0, each with the command that writes it again under its new name.
 _MADE_AGAIN = {
     "data/judgements.parquet": "find-errors",
     "data/causes.parquet": "find-causes",
@@ -24,7 +24,7 @@ _MADE_AGAIN = {
 
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth --root /data/raytruth migrate")
 def migrate(context: typer.Context, root: RootOption = None) -> None:
-    """Bring a root of an older version to this one: ledger, cards, PACS record. Says what must be made again."""
+    """Migrate the root of an older version: ledger, cards, PACS record. Lists what must be made again."""
     from dagster_project.core.paths import Paths
 
     for line in migrated(Paths((root or context.obj or Path()).resolve())):
@@ -34,7 +34,7 @@ def migrate(context: typer.Context, root: RootOption = None) -> None:
 def migrated(paths: Paths) -> Iterator[str]:
     """Migrate the root; yield what was done and what is left to do.
 
-    Settings that this version does not know are named, not changed: a person chose them. Raises RayTruthError if there
+    Settings that this version does not know are listed, not changed: a person chose them. Raises RayTruthError if there
     is no root, or the ledger cannot be read.
     """
     from dagster_project.core.ledger import migrate_ledger, verified_head
