@@ -71,7 +71,7 @@ def signed_depth(corners: Float32, faces: Index, layer: Index, shape: tuple[int,
 def _covering(
     pixels: Float32, faces: Index, shape: tuple[int, int]
 ) -> tuple[Index, list[_Points], _Points, tuple[Int32, Int32]]:
-    """The triangles whose box holds a pixel centre: indices, corners, the box's first pixel, its rows and columns."""
+    """The triangles with a pixel centre in their box: indices, corners, the box's first pixel, its rows and columns."""
     snapped = np.clip(np.rint(pixels * _SUBPIXEL), *_FAR).astype(np.int32)
     boxes: list[tuple[Int32, Int32]] = []
     kept: Index | slice = slice(None)

@@ -52,8 +52,8 @@ class Scene:
 def build_scene(patient: Patient, limb: str, angles: Mapping[str, float]) -> Scene:
     """Pose `patient`'s `limb` (arm, leg, shoulder or trunk) by `angles` in degrees and add soft tissue.
 
-    shoulder is the trunk with the examined arm; trunk is the trunk with both upper arms and both legs, whose joints
-    take the angles with the prefixes `arm_` and, on the examined side, `hip_`.
+    shoulder is the trunk with the examined arm; trunk is the trunk with both upper arms and both legs; their
+    joints take the angles with the prefixes `arm_` and, on the examined side, `hip_`.
     """
     if limb in ("arm", "leg"):
         pose = (pose_arm if limb == "arm" else pose_leg)(patient, np.eye(4), angles)

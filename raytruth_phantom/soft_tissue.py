@@ -64,7 +64,7 @@ def _chain(pose: Pose, stations: Stations, size: float, build: float) -> list[So
 
 
 def arm_envelope(pose: Pose, patient: Patient) -> list[Solid]:
-    """Solids whose blended union is the skin of a posed right arm."""
+    """Solids; their blended union is the skin of a posed right arm."""
     s, build = patient.size, float(np.sqrt(patient.build))
     solids = upper_arm_envelope(pose, patient)
     solids += _chain(pose, _RADIAL_SIDE, s, build**0.6)
@@ -93,7 +93,7 @@ def upper_leg_envelope(pose: Pose, patient: Patient) -> list[Solid]:
 
 
 def leg_envelope(pose: Pose, patient: Patient) -> list[Solid]:
-    """Solids whose blended union is the skin of a posed right leg."""
+    """Solids; their blended union is the skin of a posed right leg."""
     s, build = patient.size, float(np.sqrt(patient.build))
     solids = upper_leg_envelope(pose, patient)
     ankle = pose.frames["ankle"]
@@ -126,7 +126,7 @@ def cast_envelope(limb: str, pose: Pose, patient: Patient) -> list[Solid]:
 
 
 def trunk_envelope(pose: Pose, patient: Patient) -> list[Solid]:
-    """Solids whose blended union is the skin of the trunk, neck and head."""
+    """Solids; their blended union is the skin of the trunk, neck and head."""
     s = patient.size
     wide, deep = s * patient.build**0.42, s * patient.build**0.62
     heights = {name: pose.frames[name][:3, 3] for name in ("L5", "L2", "T11", "T7", "T4", "T1", "C5", "C2")}

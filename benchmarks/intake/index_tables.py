@@ -97,11 +97,11 @@ def _evidence(headers: pd.DataFrame) -> pd.DataFrame:
     """The patient evidence of the headers: one row per study, series, image and patient ID."""
     columns = {STUDY: "study", SERIES: "series", IMAGE: "image_id", PATIENT_ID: "patient"}
     rows = [
-        pd.DataFrame({"patient": headers["patient"], "evidence": kind, "value": headers[column]}).drop_duplicates()
+        pd.DataFrame({"patient": headers["patient"], "said": kind, "value": headers[column]}).drop_duplicates()
         for kind, column in columns.items()
     ]
-    said = pd.concat(rows, ignore_index=True)
-    return said.assign(issuer="", sex="F", birth_date=said["value"].str[:8])[list(EVIDENCE_COLUMNS)]
+    evidence = pd.concat(rows, ignore_index=True)
+    return evidence.assign(issuer="", sex="F", birth_date=evidence["value"].str[:8])[list(EVIDENCE_COLUMNS)]
 
 
 def run_validation(root: Root) -> None:

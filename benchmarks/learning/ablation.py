@@ -77,9 +77,9 @@ def validation_scores(
     labels, right, losses = data.labels[data.validation], [], []
     for repeat in range(_REPEATS if fraction < 1 else 1):
         rows = data.train[draw_fraction(data.labels[data.train], fraction, settings.seed + repeat)]
-        taught, told = (embeddings[rows], data.labels[rows]), (embeddings[data.validation], labels)
-        head, _ = choose_linear_head(taught, told, len(data.regions), settings.evaluation.inverse_regularisation)
-        found = head.probabilities(told[0])
+        train, validation = (embeddings[rows], data.labels[rows]), (embeddings[data.validation], labels)
+        head, _ = choose_linear_head(train, validation, len(data.regions), settings.evaluation.inverse_regularisation)
+        found = head.probabilities(validation[0])
         right.append(found.argmax(axis=1) == labels)
         losses.append(log_loss(labels, found, labels=np.arange(len(data.regions))))
     score = np.mean(right, axis=0)
