@@ -61,7 +61,7 @@ def test_a_class_that_had_no_images_and_a_sole_member_are_no_trouble(model: Mode
     head = model.members[0].head
     bias = head.bias.copy()
     bias[1] = -1e4
-    sole = replace(model, members=(replace(model.members[0], share=1.0, head=replace(head, bias=bias)),))
+    sole = replace(model, members=(replace(model.members[0], weight=1.0, head=replace(head, bias=bias)),))
     write_onnx(tmp_path / "sole.onnx", sole, {})
     assert check_onnx(tmp_path / "sole.onnx", sole, images(20)).probabilities < 1e-5
     assert load_onnx_model(tmp_path / "sole.onnx").predict(images(20)).probabilities[:, 1].max() == 0
