@@ -1,4 +1,4 @@
-"""The most memory that processes ever held, from the kernel's own high-water marks (VmHWM in /proc)."""
+"""Peak memory of processes, from the kernel's own high-water marks (VmHWM in /proc)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Peaks:
 
 
 def high_water(process: int | str = "self") -> float:
-    """MB that a process held at most so far; 0 if it is gone, or a child that has not begun to be another program.
+    """Peak memory of a process so far, MB; 0 if it has ended, or is a child that has not yet started its own program.
 
-    Such a one shares its parent's memory, and its mark.
+    Such a child shares the memory and the mark of its parent.
     """
     try:
         status = Path(f"/proc/{process}/status").read_text()
@@ -38,7 +38,7 @@ def high_water(process: int | str = "self") -> float:
 def watched() -> Iterator[Peaks]:
     """Peaks of this process and its children, filled in at the end.
 
-    Children are asked every tenth of a second: unlike ru_maxrss, which they inherit, their mark is their own.
+    Children are read every tenth of a second: unlike the inherited ru_maxrss, the mark is each child's own.
     """
     peaks, ended = Peaks(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""Processor time of several ways to do the same with a file, in turn, a busy machine is then busy for all."""
+"""CPU time of several ways to do the same with a file, in turn, so that a busy machine is busy for all of them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Way = Callable[[Path], object]
 
 
 def processor_seconds() -> float:
-    """What this process and those of its children that have ended took so far."""
+    """CPU seconds of this process and its ended children so far."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 def compare(ways: Mapping[str, Way], files: Sequence[Path], rounds: int) -> pd.DataFrame:
-    """One row a way: processor milliseconds a file, files/s of a core so, and the first way's rate over this one's.
+    """One row per way: CPU milliseconds per file, files/s per core, and the ratio of the first way's rate to this rate.
 
-    A round does every file once in each way, in an order that turns with every file; a ratio is taken within a round,
-    least, median and greatest over the rounds. One file warms up and is not counted.
+    A round does every file once in each way, in an order that rotates with every file. A ratio is taken within a round:
+    minimum, median and maximum over the rounds. One file warms up and is not counted.
     """
     names, seconds = list(ways), {name: [0.0] * rounds for name in ways}
     for name in names:

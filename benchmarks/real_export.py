@@ -1,10 +1,9 @@
-"""Score a finished root against the truth file of `to_dicom.py`: accuracy by encoder and share of labels, label errors.
+"""Evaluate a finished root with the truth file of `to_dicom.py`: accuracy by encoder and share of labels, label errors.
 
     python benchmarks/real_export.py SITE EXPORT/truth.csv [--out benchmarks/results/real_export_quick.csv]
 
-For scoring only: nothing that learns or ranks reads the truth. An image that truly shows two regions counts as right
-with either. Intervals resample patients. Average precision and lift are those of `error_probability` in
-`data/label_errors.parquet`.
+For evaluation only: no model or ranking reads the truth. If an image truly shows two regions, both are right. Intervals
+resample patients. Average precision and lift are those of `error_probability` in `data/label_errors.parquet`.
 """
 
 from __future__ import annotations
@@ -49,14 +48,14 @@ def accuracies(paths: Paths, truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranking(paths: Paths, truth: pd.DataFrame) -> pd.DataFrame:
-    """How well the list finds planted errors by `error_probability`, images out of domain by `neighbourhood_noise`."""
+    """How well `error_probability` finds planted errors, and `neighbourhood_noise` finds out-of-domain images."""
     ranked = pd.read_parquet(paths.label_errors).merge(truth, on="image_id", suffixes=("", "_true"))
     return measured(ranked["error_kind"], ranked["error_probability"], ranked["neighbourhood_noise"])
 
 
 def measured(kind: pd.Series, suspicion: pd.Series, strangeness: pd.Series) -> pd.DataFrame:
-    """One row a kind of error. Each kind is sought among itself and the right labels; `out_of_domain, among all` by
-    `strangeness` among all labels, the wrong ones too. An image whose suspicion is NaN counts nowhere."""
+    """One row per kind of error. Each kind is searched among its own images and the right labels; `out_of_domain, among
+    all` by `strangeness` among all labels, wrong labels included. Images with a suspicion of NaN do not count."""
     kind, suspicion, strangeness = (column[suspicion.notna()] for column in (kind, suspicion, strangeness))
     right = kind == "none"
     groups = {"all": ~right, "wrong_label": kind.isin(KINDS[:3])} | {name: kind == name for name in KINDS}
@@ -84,7 +83,7 @@ def _found(planted: pd.Series, suspicion: pd.Series) -> tuple[float, ...]:
 
 
 def main() -> None:
-    """Score a root's results against the truth file of the export that it read."""
+    """Evaluate a root's results with the truth file of its export."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("site", type=Path)
     parser.add_argument("truth", type=Path)

@@ -1,4 +1,4 @@
-"""Where a benchmark's result goes: `benchmarks/results/<name>_<hardware>_<git version>.csv`."""
+"""The file of a benchmark's result: `benchmarks/results/<name>_<hardware>_<git version>.csv`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).with_suffix("")
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """A parser with what all benchmarks share: `--out`, the folder for the result."""
+    """A parser with the option of all benchmarks: `--out`, the folder for the result."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the CSV (default: benchmarks/results)")
     return parser
@@ -32,7 +32,7 @@ def shipped_settings() -> Settings:
 
 def hardware(device: str = "cpu") -> str:
     """The GPU's or the processor's name with its threads in use, fit for a file name: `amd-epyc-2-threads`."""
-    import torch  # here, since worker processes of a benchmark import this module again
+    import torch  # here, because worker processes of a benchmark import this module again
 
     if device == "cuda":
         return _plain(torch.cuda.get_device_name())
@@ -43,7 +43,7 @@ def hardware(device: str = "cpu") -> str:
 
 
 def code_version() -> str:
-    """Git's short hash, with `-changed` where the working tree differs from it; `nogit` outside a repository."""
+    """Git's short hash, with `-changed` if the working tree differs from it; `nogit` outside a repository."""
     git = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=-changed"]
     try:
         return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
@@ -62,7 +62,7 @@ def save(table: pd.DataFrame, name: str, folder: Path, device: str = "cpu") -> P
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Least, median and greatest of some values."""
+    """Minimum, median and maximum of some values."""
     return {"min": min(values), "median": float(np.median(values)), "max": max(values)}
 
 

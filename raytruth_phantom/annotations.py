@@ -1,4 +1,4 @@
-"""What is written into the image: lead side markers, rulers, the console's text. Never an identity."""
+"""Content burned into the image: lead side markers, rulers, console text. Never an identity."""
 
 from __future__ import annotations
 

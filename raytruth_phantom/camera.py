@@ -1,4 +1,4 @@
-"""Where tube and detector stand for one exposure: the ideal projection, and how far real ones stray from it."""
+"""Position of tube and detector for one exposure: the ideal projection, and realistic deviations from it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Aim:
 
 
 def aim(view: View, pose: Pose, size: float, site: Site, rng: np.random.Generator, nudge: float = 0.0) -> Aim:
-    """Point the beam as `view` asks at a posed patient of body scale `size`, straying by amounts drawn from `rng`.
+    """Aim the beam for `view` at a posed patient of body scale `size`, with deviations drawn from `rng`.
 
-    `nudge` (0..1) moves an otherwise equal exposure a little, as when it is taken again.
+    `nudge` (0..1) moves an otherwise equal exposure a little, like a repeated exposure.
     """
     frame = pose.frames[view.frame]
     beam_axis, up = (_unit(frame[:3, :3] @ np.asarray(v, float)) for v in (view.toward, view.up))
@@ -72,7 +72,7 @@ def _unit(vector: FloatArray) -> FloatArray:
 
 
 def _roll(view: View, rng: np.random.Generator) -> float:
-    """How the part lies on the image, degrees: limbs are laid down any way, trunks stand upright."""
+    """Rotation of the body part on the image, degrees: limbs lie at any angle, trunks stand upright."""
     if view.limb in ("trunk", "shoulder"):
         return float(rng.normal(0, 2.5))
     lying = rng.choice([0.0, 90.0, -90.0, 180.0], p=[0.94, 0.02, 0.02, 0.02])
@@ -94,7 +94,7 @@ def _field(view: View, size: float, roll: float, site: Site, rng: np.random.Gene
 
 
 def _border(site: Site, rng: np.random.Generator) -> float:
-    """Size of the image relative to the exposed field: 1 when it was cropped to it."""
+    """Size of the image relative to the exposed field: 1 if the image was cropped to the field."""
     return float(rng.uniform(1.03, 1.3)) if rng.random() < site.shutter else 1.0
 
 

@@ -1,4 +1,4 @@
-"""The bones by name, and each patient's own copy of them."""
+"""The bones by name, and their shapes for each patient."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ _BONES: dict[str, Callable[[], Bone]] = {
     "tooth": skull.tooth,
 }
 _RIB_HALF_WIDTHS, _RIB_CORTEX = (3.6, 6.6), 0.9  # mm
-_VARIATION = 6.0  # mm: no patient's bone strays further from its template
+_VARIATION = 6.0  # mm: no patient's bone differs more from its template
 
 BONE_NAMES = (*_BONES, *(f"rib_{level}" for level in range(1, 13)))
 
 
 class BoneMesh(NamedTuple):
-    """A surface, and whether it bounds marrow or else the whole bone.
+    """A surface, and whether it bounds the marrow or the whole bone.
 
     The braincase's inner surface bounds soft tissue, not marrow: it is an outer surface turned inside out.
     """
@@ -81,7 +81,7 @@ def bone_box(name: str) -> FloatArray:
 def bone_meshes(name: str, patient: Patient) -> tuple[BoneMesh, ...]:
     """The bone's surfaces for this patient, in its template's coordinates.
 
-    Ossification follows the patient's age: centres that have not appeared are left out, those that grow are smaller.
+    Ossification follows the patient's age: centres that have not appeared are left out, growing centres are smaller.
     """
     ossifies = _BONES[name]().ossifies if name in _BONES else None
     found = []
@@ -112,7 +112,7 @@ def _template(name: str, open_plates: bool, thinning: float) -> tuple[Piece, ...
 
 @cache
 def _field(name: str) -> Field:
-    """The bone's distances, kept: every degree of osteopenia takes its surfaces from the same ones."""
+    """The bone's distances, cached: the surfaces for every degree of osteopenia come from them."""
     return sampled(_BONES[name]().solid, _BONES[name]().step)
 
 
@@ -132,7 +132,7 @@ def _ossified(age: float, plate: GrowthPlate | None, ossifies: tuple[float, floa
 
 
 def _varied(vertices: FloatArray, name: str, patient: Patient) -> FloatArray:
-    """Bend the surface by a few smooth waves: no two people's bones are alike."""
+    """Bend the surface by a few smooth waves: no two people have the same bones."""
     rng = generator("shape", patient.key, name)
     extent = np.ptp(bone_box(name), axis=0)
     waves = rng.normal(size=(3, 3)) * 2.5 / np.maximum(extent[:, None], 8.0)  # a wave or less along each axis

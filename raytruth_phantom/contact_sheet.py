@@ -1,4 +1,4 @@
-"""A page of example radiographs from an export: one row a region, so that a person can judge them at a glance."""
+"""A page of example radiographs from an export: one row per region, for a quick check by a person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GREYS = (256, 128, 64, 40, 28, 20, 14, 10)  # fewer shades make a smaller file
 
 
 def contact_sheet(export: Path, out: Path, *, columns: int = 9, cell: int = 104, max_bytes: int = 450_000) -> Path:
-    """Write a PNG of `export`'s in-domain images to `out`: one row a region, named at the left, `columns` examples.
+    """Write a PNG of `export`'s in-domain images to `out`: one row per region, with its name and `columns` examples.
 
     `cell`: edge of one image in pixels. The grey scale is coarsened until the file has at most `max_bytes`. Returns
     `out`. Raises ValueError if `export` holds no truth.csv, or if even the coarsest file is too large.
@@ -51,7 +51,7 @@ def contact_sheet(export: Path, out: Path, *, columns: int = 9, cell: int = 104,
 
 
 def _varied(rows: list[dict[str, str]], count: int) -> list[dict[str, str]]:
-    """At most `count` rows of different projections and patients, as far as there are."""
+    """At most `count` rows, of different projections and patients if possible."""
     chosen: list[dict[str, str]] = []
     for same_view in range(len(rows)):
         for row in rows:

@@ -18,11 +18,11 @@ WHITE = 4095  # of 12 bits
 
 @dataclass(frozen=True)
 class Processing:
-    """What the console makes of an exposure.
+    """Image processing by the console.
 
     `contrast`: steepness of the gradation. `level`: brightness shift in fractions of the range. `detail`: strength of
-    the edge enhancement. `latitude` (0..1): how far large-scale differences are compressed. `shutter`: whether what
-    lies outside the field is blackened. `darkest`: percentile of the body's density that becomes black.
+    the edge enhancement. `latitude` (0..1): how far large-scale differences are compressed. `shutter`: whether
+    everything outside the field is blackened. `darkest`: percentile of the body's density that becomes black.
     """
 
     contrast: float
@@ -57,7 +57,7 @@ def detect(
 ) -> Float32:
     """The detector's signal (rows, columns), 1 in the unattenuated beam.
 
-    `primary`: transmitted fraction. `field` (4, 2): corners of the exposed field. `photons`: a pixel in air.
+    `primary`: transmitted fraction. `field` (4, 2): corners of the exposed field. `photons`: per pixel in air.
     `scatter`: scattered relative to primary radiation behind a thick patient. `blur`: standard deviation in pixels of
     focal spot and detector. `grid`: amplitude of the lines an antiscatter grid leaves.
     """

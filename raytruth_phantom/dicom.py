@@ -22,7 +22,7 @@ from raytruth_phantom.sites import Site
 DX, CR = UID("1.2.840.10008.5.1.4.1.1.1.1"), UID("1.2.840.10008.5.1.4.1.1.1")
 _IMPLEMENTATION = UID("2.25.4711")
 
-# protocol names as they stand on the consoles
+# protocol names as used on the consoles
 _WORDS = {
     "shoulder": {"en": "Shoulder", "de": "Schulter"},
     "humerus": {"en": "Humerus", "de": "Oberarm"},
@@ -104,9 +104,9 @@ def _words(region: str, site: Site) -> str:
 
 
 def add_label(ds: Dataset, label: Label, position: str, site: Site) -> None:
-    """The region as the console wrote it: BodyPartExamined, coded region (DX), descriptions of the same protocol."""
+    """The region as written by the console: BodyPartExamined, coded region (DX), descriptions of the same protocol."""
     if label.body_part:
-        # local words break the rules of CS: lower case, umlauts; that is what is found in the wild
+        # local words break the rules of CS (lower case, umlauts), as in real archives
         ds.add(DataElement("BodyPartExamined", "CS", label.body_part, validation_mode=config.IGNORE))
     words = (
         _words(label.given_region, site) if label.given_region else (label.term.meaning if label.term else "Radiograph")
@@ -129,7 +129,7 @@ def add_pixels(ds: Dataset, values: NDArray[np.uint16], inverted: bool) -> None:
 
 
 def add_grey_scale(ds: Dataset, rng: np.random.Generator) -> None:
-    """How stored values become grey: sometimes a rescale other than identity, a window, a table, or nothing."""
+    """Conversion of stored values to grey: sometimes a rescale other than identity, a window, a table, or nothing."""
     slope, intercept = 1.0, 0.0
     if rng.random() < 0.15:
         slope, intercept = ((1.0, -1024.0), (0.5, 0.0), (2.0, 100.0))[int(rng.integers(3))]
@@ -148,7 +148,7 @@ def add_grey_scale(ds: Dataset, rng: np.random.Generator) -> None:
 
 
 def dataset(shot: Exposure, image: Radiograph, patient: Patient, site: Site, seed: int) -> Dataset:
-    """The whole file of one exposure; what is not given is drawn from the exposure's key and variant."""
+    """The whole file of one exposure; all other values are drawn from the exposure's key and variant."""
     # the same exposure stored twice keeps its header as it is
     variant = "" if shot.variant in ("image", "same_file") else shot.variant
     rng = np.random.default_rng(int(uid("header", shot.key, variant)[5:]))

@@ -44,7 +44,7 @@ def stretch(factors: Numbers) -> FloatArray:
 
 
 def aimed(origin: FloatArray, down: FloatArray, back: Numbers) -> FloatArray:
-    """A frame at `origin` whose -z points along `down` and whose y is as close to `back` as that allows."""
+    """A frame at `origin`: -z points along `down`, and y is as close to `back` as possible."""
     z = -np.asarray(down, float) / np.linalg.norm(down)
     x = np.cross(np.asarray(back, float), z)
     x /= np.linalg.norm(x)
@@ -52,7 +52,7 @@ def aimed(origin: FloatArray, down: FloatArray, back: Numbers) -> FloatArray:
 
 
 def reaching(origin: FloatArray, aside: FloatArray, back: Numbers) -> FloatArray:
-    """A frame at `origin` whose -x points along `aside` and whose y is as close to `back` as that allows."""
+    """A frame at `origin`: -x points along `aside`, and y is as close to `back` as possible."""
     x = -np.asarray(aside, float) / np.linalg.norm(aside)
     z = np.cross(x, np.asarray(back, float))
     z /= np.linalg.norm(z)

@@ -15,7 +15,7 @@ from raytruth_phantom.solids import FloatArray, ball, blend, block, carve, ellip
 
 Part = tuple[str, Mesh]  # material and shape, in the pose's space
 
-# a shaft: frame, segment whose scale it has, stations (x, y, z, radius) in adult mm from the upper end down
+# a shaft: frame, segment that gives the scale, stations (x, y, z, radius) in adult mm from the upper end down
 _SHAFTS: dict[str, tuple[str, str, tuple[tuple[float, float, float, float], ...]]] = {
     "humerus": ("humerus", "upper_arm", ((-9, 0, -50, 13), (-10, 1, -165, 11), (-8, 0, -255, 15))),
     "radius": ("radius", "forearm", ((0, 0, -40, 7.5), (-7, -3, -120, 7.6), (-1, 0, -207, 12))),
@@ -39,7 +39,7 @@ _REGION_SHAFTS = {
 
 
 def implants(region: str, pose: Pose, patient: Patient, rng: np.random.Generator) -> list[Part]:
-    """Osteosynthesis or a prosthesis as found in images of `region`; empty where none is usual."""
+    """Osteosynthesis or a prosthesis as found in images of `region`; empty if there is none for this region."""
     if region == "thoracolumbar_spine":
         return _spinal_fusion(pose, patient, rng)
     if region in ("hand", "foot"):
@@ -171,7 +171,7 @@ def _prosthesis(piece: str) -> Mesh:
 
 
 def jewellery(region: str, pose: Pose, patient: Patient, rng: np.random.Generator) -> list[Part]:
-    """A ring, a bracelet or a chain someone forgot to take off; empty where there is none to forget."""
+    """A ring, a bracelet or a chain that the patient did not take off; empty for other regions."""
     size = patient.size
     if region in ("hand", "wrist"):
         if rng.random() < 0.5:

@@ -1,4 +1,4 @@
-"""Writes a synthetic hospital's export: DICOM files under dicom/ and truth.csv, which only scoring may read."""
+"""Writes a synthetic hospital's export: DICOM files under dicom/ and truth.csv, which only evaluations may read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COLUMNS = (
     "group",
     "view",
 )
-_NO_REGION = ("text", "empty", "readme", "dicomdir")  # files that say nothing about a region
+_NO_REGION = ("text", "empty", "readme", "dicomdir")  # files without a region
 
 Row = dict[str, str]
 
@@ -70,8 +70,8 @@ def write_hospital(
     """Write `out`/dicom/<patient>/<study>/IM….dcm and `out`/truth.csv.
 
     `site`: north, or south for a hospital with another mix of regions, other rooms and other processing.
-    `label_noise`, `missing`: shares (0..1) of wrong and of absent labels; `out_of_domain`: share of added images of
-    no skeletal region. `workers`: processes, by default one a core; their number does not change a byte. Raises
+    `label_noise`, `missing`: shares (0..1) of wrong and of missing labels; `out_of_domain`: share of added images of
+    no skeletal region. `workers`: processes, by default one per core; their number does not change a byte. Raises
     ValueError if an argument is out of range or `out` exists and is not empty.
     """
     started = time.monotonic()
@@ -114,7 +114,7 @@ def _checked(
         if not 0 <= rate <= 1:
             raise ValueError(f"{name} is {rate}: give a share between 0 and 1")
     if workers is not None and workers < 1:
-        raise ValueError(f"workers is {workers}: give at least 1, or None for one a core")
+        raise ValueError(f"workers is {workers}: give at least 1, or None for one per core")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} exists and is not empty: choose a new folder or empty this one")
     return SITES[site]

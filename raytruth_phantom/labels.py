@@ -1,4 +1,4 @@
-"""Region labels as a hospital writes them, and the ways in which they go wrong."""
+"""Region labels as a hospital writes them, and the kinds of errors in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from raytruth_phantom.views import REGIONS, View
 
 UNDECIDABLE = ("EXTREMITY", "66019005", "Extremity")
-_UNDECIDABLE_SHARE = 0.25  # of the missing labels: a value is given, but one that names no region
+_UNDECIDABLE_SHARE = 0.25  # of the missing labels: there is a value, but it names no region
 _LOCAL_SHARE = 0.10  # labels written in the site's own words
 
 
@@ -48,7 +48,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
     ),
 }
 
-# spellings found in the wild instead of the defined term; {} takes the side
+# spellings in real archives instead of the defined term; {} is the side
 _LOCAL: dict[str, tuple[str, ...]] = {
     "shoulder": ("Schulter {}", "SCHULTERGELENK", "Shoulder AP", "SHOULDER {}"),
     "humerus": ("Oberarm {}", "OBERARM", "HUMERUS {}", "ARM"),
@@ -73,7 +73,7 @@ _LOCAL_SPECIAL = {
     "PATELLA": "Patella",
 }
 
-# terms of a part of the region: only a projection of that part is called so
+# terms for a part of the region: only for a projection of this part
 _PARTS = ("CLAVICLE", "FINGER", "THUMB", "HIP", "PATELLA", "TOE", "CALCANEUS")
 
 NEIGHBOURS: dict[str, tuple[str, ...]] = {
@@ -92,7 +92,7 @@ NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "cervical_spine": ("thoracolumbar_spine", "shoulder"),
     "thoracolumbar_spine": ("cervical_spine", "pelvis"),
 }
-# what people take for the region of an image that shows none
+# regions that people enter for an image that shows none
 _MISTAKEN_FOR = {
     "chest": ("shoulder", "thoracolumbar_spine", "humerus"),
     "skull": ("cervical_spine",),
@@ -102,10 +102,10 @@ _MISTAKEN_FOR = {
 
 @dataclass(frozen=True)
 class Label:
-    """What a file says about its region.
+    """The region label of a file.
 
-    `given_region`: the class that means, or empty. `body_part`: BodyPartExamined, or empty. `term`: the coded region,
-    or None where it is written in local words or not at all.
+    `given_region`: the class of the label, or empty. `body_part`: BodyPartExamined, or empty. `term`: the coded region,
+    or None if it is written in local words or missing.
     """
 
     given_region: str
@@ -126,7 +126,7 @@ def assign_error(
 ) -> tuple[str, str]:
     """The region given for an image of `region` and the kind of its error.
 
-    `previous`: region examined before in the same room. `default_weight`: how much oftener than elsewhere this
+    `previous`: region examined before in the same room. `default_weight`: how much more often than elsewhere this
     room keeps the previous label; the other kinds keep their rates.
     """
     right = (region, second_region)
@@ -140,7 +140,7 @@ def assign_error(
         if kind == "uniform":
             return str(rng.choice([r for r in REGIONS if r not in right])), kind
         near = [r for r in NEIGHBOURS[region] if r not in right]
-        # a room that only does one kind of examination has no default to keep: the error is then a neighbour's name
+        # a room with only one kind of examination has no other default to keep: the error is then a neighbouring region
         return (str(rng.choice(near)), "neighbour") if near else (_any_other(right, rng), "uniform")
     if rng.random() < missing:
         return "", "missing"
@@ -152,7 +152,7 @@ def _any_other(right: Sequence[str], rng: np.random.Generator) -> str:
 
 
 def write_label(given_region: str, error_kind: str, view: View | None, side: str, rng: np.random.Generator) -> Label:
-    """Put a given region into words: mostly a defined term with its code, sometimes local spelling or nothing."""
+    """Write a given region as text: mostly a defined term with its code, sometimes a local spelling or nothing."""
     if not given_region:
         undecidable = rng.random() < _UNDECIDABLE_SHARE
         term = Term(*UNDECIDABLE) if undecidable else None
@@ -167,7 +167,7 @@ def write_label(given_region: str, error_kind: str, view: View | None, side: str
 
 
 def _term_for(region: str, view: View | None, rng: np.random.Generator) -> Term:
-    """The term of `region` that fits the projection, or any of them if the label is not the image's own."""
+    """The term of `region` that fits the projection, or any term if the label is wrong for the image."""
     terms = TERMS[region]
     if view is not None and view.region == region and view.term:
         return next(term for term in terms if term.value == view.term)

@@ -42,9 +42,9 @@ class Field:
     step: float
 
     def surface(self, level: float | FloatArray = 0.0) -> Mesh | None:
-        """The closed surface at distance `level` (one number, or one a grid point); None if there is none."""
+        """The closed surface at distance `level` (one number, or one per grid point); None if there is none."""
         values = self.values - level
-        # a border of outside closes the surface where the solid leaves the grid
+        # a border outside the solid closes the surface where the solid leaves the grid
         for axis in range(3):
             for end in (0, -1):
                 face = np.moveaxis(values, axis, 0)[end]
@@ -130,7 +130,7 @@ def union_field(
 ) -> Field:
     """Distances of the blended union of `solids` within `low`..`high`, on a grid of about `points` points.
 
-    Farther than `reach` mm outside every solid's box the field just says `reach`.
+    Farther than `reach` mm outside every solid's box the field is `reach`.
     """
     start = np.maximum(low, np.min([s.low for s in solids], 0) - reach)
     stop = np.minimum(high, np.max([s.high for s in solids], 0) + reach)

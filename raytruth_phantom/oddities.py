@@ -1,4 +1,4 @@
-"""Files that are no usable radiograph: broken, foreign, or of another kind; what every real export also holds."""
+"""Files that are not usable radiographs: broken, foreign, or of another kind, as in every real export."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PIXELS = (
 def write_oddity(kind: str, ds: Dataset, path: Path) -> tuple[Path, str]:
     """Write the `kind` of broken or foreign file made from the radiograph `ds` near `path`.
 
-    Returns where it lies and its SOP instance UID, empty if it has none.
+    Returns its path and its SOP instance UID, empty if it has none.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind in _TEXTS:

@@ -14,17 +14,17 @@ SEGMENTS = ("upper_arm", "forearm", "hand", "thigh", "leg", "foot", "pelvis", "s
 # mean height in mm at ages in years (WHO growth standards, both sexes, rounded)
 _AGES = (0.5, 1, 2, 4, 6, 8, 10, 12, 14, 16, 18)
 _HEIGHTS = (670, 750, 865, 1025, 1155, 1275, 1385, 1505, 1635, 1705, 1725)
-_REFERENCE_HEIGHT = 1740.0  # of the adult whose bones are written down
+_REFERENCE_HEIGHT = 1740.0  # of the adult that the bones describe
 
 
 @dataclass(frozen=True)
 class Patient:
-    """Who is on the table.
+    """The patient of an exposure.
 
-    `size`: whole-body scale, 1 for the reference adult. `widths`, `lengths`: one factor a segment on top of it.
+    `size`: whole-body scale, 1 for the reference adult. `widths`, `lengths`: one additional factor per segment.
     `build`: soft tissue, 1 for a slim adult, about 2 for a heavy one. `thinning`: cortical thickness, 1 healthy, less
-    with osteopenia. `mineral`: trabecular density, 1 healthy. `key`: what the shapes of this patient's bones are
-    drawn from.
+    with osteopenia. `mineral`: trabecular density, 1 healthy. `key`: seed of the shapes of this patient's
+    bones.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""What a hospital did on which day: patients, their studies, the exposures and the labels these were given."""
+"""The plan of a hospital, day by day: patients, studies, exposures and their labels."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def plan_hospital(
 
 
 def _first_regions(site: Site, patients: int, rng: np.random.Generator) -> list[str]:
-    """One region a patient, no region rarer than the site's floor, the rest by its mix."""
+    """One region per patient; no region is rarer than the site's floor, the rest follows the site's mix."""
     floor = patients * site.floor // 120
     sure = [region for region in REGIONS for _ in range(floor)][:patients]
     weights = np.array([site.mix[r] for r in REGIONS])
@@ -121,7 +121,7 @@ def _visits(site: Site, seed: int, index: int, region: str) -> list[Exposure]:
 
 
 def _with_strangers(shots: list[Exposure], share: float, seed: int, rng: np.random.Generator) -> list[Exposure]:
-    """Add images of no skeletal region to studies that are there."""
+    """Add images of no skeletal region to existing studies."""
     added: list[Exposure] = []
     for _ in range(round(share * len(shots))):
         host = shots[int(rng.integers(len(shots)))]
@@ -145,7 +145,7 @@ def _with_strangers(shots: list[Exposure], share: float, seed: int, rng: np.rand
 def _labelled(shots: list[Exposure], label_noise: float, missing: float, seed: int) -> list[Exposure]:
     """Give every exposure its label, room by room in the order of time, as the consoles did."""
     usual = np.mean([0.8 + 0.2 * s.room.default_errors for s in shots]) if shots else 1.0
-    recent: dict[str, tuple[str | None, str | None]] = {}  # a room's region now and the one it did before that
+    recent: dict[str, tuple[str | None, str | None]] = {}  # a room's present region and its region before
     labels = {}
     for shot in sorted(shots, key=lambda s: (s.taken, s.key)):
         rng = generator("label", seed, shot.key)
@@ -157,7 +157,7 @@ def _labelled(shots: list[Exposure], label_noise: float, missing: float, seed: i
             shot.region,
             shot.view.second if shot.view else "",
             before,
-            label_noise=label_noise / float(usual),  # rooms with a bad default raise the mean: keep it what was asked
+            label_noise=label_noise / float(usual),  # rooms with a bad default raise the mean; this keeps it
             missing=missing,
             default_weight=shot.room.default_errors,
             rng=rng,
@@ -167,7 +167,7 @@ def _labelled(shots: list[Exposure], label_noise: float, missing: float, seed: i
 
 
 def _duplicates(shots: list[Exposure], rng: np.random.Generator) -> list[Exposure]:
-    """About one image in a hundred is there twice, in one way or another, every third time under another label."""
+    """About one image in a hundred exists twice, in one of several ways, and every third one has another label."""
     own = [s for s in shots if s.region in REGIONS]
     copies = []
     for index, chosen in enumerate(rng.choice(len(own), round(0.012 * len(own)), replace=False) if own else ()):
@@ -186,7 +186,7 @@ def _duplicates(shots: list[Exposure], rng: np.random.Generator) -> list[Exposur
 
 
 def _broken(shots: list[Exposure], patients: int, rng: np.random.Generator) -> list[Exposure]:
-    """About one file in a hundred is no usable image; from 60 patients on every kind is there."""
+    """About one file in a hundred is not a usable image; with 60 patients or more every kind occurs."""
     own = [s for s in shots if s.region in REGIONS]
     number = max(round(0.012 * len(own)), len(BROKEN_KINDS) if patients >= 60 else 0)
     kinds = [BROKEN_KINDS[i] for i in rng.permutation(len(BROKEN_KINDS))]

@@ -1,4 +1,4 @@
-"""Perspective projection of closed surfaces: how many millimetres of each material every ray of the beam crosses.
+"""Perspective projection of closed surfaces: how many millimetres of each material every ray crosses.
 
 For a closed, outward-oriented surface the path length of a ray inside is the sum of the depths at which it leaves
 minus the sum of those at which it enters. So every triangle is drawn once, its depth added to the pixels it covers
@@ -39,7 +39,7 @@ class Beam:
     def to_pixels(self, points: NDArray[np.floating]) -> Float32:
         """Project `points` (N, 3) mm: (3, N), column and row in pixels and depth in mm beyond the origin."""
         axes = self.axes.astype(np.float32)
-        # einsum, not BLAS: the same bits whatever the number of threads
+        # einsum, not BLAS: the same bits for any number of threads
         local = np.einsum("ij,nj->in", axes, points.astype(np.float32) - self.origin.astype(np.float32))
         scale = np.float32(self.source_to_detector / self.pitch) / np.maximum(
             local[2] + np.float32(self.source_to_origin), 1
@@ -57,7 +57,7 @@ class Beam:
     def coarser(self, factor: int) -> Beam:
         """The same beam on pixels `factor` times larger, for smooth things that need no detail."""
         shape = (-(-self.shape[0] // factor), -(-self.shape[1] // factor))
-        # a coarse pixel's sample lies at the middle of the fine ones it stands for
+        # the sample of a coarse pixel lies in the middle of its fine pixels
         row, column = ((c + 0.5) / factor - 0.5 for c in self.centre)
         return Beam(
             self.origin,

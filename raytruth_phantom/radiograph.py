@@ -39,7 +39,7 @@ class Radiograph:
 def take_radiograph(
     patient: Patient, view: View, side: str, site: Site, key: str, *, repeated: bool = False, reprocessed: bool = False
 ) -> Radiograph:
-    """Expose `view` of `patient`; what the patient's bones do not settle is drawn from `key`.
+    """Expose `view` of `patient`; everything except the patient's bones is drawn from `key`.
 
     `side`: R, L, or empty for an unpaired part. `repeated` takes the same exposure again with the patient slightly
     moved; `reprocessed` develops the same exposure differently and crops it a little.
@@ -51,9 +51,9 @@ def take_radiograph(
     lengths = _lengths(scene, shot, rng)
     kvp = _tube_voltage(lengths, rng)
     primary = transmission(lengths, effective_energy(kvp))
-    # automatic exposure control: the dose behind the patient is what the site asks for
+    # automatic exposure control: the dose behind the patient follows the site's setting
     behind = float(np.median(primary[primary < 0.85])) if (primary < 0.85).any() else 1.0
-    photons = float(np.exp(rng.uniform(*np.log(site.dose)))) / max(behind, 1e-3)  # a square millimetre in air
+    photons = float(np.exp(rng.uniform(*np.log(site.dose)))) / max(behind, 1e-3)  # per square millimetre in air
     signal = detect(
         primary,
         shot.field,
@@ -78,7 +78,7 @@ def take_radiograph(
 
 
 def position_patient(patient: Patient, view: View, side: str, site: Site, rng: np.random.Generator) -> Scene:
-    """The patient in position. A left side is taken as a right one and turned round at the end, so its heart is."""
+    """The patient in position. A left side is taken as a right side and mirrored at the end, and so is the heart."""
     angles = {name: float(rng.uniform(*limits)) for name, limits in view.angles.items()}
     scene = build_scene(patient, view.limb, angles)
     extras = list(scene.extras)
@@ -120,6 +120,6 @@ def _lengths(scene: Scene, shot: Aim, rng: np.random.Generator) -> dict[str, Flo
 
 
 def _tube_voltage(lengths: dict[str, Float32], rng: np.random.Generator) -> float:
-    """Kilovolts as a radiographer chooses them: about 50 for a hand, 90 for a lateral lumbar spine."""
+    """Kilovolts as chosen by a radiographer: about 50 for a hand, 90 for a lateral lumbar spine."""
     thickness = float(np.percentile(sum(lengths[name][::5, ::5] for name in ("cortical", "muscle", "fat")), 85))
     return round(float(np.clip(43 + 0.17 * thickness + rng.normal(0, 3), 44, 120)), 1)

@@ -26,7 +26,7 @@ class _Points(NamedTuple):
 
 
 class _Linear(NamedTuple):
-    """A quantity linear over the image, one a triangle: its value at the tile's first pixel and its steps."""
+    """A quantity linear over the image, one per triangle: its value at the tile's first pixel and its steps."""
 
     start: NDArray[Any]
     right: NDArray[Any]
@@ -48,7 +48,7 @@ def signed_depth(corners: Float32, faces: Index, layer: Index, shape: tuple[int,
     layers, rows, columns = shape
     kept, (a, b, c), low, extent = _covering(corners[:2], np.ascontiguousarray(faces.T), (rows, columns))
     area = _cross(a, b, c)  # twice the area
-    turned = area < 0  # every triangle is drawn with positive area; the sign remembers how it lay
+    turned = area < 0  # every triangle is drawn with positive area; the sign keeps its orientation
     b, c = _either(turned, c, b), _either(turned, b, c)
     za, zb, zc = (corners[2][faces[kept, i]] for i in range(3))
     zb, zc = np.where(turned, zc, zb), np.where(turned, zb, zc)
@@ -71,7 +71,7 @@ def signed_depth(corners: Float32, faces: Index, layer: Index, shape: tuple[int,
 def _covering(
     pixels: Float32, faces: Index, shape: tuple[int, int]
 ) -> tuple[Index, list[_Points], _Points, tuple[Int32, Int32]]:
-    """The triangles whose box holds a pixel centre: indices, corners, the box's first pixel, its rows and columns."""
+    """The triangles with a pixel centre in their box: indices, corners, the box's first pixel, its rows and columns."""
     snapped = np.clip(np.rint(pixels * _SUBPIXEL), *_FAR).astype(np.int32)
     boxes: list[tuple[Int32, Int32]] = []
     kept: Index | slice = slice(None)

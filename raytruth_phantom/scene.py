@@ -31,7 +31,7 @@ _GRID = 32_000  # points of the soft tissue's distance field
 
 @dataclass(frozen=True)
 class Scene:
-    """What stands in the beam: a posed patient's bones, the solids of skin, lungs and heart, and things put on or in.
+    """Everything in the beam: a posed patient's bones, the solids of skin, lungs and heart, and things put on or in.
 
     `extras` (material, mesh) replace the tissue they lie in; `cast` are the solids a plaster of `cast_thickness` mm
     surrounds.
@@ -50,10 +50,10 @@ class Scene:
 
 
 def build_scene(patient: Patient, limb: str, angles: Mapping[str, float]) -> Scene:
-    """Pose `patient`'s `limb` (arm, leg, shoulder or trunk) by `angles` in degrees and dress the bones.
+    """Pose `patient`'s `limb` (arm, leg, shoulder or trunk) by `angles` in degrees and add soft tissue.
 
-    shoulder is the trunk with the examined arm; trunk is the trunk with both upper arms and both legs, whose joints
-    take the angles with the prefixes `arm_` and, on the examined side, `hip_`.
+    shoulder is the trunk with the examined arm; trunk is the trunk with both upper arms and both legs; their
+    joints take the angles with the prefixes `arm_` and, on the examined side, `hip_`.
     """
     if limb in ("arm", "leg"):
         pose = (pose_arm if limb == "arm" else pose_leg)(patient, np.eye(4), angles)
@@ -90,7 +90,7 @@ def _with_limbs(trunk: Pose, patient: Patient, angles: Mapping[str, float]) -> t
     arm = pose_arm(patient, trunk.frames["shoulder"], hanging)
     examined = pose_leg(patient, trunk.frames["hip"], picked("hip_"))
     other = pose_leg(patient, trunk.frames["hip"], {"rotation": 8.0, "abduction": 3.0})
-    # forearms and feet are out of every trunk image
+    # no trunk image shows forearms or feet
     upper_arm, right, left = arm.only("humerus"), examined.only(*_UPPER_LEG), other.only(*_UPPER_LEG)
     whole = trunk.joined(upper_arm).joined(upper_arm.mirrored("left_")).joined(left.mirrored("left_")).joined(right)
     arm_skin, leg_skin = soft_tissue.upper_arm_envelope(arm, patient), soft_tissue.upper_leg_envelope(examined, patient)
@@ -138,7 +138,7 @@ def _bones(scene: Scene, beam: Beam) -> tuple[Float32, Float32]:
     drawn = [(part, bones[i][1]) for i in np.flatnonzero(seen) for part in bone_meshes(bones[i][0], scene.patient)]
     lengths = path_lengths([part.mesh.transformed(a) for part, a in drawn], [int(p.marrow) for p, _ in drawn], beam, 2)
     bone = np.maximum(lengths[0], 0)
-    # where compact bone turns into cancellous bone there is no sharp border
+    # there is no sharp border between compact and cancellous bone
     pixel = beam.pitch * beam.source_to_origin / beam.source_to_detector
     return bone, np.clip(gaussian_filter(lengths[1], _ENDOSTEUM / pixel, truncate=2.0), 0, bone)
 
@@ -171,7 +171,7 @@ def _soft_layers(scene: Scene, beam: Beam, low: FloatArray, high: FloatArray) ->
     factor = _COARSE_TRUNK if scene.lungs else _COARSE
     coarse = beam.coarser(factor)
     drawn = path_lengths([m for _, m in present], [names.index(n) for n, _ in present], coarse, len(names))
-    # a cast is what its outer surface holds beside the limb: as a shell of its own it would be too thin for the grid
+    # a cast is its outer surface minus the limb: a separate shell would be too thin for the grid
     drawn[names.index("plaster")] -= drawn[names.index("limb")]
     return {name: _finer(np.maximum(layer, 0), beam.shape, factor) for name, layer in zip(names, drawn, strict=True)}
 

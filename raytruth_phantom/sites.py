@@ -1,4 +1,4 @@
-"""The two hospitals: what they examine and how their machines make images."""
+"""The two hospitals: their examinations and image properties."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from raytruth_phantom.views import REGIONS
 
 @dataclass(frozen=True)
 class Room:
-    """An examination room. `default_errors`: how much oftener than elsewhere a label of the exposure before is kept."""
+    """An examination room. `default_errors`: how much more often than elsewhere the last label is kept."""
 
     name: str
     manufacturer: str
@@ -22,9 +22,9 @@ class Room:
 class Site:
     """A hospital's habits; ranges are uniform, shares are probabilities.
 
-    `mix`: relative frequency of each region. `floor`: patients of every region among 120. `dx`: share of DX, the rest
-    CR. `dose`: photons a square millimetre of detector behind the patient. `contrast`, `detail`: gradation and edge
-    enhancement of the processing. `margin`: width of the field relative to a well collimated one.
+    `mix`: relative frequency of each region. `floor`: least number of patients of every region among 120. `dx`: share
+    of DX, the rest CR. `dose`: photons per square millimetre of detector behind the patient. `contrast`, `detail`:
+    gradation and edge enhancement of the processing. `margin`: width of the field relative to a well collimated one.
     """
 
     name: str

@@ -64,7 +64,7 @@ def _chain(pose: Pose, stations: Stations, size: float, build: float) -> list[So
 
 
 def arm_envelope(pose: Pose, patient: Patient) -> list[Solid]:
-    """Solids whose blended union is the skin of a posed right arm."""
+    """Solids; their blended union is the skin of a posed right arm."""
     s, build = patient.size, float(np.sqrt(patient.build))
     solids = upper_arm_envelope(pose, patient)
     solids += _chain(pose, _RADIAL_SIDE, s, build**0.6)
@@ -93,7 +93,7 @@ def upper_leg_envelope(pose: Pose, patient: Patient) -> list[Solid]:
 
 
 def leg_envelope(pose: Pose, patient: Patient) -> list[Solid]:
-    """Solids whose blended union is the skin of a posed right leg."""
+    """Solids; their blended union is the skin of a posed right leg."""
     s, build = patient.size, float(np.sqrt(patient.build))
     solids = upper_leg_envelope(pose, patient)
     ankle = pose.frames["ankle"]
@@ -110,7 +110,7 @@ def leg_envelope(pose: Pose, patient: Patient) -> list[Solid]:
 
 
 def cast_envelope(limb: str, pose: Pose, patient: Patient) -> list[Solid]:
-    """What a cast on an `arm` or `leg` covers: forearm and palm, calf and hindfoot; fingers and toes stay free."""
+    """The area of a cast on an `arm` or `leg`: forearm and palm, calf and hindfoot, without fingers and toes."""
     s, build = patient.size, float(np.sqrt(patient.build))
     if limb == "arm":
         palm = [pose.frames["wrist"][:3, 3], *(pose.frames[f"metacarpal_{i}"][:3, 3] for i in (2, 3))]
@@ -126,7 +126,7 @@ def cast_envelope(limb: str, pose: Pose, patient: Patient) -> list[Solid]:
 
 
 def trunk_envelope(pose: Pose, patient: Patient) -> list[Solid]:
-    """Solids whose blended union is the skin of the trunk, neck and head."""
+    """Solids; their blended union is the skin of the trunk, neck and head."""
     s = patient.size
     wide, deep = s * patient.build**0.42, s * patient.build**0.62
     heights = {name: pose.frames[name][:3, 3] for name in ("L5", "L2", "T11", "T7", "T4", "T1", "C5", "C2")}
@@ -200,7 +200,7 @@ def airway(pose: Pose, patient: Patient) -> Mesh:
 
 
 def fat_thickness(patient: Patient, slim: float) -> float:
-    """Millimetres of fat under the skin where a slim adult has `slim`."""
+    """Millimetres of fat under the skin; `slim` is the value of a slim adult."""
     return slim * patient.size * patient.build**1.3
 
 
@@ -210,7 +210,7 @@ def bowel_gas(
     """Centres and radii (3,) of gas bubbles in the bowel around `centre`."""
     bubbles: list[tuple[FloatArray, FloatArray]] = []
     for _ in range(int(rng.integers(2, 6))):
-        # a loop of bowel: a chain of bubbles, flat because gas floats on what else is in it
+        # a loop of bowel: a chain of bubbles, flat because gas floats on the content
         middle = centre + rng.normal(size=3) * spread
         way = rng.normal(size=3) * (1, 0.2, 1)
         for _ in range(int(rng.integers(2, 7))):

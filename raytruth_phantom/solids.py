@@ -1,4 +1,4 @@
-"""Solids as signed distances: the vocabulary in which every bone, organ and implant is written down.
+"""Solids as signed distances: every bone, organ and implant is built from them.
 
 A distance is negative inside, in millimetres, and exact enough near the surface (all that a surface extraction needs);
 far away it is only a bound. Union, blending and carving are minima and maxima, so overlapping parts of one bone can
@@ -119,10 +119,10 @@ def column(
     triangular: float = 0.0,
     rounding: float = 3.0,
 ) -> Solid:
-    """A shaft along z whose centre (x, y) and half widths (rx, ry) are smooth curves through the values at `heights`.
+    """A shaft along z; centre (x, y) and half widths (rx, ry) are smooth curves through the values at `heights`.
 
     `power` above 2 squares the cross-section, `triangular` (0..0.2) gives it an anterior crest (towards -y); the ends
-    are cut flat with `rounding` mm. Each argument is one number or one number a height, in mm.
+    are cut flat with `rounding` mm. Each argument is one number or one number per height, in mm.
     """
     z_knots = np.asarray(heights, float)
     curves = [
@@ -160,7 +160,7 @@ def sheet(points: ArrayLike, half_thickness: ArrayLike | float) -> Solid:
     cloud = np.asarray(points, float).reshape(-1, 3)
     half = np.broadcast_to(np.asarray(half_thickness, float), np.shape(points)[:-1]).ravel()
     tree = cKDTree(cloud)
-    reach = float(half.max()) + 8.0  # no blend looks further
+    reach = float(half.max()) + 8.0  # no blend reaches further
 
     def distance(x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         points = np.stack(np.broadcast_arrays(x, y, z), -1)

@@ -1,4 +1,4 @@
-"""Fine structure that geometry does not give: trabeculae in cancellous bone, unevenness of plaster and muscle."""
+"""Fine structure in addition to the geometry: trabeculae in cancellous bone, unevenness of plaster and muscle."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ REGIONS = (
     "cervical_spine",
     "thoracolumbar_spine",
 )
-# directions in a segment's frame that have a name; from outside: into the lateral side of a right limb
+# named directions in a segment's frame; from outside: into the lateral side of a right limb
 _DIRECTIONS: dict[str, Vector] = {
     "AP": (0.0, 1.0, 0.0),
     "PA": (0.0, -1.0, 0.0),
@@ -46,9 +46,9 @@ class View:
     `position`: DICOM ViewPosition. `limb`: arm, leg, shoulder (trunk and arm) or trunk (with all limbs). `frame` and
     `centre`: the segment and the point in it (adult mm) at which the beam aims. `toward`, `up`: the beam's direction
     and the image's upward direction in that frame. `size`: width and height in adult mm of a well collimated field.
-    `angles`: range in degrees of every joint angle that is not zero. `second`: the other region this projection truly
-    shows. `sway`: standard deviation in degrees of how far the patient is turned from the ideal position. `term`: the
-    defined term that names it, if not the region's first.
+    `angles`: range in degrees of every joint angle that is not zero. `second`: the other region that this projection
+    shows. `sway`: standard deviation in degrees of the patient's rotation from the ideal position. `term`: the defined
+    term of this projection, if not the first term of the region.
     """
 
     region: str

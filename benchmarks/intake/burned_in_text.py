@@ -1,14 +1,13 @@
-"""How much of the text planted in real images is painted over, how many clean images are touched, and how long it
-takes.
+"""Recall of text planted in real images, number of clean images that are changed, and processing time.
 
     python -m benchmarks.intake.burned_in_text IMAGES [--half second] [--limit 400] [--touched FOLDER]
 
 IMAGES holds manifest.csv and images/. The settings in burned_in_text.py were chosen on the first half of the images
-(by a hash of their names); the table is of the second. An image gets one line of text (planted_text.py), at
-its own size and enlarged to 2048 px; a line counts as found if 80 % of its bounding box are covered. Lines whose
-letters would be lower than `--legible` px are left out: nobody can read them. `touched` counts every image without
-planted text in which anything was painted over, text and side markers that were there before included; `--touched`
-writes those images, with the boxes drawn, for a person to say which are anatomy.
+(by a hash of their names); the table is for the second half. Each image gets one line of text (planted_text.py), at
+its own size and enlarged to 2048 px. A line counts as found if 80 % of its bounding box are covered. Lines with letters
+lower than `--legible` px are left out, because nobody can read them. `touched` counts every image without planted text
+in which anything was painted over, including text and side markers of the original image. `--touched` writes these
+images with the boxes drawn, so that a person can see which boxes are anatomy.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from dagster_project.intake.ingestion.cleaning.burned_in_text import Box, text_b
 
 ENLARGED = 2048
 _COVERED = 0.8
-_GRAIN = 2.0  # grey levels of noise added to enlarged images, which have none
+_GRAIN = 2.0  # grey levels of noise added to enlarged images, which have no noise of their own
 
 
 def main() -> None:
@@ -36,9 +35,9 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("images", type=Path)
     parser.add_argument("--half", choices=("first", "second"), default="second")
-    parser.add_argument("--limit", type=int, default=400, help="images, evenly thinned")
-    parser.add_argument("--legible", type=int, default=6, help="px that a letter must be high")
-    parser.add_argument("--touched", type=Path, help="folder for the clean images that were touched")
+    parser.add_argument("--limit", type=int, default=400, help="number of images, evenly sampled")
+    parser.add_argument("--legible", type=int, default=6, help="least height of a letter in px")
+    parser.add_argument("--touched", type=Path, help="folder for the clean images that were changed")
     options = parser.parse_args()
     files = half_of(options.images, options.half, options.limit)
     rows = [row for file in files for row in tried(options.images / "images" / file, options)]
@@ -49,7 +48,7 @@ def main() -> None:
 
 
 def half_of(folder: Path, half: str, limit: int) -> list[str]:
-    """Files of the images in one half, by a hash of the patients' group, so that the halves share no patient."""
+    """Files of the images in one half, by a hash of the patient group, so that the halves share no patient."""
     with (folder / "manifest.csv").open(newline="") as manifest:
         rows = [r for r in csv.DictReader(manifest) if r["role"] == "in_domain"]
     mine = [r["file"] for r in rows if hashlib.sha256(r["group"].encode()).digest()[0] % 2 == (half == "second")]
@@ -57,7 +56,7 @@ def half_of(folder: Path, half: str, limit: int) -> list[str]:
 
 
 def tried(path: Path, options: object) -> list[dict[str, object]]:
-    """Both sizes of one image, without text and with a line of it."""
+    """Results for both sizes of one image, without text and with one line of text."""
     rng = np.random.default_rng(int(hashlib.sha256(path.name.encode()).hexdigest()[:8], 16))
     page = Image.open(path).convert("L")
     rows: list[dict[str, object]] = []
@@ -77,26 +76,26 @@ def tried(path: Path, options: object) -> list[dict[str, object]]:
 
 
 def enlarged(page: Image.Image, rng: np.random.Generator) -> np.ndarray:
-    """The image with its longest side at ENLARGED px, and some grain."""
+    """The image enlarged to ENLARGED px on its longest side, with some grain."""
     scale = ENLARGED / max(page.size)
     big = np.asarray(page.resize([round(side * scale) for side in page.size], Image.Resampling.BICUBIC), np.float32)
     return np.clip(big + rng.normal(0, _GRAIN, big.shape), 0, 255).astype(np.float32)
 
 
 def timed(image: np.ndarray) -> tuple[list[Box], float]:
-    """The boxes, and the processor seconds that they took."""
+    """The boxes, and the CPU seconds to find them."""
     started = time.process_time()
     return text_boxes(image), time.process_time() - started
 
 
 def letter_height(line: Planted) -> int:
-    """How many px the line's ink is high, across its direction."""
+    """Height of the line's ink in px, across its direction."""
     rows, columns = (np.flatnonzero(line.ink.any(axis=axis)) for axis in (1, 0))
     return int(min(np.ptp(rows), np.ptp(columns)) + 1) if rows.size else 0
 
 
 def covered(line: Planted, boxes: list[Box]) -> float:
-    """How much of the line's bounding box the boxes cover, in 0..1."""
+    """Share of the line's bounding box that the boxes cover, in 0..1."""
     mask = np.zeros(line.ink.shape, bool)
     for top, bottom, left, right in boxes:
         mask[top:bottom, left:right] = True
@@ -105,7 +104,7 @@ def covered(line: Planted, boxes: list[Box]) -> float:
 
 
 def groups(found: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """All rows a size, then each property of the text."""
+    """All rows by size, then by each property of the text."""
     parts = [("all", rows.assign(value=size)) for size, rows in found.groupby("size")]
     for kind in ("height", "ink", "place", "font"):
         parts += [(kind, rows.assign(value=value)) for value, rows in found.groupby(kind)]

@@ -1,16 +1,16 @@
-"""Processor time of every installed decoder on compressed images of 2500 x 2048, and of decoding JPEG 2000 smaller.
+"""CPU time of every installed decoder on compressed images of 2500 x 2048, and of JPEG 2000 at reduced size.
 
     python -m benchmarks.intake.decoders [--files 6] [--rounds 2]
 
-Images are the phantom's at full size, compressed without loss by gdcm. All decoders that pydicom finds are of
-permissive licences here (pylibjpeg-libjpeg, which is not, is not among the dependencies). The first way of each syntax
-is the decoder that the ingestion uses; ratios are its rate over the others'. `whole pass` is the second pass with that
-decoder and `ingestion.clean` off, so what decoding leaves of it.
+The images are phantom images at full size, compressed without loss by gdcm. All decoders that pydicom finds here have
+permissive licences (pylibjpeg-libjpeg has not, and is not among the dependencies). The first way of each syntax is the
+decoder of the ingestion; ratios are its rate over the other rates. `whole pass` is the second pass with this decoder
+and `ingestion.clean` off, and so shows the other work besides decoding.
 
-`reduced` rows decode JPEG 2000 to a half, a fourth, an eighth of its sides (Pillow's `reduce`). The ingestion does not,
-since it needs every pixel: the digest by which the same image is known again in another encoding, and burned-in text,
-which is read at full size. `grey_levels_off` is how far the image of 256 px, stretched alike, is then from the one of
-a full decode, at most and on average, in 0..255.
+`reduced` rows decode JPEG 2000 to a half, a fourth, an eighth of its sides (Pillow's `reduce`). The ingestion does not
+do this, because it needs every pixel: for the digest that recognises the same image in another encoding, and for
+burned-in text, which is read at full size. `grey_levels_off` is the difference between the stretched 256 px images of
+a reduced and a full decode, maximum and mean, in 0..255.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def decoded(path: Path, plugin: str) -> np.ndarray:
 def reduced(path: Path, halvings: int) -> np.ndarray:
     """Stored values of a JPEG 2000 image of 9 to 16 bits, each side halved `halvings` times; uint16.
 
-    Pillow widens them to 16 bits, which is undone here: from the precision that the codestream states (ISO/IEC 15444-1,
-    A.5.1), which need not be the header's BitsStored.
+    Pillow widens the values to 16 bits. This is undone here with the precision in the codestream (ISO/IEC 15444-1,
+    A.5.1), which may differ from the header's BitsStored.
     """
     ds = dcmread(path)
     frame = next(generate_frames(ds.PixelData, number_of_frames=1))
@@ -66,7 +66,7 @@ def reduced(path: Path, halvings: int) -> np.ndarray:
 
 
 def ways_of(syntax: UID, settings: Ingestion) -> dict[str, Way]:
-    """The ingestion's decoder first, then the others that are installed; for JPEG 2000 the smaller ones too."""
+    """The ingestion's decoder first, then the others that are installed; for JPEG 2000 also the reduced sizes."""
     plugins = sorted(get_decoder(syntax).available_plugins, key=lambda plugin: plugin != DECODERS[syntax])
     ways: dict[str, Way] = {plugin: partial(decoded, plugin=plugin) for plugin in plugins}
     if syntax == JPEG2000Lossless:
@@ -76,7 +76,7 @@ def ways_of(syntax: UID, settings: Ingestion) -> dict[str, Way]:
 
 
 def grey_levels_off(files: Sequence[Path], halvings: int, settings: Ingestion) -> dict[str, float]:
-    """How far images differ that were decoded smaller, after all else that the ingestion does with `clean` off."""
+    """Difference of images decoded at reduced size, after all other steps of the ingestion with `clean` off."""
 
     def shown(stored: np.ndarray) -> np.ndarray:
         levels = levels_of(stored)

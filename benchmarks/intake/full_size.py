@@ -1,4 +1,4 @@
-"""Images of the phantom at a detector's full size, 2500 x 2048 in 16 bits, in any lossless transfer syntax."""
+"""Phantom images at the full size of a detector, 2500 x 2048 in 16 bits, in any lossless transfer syntax."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ SYNTAXES = {
     "JPEG-LS": JPEGLSLossless,
     "RLE": RLELossless,
 }
-_GRAIN = 6.0  # stored values of 4095 that the detector adds to the enlarged image, which has none of its own
+_GRAIN = 6.0  # stored values, of 4095: detector noise added to the enlarged image, which has no noise of its own
 
 
 def write_full_size(out: Path, count: int, *, shape: tuple[int, int] = SHAPE, seed: int = 1) -> list[Path]:
-    """Write `count` radiographs of `shape` under `out`, raw, each of its own patient and exposure; return their paths.
+    """Write `count` radiographs of `shape` under `out`, raw, each of another patient and exposure; return their paths.
 
-    They are the phantom's with their headers, enlarged and with some grain; the same arguments give the same files.
+    They are phantom images with their headers, enlarged and with some grain; the same arguments give the same files.
     """
     rng = np.random.default_rng(seed)
     written = []
@@ -76,7 +76,7 @@ def compressed(raw: Path, out: Path, syntax: UID) -> Path:
 
 
 def _radiograph(path: Path) -> Dataset | None:
-    """The data set of a file that is a usable image, else None: the phantom's hospital has broken ones as well."""
+    """The data set of a file that is a usable image, else None: the phantom's hospital also has broken files."""
     ds = dcmread(path, force=True)
     whole = ds.get("Modality") in ("CR", "DX") and ds.get("SamplesPerPixel") == 1 and "SOPInstanceUID" in ds
     whole = whole and ds.get("PresentationIntentType") != "FOR PROCESSING"

@@ -1,10 +1,10 @@
-"""Memory and processor time of the index tables of a great archive: validation, labels, split, joins.
+"""Memory and CPU time for the index tables of a large archive: validation, labels, split, joins.
 
     python -m benchmarks.intake.index_tables [--rows 1000000]
 
-Headers are drawn at random with the vocabulary of real ones, four images a patient, in one batch. Each stage runs the
-real functions in a process of its own. Pixels are not looked at (near-duplicates by thumbnail compare every image
-with every other, which a million do not allow); `split` links patients by headers and the pixels' digest.
+Headers are drawn at random with the vocabulary of real headers, four images per patient, in one batch. Each stage runs
+the real functions in its own process. Pixels are not used (the search for near-duplicates compares all pairs of
+thumbnails, too many for a million images); `split` links patients by headers and the pixels' digest.
 Goal: under 4 GB each.
 """
 
@@ -62,7 +62,7 @@ _TEXTS = {
 
 
 def write_root(root: Path, rows: int) -> None:
-    """A root with one batch of synthetic headers, identities, and a shard of as many (empty, sparse) images."""
+    """A root with one batch of synthetic headers, identities, and a shard with as many (empty, sparse) images."""
     rng, paths = np.random.default_rng(0), Paths(root)
     root.mkdir()
     shutil.copy(ROOT / shipped_settings().regions, root / "regions.yaml")
@@ -94,14 +94,14 @@ def write_root(root: Path, rows: int) -> None:
 
 
 def _evidence(headers: pd.DataFrame) -> pd.DataFrame:
-    """What every header says: a row a study, series, image and patient ID."""
+    """The patient evidence of the headers: one row per study, series, image and patient ID."""
     columns = {STUDY: "study", SERIES: "series", IMAGE: "image_id", PATIENT_ID: "patient"}
     rows = [
         pd.DataFrame({"patient": headers["patient"], "evidence": kind, "value": headers[column]}).drop_duplicates()
         for kind, column in columns.items()
     ]
-    said = pd.concat(rows, ignore_index=True)
-    return said.assign(issuer="", sex="F", birth_date=said["value"].str[:8])[list(PATIENT_EVIDENCE.types)]
+    evidence = pd.concat(rows, ignore_index=True)
+    return evidence.assign(issuer="", sex="F", birth_date=evidence["value"].str[:8])[list(PATIENT_EVIDENCE.types)]
 
 
 def run_validation(root: Root) -> None:
@@ -129,7 +129,7 @@ def run_split(root: Root) -> None:
 
 
 def run_joins(root: Root) -> None:
-    """Headers beside identities by image id, as reports that go back to the archive need them."""
+    """Headers joined with identities by image id, as for reports that go back to the archive."""
     identities = read_table(root.paths.identities, columns=["image_id", "sop_instance_uid", "path"])
     joined = load_headers(root.paths, BATCH)[["image_id", "header_region"]].merge(identities, on="image_id", how="left")
     if joined["path"].isna().any():
@@ -144,7 +144,7 @@ STAGES: dict[str, Callable[[Root], None]] = {
 
 
 def measure(rows: int) -> pd.DataFrame:
-    """One row a stage: most memory and processor time."""
+    """One row per stage: peak memory and CPU time."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"

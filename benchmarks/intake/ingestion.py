@@ -1,15 +1,15 @@
-"""Processor time of reading headers and of whole raw images, 2500 x 2048 in 16 bits, against what users would write.
+"""CPU time for headers and for whole raw images, 2500 x 2048 in 16 bits, against code that users would write.
 
     python -m benchmarks.intake.ingestion [--files 30] [--rounds 3]
 
-Files are the phantom's at full size (full_size.py). `headers`: the first pass over a file with its verdict,
-against pydicom's `stop_before_pixels` alone, of a file as most are and of one whose header is not plain, which pydicom
-reads for us. `images`: both passes over a file, with `ingestion.clean` on, as it is shipped, and off, against MONAI's
-LoadImage and Resize, dcmtk's dcmj2pnm (left out where it is not installed), and pydicom's `pixel_array` alone: for raw
-pixels little more than a copy, without a digest, a window or a smaller image. Everything runs in one thread, one
-after the other (benchmarks/paired.py), and what counts is processor time: on two idle cores two workers do twice the
-rate, ours and the others' alike. `batch` is `ingest` itself with two workers: their start, staging and tables included,
-from nothing each time.
+The files are phantom images at full size (full_size.py). `headers`: the first pass over a file with its verdict,
+against pydicom's `stop_before_pixels` alone, for a common file and for a file with a header that is not plain, which
+RayTruth reads with pydicom. `images`: both passes over a file, with `ingestion.clean` on (the default) and off, against
+MONAI's LoadImage and Resize, dcmtk's dcmj2pnm (left out if not installed), and pydicom's `pixel_array` alone: for raw
+pixels little more than a copy, without a digest, a window or a reduced image. Everything runs in one thread, one after
+the other (benchmarks/paired.py), and CPU time counts: on two idle cores two workers double the rate, for RayTruth and
+for the others. `batch` is `ingest` itself with two workers, including their start, staging and tables, from nothing
+each time.
 Goals: 0.9 of `stop_before_pixels`, 1.8 times MONAI, 0.9 of dcmj2pnm and of `pixel_array`.
 """
 
@@ -44,7 +44,7 @@ GOALS = {PYDICOM: 0.9, MONAI: 1.8, DCMTK: 0.9, DECODE: 0.9}
 
 
 def header_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
-    """The first pass over a file, pydicom's reading of its header, and the first pass over its `not_plain` in root."""
+    """The first pass over a file, pydicom's reading of its header, and the first pass over its `not_plain` copy."""
     taxonomy = load_taxonomy(ROOT / shipped_settings().regions)
     reader = HeaderReader(load_pseudonyms(Paths(root).pseudonym_key), taxonomy, settings.max_megapixels)
     return {
@@ -55,7 +55,7 @@ def header_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
 
 
 def not_plain(path: Path, out: Path) -> None:
-    """Write a file's copy, with few pixels, whose header has a control character in a text."""
+    """Write a copy of a file, with few pixels, and with a control character in a text of the header."""
     ds = dcmread(path)
     ds.ProtocolName = "knee\x07"
     ds.PixelData = bytes(64)
@@ -81,19 +81,19 @@ def image_ways(settings: Ingestion, root: Path) -> dict[str, Way]:
         command = (DCMTK, "--min-max-window", "--scale-y-size", str(settings.image_size), "--write-raw-pnm")
         ways[DCMTK] = lambda path: subprocess.run([*command, path, root / "out.pgm"], check=True, capture_output=True)
     else:
-        print(f"{DCMTK} (Debian package dcmtk) is not installed and left out")
+        print(f"{DCMTK} (Debian package dcmtk) is not installed, and is left out")
     ways[DECODE] = lambda path: dcmread(path).pixel_array
     return ways
 
 
 def listed(path: Path) -> SourceFile:
-    """A file as the ingestion lists it."""
+    """A file as listed by the ingestion."""
     info = path.stat()
     return SourceFile(str(path), path.name, info.st_size, modified=info.st_mtime_ns)
 
 
 def whole_batches(settings: Settings, source: Path, root: Path, count: int, rounds: int) -> pd.DataFrame:
-    """`ingest` by two workers from nothing, with `clean` on and off: wall and processor time an image."""
+    """`ingest` with two workers from nothing, with `clean` on and off: wall and CPU time per image."""
     rows = []
     for turn in range(rounds):
         for clean in (True, False):

@@ -1,10 +1,10 @@
-"""Memory of an ingestion's parent and workers over batches of ever more small files.
+"""Memory of the parent and the workers of an ingestion, for batches with more and more small files.
 
     python -m benchmarks.intake.ingestion_memory [--files 1000 10000]
 
-Each batch is ingested in a process of its own by two workers, `ingestion.clean` off. The files are one image of the
-phantom with other numbers in its UIDs and its patient's ID. The parent keeps what was found on disk and should hold
-little more than the list of files; a worker holds a chunk of files.
+Each batch is ingested in its own process by two workers, `ingestion.clean` off. The files are one phantom image with
+other numbers in its UIDs and its patient's ID. The parent keeps the results on disk and should hold little more than
+the list of files; a worker holds a chunk of files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.root import Root
 
 _SHAPE = (80, 64)
-_MARK = "7000000000"  # stands in the template where a file's number comes
+_MARK = "7000000000"  # placeholder in the template for a file's number
 
 
 def write_small(out: Path, count: int) -> None:
@@ -47,7 +47,7 @@ def write_small(out: Path, count: int) -> None:
 
 
 def one_batch(count: int) -> dict[str, float]:
-    """Peaks of ingesting `count` files, MB."""
+    """Peak memory of the ingestion of `count` files, MB."""
     settings = shipped_settings()
     section = settings.ingestion.model_copy(update={"workers": 2, "clean": False})
     settings = settings.model_copy(update={"ingestion": section, "regions": "regions.yaml"})
@@ -62,7 +62,7 @@ def one_batch(count: int) -> dict[str, float]:
 
 
 def measure(counts: list[int]) -> pd.DataFrame:
-    """One row a batch; `parent_kb_a_file` is what the parent grew by since the first."""
+    """One row per batch; `parent_kb_a_file` is the growth of the parent per file since the first batch."""
     rows = []
     for count in counts:
         command = [sys.executable, "-m", "benchmarks.intake.ingestion_memory", "--one", str(count)]

@@ -1,4 +1,4 @@
-"""Text as consoles burn it into images: names, dates, numbers; several fonts, sizes, polarities, places."""
+"""Text like the text that consoles burn into images: names, dates, numbers; several fonts, sizes, inks, places."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ INKS = ("white", "black", "grey", "white on black", "black on white")
 PLACES = ("corner", "edge", "anywhere", "upright")  # upright: turned by 90 degrees, along a side
 _SURNAMES = ("MUELLER", "Schmidt", "GARCIA", "O'Brien", "Kowalski", "NGUYEN", "Lindqvist", "DUPONT", "Yilmaz", "Li")
 _NAMES = ("Anna", "HANS", "Maria", "Jose", "PETER", "Ewa", "Thi", "Karl-Heinz", "JEAN", "Mo")
-_CONTRAST, _LEGIBLE = 50, 0.9  # grey levels of 255 from the ground, over at least this share of the text
+_CONTRAST, _LEGIBLE = 50, 0.9  # grey levels, of 255, from the background, for at least this share of the text
 _TRIES = 20
 _ROOM = 0.01  # of the longest side, between a text and the margin
 
 
 @dataclass(frozen=True)
 class Planted:
-    """One line of text: `ink` is bool (rows, columns), where its letters are."""
+    """One line of text: `ink` is bool (rows, columns), true at its letters."""
 
     font: str
     height: float
@@ -32,7 +32,7 @@ class Planted:
 
 
 def wording(rng: np.random.Generator) -> str:
-    """A line as it is burned in: a name, a name with its date of birth, an ID, an accession number, a date and time."""
+    """A typical burned-in line: a name, a name with its date of birth, an ID, an accession number, a date and time."""
     surname, name = rng.choice(_SURNAMES), rng.choice(_NAMES)
     year, month, day = rng.integers(1925, 2020), rng.integers(1, 13), rng.integers(1, 29)
     kinds = (
@@ -66,7 +66,7 @@ def plant(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Plan
         ground = np.full(letters.shape, 255 - level, np.float32) if " on " in kind else image[inside]
         if (np.abs(ground - level) >= _CONTRAST).mean() >= _LEGIBLE:
             break
-    else:  # nowhere legible in this ink, black on a dark ground say: nobody could read it there
+    else:  # nowhere legible in this ink, such as black on a dark background
         return plant(image, rng)
     drawn = image.copy()
     drawn[inside] = ground * (1 - letters) + level * letters
@@ -77,7 +77,7 @@ def plant(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Plan
 
 def _letters(text: str, font: str, size: int) -> np.ndarray:
     """The text as coverage in 0..1, float32, with a small margin."""
-    if font == "bitmap":  # as overlays of older consoles: every dot several pixels wide
+    if font == "bitmap":  # like overlays of older consoles: every dot several pixels wide
         face, zoom = ImageFont.load_default_imagefont(), max(1, round(size / 11))
     else:
         folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"

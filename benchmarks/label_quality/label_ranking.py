@@ -1,14 +1,14 @@
-"""How well wrong labels are found, by share of wrong labels and kind of error, against three plain ways to rank.
+"""How well wrong labels are found, by share of wrong labels and kind of error, against three simple rankings.
 
     python -m benchmarks.label_quality.label_ranking SITE NOISE_5/truth.csv NOISE_1/truth.csv ...
 
 SITE is a finished root of the first export. The others are exports of the same images by `to_dicom.py`, with the same
-seed and another `--label-noise`; SITE's training set is given their labels, in a copy beside it (`SITE-ranking-<n>`),
-since pixels, split and the encoders that see no label stay what they were. What sees labels learns them anew: encoders
+seed and another `--label-noise`. SITE's training set gets their labels, in a copy next to SITE (`SITE-ranking-<n>`).
+Pixels, split and the encoders without labels stay the same. Everything that sees labels is trained again: the encoders
 of the folds, the probes, and the network. Peers: cleanlab's self-confidence of a cross-fitted probe on SimCLR;
-disagreement of SimCLR's nearest neighbours of other patients; a network of the profile's size taught by the labels on
-four folds of patients, with cleanlab's self-confidence. The truth gives the labels of each export and scores; nothing
-that learns or ranks reads more of it. Run again, it goes on from what is there.
+disagreement of SimCLR's nearest neighbours of other patients; a network of the profile's size trained on the labels of
+four folds of patients, with cleanlab's self-confidence. The truth gives the labels of each export, and evaluates; no
+model or ranking reads more of it. A second run continues from the existing results.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from dagster_project.intake.training_set.build import class_numbers, gather_imag
 from dagster_project.intake.training_set.split import assign_folds, stratum_of
 from dagster_project.label_quality.label_errors.find import find_label_errors, load_label_errors
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
-from dagster_project.label_quality.label_errors.out_of_fold import judge
+from dagster_project.label_quality.label_errors.out_of_fold import predict_out_of_fold
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.pretraining.methods_on import reference_encoder
@@ -42,12 +42,12 @@ from dagster_project.learning.pretraining.pretrain import pretrain
 from dagster_project.learning.pretraining.train import SOURCE_MARGIN
 
 FOLDS = 4
-EPOCHS = 40  # of the network taught by labels; it sees an image once an epoch, the folds' encoders twice in each of 30
+EPOCHS = 40  # of the supervised network; it sees an image once per epoch, the encoders of the folds twice in each of 30
 PARTS = ("params.yaml", "regions.yaml", "data", "models")
 
 
 def relabelled(site: Paths, truth: Path, folder: Path) -> Paths:
-    """A copy of the root, by hard links, whose training set bears the labels that the export of `truth` gives."""
+    """A copy of the root, by hard links, with the labels of the export of `truth` in its training set."""
     paths = Paths(folder)
     if folder.exists():
         return paths
@@ -67,7 +67,7 @@ def relabelled(site: Paths, truth: Path, folder: Path) -> Paths:
 
 
 def by_supervised(root: Root, table: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
-    """Probabilities (N, K) of a network taught by the labels of the other folds of patients."""
+    """Probabilities (N, K) of a network trained on the labels of the other folds of patients."""
     kept = root.paths.root / "supervised.npy"
     if kept.exists():
         return np.load(kept)
@@ -109,7 +109,7 @@ def compared(root: Root, truth: Path) -> pd.DataFrame:
         table["patient_group"].to_numpy(str),
         20,
     )
-    simclr = judge(root, table, labels, labels.max() + 1).probabilities[0]
+    simclr = predict_out_of_fold(root, table, labels, labels.max() + 1).probabilities[0]
     peers = {
         "self-confidence, SimCLR": _doubt(labels, simclr),
         "k-NN disagreement, SimCLR": pd.Series(1 - neighbours.agreement(labels)),
@@ -122,7 +122,7 @@ def compared(root: Root, truth: Path) -> pd.DataFrame:
 
 
 def _doubt(labels: np.ndarray, probabilities: np.ndarray) -> pd.Series:
-    """1 - cleanlab's self-confidence; NaN where there is no label."""
+    """1 - cleanlab's self-confidence; NaN without a label."""
     doubt = pd.Series(np.nan, index=range(len(labels)))
     given = labels >= 0
     doubt[given] = 1 - get_label_quality_scores(labels[given], probabilities[given], method="self_confidence")

@@ -2,10 +2,10 @@
 
     python -m benchmarks.label_quality.review_page ROOT
 
-A hundred verdicts by keyboard (or as many as the worklist holds), without a pause and with one of a second, with the
-originals and without. The peer is a page that waits for the disk: the time from the key to the word "recorded".
-ROOT's ledger stays as it is: answers go into a temporary root that links to everything else. CHROMIUM in the
-environment names a browser of your own.
+A hundred verdicts by keyboard (or as many as the worklist holds), without a pause and with a pause of one second, with
+and without the original images. The peer is a page that waits for the disk: the time from the key to the word
+"recorded". ROOT's ledger does not change: answers go into a temporary root that links to everything else. The
+environment variable CHROMIUM names another browser.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.results import arguments, save
 
 _LINKED = ("params.yaml", "data/headers", "data/reports", "data/label_errors.parquet", "data/error_causes.parquet")
 _VERDICTS = 100
-# ms from each key: to the frame with the next image, ready to be answered; and to the word that it is recorded
+# ms from each key to the frame with the next image, ready for an answer; and to the word "recorded"
 _CLOCK = """() => {
   window.next = []; window.recorded = [];
   let pressed = 0;

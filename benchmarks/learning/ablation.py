@@ -1,10 +1,10 @@
-"""Train one encoder under changed settings and score it on the validation split: a row of an ablation table a run.
+"""Train one encoder with changed settings and evaluate it on the validation split: each run is a row of the table.
 
     python -m benchmarks.learning.ablation SITE --method supcon [--set batch_size=64] [--set KEY=VALUE …] [--seeds 1 2]
 
 SITE is a root with a training set. Keys are those of the profile in use, such as `batch_size` or
-`methods.supcon.epochs`. Accuracy and log loss are those of a linear probe against the labels as given, wrong ones
-included, on validation patients: settings are chosen here, and never on the test split or on a truth file. Intervals
+`methods.supcon.epochs`. Accuracy and log loss are those of a linear probe against the given labels, wrong labels
+included, on validation patients: settings are chosen here, and never on the test split or a truth file. Intervals
 resample patients.
 """
 
@@ -25,7 +25,7 @@ from dagster_project.core.settings.settings import Profile, Settings, load_setti
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
 from dagster_project.learning.encoders.embed import embed
-from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.encoders.test_time_augmentation import larger_view_size
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set
 from dagster_project.learning.evaluation.linear_head import choose_linear_head
 from dagster_project.learning.evaluation.metrics import patient_bootstrap
@@ -33,7 +33,7 @@ from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.methods_on import method_settings
 from dagster_project.learning.pretraining.train import SOURCE_MARGIN, Run, train_encoder
 
-_REPEATS = 3  # draws of a share of the labels
+_REPEATS = 3  # random draws of a share of the labels
 
 
 def changed(profile: Profile, changes: list[str]) -> Profile:
@@ -52,7 +52,7 @@ def changed(profile: Profile, changes: list[str]) -> Profile:
 
 
 def measure(root: Root, method: str, changes: list[str], seed: int) -> dict[str, object]:
-    """One row: what was changed, the probe's validation scores at 10 % and all of the labels, seconds of training."""
+    """One row: the changes, the probe's validation scores with 10 % and 100 % of the labels, seconds of training."""
     profile, data = changed(root.settings.learning, changes), load_labelled_set(root)
     rows = data.table[(data.table["split"] == "train") & (data.table["exclusion"] == "")]
     labels = data.labels[rows.index] if METHODS[method].sees_labels else np.full(len(rows), -1)
@@ -62,7 +62,7 @@ def measure(root: Root, method: str, changes: list[str], seed: int) -> dict[str,
         run = Run(method, method, method_settings(profile, method).epochs, seed, images, labels)
         backbone, curve = train_encoder(run, profile, Path(folder))
     seconds = time.perf_counter() - started
-    embeddings = embed(backbone, gather_images(root.paths, data.table, viewed_px(profile)), profile)
+    embeddings = embed(backbone, gather_images(root.paths, data.table, larger_view_size(profile)), profile)
     row: dict[str, object] = {"method": method, "change": " ".join(changes) or "none", "seed": seed}
     row |= {"seconds": round(seconds), "loss": curve[-1]}
     for fraction in (0.1, 1.0):
@@ -77,9 +77,9 @@ def validation_scores(
     labels, right, losses = data.labels[data.validation], [], []
     for repeat in range(_REPEATS if fraction < 1 else 1):
         rows = data.train[draw_fraction(data.labels[data.train], fraction, settings.seed + repeat)]
-        taught, told = (embeddings[rows], data.labels[rows]), (embeddings[data.validation], labels)
-        head, _ = choose_linear_head(taught, told, len(data.regions), settings.evaluation.inverse_regularisation)
-        found = head.probabilities(told[0])
+        train, validation = (embeddings[rows], data.labels[rows]), (embeddings[data.validation], labels)
+        head, _ = choose_linear_head(train, validation, len(data.regions), settings.evaluation.inverse_regularisation)
+        found = head.probabilities(validation[0])
         right.append(found.argmax(axis=1) == labels)
         losses.append(log_loss(labels, found, labels=np.arange(len(data.regions))))
     score = np.mean(right, axis=0)
@@ -89,7 +89,7 @@ def validation_scores(
 
 
 def main() -> None:
-    """Train, score, print, write the CSV."""
+    """Train, evaluate, print, write the CSV."""
     parser = arguments(__doc__)
     parser.add_argument("site", type=Path)
     parser.add_argument("--method", choices=tuple(METHODS), required=True)

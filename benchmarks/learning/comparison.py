@@ -1,16 +1,16 @@
-"""One table that sets the pipeline's encoders and ensemble beside other ways, on the same split and the same labels.
+"""One table that compares the pipeline's encoders and ensemble with other methods, on the same split and labels.
 
     python -m benchmarks.learning.comparison SITE EXPORT/truth.csv [--draws 2] [--without monai]
 
-SITE is a root on which `raytruth ensemble` has run. Other ways: HOG with logistic regression, the same network taught
-from scratch by the labels, and SimCLR with MONAI's transforms and contrastive loss (`peers.py`). All learn from the
-labels as given, wrong ones included; the truth file (see `real_export.py`) only scores, on the in-domain test images,
-where either of two regions that an image truly shows is right.
+SITE is a root with a finished `raytruth ensemble`. Other methods: HOG with logistic regression, the same network
+trained from scratch on the labels, and SimCLR with MONAI's transforms and contrastive loss (`peers.py`). All learn from
+the given labels, wrong labels included. The truth file (see `real_export.py`) is only used for the evaluation, on the
+in-domain test images. If an image truly shows two regions, both are right.
 
-Accuracy at less than all labels is the mean over the first `--draws` draws. Intervals (95 %) resample patients.
-McNemar's exact test (1947; two-sided binomial on the images that just one of two models gets right) uses the first
-draw. The best single encoder is the one with the highest accuracy on validation. With few labels only models whose
-encoder saw none compete: `encoder_saw` tells the others, which are shown but stand outside that comparison.
+Accuracy with fewer than all labels is the mean over the first `--draws` draws. Intervals (95 %) resample patients.
+McNemar's exact test (1947; two-sided binomial on the images that only one of two models gets right) uses the first
+draw. The best single encoder has the highest accuracy on validation. With few labels only models with an encoder that
+saw no further label compete. `encoder_saw` marks the other models, which are shown without this comparison.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from dagster_project.learning.pretraining.methods_on import encoders_on
 
 PEERS = {"hog": of_hog, "monai": of_monai, "supervised": of_supervised}
 MODELS = {"hog": "hog", "monai": "monai_simclr", "supervised": "supervised"}
-ENSEMBLES = ("ensemble", "joint_probe_self_supervised")  # the first that has seen no more labels than the share tells
+ENSEMBLES = ("ensemble", "joint_probe_self_supervised")  # the first that has seen no more labels than the share
 UNLABELLED = tuple(method.encoder for method in METHODS.values() if not method.sees_labels)
 SAW_NONE = (*MODELS.values(), *UNLABELLED, "mean_of_self_supervised", "joint_probe_self_supervised")
 
 
 def predictions(root: Root, peers: list[str], draws: int) -> pd.DataFrame:
-    """What every model says of each test image: the pipeline's own, as written, and the peers', learned here."""
+    """Predictions of every model for each test image: the pipeline's as written, the peers' trained here."""
     few = root.settings.model_copy(
         update={"evaluation": root.settings.evaluation.model_copy(update={"repeats": draws})}
     )
@@ -65,10 +65,10 @@ def scored(predicted: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare(scores: pd.DataFrame, best_first: list[str], resamples: int, seed: int) -> pd.DataFrame:
-    """One row a share of labels and model, best first; `best_first` are the encoders by accuracy on validation.
+    """One row per share of labels and model, best first; `best_first` are the encoders by accuracy on validation.
 
-    `only_ensemble` and `only_it` count images that just one of the two gets right, `p_ensemble` is McNemar's; the
-    same against the best single encoder.
+    `only_ensemble` and `only_it` count images that only one of the two gets right, `p_ensemble` is McNemar's p. The
+    other columns compare with the best single encoder in the same way.
     """
     rows = []
     for fraction, part in sorted(scores.groupby("fraction"), reverse=True):
@@ -135,11 +135,11 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    """Learn the peers, score all, print, write the CSV and the table in Markdown."""
+    """Train the peers, evaluate all, print, write the CSV and the table in Markdown."""
     parser = arguments(__doc__)
     parser.add_argument("site", type=Path)
     parser.add_argument("truth", type=Path)
-    parser.add_argument("--draws", type=int, default=2, help="draws of few labels that count, at most `repeats`")
+    parser.add_argument("--draws", type=int, default=2, help="draws of few labels to use, at most `repeats`")
     parser.add_argument("--without", nargs="*", choices=list(PEERS), default=[], help="peers to leave out")
     args = parser.parse_args()
     paths = Paths(args.site)

@@ -1,12 +1,12 @@
-"""Self-training: what is reached when only a share of the training images has a label.
+"""Self-training: accuracy if only a share of the training images has a label.
 
     python -m benchmarks.learning.few_labels SITE [--share 0.1] [--draws 2] [--truth EXPORT/truth.csv]
 
-SITE is a root whose `encoder_simclr` is trained; it is copied, and in the copy all but a stratified share of the
-training split's labels are blanked, so that nothing can have seen them. Then the stages run as they are: SimCLR is kept
-(it saw no label), SupCon trains itself on the surest pseudo-labels, probes are fitted on the labels that are left. The
-validation split keeps its labels, which choose the probes' C. Accuracy is on the test split, against the labels
-as given and, with --truth, against the truth file of `to_dicom.py`.
+SITE is a root with a trained `encoder_simclr`. In a copy of the root, all labels of the training split except a
+stratified share are removed, so that no model can see them. Then the normal stages run: SimCLR is kept (it saw no
+label), SupCon is trained on the most confident pseudo-labels, probes are fitted on the remaining labels. The validation
+split keeps its labels, which choose the probes' C. Accuracy is on the test split, against the given labels and, with
+--truth, against the truth file of `to_dicom.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dagster_project.core.settings.settings import load_settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.learning.ensembling.candidates import fit_candidate
-from dagster_project.learning.ensembling.concatenate_embeddings import side_by_side
+from dagster_project.learning.ensembling.concatenate_embeddings import concatenate_embeddings
 from dagster_project.learning.evaluation.embeddings import embed_training_set
 from dagster_project.learning.evaluation.labelled import draw_fraction, load_labelled_set
 from dagster_project.learning.evaluation.linear_evaluation import prediction_table
@@ -40,7 +40,7 @@ MODELS = {
 
 
 def with_few_labels(site: Paths, folder: Path, share: float, seed: int) -> Paths:
-    """A copy of the root in which a stratified share of the training split's labels is left."""
+    """A copy of the root with only a stratified share of the training split's labels."""
     copy = Paths(folder)
     for part in ("params.yaml", "data", "models/encoder_simclr"):
         source = site.root / part
@@ -58,20 +58,20 @@ def with_few_labels(site: Paths, folder: Path, share: float, seed: int) -> Paths
 
 
 def predictions(root: Root, draw: int) -> pd.DataFrame:
-    """Train and probe; one row a test image and model."""
+    """Train and probe; one row per test image and model."""
     pretrain(root, "simclr", "supcon")
     data = load_labelled_set(root)
     embeddings = {name: embed_training_set(root, name) for name in ("encoder_simclr", "encoder_supcon")}
     tables = []
     for model, encoders in MODELS.items():
-        found = fit_candidate(side_by_side(embeddings, encoders), data, data.train, root.settings)
+        found = fit_candidate(concatenate_embeddings(embeddings, encoders), data, data.train, root.settings)
         table = prediction_table(model, data, 1.0, draw, found.probabilities(data.test))
         tables.append(table.assign(given=np.array(data.regions, dtype=object)[data.labels[data.test]]))
     return pd.concat(tables, ignore_index=True)
 
 
 def main() -> None:
-    """Draw, train, score, print, write the CSV."""
+    """Draw, train, evaluate, print, write the CSV."""
     parser = arguments(__doc__)
     parser.add_argument("site", type=Path)
     parser.add_argument("--share", type=float, default=0.1)

@@ -1,11 +1,11 @@
-"""Time of the linear evaluation: probes at every share of the labels and nearest neighbours, for one encoder.
+"""Time of the linear evaluation: probes with every share of the labels and nearest neighbours, for one encoder.
 
     python -m benchmarks.learning.linear_evaluation [--images 48434] [--size 512]
 
-The embeddings are drawn: 14 classes of unequal size, each of several clusters, in few directions, non-negative as after
-a ReLU, with 4 % of wrong labels. The probes are the pipeline's own (draws, candidates of C, neighbours of params.yaml).
-The peer is scikit-learn's logistic regression (L-BFGS, its default) on all labels over the same candidates; of its fits
-is told how far the log loss on validation lies apart. Goal: under 60 s for all of ours on two cores.
+The embeddings are random: 14 classes of unequal size, each of several clusters, in few directions, non-negative like
+after a ReLU, with 4 % of wrong labels. The probes are those of the pipeline (draws, candidates of C, neighbours of
+params.yaml). The peer is scikit-learn's logistic regression (L-BFGS, its default) on all labels, with the same
+candidates; the table shows the difference in log loss on validation. Goal: under 60 s for the pipeline on two cores.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def drawn(images: int, size: int, seed: int, settings: Settings) -> tuple[np.nda
 
 
 def measure(settings: Settings, images: int, size: int) -> pd.DataFrame:
-    """One row a part of the work, in seconds, ours and scikit-learn's where both were run; the last row is the sum."""
+    """One row per part of the work, in seconds, for RayTruth and scikit-learn if both ran; the last row is the sum."""
     embeddings, data = drawn(images, size, settings.seed, settings)
     section, rows = settings.evaluation, []
     for fraction in section.fractions:
@@ -72,7 +72,7 @@ def measure(settings: Settings, images: int, size: int) -> pd.DataFrame:
 
 @contextmanager
 def timed(rows: list[dict[str, object]], part: str) -> Iterator[None]:
-    """Append a row with the seconds that the body took."""
+    """Append a row with the seconds of the body."""
     started = time.perf_counter()
     yield
     rows.append({"part": part, "seconds": time.perf_counter() - started})

@@ -1,7 +1,7 @@
-"""What the comparison sets beside the pipeline: gradients' histograms, a network taught by labels, MONAI's own SimCLR.
+"""The peers of the comparison: histograms of gradients, a supervised network, SimCLR with MONAI.
 
-Each learns from the training split as the pipeline does, from the labels as given there; none reads the truth. The same
-draws of few labels serve all.
+Like the pipeline, each peer learns from the training split with its given labels; none reads the truth. All use the
+same draws of few labels.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from dagster_project.intake.training_set.build import gather_images
 from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
 from dagster_project.learning.encoders.device import bf16_pays, device_of
 from dagster_project.learning.encoders.embed import embed
-from dagster_project.learning.encoders.test_time_augmentation import viewed_px
+from dagster_project.learning.encoders.test_time_augmentation import larger_view_size
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction
 from dagster_project.learning.evaluation.linear_evaluation import prediction_table, probe
 from dagster_project.learning.pretraining.augmentation import random_view
 from dagster_project.learning.pretraining.methods_on import method_settings
 from dagster_project.learning.pretraining.train import SOURCE_MARGIN
 
-LEAST_STEPS = 150  # a handful of labels makes epochs of one step, which teach nothing
+LEAST_STEPS = 150  # with very few labels an epoch has one step, which is too little to learn
 
 
 def of_hog(root: Root, data: LabelledSet) -> pd.DataFrame:
@@ -52,12 +52,12 @@ def of_monai(root: Root, data: LabelledSet) -> pd.DataFrame:
         "monai",
         tuned=_bf16(root.settings),
     )
-    embeddings = embed(backbone, gather_images(root.paths, data.table, viewed_px(profile)), profile)
+    embeddings = embed(backbone, gather_images(root.paths, data.table, larger_view_size(profile)), profile)
     return _probed("monai_simclr", embeddings, data, root.settings)
 
 
 def of_supervised(root: Root, data: LabelledSet) -> pd.DataFrame:
-    """The profile's network taught from scratch by the labels that the probes get, for SupCon's epochs."""
+    """The profile's network trained from scratch on the labels that the probes get, for SupCon's epochs."""
     images = gather_images(root.paths, data.table, round(root.settings.learning.input_size * SOURCE_MARGIN))
     test = gather_images(root.paths, data.table.iloc[data.test], root.settings.learning.input_size)
     tables = []
@@ -79,7 +79,7 @@ def _probed(model: str, embeddings: np.ndarray, data: LabelledSet, settings: Set
 
 
 def taught(images: np.ndarray, labels: np.ndarray, classes: int, settings: Settings) -> tuple[nn.Module, nn.Linear]:
-    """Backbone and head, on the CPU, trained by cross entropy on random views, AdamW and cosine decay as SimCLR is."""
+    """Backbone and head, on the CPU, trained by cross entropy on random views, AdamW and cosine decay, like SimCLR."""
     profile, device = settings.learning, device_of(settings.learning)
     torch.manual_seed(settings.seed)
     backbone, head = make_backbone(profile), nn.Linear(embedding_size(profile), classes)

@@ -1,7 +1,7 @@
-"""SimCLR as users write it: a DataLoader with two workers and per-image transforms, from MONAI or from Pillow.
+"""SimCLR as a user would write it: a DataLoader with two workers and per-image transforms, from MONAI or from Pillow.
 
-The views differ in what `pretraining/augmentation.py`'s do: place, size, turn, side, exposure, inversion, blur, noise,
-a filled rectangle. The peer of `simclr_cpu`, and one line of `comparison`.
+The views differ in the same properties as in `pretraining/augmentation.py`: position, size, rotation, side, exposure,
+inversion, blur, noise, a filled rectangle. The peer of `simclr_cpu`, and one line of `comparison`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def monai_view(px: int) -> Callable[[np.ndarray], torch.Tensor]:
     turn = math.radians(25)
     view = Compose(
         [
-            # one resampling: a window of 0.7 to 1.3 times px of an image that is held at 1.25 times px
+            # one resampling: a window of 0.7 to 1.3 times px, of an image of 1.25 times px
             RandAffine(1.0, turn, None, (px // 5,) * 2, ((-0.3, 0.3),) * 2, (px, px), padding_mode="zeros"),
             RandFlip(0.5, spatial_axis=1),
             RandAdjustContrast(1.0, gamma=(0.67, 1.5)),
@@ -66,7 +66,7 @@ def monai_view(px: int) -> Callable[[np.ndarray], torch.Tensor]:
 
 def pillow_view(px: int) -> Callable[[np.ndarray], torch.Tensor]:
     """Pillow operations: uint8 (s, s) to float32 (1, px, px) in -1..1."""
-    draw = np.random.default_rng  # seeded an image from torch's generator, which the DataLoader seeds a worker
+    draw = np.random.default_rng  # seeded per image from torch's generator, which the DataLoader seeds per worker
 
     def transform(image: np.ndarray) -> torch.Tensor:
         rng = draw(int(torch.randint(2**31, ())))
@@ -109,7 +109,7 @@ def pretrain_plainly(
 ) -> nn.Module:
     """Train the profile's network by SimCLR on uint8 (N, s, s) in a plain loop; returns the backbone.
 
-    The loss is MONAI's with MONAI's transforms, ours with Pillow's. `tuned` trains in bfloat16 and channels_last.
+    The loss is MONAI's for MONAI transforms and RayTruth's for Pillow. `tuned` trains in bfloat16 and channels_last.
     """
     torch.manual_seed(seed)
     backbone = make_backbone(profile)

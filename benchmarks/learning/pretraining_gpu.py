@@ -1,16 +1,15 @@
-"""Images a second of pretraining on a GPU, against the same loop without augmentation and data, and against lightly.
+"""Images per second of pretraining on a GPU, against a loop without augmentation and data, and against lightly.
 
     python -m benchmarks.learning.pretraining_gpu [--compile] [--input-size 224] [--batch-size 512]
 
-ResNet-18 and ResNet-50, SimCLR and BYOL, through the pipeline's own Lightning module and trainer: images lie on the
-device as uint8, bfloat16, channels_last. The ceiling trains on two views made once, in a bare loop, so that
-augmentation, data and Lightning all count against us. After a warm-up each loop runs `--steps` steps and synchronises
-only at their end; rounds alternate. `syncs_a_step` counts what torch reports as synchronising within the steps.
-Images are counted once, though each is seen in two views. Goals: 85 % of the ceiling; ResNet-50 SimCLR at least 2,000
-images/s on an H200.
+ResNet-18 and ResNet-50, SimCLR and BYOL, with the pipeline's own Lightning module and trainer: images are on the device
+as uint8, with bfloat16 and channels_last. The ceiling trains on two views made once, in a bare loop, so RayTruth's rate
+includes augmentation, data and Lightning. After a warm-up each loop runs `--steps` steps and synchronises only at their
+end; rounds alternate. `syncs_a_step` counts the synchronisations within the steps that torch reports. Each image counts
+once, although it is seen in two views. Goals: 85 % of the ceiling; ResNet-50 SimCLR at least 2,000 images/s on an H200.
 
 lightly's loop (its SimCLR transform, head and loss; DataLoader; bfloat16, channels_last) is measured in the same run if
-lightly and torchvision can be imported, else it is left out and the output says so.
+lightly and torchvision can be imported. Otherwise it is left out, with a message.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ import torch
 from benchmarks.results import arguments, save, shipped_settings, spread
 from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.encoders.device import precision_of
-from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.batching import plan_batches
 from dagster_project.learning.pretraining.methods_on import method_settings
 from dagster_project.learning.pretraining.module import Pretraining
 from dagster_project.learning.pretraining.train import SOURCE_MARGIN, Run, make_method
@@ -66,7 +65,7 @@ class Clock(pl.Callback):
     _caught: Any = field(default=None, repr=False)
 
     def step_ends(self, step: int, device: torch.device) -> None:
-        """To be called after step 1, 2, ..."""
+        """Call this after step 1, 2, ..."""
         if step == self.plan.warmup:
             _synchronise(device)
             self._caught = warnings.catch_warnings(record=True)
@@ -82,12 +81,12 @@ class Clock(pl.Callback):
             self.synchronising = sum("synchronizing" in str(w.message) for w in self._log)
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
-        """Lightning's call."""
+        """Called by Lightning."""
         self.step_ends(trainer.global_step, module.device)
 
 
 def measure(profile: Profile, plan: Plan, networks: dict[str, dict[str, object]] = NETWORKS) -> pd.DataFrame:
-    """One row a network and method: images a second of our loop and the ceiling's, their ratio, memory in GiB."""
+    """One row per network and method: images per second of the loop and of the ceiling, their ratio, memory in GiB."""
     device = torch.device(profile.device)
     side = round(profile.input_size * SOURCE_MARGIN)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (plan.images, side, side), np.uint8))
@@ -140,7 +139,7 @@ def _ours(profile: Profile, method: str, images: torch.Tensor, plan: Plan) -> Cl
 
 
 def _ceiling(profile: Profile, method: str, images: torch.Tensor, plan: Plan) -> Clock:
-    """Forward, backward, optimiser and target on two fixed views: what the network itself allows."""
+    """Forward, backward, optimiser and target on two fixed views: the limit of the network itself."""
     device = torch.device(profile.device)
     module, clock = _module(profile, method, images, plan).to(device), Clock(plan)
     shape, bf16 = (profile.batch_size, 1, profile.input_size, profile.input_size), precision_of(device) == "bf16-mixed"
@@ -168,7 +167,7 @@ def _module(profile: Profile, method: str, images: torch.Tensor, plan: Plan) -> 
         network.compile()
     epochs = -(-(plan.warmup + plan.steps) // max(len(images) // profile.batch_size, 1))
     return Pretraining(
-        network, images, torch.from_numpy(labels), profile, deal(profile, len(images), 1), epochs, 0, method
+        network, images, torch.from_numpy(labels), profile, plan_batches(profile, len(images), 1), epochs, 0, method
     )
 
 
@@ -226,7 +225,7 @@ def measure_lightly(profile: Profile, plan: Plan, workers: int) -> pd.DataFrame:
 
 
 def lacking() -> list[str]:
-    """What lightly's loop needs and this Python cannot import, and why."""
+    """The packages for lightly's loop that this Python cannot import, and why."""
     found = []
     for name in ("lightly", "torchvision"):
         try:
@@ -264,7 +263,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--compile", action="store_true", help="compile the network and the loss")
-    parser.add_argument("--workers", type=int, default=16, help="of lightly's DataLoader")
+    parser.add_argument("--workers", type=int, default=16, help="workers of lightly's DataLoader")
     args = parser.parse_args()
     settings = {
         "device": args.device,

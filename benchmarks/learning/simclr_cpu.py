@@ -1,12 +1,12 @@
-"""Images a second of SimCLR pretraining on a CPU, against a plain pipeline as users write it.
+"""Images per second of SimCLR pretraining on a CPU, against a plain pipeline as a user would write it.
 
     python -m benchmarks.learning.simclr_cpu [--images 1024] [--rounds 4]
 
-Same network, size of image, batch and method (profile `quick`). A round trains each pipeline for one epoch from
-nothing, one after the other, in an order that turns with the round; a ratio is taken within a round. Starting costs
-count on both sides: Lightning and its checkpoint on ours, the workers on the plain one. The plain pipelines train in
-float32; `monai, tuned` is the first one in our precision and memory format (where bfloat16 pays on this machine).
-The images lie in memory already at our reduced size on both sides, which spares the plain one reading and reducing.
+Network, image size, batch and method are the same (profile `quick`). A round trains each pipeline for one epoch from
+nothing, one after the other, in an order that rotates with the round; a ratio is taken within a round. The start counts
+on both sides: Lightning and its checkpoint for RayTruth, the workers for the plain pipeline. The plain pipelines train
+in float32; `monai, tuned` is MONAI's in RayTruth's precision and memory format (if bfloat16 pays on this machine). On
+both sides the images are in memory at RayTruth's reduced size, so the plain pipeline need not read and reduce them.
 Goal: 3 times the plain pipeline.
 """
 
@@ -33,14 +33,14 @@ OURS = "ours"
 
 
 def compare(profile: Profile, images: int, rounds: int, seed: int) -> pd.DataFrame:
-    """One row a pipeline: images a second (each is seen in two views) and our ratio to it, least, median, greatest.
+    """One row per pipeline: images per second (each in two views) and RayTruth's ratio to it: minimum, median, maximum.
 
     The first round warms up and is not counted.
     """
     side = round(profile.input_size * SOURCE_MARGIN)
     drawn = np.random.default_rng(seed).integers(0, 256, (images, side, side), dtype=np.uint8)
     pipelines = _pipelines(profile, drawn, seed)
-    counted = images // profile.batch_size * profile.batch_size  # incomplete batches are left out by all
+    counted = images // profile.batch_size * profile.batch_size  # all leave out incomplete batches
     speeds: dict[str, list[float]] = {name: [] for name in pipelines}
     for turn in range(rounds + 1):
         names = list(pipelines)

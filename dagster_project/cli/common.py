@@ -1,4 +1,4 @@
-"""What all commands share: the application, its errors, `--root`, tables."""
+"""Shared by all commands: the application, its errors, `--root`, tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dagster_project.core.paths import Paths
     from dagster_project.intake.root import Root
 
-# The help's parts, in the order in which the work is done.
+# The panels of the help, in the order of the work.
 ROOTS, IMAGES, LEARNING, LABELS, DAILY = PANELS = (
     "A root and everything in it",
     "From files to a training set",
@@ -32,7 +32,7 @@ out = Console()
 
 
 class Commands(typer.core.TyperGroup):
-    """Lists commands by panel; says errors that users can act on in words, with status 1; answers Ctrl-C with 130."""
+    """Lists commands by panel, prints errors for users (exit status 1), and ends on Ctrl-C with exit status 130."""
 
     def list_commands(self, context: typer.Context) -> list[str]:  # type: ignore[override]
         """Names of the commands, in the order of their panels."""
@@ -46,7 +46,7 @@ class Commands(typer.core.TyperGroup):
         except RayTruthError as error:
             errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         except KeyboardInterrupt:
-            errors.print("Stopped. What was finished is kept; the same command goes on from there.")
+            errors.print("Stopped. Finished work is kept; the same command continues from there.")
             raise typer.Exit(130) from None
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -63,14 +63,14 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, which hold identities
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Tells a hospital which region each radiograph shows and which of its own labels are wrong.",
+    help="Find the anatomical region of each radiograph, and the region labels that are wrong.",
 )
-RootOption = Annotated[Path | None, typer.Option("--root", help="Working root; may stand before the command too.")]
+RootOption = Annotated[Path | None, typer.Option("--root", help="Working root. Can also be given before the command.")]
 CommonRootOption = Annotated[
     Path | None,
     typer.Option("--root", help="Working root.", envvar="RAYTRUTH_ROOT", show_default="the current folder"),
 ]
-BatchArgument = Annotated[str | None, typer.Argument(help="One batch; without it, all.")]
+BatchArgument = Annotated[str | None, typer.Argument(help="Name of a batch. Without it: all batches.")]
 
 
 @app.callback()
@@ -79,7 +79,7 @@ def _common(context: typer.Context, root: CommonRootOption = None) -> None:
 
 
 def open_root(context: typer.Context, root: Path | None) -> Root:
-    """The root that the command line names. Raises RayTruthError if it is none or its params.yaml is unusable."""
+    """The root that the command line names. Raises RayTruthError if it is no root, or params.yaml is unusable."""
     from dagster_project.intake.root import open_root as open_folder  # pydicom, which the taxonomy needs, is slow
     from dagster_project.learning.pretraining.methods_on import check_methods
 
@@ -98,7 +98,7 @@ def chosen_batches(paths: Paths, batch: str | None) -> list[str]:
             f"There is no batch {batch}" if batch else "There is no batch yet",
             where="data/headers/",
             do="ingest one: `raytruth ingest SOURCE --batch NAME`"
-            + (f"; there are {', '.join(known)}" if known else ""),
+            + (f"; existing batches: {', '.join(known)}" if known else ""),
         )
     return [batch] if batch else known
 

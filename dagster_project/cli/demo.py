@@ -1,4 +1,4 @@
-"""The demonstration: a synthetic hospital through the whole chain, run by Dagster, and what came of it."""
+"""The demonstration: Dagster runs the whole chain on a synthetic hospital, and the results are printed."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _SOUTH_SHARE = 3  # the drifted hospital has a third of the patients
 
 
 def run_demo(directory: Path, patients: int) -> None:
-    """Make `directory` a root, fill it from two synthetic hospitals, print what was found.
+    """Make `directory` a root, fill it from two synthetic hospitals, print the results.
 
-    The hospital `north` is learned from; a later batch from `south`, whose images differ, shows drift. Begun before
-    and interrupted, it goes on; nothing is learned twice.
+    The models learn from the hospital `north`. A later batch from `south` has different images and shows drift. An
+    interrupted demonstration continues, and nothing is trained twice.
 
     Raises RayTruthError if the folder is in use for something else.
     """
@@ -48,19 +48,19 @@ def run_demo(directory: Path, patients: int) -> None:
     if not paths.settings.exists():
         init(paths.root)
     os.environ.update(dagster_environment(paths))
-    from dagster_project.definitions import execute  # only now: it reads the root from the environment
+    from dagster_project.definitions import execute  # imported here, because it reads the root from the environment
 
     for site in sizes:
         _register(paths, site, directory / "hospital" / site / "dicom")
         times |= {f"{step} {site}": s for step, s in execute("ingest_batch", site).items()}
-        if site == "north" and not paths.headers("south").exists():  # else it was learned before south came
+        if site == "north" and not paths.headers("south").exists():  # otherwise training ended before south came
             times |= execute("learn")
         times |= {f"{step} {site}": s for step, s in execute("monitor_batch", site).items()}
     _report(paths, directory, times)
 
 
 def _hospital(directory: Path, site: str, patients: int) -> None:
-    """Written under another name first, so that an interrupted one is begun anew."""
+    """Write under another name first, so that an interrupted export starts again."""
     final, half = directory / "hospital" / site, directory / "hospital" / f".{site}"
     if final.exists():
         return
@@ -83,9 +83,9 @@ def _report(paths: Paths, directory: Path, times: dict[str, float]) -> None:
     out.print(spent)
 
     evaluation, ensemble = read_json(paths.metrics("linear_evaluation")), read_json(paths.metrics("ensemble"))
-    learned = Table(title="Accuracy on the test patients, against the labels as given (about 5 % of them wrong)")
+    learned = Table(title="Accuracy on the test patients, against the given labels (about 5 % of them are wrong)")
     learned.title_justify = "left"
-    for column in ("model", "1 % of labels", "10 %", "all"):
+    for column in ("model", "1 % of labels", "10 % of labels", "100 % of labels"):
         learned.add_column(column)
     for encoder, found in evaluation.items():
         learned.add_row(encoder, *(f"{found['accuracy'][f]['value']:.3f}" for f in ("0.01", "0.1", "1")))
@@ -104,7 +104,7 @@ def _report(paths: Paths, directory: Path, times: dict[str, float]) -> None:
 
 
 def _report_errors(paths: Paths, directory: Path) -> None:
-    """Compare the ranked list with the errors that the phantom planted; nothing but this report reads them."""
+    """Compare the ranked list with the errors that the phantom planted; only this report reads them."""
     ranked = read_table(paths.label_errors)
     identities = read_table(paths.identities)[["image_id", "sop_instance_uid"]]
     truth = pd.read_csv(directory / "hospital" / "north" / "truth.csv", dtype=str, keep_default_na=False)
@@ -112,7 +112,7 @@ def _report_errors(paths: Paths, directory: Path) -> None:
     known = ranked.merge(identities, on="image_id").merge(truth, on="sop_instance_uid").sort_values("rank")
     planted = known["error_kind"] != "none"
     found = Table(title=f"Planted label errors found ({planted.sum()} among {len(known)} images)", title_justify="left")
-    for column in ("looked at", "errors among them", "share of all errors", "by chance"):
+    for column in ("ranked images", "errors among them", "share of all errors", "share by chance"):
         found.add_column(column, justify="right")
     for share in (0.02, 0.05, 0.10, 0.20):
         looked = round(share * len(known))

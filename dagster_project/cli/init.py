@@ -1,4 +1,4 @@
-"""A new working root: settings, folders, DVC, and the environment in which Dagster works on it."""
+"""A new working root: settings, folders, DVC, and the environment for Dagster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dagster_project.core.paths import Paths
 from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 
 _PACKAGE = Path(__file__).parents[1]
-_GITIGNORE = """# Identities, incoming files, Dagster's store: never in git. Data and models are DVC's.
+_GITIGNORE = """# Identities, incoming files, Dagster's store: never in git. DVC tracks data and models.
 /data/private/
 /data/inbox/
 /data/reports/
@@ -26,9 +26,9 @@ _DVCIGNORE = "/data/private\n/data/inbox\n/.dagster\n"
 
 
 def template(name: str) -> Path:
-    """A file that RayTruth brings along: `params.yaml`, `dvc.yaml`, `dagster.yaml` or `workspace.yaml`.
+    """A template file of RayTruth: `params.yaml`, `dvc.yaml`, `dagster.yaml` or `workspace.yaml`.
 
-    In a checkout they stand at its top, where the repository itself is a root; a wheel carries them in the package.
+    In a checkout they are in the top folder, because the repository is a root; a wheel has them in the package.
     """
     packaged = _PACKAGE / "templates" / name
     return packaged if packaged.exists() else _PACKAGE.parent / name
@@ -60,12 +60,12 @@ def init(root: Path, regions: Path | None = None) -> Paths:
     settings = re.sub(
         r"(?m)^regions: \S+", "regions: regions.yaml", template("params.yaml").read_text(encoding="utf-8")
     )
-    write_text(paths.settings, settings)  # last: it is what makes the folder a root
+    write_text(paths.settings, settings)  # last, because params.yaml makes the folder a root
     return paths
 
 
 def dagster_environment(paths: Paths) -> dict[str, str]:
-    """The environment in which Dagster works on a root: its home, the root, no telemetry."""
+    """The environment for Dagster on a root: Dagster's home, the root, no telemetry."""
     paths.dagster_home.mkdir(parents=True, exist_ok=True)
     settings = paths.dagster_home / "dagster.yaml"
     if not settings.exists():
@@ -81,7 +81,7 @@ def dagster_environment(paths: Paths) -> dict[str, str]:
 
 
 def _init_dvc(root: Path) -> None:
-    """With git where the root is a git repository's top, else without; analytics off; a local remote."""
+    """Set up DVC: with git if the root is the top of a git repository, without analytics, with a local remote."""
     os.environ["DVC_NO_ANALYTICS"] = "1"
     from dvc.repo import Repo
 

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 @app.command(rich_help_panel=IMAGES, epilog="Example: raytruth ingest /mnt/export/2026-11 --batch 2026-11")
 def ingest(
     context: typer.Context,
-    source: Annotated[Path | None, typer.Argument(help="A folder of any shape; without it, all registered.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Name of the batch; without it, the next free one.")] = None,
+    source: Annotated[
+        Path | None, typer.Argument(help="Folder with DICOM files. Without it: all registered batches.")
+    ] = None,
+    batch: Annotated[str | None, typer.Option(help="Name of the batch. Without it: the next free name.")] = None,
     root: RootOption = None,
 ) -> None:
     """Read DICOM files into pseudonymised tables and packed images."""
@@ -43,7 +45,11 @@ def ingest(
     for summary in summaries:
         title = f"batch {summary.batch}: {summary.images} images"
         verdicts = [("verdict", *item) for item in summary.verdicts.items()]
-        show_table(title, ("", "what", "files"), [*verdicts, *(("reason", *item) for item in summary.reasons.items())])
+        show_table(
+            title,
+            ("", "verdict or reason", "files"),
+            [*verdicts, *(("reason", *item) for item in summary.reasons.items())],
+        )
 
 
 @app.command(rich_help_panel=IMAGES, epilog="Example: raytruth validate 2026-11")
@@ -56,7 +62,7 @@ def validate(context: typer.Context, batch: BatchArgument = None, root: RootOpti
         result = validate_batch(opened, name)
         failed = [c for c in result.checks if not c.passed]
         title = f"batch {name}: {len(result.checks) - len(failed)} of {len(result.checks)} checks passed"
-        show_table(title, ("failed check", "blocking", "rows", "what it says"), _failed_rows(failed))
+        show_table(title, ("failed check", "blocking", "failing rows", "description"), _failed_rows(failed))
     out.print(f"Data Docs: {opened.paths.data_docs}")
 
 
@@ -66,7 +72,7 @@ def _failed_rows(failed: Iterable[object]) -> list[tuple[object, ...]]:
 
 @app.command("correct-labels", rich_help_panel=IMAGES, epilog="Example: raytruth correct-labels")
 def correct_labels(context: typer.Context, root: RootOption = None) -> None:
-    """Make the corrected labels from the ledger of verdicts."""
+    """Write the corrected labels from the ledger of verdicts."""
     opened = open_root(context, root)
     from dagster_project.core.ledger import update_corrected_labels
     from dagster_project.intake.training_set.region_remap import migrate
@@ -77,7 +83,9 @@ def correct_labels(context: typer.Context, root: RootOption = None) -> None:
     _, effect = migrate(corrected, opened.settings.training_set.region_map, regions)
     if effect:
         rows = [(old, new, images) for (old, new), images in effect.items()]
-        show_table("by region_map, in training and in what goes back", ("class was", "is", "images"), rows)
+        show_table(
+            "changed by region_map, in training and in corrections", ("old region", "new region", "images"), rows
+        )
 
 
 @app.command("build-training-set", rich_help_panel=IMAGES, epilog="Example: raytruth build-training-set")

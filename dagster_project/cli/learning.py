@@ -1,4 +1,4 @@
-"""Commands that learn and measure: encoders, probes, the ensemble and its gate."""
+"""Commands for learning and evaluation: encoders, probes, the ensemble and its gate."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 def pretrain(
     context: typer.Context,
     methods: Annotated[
-        list[str], typer.Argument(help="Methods of the profile in params.yaml; crossfit is for judging labels.")
+        list[str],
+        typer.Argument(help="Methods of the profile in params.yaml. crossfit is for out-of-fold predictions."),
     ],
     root: RootOption = None,
 ) -> None:
-    """Pretrain encoders, on a CPU side by side; a stopped run resumes."""
+    """Pretrain encoders, several at once on a CPU. A stopped run resumes."""
     opened = open_root(context, root)
     from dagster_project.learning.encoders.device import processes
     from dagster_project.learning.pretraining.pretrain import pretrain as stage
 
-    if processes().rank > 0:  # one of them speaks for all; errors are everybody's
+    if processes().rank > 0:  # only the first process prints; every process reports errors
         log.disabled = out.quiet = True
     summaries = stage(opened, *methods)
     rows = [(s.name, s.images, s.labels, f"{s.curve[0]:.3f}", f"{s.curve[-1]:.3f}") for s in summaries]
@@ -36,51 +37,59 @@ def pretrain(
 
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth evaluate")
 def evaluate(context: typer.Context, root: RootOption = None) -> None:
-    """Linear evaluation of every encoder, with intervals."""
+    """Evaluate every encoder with a linear probe and nearest neighbours, with 95 % intervals."""
     opened = open_root(context, root)
     from dagster_project.learning.evaluation.linear_evaluation import evaluate as run_evaluation
 
     results = run_evaluation(opened)
     fractions = sorted(results[0].fractions)
     rows = [(r.encoder, *(in_words(r.fractions[f]) for f in fractions), in_words(r.neighbours)) for r in results]
-    show_table("accuracy on test", ("encoder", *(f"{f:.0%} of labels" for f in fractions), "nearest neighbours"), rows)
+    show_table(
+        "test accuracy, 95 % intervals",
+        ("encoder", *(f"{f:.0%} of labels" for f in fractions), "nearest neighbours"),
+        rows,
+    )
 
 
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth ensemble")
 def ensemble(context: typer.Context, root: RootOption = None) -> None:
-    """Choose and calibrate an ensemble on validation, score it once on test."""
+    """Choose and calibrate an ensemble on validation, and evaluate it once on test."""
     opened = open_root(context, root)
     from dagster_project.learning.ensembling.ensemble import build_ensemble
 
     summary = build_ensemble(opened)
-    show_table("members", ("encoder", "share"), summary.shares.items())
-    out.print(f"accuracy on test {in_words(summary.accuracy)}")
+    show_table("members", ("member", "weight"), summary.weights.items())
+    out.print(f"test accuracy {in_words(summary.accuracy)}")
 
 
 @app.command("audit-shortcuts", rich_help_panel=LEARNING, epilog="Example: raytruth audit-shortcuts")
 def audit_shortcuts(context: typer.Context, root: RootOption = None) -> None:
-    """Hide and add what is no anatomy, and probe for scanner and room: what does the ensemble lean on?"""
+    """Audit shortcut learning: perturb non-anatomical cues, and probe the embeddings for scanner and site."""
     opened = open_root(context, root)
     from dagster_project.learning.shortcut_audit.audit import audit_shortcuts as audit
 
     found = audit(opened)
-    effects = [(e.treatment, in_words(e.changed), in_words(e.accuracy), in_words(e.difference)) for e in found.effects]
+    effects = [
+        (e.perturbation, in_words(e.changed), in_words(e.accuracy), in_words(e.difference)) for e in found.effects
+    ]
     title = f"{found.images} test images, accuracy {in_words(found.accuracy)}"
-    show_table(title, ("treatment", "predictions changed", "accuracy", "difference"), effects)
-    told = [
+    show_table(title, ("perturbation", "predictions changed", "accuracy", "difference"), effects)
+    probes = [
         (t.attribute, t.values, *(t.note,) * 2)
         if t.note
         else (t.attribute, t.values, f"{t.balanced_accuracy:.3f}", f"{t.permuted:.3f} (at most {t.permuted_high:.3f})")
-        for t in found.traces
+        for t in found.attribute_probes
     ]
     show_table(
-        "read from the embedding", ("attribute", "values", "balanced accuracy", "exchanged within regions"), told
+        "attributes predicted from the embedding",
+        ("attribute", "values", "balanced accuracy", "permutation baseline"),
+        probes,
     )
 
 
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth promote")
 def promote(context: typer.Context, root: RootOption = None) -> None:
-    """Make the ensemble the champion if it does not lose against the present one."""
+    """Make the ensemble the champion if it does not lose against the present champion."""
     opened = open_root(context, root)
     from dagster_project.operations.retraining.gate import promote as pass_gate
 
@@ -101,13 +110,14 @@ def export_onnx(
 
     found = export_champion(opened, folder)
     out.print(
-        f"{folder}: over {found.images} images ONNX and torch differ by {found.probabilities:.1e} in a probability"
+        f"{folder}: on {found.images} images ONNX and torch differ by at most {found.probabilities:.1e} in probability"
     )
 
 
 def _decision(gate: Gate) -> str:
     """The gate's decision in a sentence."""
     if not gate.passed:
-        return f"champion kept ({gate.champion[:12]}); the challenger " + "; ".join(gate.against)
+        reasons = "; ".join(gate.against)
+        return f"champion kept ({gate.champion[:12]}); the challenger is not promoted: {reasons}"
     kept = "is still the champion" if gate.challenger == gate.champion else "is the champion now"
     return f"{gate.challenger[:12]} {kept}: accuracy {gate.accuracy:.3f} on the locked test split"

@@ -13,7 +13,7 @@ _NO_COMMANDS = {"common", "demo", "init", "main"}
 
 for _module in pkgutil.iter_modules(cli.__path__):
     if _module.name not in _NO_COMMANDS:
-        import_module(f"{cli.__name__}.{_module.name}")  # imported, a module adds its commands
+        import_module(f"{cli.__name__}.{_module.name}")  # the import of a module adds its commands
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""An older root brought to the names of this version, and what must be made again."""
+"""Migration of an older root to the names of this version, and a list of what must be made again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth --root /data/raytruth migrate")
 def migrate(context: typer.Context, root: RootOption = None) -> None:
-    """Bring a root of an older version to this one: ledger, cards, PACS record. Says what must be made again."""
+    """Migrate the root of an older version: ledger, cards, PACS record. Lists what must be made again."""
     from dagster_project.core.paths import Paths
 
     for line in migrated(Paths((root or context.obj or Path()).resolve())):

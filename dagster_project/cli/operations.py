@@ -23,7 +23,7 @@ def predict(context: typer.Context, batch: BatchArgument = None, root: RootOptio
 
 @app.command(rich_help_panel=DAILY, epilog="Example: raytruth monitor 2026-12")
 def monitor(context: typer.Context, batch: BatchArgument = None, root: RootOption = None) -> None:
-    """Measure drift of batches against what the champion was tested on."""
+    """Measure the drift of batches against the champion's reference images, by cause."""
     opened = open_root(context, root)
     from dagster_project.operations.monitoring.drift import measure_drift
 
@@ -33,7 +33,7 @@ def monitor(context: typer.Context, batch: BatchArgument = None, root: RootOptio
             (t.cause, t.column, f"{t.value:.3f}", f"{max(t.threshold, t.floor):.3f}", t.drifted) for t in drift.tests
         ]
         verdict = drift.note or ("drift: " + ", ".join(drift.causes) if drift.causes else "no drift")
-        show_table(f"batch {name}: {verdict}", ("cause", "column", "distance", "bound", "drifted"), rows)
+        show_table(f"batch {name}: {verdict}", ("cause", "column", "distance", "threshold", "drifted"), rows)
 
 
 @app.command(
@@ -43,18 +43,18 @@ def monitor(context: typer.Context, batch: BatchArgument = None, root: RootOptio
 )
 def predict_folder(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="A folder of DICOM files, of any size.")],
-    predictions: Annotated[Path, typer.Option("--out", help="Table to write; it holds original UIDs, so mind where.")],
+    source: Annotated[Path, typer.Argument(help="Folder with DICOM files, any number of them.")],
+    predictions: Annotated[Path, typer.Option("--out", help="Table to write. Contains patient data: original UIDs.")],
     model: Annotated[
-        Path | None, typer.Option(help="An exported model.onnx; without it, the champion in torch.")
+        Path | None, typer.Option(help="An exported model.onnx. Without it: the champion in torch.")
     ] = None,
     root: RootOption = None,
 ) -> None:
     """Predict any folder of DICOM files with the champion, for the site's own use."""
     opened = open_root(context, root)
-    from dagster_project.operations.monitoring.predict_folder import score as score_folder
+    from dagster_project.operations.monitoring.predict_folder import predict_folder as predict_all
 
-    summary = score_folder(opened, source, predictions, model)
+    summary = predict_all(opened, source, predictions, model)
     show_table(f"{summary.images} images: {predictions}", ("region", "images"), summary.regions.items())
     if summary.left_out:
         show_table("left out", ("reason", "files"), summary.left_out.items())

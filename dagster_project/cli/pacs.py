@@ -1,4 +1,4 @@
-"""Commands for a PACS: ask one, or be sent to by one."""
+"""Commands for a PACS: fetch from it, or receive from it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from dagster_project.core.errors import RayTruthError
 @app.command(rich_help_panel=IMAGES, epilog="Example: raytruth --root /data/raytruth pull main")
 def pull(
     context: typer.Context,
-    source: Annotated[str | None, typer.Argument(help="A source of params.yaml, pacs; without it, all.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(help="A source in params.yaml, pacs. Without it: all sources.")
+    ] = None,
     refetch: Annotated[
         typer.FileText | None,
         typer.Option(
             encoding="utf-8-sig",
             errors="replace",
-            help="File of Study Instance UIDs, one a line ('-': standard input), to take in anew from the source.",
+            help="File with Study Instance UIDs, one per line ('-': standard input), to fetch again from the source.",
         ),
     ] = None,
     root: RootOption = None,
@@ -35,22 +37,22 @@ def pull(
 
         renewed = pull_anew(opened, source, refetch)
         batch = f"batch {renewed.batch} in data/inbox/" if renewed.batch else "no new batch"
-        show_table(f"source {source}: {batch}", ("what", "number"), renewed.outcomes.items())
+        show_table(f"source {source}: {batch}", ("outcome", "number"), renewed.outcomes.items())
         return
     from dagster_project.intake.pacs.pull import pull as pull_once
 
     for name in [source] if source else sorted(opened.settings.pacs.sources):
         pulled = pull_once(opened, name)
         batch = f"batch {pulled.batch} in data/inbox/" if pulled.batch else "no batch"
-        rows = [*pulled.outcomes.items(), ("studies looked at", pulled.studies), ("studies to come", pulled.waiting)]
-        show_table(f"source {name}: {batch}", ("what", "number"), rows)
+        rows = [*pulled.outcomes.items(), ("studies checked", pulled.studies), ("studies waiting", pulled.waiting)]
+        show_table(f"source {name}: {batch}", ("outcome", "number"), rows)
     if not source and not opened.settings.pacs.sources:
         out.print("No source is named in params.yaml, pacs.")
 
 
 @app.command(rich_help_panel=IMAGES, epilog="Example: raytruth --root /data/raytruth receive")
 def receive(context: typer.Context, root: RootOption = None) -> None:
-    """Let a PACS or a modality send radiographs (C-STORE), until stopped; quiet time closes a batch."""
+    """Receive radiographs that a PACS or a modality sends (C-STORE), until stopped. A pause closes a batch."""
     opened = open_root(context, root)
     from dagster_project.intake.pacs.receive import receive as receive_until
 

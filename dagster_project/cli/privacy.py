@@ -21,9 +21,9 @@ def scan_identities(
     ] = None,
     root: RootOption = None,
 ) -> None:
-    """Search all that was written under the root for names, IDs, UIDs and paths of patients.
+    """Search all files written under the root for names, IDs, UIDs and paths of patients.
 
-    Says where, never what; status 1 if anything was found or could not be read.
+    Prints the place, never the value. Exit status 1: something was found or could not be read.
     """
     paths = open_root(context, root).paths
     from dagster_project.intake.privacy.scan import scan
@@ -31,10 +31,10 @@ def scan_identities(
     result = scan(paths, chosen_batches(paths, batch), also or [])
     out.print(f"{result.identities} identities searched for in {result.files} files, {result.bytes / 1e6:.0f} MB")
     if result.left_out:
-        show_table("cannot be searched for alone", ("what", "how many"), result.left_out.items())
+        show_table("not searched for", ("identities", "number"), result.left_out.items())
     if result.unread:
-        show_table("could not be read", ("where",), [(place,) for place in result.unread])
+        show_table("could not be read", ("place",), [(place,) for place in result.unread])
     if result.finds:
-        show_table("FOUND", ("batch", "where", "what kind", "times"), [tuple(vars(f).values()) for f in result.finds])
+        show_table("FOUND", ("batch", "place", "kind", "times"), [tuple(vars(f).values()) for f in result.finds])
     out.print("nothing found" if result.clean else "[bold red]not clean[/]")
     raise typer.Exit(0 if result.clean else 1)

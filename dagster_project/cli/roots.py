@@ -1,4 +1,4 @@
-"""Commands that make a root or a synthetic hospital, run everything, and open the UI."""
+"""Commands to create a root or a synthetic hospital, run the whole chain, and open the UI."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from dagster_project.core.errors import RayTruthError
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth init /data/raytruth --regions my_regions.yaml")
 def init(
     directory: Annotated[Path, typer.Argument(help="Folder of the new root.")],
-    regions: Annotated[Path | None, typer.Option(help="Region classes; without it, RayTruth's fourteen.")] = None,
+    regions: Annotated[
+        Path | None, typer.Option(help="File with region classes. Without it: RayTruth's fourteen regions.")
+    ] = None,
 ) -> None:
-    """Make a working root: settings, region classes, folders, DVC."""
+    """Create a working root: settings, region classes, folders, DVC."""
     from dagster_project.cli.init import init as make_root
 
     paths = make_root(directory, regions)
-    out.print(f"A working root in {paths.root}. Next: raytruth --root {paths.root} run EXPORT")
+    out.print(f"Created the working root {paths.root}. Next: raytruth --root {paths.root} run EXPORT")
 
 
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth phantom /tmp/hospital --patients 120 --seed 1")
 def phantom(
     directory: Annotated[Path, typer.Argument(help="An empty or new folder.")],
-    patients: Annotated[int, typer.Option(help="How many patients.")] = 120,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
-    site: Annotated[str, typer.Option(help="north, or south: another hospital, whose images have drifted.")] = "north",
+    patients: Annotated[int, typer.Option(help="Number of patients.")] = 120,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    site: Annotated[str, typer.Option(help="north, or south: another hospital with drifted images.")] = "north",
 ) -> None:
     """Write a synthetic hospital's export: DICOM files and truth.csv."""
     from raytruth_phantom.hospital import write_hospital
@@ -48,7 +50,7 @@ def run(
     sources: Annotated[list[Path], typer.Argument(help="Folders of DICOM files, one batch each.")],
     root: RootOption = None,
 ) -> None:
-    """The whole chain: from DICOM folders to a ranked list of wrong labels."""
+    """Run the whole chain: from DICOM folders to a ranked list of wrong labels."""
     opened = open_root(context, root)
     from dagster_project.pipeline import run as run_chain
 
@@ -60,7 +62,7 @@ def run(
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth --root /data/raytruth ui")
 def ui(
     context: typer.Context,
-    port: Annotated[int, typer.Option(help="On loopback.")] = 3000,
+    port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000,
     root: RootOption = None,
 ) -> None:
     """Open Dagster's UI on a root (loopback only), with the daemon that runs sensors and schedules."""
@@ -68,9 +70,9 @@ def ui(
     from dagster_project.cli.init import dagster_environment, template
 
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "-w"]
-    quiet = {"PYTHONWARNINGS": "ignore:Function `dev_command`"}  # its successor wants a project of its own kind
+    quiet = {"PYTHONWARNINGS": "ignore:Function `dev_command`"}  # the successor needs another kind of project
     environment = dagster_environment(paths) | quiet
-    os.chdir(paths.dagster_home)  # elsewhere Dagster warns of any dagster.yaml that it does not use
+    os.chdir(paths.dagster_home)  # elsewhere Dagster warns about any dagster.yaml that it does not use
     os.execve(sys.executable, [*command, str(template("workspace.yaml"))], environment)
 
 

@@ -7,9 +7,9 @@ from functools import cache
 from raytruth_phantom.bones.bone import Bone, GrowthPlate, across
 from raytruth_phantom.solids import blend, carve, column, ellipsoid, tube
 
-TROCHLEA = (9.0, -2.0, -303.0)  # in the humerus' frame: where the ulna turns
+TROCHLEA = (9.0, -2.0, -303.0)  # in the humerus' frame: centre of rotation of the ulna
 CAPITELLUM = (-16.0, -7.0, -302.0)
-RADIAL_HEAD = (-25.0, -4.0, -15.0)  # in the ulna's frame: where the radius turns
+RADIAL_HEAD = (-25.0, -4.0, -15.0)  # in the ulna's frame: centre of rotation of the radius
 ULNAR_HEAD = (3.0, 2.0, -240.0)
 RADIAL_LENGTH = 226.0
 

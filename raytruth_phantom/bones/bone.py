@@ -1,4 +1,4 @@
-"""What a bone is made of: a shape, a cortical shell, growth plates and the ages at which it ossifies."""
+"""The parts of a bone: a shape, a cortical shell, growth plates and the ages at which it ossifies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from raytruth_phantom.solids import Solid
 
 @dataclass(frozen=True)
 class GrowthPlate:
-    """A plane across a growing bone; what lies beyond it is the epiphysis, a piece of its own until the plate closes.
+    """A plane across a growing bone. The part beyond it is the epiphysis, a separate piece until the plate closes.
 
     `point` (3,) lies in the plane, `normal` (3,) points into the epiphysis. Its ossification centre appears at
     `appears` years and is fused at `closes` (Gray's Anatomy, rounded means).

@@ -15,7 +15,7 @@ TOE_LENGTHS = ((30.0, 23.0), (26.0, 12.0, 10.0), (24.0, 10.5, 10.0), (22.0, 9.0,
 
 
 def talus_room() -> Solid:
-    """What the calcaneus leaves free for the talus and the cartilage between them."""
+    """The space above the calcaneus for the talus and the cartilage between them."""
     return blend(2, block((0, 8, -9), (18, 16, 8), 5), ellipsoid((4, -20, -10), (13, 20, 11)))
 
 

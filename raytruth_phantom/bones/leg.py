@@ -7,7 +7,7 @@ from functools import cache
 from raytruth_phantom.bones.bone import Bone, GrowthPlate, across
 from raytruth_phantom.solids import ball, blend, carve, column, ellipsoid, slab, tube
 
-KNEE_AXIS = (-5.0, 8.0, -430.0)  # in the femur's frame: middle of the condyles, where the tibia turns
+KNEE_AXIS = (-5.0, 8.0, -430.0)  # in the femur's frame: middle of the condyles, axis of the tibia's rotation
 TIBIAL_PLATEAU = (-5.0, 3.0, -457.0)  # the tibia's origin in the femur's frame, knee straight
 PATELLA_CENTRE = (-6.0, -42.0, -412.0)
 ANKLE_AXIS = (0.0, 4.0, -385.0)  # in the tibia's frame: centre of the talar dome

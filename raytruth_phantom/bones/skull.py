@@ -1,4 +1,4 @@
-"""Cranium and mandible: enough of them for cervical spines, shoulders and the skulls that no skeletal class fits."""
+"""Cranium and mandible: detailed enough for cervical spines, shoulders and out-of-domain skull images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from raytruth_phantom.bones.bone import Bone
 from raytruth_phantom.solids import ball, blend, block, carve, ellipsoid, placed, tube
 
 DENTAL_ARCH = tuple((x, -87 + 0.032 * x * x, 0.0) for x in (-26, -22, -17, -12, -7, -2.4, 2.4, 7, 12, 17, 22, 26))
-OCCLUSION = -38.0  # mm below the foramen magnum: where the teeth meet
+OCCLUSION = -38.0  # mm below the foramen magnum: height at which the teeth meet
 
 _BOTH = (-1.0, 1.0)
 

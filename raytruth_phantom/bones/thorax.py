@@ -9,8 +9,8 @@ import numpy as np
 from raytruth_phantom.bones.bone import Bone, GrowthPlate
 from raytruth_phantom.solids import FloatArray, blend, carve, ellipsoid, placed, sheet, tube
 
-# half width of the rib cage, its front's distance from the spine, drop of the rib's front end (mm), and how far round
-# it runs (degrees)
+# half width of the rib cage, distance of its front from the spine, drop of the rib's front end (mm), and the angle that
+# the rib covers (degrees)
 RIB_HALF_WIDTHS = (52, 78, 97, 110, 119, 125, 130, 133, 132, 127, 116, 92)
 RIB_DEPTHS = (72, 96, 118, 134, 146, 156, 164, 168, 166, 158, 138, 110)
 RIB_DROPS = (30, 42, 52, 60, 68, 76, 84, 92, 96, 96, 80, 56)

@@ -13,7 +13,7 @@ class Pose:
     """Bones and joints in one space.
 
     `bones`: name in the catalogue and affine, which includes the patient's scale. `frames`: rigid frames of the
-    segments, by name, which cameras, soft tissue and implants hold on to; their coordinates are millimetres of this
+    segments, by name, to which cameras, soft tissue and implants refer; their coordinates are millimetres of this
     patient.
     """
 

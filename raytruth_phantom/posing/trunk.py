@@ -92,7 +92,7 @@ def _spine(pose: Pose, patient: Patient, angles: Mapping[str, float], start: Flo
 def _rib_cage(pose: Pose, patient: Patient, shrug: float) -> None:
     scale = patient.scale("thorax")
     for level in range(1, 13):
-        frame = shift(pose.frames[f"T{level}"][:3, 3])  # ribs hang the same way whatever their vertebra's lean
+        frame = shift(pose.frames[f"T{level}"][:3, 3])  # ribs hang the same way for any lean of their vertebra
         pose.bones.append((f"rib_{level}", frame @ stretch(scale)))
         pose.bones.append((f"rib_{level}", frame @ MIRROR @ stretch(scale)))
     second = pose.frames["T2"][:3, 3]

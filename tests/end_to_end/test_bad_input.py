@@ -191,7 +191,7 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
     command = [sys.executable, "-c", script, "--root", str(copy.root), *words]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 130, done.stderr
-    assert "Stopped. What was finished is kept" in " ".join(done.stderr.split())
+    assert "Stopped. Finished work is kept" in " ".join(done.stderr.split())
     for path, content in before.items():
         assert content_hash(copy.root / path) == content, path
     again = raytruth(*words, root=copy.root)

@@ -29,7 +29,7 @@ def test_the_demonstration_runs_through_and_says_where_to_look(tmp_path: Path, r
     written = {e: path.stat().st_mtime_ns for e, path in weights.items()}
     again = raytruth("demo", demo, "--patients", PATIENTS)
     assert again.returncode == 0, again.stderr[-3000:]
-    assert {e: path.stat().st_mtime_ns for e, path in weights.items()} == written, "nothing is learned twice"
+    assert {e: path.stat().st_mtime_ns for e, path in weights.items()} == written, "nothing is trained twice"
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path, raytruth) -> None:

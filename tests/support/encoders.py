@@ -14,7 +14,7 @@ ENCODERS = methods_on.encoders_on(_SETTINGS)
 SELF_SUPERVISED = methods_on.self_supervised_on(_SETTINGS)
 REFERENCE = methods_on.reference_encoder(_SETTINGS)
 CROSSFIT = CROSSFIT_METHOD.encoder
-JUDGES = out_of_fold.judges(_SETTINGS)
+OOF_MODELS = out_of_fold.oof_models(_SETTINGS)
 
 
 def with_method(profile: Profile, name: str, **changes: object) -> Profile:

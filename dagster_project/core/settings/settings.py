@@ -102,12 +102,12 @@ class Review(Section):
 
 
 class Monitoring(Section):
-    """Bounds of the drift report, and when to retrain."""
+    """Thresholds of drift, one for each cause, and when to retrain."""
 
-    prediction_drift: Annotated[float, Field(gt=0)]
-    confidence_drift: Annotated[float, Field(gt=0)]
-    metadata_drift: Annotated[float, Field(gt=0)]
+    label_mix_drift: Annotated[float, Field(gt=0)]
+    acquisition_drift: Annotated[float, Field(gt=0)]
     embedding_drift: Annotated[float, Field(gt=0.5, le=1)]
+    confidence_drift: Annotated[float, Field(gt=0)]
     min_images: Positive
     retrain_cron: str
 

@@ -42,8 +42,8 @@ def error_evidence(paths: Paths, ranked: pd.DataFrame) -> pd.DataFrame:
     """
     training = load_training_set(paths)[["image_id", "patient_group", "batch"]]
     headers = pd.concat([load_headers(paths, str(batch))[_HEADER] for batch in training["batch"].unique()])
-    judged = ranked.assign(probability=ranked["error_probability"])[["image_id", "proposed_region", "probability"]]
-    table = training.merge(headers, on=["image_id", "batch"]).merge(judged, on="image_id", validate="one_to_one")
+    flags = ranked.assign(probability=ranked["error_probability"])[["image_id", "proposed_region", "probability"]]
+    table = training.merge(headers, on=["image_id", "batch"]).merge(flags, on="image_id", validate="one_to_one")
     table = table[table["header_region"].notna()].reset_index(drop=True)
     corrected = correct_labels(load_verdicts(paths)).set_index("image_id").reindex(table["image_id"])
     reviewed, wrong = corrected["verdict"].notna().to_numpy(), corrected["verdict"].isin(ERRORS).to_numpy()

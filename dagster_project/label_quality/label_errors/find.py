@@ -17,7 +17,7 @@ from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
 from dagster_project.label_quality.label_errors.oof_predictions import write_oof_predictions
-from dagster_project.label_quality.label_errors.out_of_fold import judge
+from dagster_project.label_quality.label_errors.out_of_fold import predict_out_of_fold
 from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, rank_labels
 from dagster_project.label_quality.label_errors.tables import KINDS, LABEL_ERRORS
 from dagster_project.learning.evaluation.embeddings import load_embeddings
@@ -45,15 +45,15 @@ def find_label_errors(root: Root) -> LabelErrorSummary:
     table = load_training_set(root.paths)
     regions = root.taxonomy.regions
     labels = class_numbers(root, table)
-    judged = judge(root, table, labels, len(regions))
-    write_oof_predictions(root, table, judged)
+    oof = predict_out_of_fold(root, table, labels, len(regions))
+    write_oof_predictions(root, table, oof)
     neighbours = find_neighbours(
         load_embeddings(root.paths, reference_encoder(root.settings), len(table)),
         (labels >= 0) | table["label_status"].isin(WITHOUT_CLASS).to_numpy(bool),
         table["patient_group"].to_numpy(object).astype(str),
         root.settings.label_errors.neighbours,
     )
-    ranked = rank_labels(table, labels, judged, regions, neighbours)
+    ranked = rank_labels(table, labels, oof, regions, neighbours)
     write_rows(root.paths.label_errors, ranked, LABEL_ERRORS)
     kinds = {kind: int((ranked["kind"] == kind).sum()) for kind in KINDS}
     noise = float(ranked.loc[ranked["given_region"].notna(), "error_probability"].mean())

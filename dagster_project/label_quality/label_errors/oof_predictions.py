@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 from dagster_project.core.paths import Paths
 from dagster_project.core.tables import write_rows
 from dagster_project.intake.root import Root
-from dagster_project.label_quality.label_errors.out_of_fold import Judged, judges
+from dagster_project.label_quality.label_errors.out_of_fold import OofPredictions, oof_models
 from dagster_project.label_quality.label_errors.tables import OOF_PREDICTIONS
 
 
-def write_oof_predictions(root: Root, table: pd.DataFrame, judged: Judged) -> None:
+def write_oof_predictions(root: Root, table: pd.DataFrame, oof: OofPredictions) -> None:
     """Write `data/oof_predictions.parquet`: image_id, oof_model, one probability for each region.
 
     `table` is the training set.
@@ -21,7 +21,7 @@ def write_oof_predictions(root: Root, table: pd.DataFrame, judged: Judged) -> No
     regions = root.taxonomy.regions
     parts = [
         pd.DataFrame(each.astype(np.float32), columns=list(regions)).assign(image_id=table["image_id"], oof_model=name)
-        for name, each in zip(judges(root.settings), judged.probabilities, strict=True)
+        for name, each in zip(oof_models(root.settings), oof.probabilities, strict=True)
     ]
     write_rows(root.paths.oof_predictions, pd.concat(parts), OOF_PREDICTIONS, regions)
 

@@ -10,7 +10,7 @@ from scipy.stats import median_abs_deviation, rankdata
 from dagster_project.label_quality.label_errors.duplicates import conflicting_duplicates, with_duplicates
 from dagster_project.label_quality.label_errors.neighbours import Neighbours, out_of_domain_probability
 from dagster_project.label_quality.label_errors.noise import fit_noise
-from dagster_project.label_quality.label_errors.out_of_fold import Judged
+from dagster_project.label_quality.label_errors.out_of_fold import OofPredictions
 
 _MISSING = 1e-3  # a missing label is certainly not right; within this range, missing labels are ordered by proposal
 _NO_REGION = ("missing", "unmapped", "ambiguous")
@@ -20,7 +20,7 @@ _OUTLIER = 3.0  # standard deviations above the site's median
 
 
 def rank_labels(
-    table: pd.DataFrame, labels: np.ndarray, judged: Judged, regions: tuple[str, ...], neighbours: Neighbours
+    table: pd.DataFrame, labels: np.ndarray, oof: OofPredictions, regions: tuple[str, ...], neighbours: Neighbours
 ) -> pd.DataFrame:
     """One row for each image, ranked: rank 1 is the label most likely wrong.
 
@@ -35,13 +35,13 @@ def rank_labels(
     the same label, 0..1, NaN without a label).
     `neighbours` must come from the images whose label names a region, of a class or not.
     """
-    mean = judged.mean
+    mean = oof.mean
     reviewed, status = table["reviewed"].to_numpy(bool), table["label_status"].to_numpy(object)
     given = labels >= 0
     outside = (status == "out_of_scope") & ~given
     missing = np.isin(status, _NO_REGION) & ~given
     known = np.where(reviewed & given, 0.0, np.where(np.isin(status, WITHOUT_CLASS) & ~given, 1.0, np.nan))
-    around = neighbourhood_errors(table["fold"].to_numpy(int), labels, judged, known, neighbours)
+    around = neighbourhood_errors(table["fold"].to_numpy(int), labels, oof, known, neighbours)
     ood_probability = out_of_domain_probability(around)
     alone, true = _without_duplicates(table["fold"].to_numpy(int), labels, mean, (1 - ood_probability) * ~reviewed)
     alone[given] = 1 - (1 - alone[given]) * (1 - ood_probability[given])
@@ -78,7 +78,7 @@ def rank_labels(
             "error_probability": np.clip(wrong, 0, 1),
             "confidence": mean[np.arange(len(table)), proposal].astype(np.float32),
             "neighbourhood_noise": (rankdata(around, "min") - 1).astype(np.float32) / max(len(table) - 1, 1),
-            "model_agreement": (judged.probabilities.argmax(axis=2) == proposal).mean(axis=0).astype(np.float32),
+            "model_agreement": (oof.probabilities.argmax(axis=2) == proposal).mean(axis=0).astype(np.float32),
             "neighbour_agreement": neighbours.agreement(labels),
         }
     )
@@ -105,7 +105,7 @@ def _without_duplicates(
 
 
 def neighbourhood_errors(
-    fold: np.ndarray, labels: np.ndarray, judged: Judged, known: np.ndarray, neighbours: Neighbours
+    fold: np.ndarray, labels: np.ndarray, oof: OofPredictions, known: np.ndarray, neighbours: Neighbours
 ) -> np.ndarray:
     """Share of wrong labels around each image, (N,) in 0..1, by models that saw neither its label nor its patient's.
 
@@ -116,9 +116,9 @@ def neighbourhood_errors(
     """
     found = np.zeros(len(labels))
     given = labels >= 0
-    for k in range(len(judged.around)):
+    for k in range(len(oof.around)):
         doubt = np.zeros(len(labels))
-        doubt[given] = 1 - judged.around[k, given, labels[given]]
+        doubt[given] = 1 - oof.around[k, given, labels[given]]
         doubt = np.where(np.isnan(known), doubt, known)
         found[fold == k] = ((neighbours.mean(doubt) + neighbours.mean_beyond(doubt)) / 2)[fold == k]
     return np.nan_to_num(found)

@@ -23,7 +23,7 @@ from dagster_project.core.progress import track
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images, load_training_set
 from dagster_project.label_quality.label_errors.find import load_label_errors
-from dagster_project.label_quality.label_errors.out_of_fold import judging_encoders
+from dagster_project.label_quality.label_errors.out_of_fold import oof_encoders
 from dagster_project.label_quality.review.cards import CARDS, IMAGES, SCHEMA
 from dagster_project.label_quality.review.reader_assignment import latest_verdicts, open_images
 from dagster_project.learning.evaluation.embeddings import load_embeddings
@@ -94,7 +94,7 @@ def _unsettled(root: Root, ranked: pd.DataFrame) -> pd.DataFrame:
 
 def model_version_of(root: Root) -> str:
     """One hash of the encoders behind the proposals on the cards."""
-    hashes = [content_hash(root.paths.encoder(name)) for name in judging_encoders(root.settings)]
+    hashes = [content_hash(root.paths.encoder(name)) for name in oof_encoders(root.settings)]
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 

@@ -50,7 +50,7 @@ def save_backbone(path: Path, backbone: nn.Module) -> None:
 def load_backbone(path: Path, network: NetworkSettings) -> ResNet:
     """Read weights that `save_backbone` wrote, in evaluation mode.
 
-    Raises RayTruthError if there are none, or they are of a network of another size.
+    Raises RayTruthError if there are no weights, or they belong to a network of another size.
     """
     if not path.exists():
         raise RayTruthError(
@@ -67,7 +67,7 @@ def load_backbone(path: Path, network: NetworkSettings) -> ResNet:
         ) from None
     except RuntimeError:
         raise RayTruthError(
-            "The encoder's weights are of a network of another size than the profile's",
+            "The encoder's weights belong to a network of another size than the profile's network",
             where=path.parent.name,
             do="pretrain it again, or go back to the params.yaml it was trained with",
         ) from None

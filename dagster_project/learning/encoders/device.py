@@ -15,33 +15,33 @@ from dagster_project.core.settings.settings import NetworkSettings
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes that train one encoder together; `rank` is this one's number, and 0 writes what is kept."""
+    """The processes that train one encoder together. `rank` is this process's number; process 0 writes the files."""
 
     count: int = 1
-    a_machine: int = 1
+    per_machine: int = 1
     rank: int = 0
 
 
 def processes() -> Processes:
-    """The processes that `torchrun` started, or this one alone."""
+    """The processes that `torchrun` started, or only this process."""
     if not torch.distributed.is_torchelastic_launched():
         return Processes()
     return Processes(*(int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK")))
 
 
 def device_of(profile: NetworkSettings) -> torch.device:
-    """The profile's device. Raises RayTruthError if it wants a GPU and there is none, or one for several processes."""
+    """The profile's device. Raises RayTruthError if the profile needs a GPU and there is none, or too few."""
     if profile.device == "cuda" and not torch.cuda.is_available():
         raise RayTruthError(
-            "The profile wants a CUDA GPU and this machine offers none",
+            "The profile needs a CUDA GPU, and this machine has none",
             where="params.yaml: profile",
             do="choose the profile `quick`, or run on a GPU machine",
         )
-    if profile.device == "cuda" and torch.cuda.device_count() < processes().a_machine:
+    if profile.device == "cuda" and torch.cuda.device_count() < processes().per_machine:
         raise RayTruthError(
-            f"{processes().a_machine} processes want a GPU each and this machine offers {torch.cuda.device_count()}",
+            f"{processes().per_machine} processes need one GPU each, and this machine has {torch.cuda.device_count()}",
             where="torchrun --nproc-per-node",
-            do="start one process a GPU",
+            do="start one process per GPU",
         )
     return torch.device(profile.device)
 

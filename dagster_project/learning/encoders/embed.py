@@ -11,7 +11,7 @@ from dagster_project.intake.training_set.build import reduced
 from dagster_project.learning.encoders.backbone import as_input
 from dagster_project.learning.encoders.cpu_parallelism import few_threads
 from dagster_project.learning.encoders.device import device_of
-from dagster_project.learning.encoders.test_time_augmentation import embed_views, viewed_px
+from dagster_project.learning.encoders.test_time_augmentation import embed_views, larger_view_size
 
 _BATCH = 256
 
@@ -23,6 +23,6 @@ def embed(backbone: nn.Module, images: np.ndarray, network: NetworkSettings) -> 
     found = []
     with torch.inference_mode(), few_threads(device):
         for start in range(0, len(images), _BATCH):
-            small = torch.from_numpy(reduced(images[start : start + _BATCH], viewed_px(network))).to(device)
+            small = torch.from_numpy(reduced(images[start : start + _BATCH], larger_view_size(network))).to(device)
             found.append(embed_views(backbone, as_input(small), network).float().cpu().numpy())
     return np.concatenate(found)

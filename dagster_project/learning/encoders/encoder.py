@@ -1,4 +1,4 @@
-"""What an encoder is to everything behind it, wherever its weights come from."""
+"""The interface of an encoder, wherever its weights come from."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 class Encoder(Protocol):
-    """Turns images into embeddings. It is complete in one folder, whose `card.json` names its `kind`."""
+    """Turns images into embeddings. One folder holds the whole encoder; its `card.json` names the `kind`."""
 
     @property
     def card(self) -> dict[str, Any]:
-        """What is known of it: `kind`, `labels_seen` (how many labels it learned from), and more of its kind."""
+        """Facts about the encoder: `kind`, `labels_seen` (how many labels it learned from), and more for each kind."""
 
     @property
     def about(self) -> str:
-        """The network in some words, for a model card."""
+        """A short description of the network, for a model card."""
 
     @property
     def image_size(self) -> int:
-        """Side (pixels) of the images that it reads; larger ones are reduced to it by area averaging."""
+        """Side (pixels) of the images that the encoder reads; larger images are reduced by area averaging."""
 
     @property
     def embedding_size(self) -> int:
@@ -38,20 +38,20 @@ class Encoder(Protocol):
 
     @property
     def device(self) -> Device:
-        """Where it computes."""
+        """The device that computes."""
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the weights: the same fingerprint gives the same embeddings."""
 
     def embed(self, images: np.ndarray) -> np.ndarray:
-        """Embeddings float32 (N, D) of uint8 (N, s, s), letterboxed and stretched as the ingestion leaves them."""
+        """Embeddings float32 (N, D) of uint8 (N, s, s), letterboxed and stretched by the ingestion."""
 
     def on(self, device: Device) -> Encoder:
         """The same encoder on another device."""
 
     def save(self, folder: Path) -> None:
-        """Write it, complete, to a new folder."""
+        """Write the whole encoder to a new folder."""
 
     def to_onnx(self) -> onnx.ModelProto:
         """`images` uint8 (N, s, s) to `embeddings` float32 (N, D), any N and s, best with s = `image_size`."""
@@ -63,7 +63,7 @@ KINDS = {"resnet": load_resnet_encoder}
 def load_encoder(folder: Path, device: Device) -> Encoder:
     """Read an encoder's folder.
 
-    Raises RayTruthError if there is none, it cannot be read, or is of a kind that this version does not know.
+    Raises RayTruthError if there is no encoder, it cannot be read, or this version does not know its kind.
     """
     if not (folder / "card.json").exists():
         raise RayTruthError(
@@ -74,7 +74,7 @@ def load_encoder(folder: Path, device: Device) -> Encoder:
         load = KINDS[card["kind"]]
     except (ValueError, KeyError, TypeError):
         raise RayTruthError(
-            "The encoder's card cannot be read, or is of another version",
+            "The encoder's card cannot be read, or comes from another version",
             where=f"{folder.name}/card.json",
             do="bring it back with `dvc checkout`, or pretrain it again",
         ) from None
@@ -84,13 +84,13 @@ def load_encoder(folder: Path, device: Device) -> Encoder:
 def open_encoder(root: Root, name: str) -> Encoder:
     """An encoder of a root, on the device of the profile in use.
 
-    Raises RayTruthError as `load_encoder` does, or if it was trained here with another network than the profile's.
+    Raises RayTruthError like `load_encoder`, or if it was trained here with another network than the profile's.
     """
     profile = root.settings.learning
     encoder = load_encoder(root.paths.encoder(name), profile.device)
     if isinstance(encoder, ResNetEncoder) and encoder.network != profile.network:
         raise RayTruthError(
-            "The encoder's network is of another size than the profile's",
+            "The encoder's network has another size than the profile's network",
             where=name,
             do="pretrain it again, or go back to the params.yaml it was trained with",
         )

@@ -22,9 +22,9 @@ def to_onnx(
     *,
     free_axes: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> onnx.ModelProto:
-    """Trace a network on the CPU. `examples` are its inputs by name, in its order; the first axis of all is free.
+    """Trace a network on the CPU. `examples` are the inputs by name, in order; the first axis of each is free.
 
-    `free_axes` names the axes of inputs that may have another length than the example's, besides the first.
+    `free_axes` names further axes of the inputs that may differ in length from the example.
     """
     axes = {name: {0: "n"} for name in (*examples, *outputs)}
     for name, free in free_axes.items():

@@ -1,4 +1,4 @@
-"""Encoders that were pretrained here: a MONAI ResNet, read at two sizes and mirrored."""
+"""Encoders that were pretrained here: a MONAI ResNet, applied to two sizes of an image and their mirror images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dagster_project.learning.encoders.backbone import (
 )
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.encoders.onnx_export import to_onnx
-from dagster_project.learning.encoders.test_time_augmentation import embed_views, viewed_px
+from dagster_project.learning.encoders.test_time_augmentation import embed_views, larger_view_size
 
 if TYPE_CHECKING:
     import onnx
@@ -46,17 +46,17 @@ class ResNetEncoder:
 
     @property
     def about(self) -> str:
-        """The network in some words."""
+        """A short description of the network."""
         net = self.network
         return (
             f"a ResNet of {net.block} blocks {list(net.blocks)} with {net.width} channels in the first stage "
-            f"({count_parameters(self.backbone):,} values)"
+            f"({count_parameters(self.backbone):,} parameters)"
         )
 
     @property
     def image_size(self) -> int:
         """Side (pixels) of the larger of the two sizes."""
-        return viewed_px(self.network)
+        return larger_view_size(self.network)
 
     @property
     def embedding_size(self) -> int:
@@ -65,7 +65,7 @@ class ResNetEncoder:
 
     @property
     def device(self) -> Device:
-        """Where it computes."""
+        """The device that computes."""
         return self.network.device
 
     def embed(self, images: np.ndarray) -> np.ndarray:
@@ -99,9 +99,9 @@ class _Embedding(nn.Module):
 
 
 def load_resnet_encoder(folder: Path, card: dict[str, Any], device: Device) -> ResNetEncoder:
-    """Read an encoder's weights with the network that its card tells of.
+    """Read an encoder's weights, with the network that the card describes.
 
-    Raises RayTruthError if they are missing or cannot be read, or the card does not tell the network.
+    Raises RayTruthError if the weights are missing or cannot be read, or the card does not describe the network.
     """
     try:
         network = NetworkSettings.model_validate(
@@ -109,7 +109,7 @@ def load_resnet_encoder(folder: Path, card: dict[str, Any], device: Device) -> R
         )
     except (KeyError, TypeError, ValidationError):
         raise RayTruthError(
-            "The encoder's card does not tell its network, or is of another version",
+            "The encoder's card does not describe the network, or comes from another version",
             where=f"{folder.name}/{CARD}",
             do="bring it back with `dvc checkout`, or pretrain it again",
         ) from None

@@ -1,1 +1,1 @@
-"""Ensembling: calibrated members, the champion and its gate."""
+"""Ensembling: calibrated members and the champion."""

@@ -24,7 +24,7 @@ def ensemble_asset(settings: Settings) -> dg.AssetsDefinition:
         kinds={"scikitlearn", "pytorch"},
     )
     def ensemble(root: RootResource) -> dg.MaterializeResult:
-        """The challenger: calibrated members, chosen on validation only, scored once on the test split."""
+        """The challenger: calibrated members, chosen on validation only, evaluated once on the test split."""
         from dagster_project.learning.ensembling.ensemble import build_ensemble  # torch takes seconds to import
 
         paths = root.paths
@@ -40,13 +40,14 @@ def ensemble_asset(settings: Settings) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             data_version=versions.of(paths.ensemble),
             metadata={
-                "accuracy": summary.accuracy.value,
-                "accuracy, 95 % interval": f"{summary.accuracy.low:.4f} to {summary.accuracy.high:.4f}",
-                **as_numbers(summary.test, numbers),
-                "members": as_counts(summary.shares, "encoder", "share"),
-                "accuracy where it is surest": as_table(_surest(summary)),
-                "labelling without a look": as_table(_auto_label(summary)),
-                "plain means": as_table(pd.DataFrame(means)),
+                "test accuracy": summary.accuracy.value,
+                "test accuracy, low (95 %)": summary.accuracy.low,
+                "test accuracy, high (95 %)": summary.accuracy.high,
+                **{name.replace("_", " "): value for name, value in as_numbers(summary.test, numbers).items()},
+                "members": as_counts(summary.weights, "member", "weight"),
+                "accuracy of the most confident images": as_table(_most_confident(summary)),
+                "auto-labelling thresholds": as_table(_auto_label(summary)),
+                "combined encoders": as_table(pd.DataFrame(means)),
                 "confusion": as_image(plots / "confusion_ensemble.png"),
                 "accuracy by share of labels": as_image(plots / "label_fractions.png"),
                 "accuracy by coverage": as_image(plots / "risk_coverage.png"),
@@ -58,7 +59,7 @@ def ensemble_asset(settings: Settings) -> dg.AssetsDefinition:
     return ensemble
 
 
-def _surest(summary: "EnsembleSummary") -> pd.DataFrame:
+def _most_confident(summary: "EnsembleSummary") -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"coverage": coverage, "accuracy": i.value, "low": i.low, "high": i.high}
@@ -71,10 +72,10 @@ def _auto_label(summary: "EnsembleSummary") -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "wanted accuracy": a.wanted,
-                "confidence at least": a.confidence,
+                "target accuracy": a.wanted,
+                "minimum confidence": a.confidence,
                 "share of test images": a.coverage,
-                "their accuracy": a.accuracy and a.accuracy.value,
+                "test accuracy": a.accuracy and a.accuracy.value,
                 "low": a.accuracy and a.accuracy.low,
                 "high": a.accuracy and a.accuracy.high,
             }

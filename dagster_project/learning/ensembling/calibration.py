@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes a member's confidence honest. Guo et al. 2017, arXiv 1706.04599."""
+"""Temperature scaling: one number that calibrates a member's confidence. Guo et al. 2017, arXiv 1706.04599."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from scipy.special import logsumexp, softmax
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature in 0.05..20 with the least log loss of softmax(logits / temperature).
+    """The temperature in 0.05..20 with the lowest log loss of softmax(logits / temperature).
 
-    `logits` is (N, K), `labels` int (N,). Above 1 the member was too sure of itself.
+    `logits` is (N, K), `labels` int (N,). A temperature above 1 means that the member was overconfident.
     """
 
     def loss(log_temperature: float) -> float:

@@ -1,4 +1,4 @@
-"""Candidates for membership: a probe on one encoder, with the temperature that calibrates it on validation."""
+"""Candidates for the ensemble: a probe on embeddings, with a temperature that calibrates it on validation."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def fit_candidate(embeddings: np.ndarray, data: LabelledSet, rows: np.ndarray, s
     return Candidate(head, fit_temperature(logits[data.validation], validation[1]), logits)
 
 
-def mixture(probabilities: Mapping[str, np.ndarray], shares: Mapping[str, float]) -> np.ndarray:
-    """The mean of the members' probabilities (N, K), weighted by their shares."""
-    return np.sum([share * probabilities[name] for name, share in shares.items()], axis=0)
+def mixture(probabilities: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
+    """The weighted mean of the members' probabilities, (N, K)."""
+    return np.sum([weight * probabilities[name] for name, weight in weights.items()], axis=0)

@@ -17,7 +17,7 @@ def champion_hash(paths: Paths) -> str:
 def champion_folder(paths: Paths) -> Path:
     """The champion's folder.
 
-    Raises RayTruthError if there is no champion, or its files are not those that were promoted.
+    Raises RayTruthError if there is no champion, or its files changed since it was promoted.
     """
     name = champion_hash(paths)
     if not name:

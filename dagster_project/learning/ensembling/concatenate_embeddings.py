@@ -1,6 +1,6 @@
-"""Embeddings of several encoders as one, so that a single probe weighs their features against each other.
+"""Concatenated embeddings of several encoders, so that one probe weighs all their features.
 
-A mean of probes can only trust one encoder more than another; a joint probe can do so feature by feature.
+A mean of probes can only weigh whole encoders; a joint probe weighs single features.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dagster_project.learning.pretraining.methods_on import encoders_on, self_su
 
 
 def joint_probes(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The probes over several encoders: the encoders of each, by name."""
+    """The probes on several encoders: the encoders of each probe, by name."""
     return {"joint_probe": encoders_on(settings), "joint_probe_self_supervised": self_supervised_on(settings)}
 
 
-def side_by_side(embeddings: Mapping[str, np.ndarray], encoders: Sequence[str]) -> np.ndarray:
+def concatenate_embeddings(embeddings: Mapping[str, np.ndarray], encoders: Sequence[str]) -> np.ndarray:
     """The encoders' embeddings concatenated: (N, D) each to (N, sum of D)."""
     return np.concatenate([embeddings[encoder] for encoder in encoders], axis=1)

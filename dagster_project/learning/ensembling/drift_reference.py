@@ -1,4 +1,4 @@
-"""Held-out images as a model sees them, kept with it: what later batches are compared with for drift."""
+"""The drift reference of a model: held-out images with predictions and embeddings, compared with later batches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DRIFT_REFERENCE = Table(
 
 
 def reference_rows(data: LabelledSet) -> np.ndarray:
-    """At most 2,000 rows, evenly thinned, that no encoder and no probe was trained on."""
+    """At most 2,000 rows, evenly sampled, that no encoder and no probe was trained on."""
     rows = np.flatnonzero(((data.table["split"] != "train") & (data.table["exclusion"] == "")).to_numpy(bool))
     return rows[evenly(len(rows), _MOST)]
 

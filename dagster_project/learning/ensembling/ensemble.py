@@ -1,4 +1,4 @@
-"""The challenger: calibrated probes on each encoder and on all, chosen on validation, scored once on the test split."""
+"""The challenger: calibrated probes on one and on all encoders, chosen on validation, evaluated once on test."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dagster_project.core.atomic_io import content_hash, replacing_dir, write_te
 from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.encoder import Encoder, open_encoder
 from dagster_project.learning.ensembling.candidates import fit_candidate, mixture
-from dagster_project.learning.ensembling.concatenate_embeddings import joint_probes, side_by_side
+from dagster_project.learning.ensembling.concatenate_embeddings import concatenate_embeddings, joint_probes
 from dagster_project.learning.ensembling.drift_reference import reference_rows, save_reference
 from dagster_project.learning.ensembling.label_efficiency import evaluate_together
-from dagster_project.learning.ensembling.mahalanobis import fit_usual
+from dagster_project.learning.ensembling.mahalanobis import fit_mahalanobis
 from dagster_project.learning.ensembling.model import Member, Model, save_model
 from dagster_project.learning.ensembling.model_card import model_card
 from dagster_project.learning.ensembling.selection import select_members
-from dagster_project.learning.ensembling.test_evaluation import EnsembleSummary, report, score
+from dagster_project.learning.ensembling.test_evaluation import EnsembleSummary, evaluate_on_test, report
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.evaluation.labelled import load_labelled_set
 from dagster_project.learning.pretraining.methods_on import encoders_on
@@ -25,27 +25,27 @@ log = logging.getLogger("raytruth")
 
 
 def build_ensemble(root: Root) -> EnsembleSummary:
-    """Choose and calibrate the members on validation, score them once on test, write `models/ensemble/`."""
+    """Choose and calibrate the members on validation, evaluate them once on test, write `models/ensemble/`."""
     data = load_labelled_set(root)
     encoders = encoders_on(root.settings)
     embeddings = {encoder: load_embeddings(root.paths, encoder, len(data.table)) for encoder in encoders}
     over = {encoder: (encoder,) for encoder in encoders} | {"joint_probe": joint_probes(root.settings)["joint_probe"]}
-    inputs = {name: side_by_side(embeddings, among) for name, among in over.items()}
+    inputs = {name: concatenate_embeddings(embeddings, among) for name, among in over.items()}
     candidates = {name: fit_candidate(x, data, data.train, root.settings) for name, x in inputs.items()}
-    shares = select_members(
+    weights = select_members(
         {name: c.probabilities(data.validation) for name, c in candidates.items()},
         data.labels[data.validation],
         most=root.settings.ensembling.max_members,
         min_gain=root.settings.ensembling.min_gain,
     )
-    log.info("ensemble: %s", ", ".join(f"{share:.2f} {name}" for name, share in shares.items()))
-    order = sorted(shares, key=lambda name: -shares[name])
-    members = tuple(Member(n, over[n], candidates[n].head, candidates[n].temperature, shares[n]) for n in order)
+    log.info("ensemble: %s", ", ".join(f"{weight:.2f} {name}" for name, weight in weights.items()))
+    order = sorted(weights, key=lambda name: -weights[name])
+    members = tuple(Member(n, over[n], candidates[n].head, candidates[n].temperature, weights[n]) for n in order)
     main = inputs[order[0]]
-    usual = fit_usual(main[data.train], data.labels[data.train], main[data.validation])
-    model = Model(data.regions, _encoders(root, members), members, usual)
+    mahalanobis = fit_mahalanobis(main[data.train], data.labels[data.train], main[data.validation])
+    model = Model(data.regions, _encoders(root, members), members, mahalanobis)
     fractions, predictions = evaluate_together(embeddings, data, root.settings)
-    summary, scored = score(candidates, shares, data, root.settings, fractions)
+    summary, evaluated = evaluate_on_test(candidates, weights, data, root.settings, fractions)
     with replacing_dir(root.paths.ensemble) as folder:
         card = {
             "training_set": content_hash(root.paths.training_set),
@@ -57,13 +57,13 @@ def build_ensemble(root: Root) -> EnsembleSummary:
         save_model(folder, model, card)
         write_text(folder / "README.md", model_card(root, data, model, summary))
         rows = reference_rows(data)
-        probabilities = mixture({name: candidates[name].probabilities(rows) for name in shares}, shares)
+        probabilities = mixture({name: candidates[name].probabilities(rows) for name in weights}, weights)
         save_reference(folder, root.paths, data, rows, probabilities, main[rows])
-    report(root.paths, summary, data, scored, predictions)
+    report(root.paths, summary, data, evaluated, predictions)
     return summary
 
 
 def _encoders(root: Root, members: tuple[Member, ...]) -> dict[str, Encoder]:
-    """Every encoder that a member reads, once."""
+    """Every encoder that a member uses, once."""
     needed = dict.fromkeys(encoder for member in members for encoder in member.encoders)
     return {name: open_encoder(root, name) for name in needed}

@@ -1,4 +1,4 @@
-"""The champion in a folder of its own, for use elsewhere: ONNX, checked against torch, with its card."""
+"""Export of the champion to a folder, for use elsewhere: ONNX, checked against torch, with its model card."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from dagster_project.learning.ensembling.onnx_model import load_onnx_model, writ
 
 ONNX, CARD, README = "model.onnx", "card.json", "README.md"
 _MOST_CHECKED = 300
-_TOLERANCE = 1e-4  # of a probability; float32 sums in another order differ by less than a tenth of it
+_TOLERANCE = 1e-4  # of a probability; another order of float32 sums changes less than a tenth of this
 
 
 @dataclass(frozen=True)
-class Agreement:
+class OnnxParity:
     """The largest differences between torch and ONNX over `images` real images."""
 
     images: int
@@ -33,8 +33,8 @@ class Agreement:
     embeddings: float
 
 
-def export_champion(root: Root, folder: Path) -> Agreement:
-    """Write `model.onnx`, `card.json` and `README.md` of the champion to `folder`, which appears when all is checked.
+def export_champion(root: Root, folder: Path) -> OnnxParity:
+    """Write `model.onnx`, `card.json` and `README.md` of the champion to `folder`, which appears after all checks.
 
     Raises RayTruthError if the folder holds anything but an earlier export, there is no champion, no image to check
     with, or ONNX and torch differ by more than 0.0001 in a probability.
@@ -46,32 +46,37 @@ def export_champion(root: Root, folder: Path) -> Agreement:
     source = champion_folder(root.paths)
     if not (source / README).exists():
         raise RayTruthError(
-            "The champion has no model card", where="models/champion.json", do="train and promote one of this version"
+            "The champion has no model card",
+            where="models/champion.json",
+            do="train and promote a model with this version",
         )
     with replacing_dir(folder) as made:
-        write_onnx(made / ONNX, model, {"model": champion_hash(root.paths)})
-        agreement = check_onnx(made / ONNX, model, images)
-        card = read_json(source / CARD) | {"model": champion_hash(root.paths), "onnx_against_torch": vars(agreement)}
+        write_onnx(made / ONNX, model, {"model_version": champion_hash(root.paths)})
+        parity = check_onnx(made / ONNX, model, images)
+        card = read_json(source / CARD) | {
+            "model_version": champion_hash(root.paths),
+            "onnx_against_torch": vars(parity),
+        }
         write_json(made / CARD, card)
-        write_text(made / README, (source / README).read_text(encoding="utf-8") + _how_to_use(model, agreement))
-    return agreement
+        write_text(made / README, (source / README).read_text(encoding="utf-8") + _how_to_use(model, parity))
+    return parity
 
 
-def check_onnx(path: Path, model: Model, images: np.ndarray) -> Agreement:
+def check_onnx(path: Path, model: Model, images: np.ndarray) -> OnnxParity:
     """Predict uint8 images (N, s, s) with both. Raises RayTruthError if they differ too much."""
     ours, theirs = model.on("cpu").predict(images), load_onnx_model(path).predict(images)
     differences = {
         name: float(np.abs(getattr(ours, name) - getattr(theirs, name)).max())
         for name in ("probabilities", "ood_score", "embeddings")
     }
-    agreement = Agreement(len(images), **differences)
-    if not agreement.probabilities <= _TOLERANCE:  # NaN too
+    parity = OnnxParity(len(images), **differences)
+    if not parity.probabilities <= _TOLERANCE:  # NaN too
         raise RayTruthError(
-            f"The ONNX model's probabilities differ from torch's by {agreement.probabilities:.2g}",
+            f"The ONNX model's probabilities differ from torch's by {parity.probabilities:.2g}",
             where=path.name,
-            do="nothing was exported; tell RayTruth's authors which versions of torch and onnxruntime these are",
+            do="nothing was exported; report the versions of torch and onnxruntime to the authors of RayTruth",
         )
-    return agreement
+    return parity
 
 
 def _real_images(paths: Paths) -> np.ndarray:
@@ -92,22 +97,22 @@ def _refuse_strange_folder(folder: Path) -> None:
         )
 
 
-def _how_to_use(model: Model, agreement: Agreement) -> str:
+def _how_to_use(model: Model, parity: OnnxParity) -> str:
     px, regions, size = model.image_size, len(model.regions), model.members[0].head.mean.size
     return f"""
 ## model.onnx
-The whole model in one file: backbones with the mean over two sizes and mirror images, probes, temperatures, shares.
+The whole model in one file: backbones with the mean over two sizes and mirror images, probes, temperatures, weights.
 
 | | name | type and shape |
 |---|---|---|
-| input | `images` | uint8 (N, {px}, {px}), any N, 0 to 255; larger images reduced by area averaging |
+| input | `images` | uint8 (N, {px}, {px}), any N, 0 to 255; reduce larger images by area averaging |
 | output | `probabilities` | float32 (N, {regions}), in the order of the regions above |
 | output | `ood_score` | float32 (N,), 0 to 1, 1 = least like the training images |
-| output | `agreement` | float32 (N,), 0 to 1, share of members whose first choice is the ensemble's |
+| output | `member_agreement` | float32 (N,), 0 to 1, weight of the members with the ensemble's first choice |
 | output | `embeddings` | float32 (N, {size}), of the first member |
 
-Checked before it was written: over {agreement.images} real images the largest difference to torch is \
-{agreement.probabilities:.1e} in a probability, {agreement.embeddings:.1e} in an embedding.
+Checked before the export: over {parity.images} real images the largest difference to torch is \
+{parity.probabilities:.1e} in a probability, {parity.embeddings:.1e} in an embedding.
 
     raytruth predict-folder FOLDER_OF_DICOM --out predictions.parquet --model model.onnx
 """

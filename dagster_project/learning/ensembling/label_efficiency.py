@@ -1,4 +1,4 @@
-"""What several encoders reach together when the probes have only a share of the training labels."""
+"""Label efficiency: accuracy of several encoders together if probes get only a share of the training labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from dagster_project.core.settings.settings import Settings
 from dagster_project.learning.ensembling.candidates import fit_candidate, mixture
-from dagster_project.learning.ensembling.concatenate_embeddings import joint_probes, side_by_side
+from dagster_project.learning.ensembling.concatenate_embeddings import concatenate_embeddings, joint_probes
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction
 from dagster_project.learning.evaluation.linear_evaluation import prediction_table
 from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
@@ -17,9 +17,9 @@ from dagster_project.learning.pretraining.methods_on import encoders_on, self_su
 
 
 def means(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The plain means of probes: the encoders of each, by name.
+    """The unweighted means of probes: the encoders of each mean, by name.
 
-    An encoder that sees labels has seen every training label, so only a mean without it is honest about having few.
+    An encoder that sees labels has seen every training label, so only a mean without it is valid for few labels.
     """
     return {"mean_of_all": encoders_on(settings), "mean_of_self_supervised": self_supervised_on(settings)}
 
@@ -27,10 +27,10 @@ def means(settings: Settings) -> dict[str, tuple[str, ...]]:
 def evaluate_together(
     embeddings: Mapping[str, np.ndarray], data: LabelledSet, settings: Settings
 ) -> tuple[dict[str, dict[float, Interval]], pd.DataFrame]:
-    """Test accuracy of means and joint probes by share of labels, and the predictions behind it."""
+    """Test accuracy of means and joint probes by share of labels, and the predictions."""
     labels, patients, section = data.labels[data.test], data.patients(data.test), settings.evaluation
     joint, mean_of = joint_probes(settings), means(settings)
-    inputs = dict(embeddings) | {name: side_by_side(embeddings, among) for name, among in joint.items()}
+    inputs = dict(embeddings) | {name: concatenate_embeddings(embeddings, among) for name, among in joint.items()}
     hits: dict[str, dict[float, list[np.ndarray]]] = {name: {} for name in (*mean_of, *joint)}
     tables = []
     for fraction in section.fractions:

@@ -1,4 +1,4 @@
-"""The model card, written with the model: what it is for, what it learned from, how good it is, where it ends."""
+"""The model card, written with the model: intended use, training data, results, limits."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from dagster_project.intake.training_set.build import reduced
 from dagster_project.learning.encoders.onnx_export import to_onnx
 from dagster_project.learning.ensembling.model import Member, Model, Predictions
 
-OUTPUTS = ("probabilities", "ood_score", "agreement", "embeddings")  # the fields of Predictions, in their order
+OUTPUTS = ("probabilities", "ood_score", "member_agreement", "embeddings")  # the fields of Predictions, in their order
 _BATCH = 256
 _CARD = "raytruth"
 _REFUSED = (
@@ -39,7 +39,7 @@ class OnnxModel:
     session: onnxruntime.InferenceSession
 
     def predict(self, images: np.ndarray) -> Predictions:
-        """Predict uint8 images (N, s, s), letterboxed and stretched as the ingestion leaves them."""
+        """Predict uint8 images (N, s, s), letterboxed and stretched by the ingestion."""
         found = []
         for start in range(0, len(images), _BATCH):
             small = reduced(images[start : start + _BATCH], self.image_size)
@@ -48,10 +48,10 @@ class OnnxModel:
 
 
 def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
-    """Write the model as ONNX: `images` uint8 (N, s, s) to OUTPUTS, any N and s. `card` goes along as JSON.
+    """Write the model as ONNX: `images` uint8 (N, s, s) to OUTPUTS, any N and s. `card` is stored as JSON.
 
-    In the file are the encoders, each member's probe and temperature, the mixture of their shares, and the unusualness;
-    to predict takes nothing else but images reduced to the card's `image_size`.
+    The file holds the encoders, each member's probe and temperature, the weighted mean, and the out-of-domain score.
+    Predictions only need images reduced to the card's `image_size`.
     """
     sizes = {name: torch.zeros(2, encoder.embedding_size) for name, encoder in model.encoders.items()}
     written = to_onnx(_Heads(model).eval(), sizes, OUTPUTS)
@@ -66,7 +66,7 @@ def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
 
 
 def _read_one_input(model: onnx.ModelProto, inputs: Sequence[str]) -> None:
-    """Let all `inputs` of a model be one, `images`."""
+    """Merge all `inputs` of a model into one, `images`."""
     first = next(i for i in model.graph.input if i.name == inputs[0])
     first.name = "images"
     for other in [i for i in model.graph.input if i.name in inputs]:
@@ -78,7 +78,7 @@ def _read_one_input(model: onnx.ModelProto, inputs: Sequence[str]) -> None:
 
 
 def load_onnx_model(path: Path) -> OnnxModel:
-    """Read a model that `write_onnx` wrote. Raises RayTruthError if the file is missing, broken, or another's."""
+    """Read a model that `write_onnx` wrote. Raises RayTruthError if the file is missing, broken, or of another kind."""
     try:
         session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
         card = json.loads(session.get_modelmeta().custom_metadata_map[_CARD])
@@ -92,31 +92,31 @@ def load_onnx_model(path: Path) -> OnnxModel:
 
 
 class _Heads(nn.Module):
-    """What `Model.predict` makes of the embeddings (N, D) of each of its encoders: OUTPUTS."""
+    """From the embeddings (N, D) of each encoder to OUTPUTS, like `Model.predict`."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.encoders = tuple(model.encoders)
         self.members = nn.ModuleList(_Head(member) for member in model.members)
-        self.shares = nn.Buffer(torch.tensor([m.share for m in model.members]))
-        self.centres = nn.Buffer(torch.from_numpy(model.usual.means @ model.usual.whiten))
-        self.whiten = nn.Buffer(torch.from_numpy(model.usual.whiten))
-        self.quantiles = nn.Buffer(torch.from_numpy(model.usual.quantiles))
+        self.weights = nn.Buffer(torch.tensor([m.weight for m in model.members]))
+        self.centres = nn.Buffer(torch.from_numpy(model.mahalanobis.means @ model.mahalanobis.whiten))
+        self.whiten = nn.Buffer(torch.from_numpy(model.mahalanobis.whiten))
+        self.quantiles = nn.Buffer(torch.from_numpy(model.mahalanobis.quantiles))
 
     def forward(self, *embedded: torch.Tensor) -> tuple[torch.Tensor, ...]:
         by_encoder = dict(zip(self.encoders, embedded, strict=True))
         pairs = [member(by_encoder) for member in self.members]
         each = torch.stack([probabilities for probabilities, _ in pairs])  # (M, N, K)
-        mean = (self.shares[:, None, None] * each).sum(dim=0)
-        agreement = (self.shares[:, None] * (each.argmax(dim=2) == mean.argmax(dim=1))).sum(dim=0)
+        mean = (self.weights[:, None, None] * each).sum(dim=0)
+        member_agreement = (self.weights[:, None] * (each.argmax(dim=2) == mean.argmax(dim=1))).sum(dim=0)
         embeddings = pairs[0][1]
         from_centres = (embeddings @ self.whiten)[:, None] - self.centres  # (N, K, D)
         distance = from_centres.square().sum(dim=2).sqrt().amin(dim=1)
-        return mean, (self.quantiles < distance[:, None]).float().mean(dim=1), agreement, embeddings
+        return mean, (self.quantiles < distance[:, None]).float().mean(dim=1), member_agreement, embeddings
 
 
 class _Head(nn.Module):
-    """One member: its encoders' embeddings to its probabilities (N, K) and what `side_by_side` makes of them (N, D)."""
+    """One member: from its encoders' embeddings to probabilities (N, K) and the concatenated embeddings (N, D)."""
 
     def __init__(self, member: Member) -> None:
         super().__init__()

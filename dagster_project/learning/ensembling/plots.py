@@ -26,34 +26,34 @@ def draw_risk_coverage(stem: Path, test: Answers, auto_label: Sequence[AutoLabel
         axes.step(table["coverage"], table["accuracy"], where="post", label="ensemble, test split")
         for chosen in auto_label:
             if chosen.accuracy:
-                label = f"{chosen.wanted:.1%} wanted: confidence {chosen.confidence:.3f}"
+                label = f"target {chosen.wanted:.1%}: confidence {chosen.confidence:.3f}"
                 axes.plot(chosen.coverage, chosen.accuracy.value, "o", label=label)
-        axes.set(xlabel="coverage: share of images answered, the surest first", ylabel="accuracy of those answered")
+        axes.set(xlabel="coverage: share of images, most confident first", ylabel="accuracy of these images")
         axes.legend(fontsize=8)
         axes.grid(alpha=0.3)
 
 
 def draw_reliability(stem: Path, models: Mapping[str, Answers]) -> None:
-    """Write `<stem>.png` and `<stem>.csv`: accuracy over confidence in 15 equal bins, one line a model.
+    """Write `<stem>.png` and `<stem>.csv`: accuracy over confidence in 15 equal bins, one line per model.
 
-    A dot's area is its share of the images. On the diagonal a model is as often right as it says. DeGroot & Fienberg
+    A dot's area is its share of the images. On the diagonal a model is perfectly calibrated. DeGroot & Fienberg
     1983; Guo et al. 2017, arXiv 1706.04599.
     """
     table = pd.concat([_bins(found).assign(model=name) for name, found in models.items()], ignore_index=True)
     write_text(stem.with_suffix(".csv"), table.to_csv(index=False, float_format="%.5f"))
     with drawing(stem.with_suffix(".png"), width=5, height=4.5) as axes:
-        axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as right as it says")
+        axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="perfectly calibrated")
         for name, line in table.groupby("model", sort=False):
             axes.plot(line["confidence"], line["accuracy"], label=name)
             share = line["images"] / line["images"].sum()
             axes.scatter(line["confidence"], line["accuracy"], s=10 + 200 * share)
-        axes.set(xlabel="confidence", ylabel="accuracy, test split", xlim=(0, 1), ylim=(0, 1.02))
+        axes.set(xlabel="confidence", ylabel="test accuracy", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(fontsize=8)
         axes.grid(alpha=0.3)
 
 
 def _bins(found: Answers) -> pd.DataFrame:
-    """Images, mean confidence and accuracy of each bin that holds an image."""
+    """Images, mean confidence and accuracy of each bin with images."""
     bin_of = np.minimum((found.confidence * _BINS).astype(int), _BINS - 1)
     table = pd.DataFrame({"bin": bin_of, "confidence": found.confidence, "accuracy": found.right})
     means = table.groupby("bin").agg(

@@ -10,11 +10,11 @@ import numpy as np
 def select_members(
     probabilities: dict[str, np.ndarray], labels: np.ndarray, *, most: int, min_gain: float
 ) -> dict[str, float]:
-    """Weights, summing to 1, of the members whose mean has the least log loss on validation.
+    """Weights, summing to 1, of the members; their weighted mean has the lowest log loss on validation.
 
     `probabilities` maps a member to (N, K), `labels` is int (N,). Members are added one at a time, the best first, and
-    may be added again; it ends after `most` additions or when none lowers the log loss by more than `min_gain`. Ties go
-    to the first name.
+    may be added again. The selection ends after `most` additions, or when no member lowers the log loss by more than
+    `min_gain`. Ties go to the first name.
     """
     of_label = {name: p[np.arange(len(labels)), labels] for name, p in sorted(probabilities.items())}
     chosen: list[str] = []

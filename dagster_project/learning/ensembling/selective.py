@@ -1,6 +1,6 @@
-"""Selective classification: how right a model is where it is sure, and how sure it must be to be left alone.
+"""Selective classification: accuracy of confident predictions, and confidence thresholds for auto-labelling.
 
-El-Yaniv & Wiener 2010, JMLR 11: coverage is the share of images answered, risk the share of those answered wrongly.
+El-Yaniv & Wiener 2010, JMLR 11: coverage is the share of images answered, risk the share of wrong answers among them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COVERAGES = (0.90, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model said of some images: `confidence` (N,) in 0..1, `right` (N,) 1 or 0, `patients` (N,)."""
+    """A model's answers for some images: `confidence` (N,) in 0..1, `right` (N,) 1 or 0, `patients` (N,)."""
 
     confidence: np.ndarray
     right: np.ndarray
@@ -26,9 +26,9 @@ class Answers:
 
 @dataclass(frozen=True)
 class AutoLabel:
-    """A threshold for labelling without a look. On test, `coverage` of the images have at least `confidence`.
+    """An auto-labelling threshold. `coverage` is the share of test images with at least `confidence`.
 
-    `confidence` is None if no threshold reaches `wanted` on validation, and `accuracy` if no test image is so sure.
+    `confidence` is None if no threshold reaches `wanted` on validation; `accuracy` is None if no test image reaches it.
     """
 
     wanted: float
@@ -39,32 +39,32 @@ class AutoLabel:
 
 @dataclass(frozen=True)
 class Selective:
-    """Accuracy on test of the surest share of images, by that share; and thresholds chosen on validation."""
+    """Test accuracy of the most confident images, by their share; and thresholds chosen on validation."""
 
     accuracy: dict[float, Interval]
     auto_label: list[AutoLabel]
 
 
 def answers(probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> Answers:
-    """Answers of probabilities (N, K), judged by class numbers (N,)."""
+    """Answers from probabilities (N, K), compared with class numbers (N,)."""
     right = (probabilities.argmax(axis=1) == labels).astype(float)
     return Answers(probabilities.max(axis=1), right, patients)
 
 
 def evaluate_selective(validation: Answers, test: Answers, settings: Settings) -> Selective:
-    """Accuracy at each of COVERAGES, and what thresholds found on validation are worth on test."""
-    surest = np.argsort(-test.confidence, kind="stable")
+    """Test accuracy at each of COVERAGES, and of the thresholds found on validation."""
+    most_confident = np.argsort(-test.confidence, kind="stable")
     return Selective(
-        {c: _accuracy(test, surest[: max(round(c * len(surest)), 1)], settings) for c in COVERAGES},
+        {c: _accuracy(test, most_confident[: max(round(c * len(most_confident)), 1)], settings) for c in COVERAGES},
         [_auto_label(wanted, validation, test, settings) for wanted in settings.ensembling.auto_label_accuracy],
     )
 
 
 def threshold_for(wanted: float, confidence: np.ndarray, right: np.ndarray) -> float | None:
-    """The lowest confidence such that the images with at least it are right in a share of `wanted`; None if none is.
+    """The lowest confidence so that images with at least this confidence reach the accuracy `wanted`; None if none is.
 
-    Both arrays are (N,); `wanted` is in 0..1, ends excluded. Only confidences that occur are tried, and only where so
-    many images have them that one error among these would be allowed: fewer tell nothing of such an accuracy.
+    Both arrays are (N,); `wanted` is in 0..1, ends excluded. Only confidences that occur are tried, and only if
+    enough images reach them that one error is allowed: fewer images cannot show such an accuracy.
     """
     levels, risk, coverage = risk_coverage(confidence, right)
     allowed = 1 - wanted + 1e-12  # 1 - 0.98 is a little more than 0.02

@@ -1,4 +1,4 @@
-"""The ensemble's scores on the test split, and the files and images that tell them."""
+"""The ensemble's scores on the test split, and the files and plots with them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class ClassRecall:
 
 @dataclass(frozen=True)
 class EnsembleSummary:
-    """Members with their shares, test scores with all labels, and what encoders reach together by share of labels."""
+    """Members with their weights, test scores with all labels, and accuracy of combined encoders by share of labels."""
 
-    shares: dict[str, float]
+    weights: dict[str, float]
     accuracy: Interval
     test: dict[str, object]
     classes: list[ClassRecall]
@@ -45,28 +45,28 @@ class EnsembleSummary:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What stands behind the scores: test probabilities (T, K), and the answers before and after calibration."""
+class EvaluatedPredictions:
+    """The predictions behind the scores: test probabilities (T, K), and the answers before and after calibration."""
 
     probabilities: np.ndarray
     after: Answers
     before: Answers
 
 
-def score(
+def evaluate_on_test(
     candidates: Mapping[str, Candidate],
-    shares: dict[str, float],
+    weights: dict[str, float],
     data: LabelledSet,
     settings: Settings,
     fractions: dict[str, dict[float, Interval]],
-) -> tuple[EnsembleSummary, Scored]:
-    """Score the members' mixture once on the test split; thresholds on confidence come from validation."""
+) -> tuple[EnsembleSummary, EvaluatedPredictions]:
+    """Evaluate the members' weighted mean once on the test split; confidence thresholds come from validation."""
     labels, patients = data.labels[data.test], data.patients(data.test)
     on_test, on_validation = (
-        mixture({name: candidates[name].probabilities(rows) for name in shares}, shares)
+        mixture({name: candidates[name].probabilities(rows) for name in weights}, weights)
         for rows in (data.test, data.validation)
     )
-    raw = mixture({name: calibrated(candidates[name].logits[data.test], 1.0) for name in shares}, shares)
+    raw = mixture({name: calibrated(candidates[name].logits[data.test], 1.0) for name in weights}, weights)
     after, before = answers(on_test, labels, patients), answers(raw, labels, patients)
     on_validation_answers = answers(on_validation, data.labels[data.validation], data.patients(data.validation))
     accuracy = patient_bootstrap(after.right, patients, settings.evaluation.bootstrap, settings.seed)
@@ -81,17 +81,23 @@ def score(
         for own in [labels == k]
     ]
     selective = evaluate_selective(on_validation_answers, after, settings)
-    return EnsembleSummary(shares, accuracy, test, classes, selective, fractions), Scored(on_test, after, before)
+    return EnsembleSummary(weights, accuracy, test, classes, selective, fractions), EvaluatedPredictions(
+        on_test, after, before
+    )
 
 
 def report(
-    paths: Paths, summary: EnsembleSummary, data: LabelledSet, scored: Scored, predictions: pd.DataFrame
+    paths: Paths,
+    summary: EnsembleSummary,
+    data: LabelledSet,
+    evaluated: EvaluatedPredictions,
+    predictions: pd.DataFrame,
 ) -> None:
-    """Write the metrics, the images and the test predictions; `predictions` are those of what was tried together."""
+    """Write the metrics, the images and the test predictions; `predictions` are those of the combined encoders."""
     write_json(
         paths.metrics("ensemble"),
         {
-            "shares": summary.shares,
+            "weights": summary.weights,
             **summary.test,
             "accuracy": {"1": asdict(summary.accuracy)},
             "together": {name: _by_share(line) for name, line in summary.fractions.items()},
@@ -99,16 +105,18 @@ def report(
             "auto_label": {f"{a.wanted:g}": asdict(a) for a in summary.selective.auto_label},
         },
     )
-    predicted = scored.probabilities.argmax(axis=1)
+    predicted = evaluated.probabilities.argmax(axis=1)
     draw_confusion(paths.plot("ensemble", "confusion_ensemble"), data.labels[data.test], predicted, data.regions)
     lines = {
         encoder: {float(f): Interval(**interval) for f, interval in found["accuracy"].items()}
         for encoder, found in read_json(paths.metrics("linear_evaluation")).items()
     }
     draw_label_fractions(paths.plot("ensemble", "label_fractions"), lines | summary.fractions)
-    draw_risk_coverage(paths.plot("ensemble", "risk_coverage"), scored.after, summary.selective.auto_label)
-    draw_reliability(paths.plot("ensemble", "reliability"), {"uncalibrated": scored.before, "calibrated": scored.after})
-    own = prediction_table("ensemble", data, 1.0, 0, scored.probabilities)
+    draw_risk_coverage(paths.plot("ensemble", "risk_coverage"), evaluated.after, summary.selective.auto_label)
+    draw_reliability(
+        paths.plot("ensemble", "reliability"), {"uncalibrated": evaluated.before, "calibrated": evaluated.after}
+    )
+    own = prediction_table("ensemble", data, 1.0, 0, evaluated.probabilities)
     write_rows(paths.test_predictions("ensemble"), pd.concat([own, predictions]), ENSEMBLE_PREDICTIONS)
 
 

@@ -1,1 +1,1 @@
-"""Evaluation: what an encoder is worth, with intervals."""
+"""Evaluation: how good each encoder is, with confidence intervals."""

@@ -1,4 +1,4 @@
-"""`linear_evaluation`: what each encoder is worth."""
+"""`linear_evaluation`: how good each encoder is."""
 
 from typing import TYPE_CHECKING
 
@@ -24,9 +24,9 @@ def evaluation_asset(settings: Settings) -> dg.AssetsDefinition:
         kinds={"scikitlearn"},
     )
     def linear_evaluation(root: RootResource) -> dg.MaterializeResult:
-        """Accuracy of a linear probe at 1 %, 10 % and all of the labels, nearest neighbours, calibration, per class.
+        """Accuracy of a linear probe with 1 %, 10 % and 100 % of the labels, nearest neighbours, calibration, recall.
 
-        On the test split, against the labels as given there; intervals (95 %) resample patients.
+        Measured on the test split, against the given labels. Intervals (95 %) resample patients.
         """
         from dagster_project.learning.evaluation.linear_evaluation import evaluate  # torch takes seconds to import
 
@@ -37,8 +37,8 @@ def evaluation_asset(settings: Settings) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             data_version=versions.of(paths.embeddings_dir),
             metadata={
-                "accuracy": as_table(pd.DataFrame([row for result in results for row in _rows(result)])),
-                "recall": as_table(
+                "test accuracy": as_table(pd.DataFrame([row for result in results for row in _rows(result)])),
+                "recall by region": as_table(
                     pd.DataFrame({r.encoder: r.full["recall"] for r in results}).reset_index(names="region")
                 ),
                 "accuracy by share of labels": as_image(plots / "label_fractions.png"),

@@ -1,4 +1,4 @@
-"""Embeddings of the training set under each encoder, and where they are kept."""
+"""Embeddings of the training set by each encoder, kept in `data/embeddings/`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def embed_training_set(root: Root, encoder: str) -> np.ndarray:
 def load_embeddings(paths: Paths, encoder: str, count: int) -> np.ndarray:
     """The embeddings, float32 (count, D), of a training set of `count` images.
 
-    Raises RayTruthError if there are none, or of another training set.
+    Raises RayTruthError if there are no embeddings, or they belong to another training set.
     """
     path = paths.embeddings(encoder)
     embeddings = np.load(path) if path.exists() else None

@@ -28,7 +28,7 @@ class LabelledSet:
     test: np.ndarray
 
     def patients(self, rows: np.ndarray) -> np.ndarray:
-        """Group (patient, or linked patients) of each row, for resampling."""
+        """Patient group (one patient, or linked patients) of each row, for resampling."""
         return self.table["patient_group"].to_numpy(object)[rows].astype(str)
 
     def image_ids(self, rows: np.ndarray) -> np.ndarray:
@@ -51,14 +51,14 @@ def load_labelled_set(root: Root) -> LabelledSet:
             raise RayTruthError(
                 f"The {name} split has too few labelled images ({len(found)})",
                 where="data/training_set.parquet",
-                do="ingest more patients; see the table of images a class and split",
+                do="ingest more patients; see the table of images per class and split",
             )
     regions = root.taxonomy.regions
     return LabelledSet(table, labels, regions, rows["train"], rows["validation"], rows["test"])
 
 
 def draw_fraction(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Positions of a stratified random share of `labels` (N,): of each class its rounded share, at least one."""
+    """Positions of a stratified random share of `labels` (N,): the rounded share of each class, at least one label."""
     generator = np.random.default_rng(seed)
     drawn = []
     for label in np.unique(labels):

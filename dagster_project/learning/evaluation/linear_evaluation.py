@@ -1,4 +1,4 @@
-"""Linear evaluation: what a linear probe and the nearest neighbours make of each encoder's embeddings."""
+"""Linear evaluation: accuracy of a linear probe and of nearest neighbours on each encoder's embeddings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger("raytruth")
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one probe, trained on one share of the labels, says of the test images: probabilities (T, K)."""
+    """Predictions of one probe, trained on one share of the labels, for the test images: probabilities (T, K)."""
 
     fraction: float
     repeat: int
@@ -51,15 +51,15 @@ class EncoderEvaluation:
 def evaluate(root: Root) -> list[EncoderEvaluation]:
     """Evaluate every encoder; write embeddings, `models/metrics/linear_evaluation.json`, test predictions and plots.
 
-    Probes are fitted on the training split, their inverse regularisation is chosen on validation. Scores are on test,
-    against the labels as given there (wrong ones included).
+    Probes are fitted on the training split, and their inverse regularisation is chosen on validation. Scores are on the
+    test split, against the given labels (wrong labels included).
     """
     data = load_labelled_set(root)
     results, tables = [], []
     for encoder in encoders_on(root.settings):
         embeddings = embed_training_set(root, encoder)
         predictions = [p for f in root.settings.evaluation.fractions for p in probe(embeddings, data, f, root.settings)]
-        results.append(_score(encoder, embeddings, data, predictions, root.settings))
+        results.append(_evaluate_encoder(encoder, embeddings, data, predictions, root.settings))
         tables += [prediction_table(encoder, data, p.fraction, p.repeat, p.probabilities) for p in predictions]
         full = max(predictions, key=lambda p: p.fraction)
         predicted = full.probabilities.argmax(axis=1)
@@ -77,7 +77,7 @@ def evaluate(root: Root) -> list[EncoderEvaluation]:
             data.regions,
         )
         accuracy = results[-1].fractions[full.fraction].value
-        log.info("%s: accuracy %.3f on test with %g of the labels", encoder, accuracy, full.fraction)
+        log.info("%s: test accuracy %.3f with %g %% of the labels", encoder, accuracy, 100 * full.fraction)
     write_rows(root.paths.test_predictions("linear_evaluation"), pd.concat(tables), PROBE_PREDICTIONS)
     draw_label_fractions(
         root.paths.plot("linear_evaluation", "label_fractions"), {r.encoder: r.fractions for r in results}
@@ -87,7 +87,7 @@ def evaluate(root: Root) -> list[EncoderEvaluation]:
 
 
 def probe(embeddings: np.ndarray, data: LabelledSet, fraction: float, settings: Settings) -> list[Prediction]:
-    """Fit probes on a stratified `fraction` of the training labels, drawn `repeats` times (once if it is all)."""
+    """Fit probes on a stratified `fraction` of the training labels, drawn `repeats` times (once for all labels)."""
     section = settings.evaluation
     validation = embeddings[data.validation], data.labels[data.validation]
     found = []
@@ -114,7 +114,7 @@ def _prediction(
     return Prediction(fraction, repeat, head.probabilities(embeddings[data.test]), accuracy, inverse_regularisation)
 
 
-def _score(
+def _evaluate_encoder(
     encoder: str, embeddings: np.ndarray, data: LabelledSet, predictions: list[Prediction], settings: Settings
 ) -> EncoderEvaluation:
     labels, patients, section = data.labels[data.test], data.patients(data.test), settings.evaluation
@@ -137,7 +137,7 @@ def _score(
 def nearest_neighbours(embeddings: np.ndarray, data: LabelledSet, settings: Evaluation) -> np.ndarray:
     """Class of each test image by a distance-weighted vote of its nearest training images (cosine); int (T,)."""
     count = min(settings.neighbours, len(data.train))
-    # Among vectors of unit length the square of the distance is twice the cosine distance, and found faster.
+    # For vectors of length 1 the squared distance is twice the cosine distance, and is computed faster.
     model = KNeighborsClassifier(count, algorithm="brute", weights=lambda distance: 1 / (distance**2).clip(1e-12))
     unit = normalize(embeddings)
     return model.fit(unit[data.train], data.labels[data.train]).predict(unit[data.test])
@@ -146,7 +146,7 @@ def nearest_neighbours(embeddings: np.ndarray, data: LabelledSet, settings: Eval
 def prediction_table(
     model: str, data: LabelledSet, fraction: float, repeat: int, probabilities: np.ndarray
 ) -> pd.DataFrame:
-    """One row a test image: what `model` (given a share of the labels, drawn the `repeat`-th time) says of it."""
+    """One row per test image: the prediction of `model`, given a share of the labels in draw number `repeat`."""
     return pd.DataFrame(
         {
             "image_id": data.image_ids(data.test),

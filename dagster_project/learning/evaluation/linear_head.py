@@ -1,6 +1,6 @@
 """The linear probe: multinomial logistic regression on frozen embeddings, scaled to length 1 and standardised.
 
-Directions are what contrastive losses train. The embeddings themselves keep their lengths, which tell unusual images.
+Contrastive losses train directions. The embeddings themselves keep their lengths, which indicate out-of-domain images.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class LinearHead:
     """A fitted probe: probabilities = softmax((x / |x| - mean) / scale @ weight + bias).
 
     `mean` and `scale` are (D,), `weight` (D, K), `bias` (K,), for K classes; a class without training images has a
-    bias of minus infinity's stand-in, hence probability 0.
+    very low bias, and so probability 0.
     """
 
     mean: np.ndarray
@@ -43,9 +43,9 @@ _ABSENT = -1e4
 def fit_linear_head(
     embeddings: np.ndarray, labels: np.ndarray, classes: int, inverse_regularisation: float
 ) -> LinearHead:
-    """Fit a probe with L2 strength 1 / `inverse_regularisation` (scikit-learn's C).
+    """Fit a probe with an L2 penalty of 1 / `inverse_regularisation` (scikit-learn's C).
 
-    `embeddings` is (N, D), `labels` int (N,) in 0..classes-1, at least two of them different.
+    `embeddings` is (N, D), `labels` int (N,) in 0..classes-1, with at least two different classes.
     """
     return next(_fitted(embeddings, labels, classes, [inverse_regularisation]))
 
@@ -56,7 +56,7 @@ def choose_linear_head(
     classes: int,
     candidates: tuple[float, ...],
 ) -> tuple[LinearHead, float]:
-    """Fit one probe a candidate on `train`, keep the one with the least log loss on `validation`.
+    """Fit one probe per candidate on `train`; keep the probe with the lowest log loss on `validation`.
 
     Both are (embeddings, labels); candidates are inverse regularisations. Returns the probe and its candidate.
     """
@@ -64,7 +64,7 @@ def choose_linear_head(
     def loss(head: LinearHead) -> float:
         return float(log_loss(validation[1], head.probabilities(validation[0]), labels=np.arange(classes)))
 
-    ascending = sorted(candidates)  # each starts from the one before
+    ascending = sorted(candidates)  # each fit starts from the result before
     return min(zip(_fitted(*train, classes, ascending), ascending, strict=True), key=lambda pair: loss(pair[0]))
 
 
@@ -77,7 +77,7 @@ def _fitted(
     present, number = np.unique(labels, return_inverse=True)
     found = np.zeros((len(data.variance) + 1, len(present)))
     for inverse_regularisation in inverse_regularisations:
-        # scikit-learn keeps one row of weights for two classes: the penalty of two opposite ones is half of that row's
+        # for two classes scikit-learn keeps one row of weights; two opposite rows have half the penalty of this row
         penalty = (2 if len(present) == 2 else 1) / (inverse_regularisation * len(labels))
         found = fit_softmax(data, number, penalty, found)
         weight = np.zeros((embeddings.shape[1], classes), dtype=np.float32)

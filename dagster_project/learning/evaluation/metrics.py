@@ -24,7 +24,7 @@ class Interval:
 def patient_bootstrap(scores: np.ndarray, patients: np.ndarray, resamples: int, seed: int) -> Interval:
     """The mean of `scores` (N,) with a 95 % percentile interval over `resamples` draws of whole patients.
 
-    Images of one patient are no independent evidence, so patients (N,), not images, are drawn with replacement.
+    Images of one patient are not independent. So patients (N,), not images, are drawn with replacement.
     Efron & Tibshirani 1993, chapter 8 (clustered data).
     """
     _, number = np.unique(patients, return_inverse=True)
@@ -49,7 +49,7 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def scores(probabilities: np.ndarray, labels: np.ndarray, regions: tuple[str, ...]) -> dict[str, object]:
-    """Accuracy, mean recall, log loss, calibration error, and each class's recall (None where it has no image)."""
+    """Accuracy, mean recall, log loss, calibration error, and the recall of each class (None without images)."""
     predicted = probabilities.argmax(axis=1)
     present = np.unique(labels)
     recalls = recall_score(labels, predicted, labels=present, average=None, zero_division=0)

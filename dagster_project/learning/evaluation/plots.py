@@ -1,4 +1,4 @@
-"""Confusion matrices, curves and maps, each as an image for people and, where it is a table, as CSV for DVC."""
+"""Confusion matrices, curves and maps, each as an image for people; tables also as CSV for DVC."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def draw_label_fractions(stem: Path, accuracies: Mapping[str, Mapping[float, Int
         for model, line in table.groupby("model", sort=False):
             reach = [line["accuracy"] - line["low"], line["high"] - line["accuracy"]]
             axes.errorbar(line["fraction"], line["accuracy"], yerr=reach, marker="o", capsize=3, label=model)
-        axes.set(xscale="log", xlabel="share of the training labels", ylabel="accuracy, test split")
+        axes.set(xscale="log", xlabel="share of the training labels", ylabel="test accuracy")
         shares = sorted(table["fraction"].unique())
         axes.set_xticks(shares, [f"{100 * share:g} %" for share in shares])
         axes.minorticks_off()

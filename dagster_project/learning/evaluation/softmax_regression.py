@@ -2,7 +2,7 @@
 
 Rotating the embeddings to their principal axes leaves an L2 penalty as it is and makes the loss's curvature nearly
 diagonal: about (variance along an axis) x (mean p (1 - p) of a class) + penalty. L-BFGS (Liu & Nocedal 1989) runs in
-coordinates scaled by its root, from the solution of a neighbouring penalty where there is one.
+coordinates scaled by the root of the curvature, and starts from the solution of a neighbouring penalty, if available.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-_ALONE = 4_000_000  # values below which threads wait for one another longer than they compute
+_ALONE = 4_000_000  # with fewer values, threads wait for each other longer than they compute
 _TOLERANCE = 3e-5  # of the scaled gradient; log loss on held-out images is then within 1e-3 of the optimum's
 
 
@@ -30,7 +30,7 @@ class Rotated:
 
 
 def rotated(standardised: np.ndarray) -> Rotated:
-    """Rotate float32 (N, D) to its principal axes. Fewer images than dimensions span no more axes than images."""
+    """Rotate float32 (N, D) to its principal axes. With fewer images than dimensions there is one axis per image."""
     count, size = standardised.shape
     if count < size:
         left, singular, axes = np.linalg.svd(standardised, full_matrices=False)

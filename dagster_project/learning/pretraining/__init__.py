@@ -1,1 +1,1 @@
-"""Pretraining: encoders learned without labels (SimCLR, BYOL) and with them (supervised contrastive)."""
+"""Pretraining: encoders trained without labels (SimCLR, BYOL) and with labels (supervised contrastive)."""

@@ -1,4 +1,4 @@
-"""The encoders: an asset a method, made by one step, which trains them side by side on a CPU; in the pool `gpu`."""
+"""The encoders, one asset per method. One step makes them all, several at once on a CPU; in the pool `gpu`."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def encoder_assets(settings: Settings) -> dg.AssetsDefinition:
-    """One asset for each method that is on, and the encoders of the folds."""
+    """One asset for each method that is on, and one for the encoders of the folds."""
     methods = {method.encoder: method for method in (*methods_on(settings), CROSSFIT)}
 
     @dg.multi_asset(
@@ -37,10 +37,10 @@ def encoder_assets(settings: Settings) -> dg.AssetsDefinition:
         pool=GPU,
     )
     def encoders(context: dg.AssetExecutionContext, root: RootResource) -> Iterator[dg.MaterializeResult]:
-        """Pretrain the chosen encoders.
+        """Pretrain the selected encoders.
 
-        Where labels are few, those that see labels begin from the reference encoder. That is no edge of the graph:
-        within one step Dagster compares with the version from before the step, and would always call them out of date.
+        If labels are few, encoders that see labels start from the reference encoder. The graph has no edge for this:
+        within one step Dagster compares with the version before the step, and would always report them as outdated.
         """
         from dagster_project.learning.pretraining.pretrain import pretrain  # torch and Lightning take seconds to import
 

@@ -1,8 +1,8 @@
-"""Random views of a whole batch at once, on the device that holds it: one fused affine warp, then intensities.
+"""Random views of a whole batch at once, on the batch's device: one fused affine warp, then intensities.
 
-What stays the same between two views is what the encoder learns, so views differ in what does not make a region: place,
-size, turn and side in the image, collimation, exposure, processing, inversion, noise, and what is no anatomy:
-markers, rulers, text, borders.
+The encoder learns what two views have in common. So views differ in everything that does not define a region: position,
+size, rotation and side in the image, collimation, exposure, processing, inversion, noise, and non-anatomical content
+(markers, rulers, text, borders).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dagster_project.learning.pretraining.cues import paste_cues
 
 @dataclass(frozen=True)
 class Strength:
-    """Ranges from which each image's view is drawn; probabilities are an image's."""
+    """Ranges from which the view of each image is drawn; probabilities are per image."""
 
     area: tuple[float, float] = (0.3, 1.0)  # share of the image's area that the crop shows
     aspect: float = 0.25  # natural logarithm of the greatest stretch of one axis
@@ -33,8 +33,8 @@ class Strength:
     cutout: float = 0.3
     collimate: float = 0.3
     collimator_degrees: float = 12.0
-    bright_border: float = 0.25  # of the collimated: unexposed film, not a blackened shutter
-    marker: float = 0.2  # of the batch, as text and ruler; an image gets at most one of the three
+    bright_border: float = 0.25  # of the collimated images: unexposed film instead of a blackened shutter
+    marker: float = 0.2  # share of the batch, like text and ruler; an image gets at most one of the three
     text: float = 0.1
     ruler: float = 0.1
 
@@ -44,7 +44,7 @@ def random_view(
 ) -> torch.Tensor:
     """One random view of each image.
 
-    `images` is uint8 (B, s, s); returns float32 (B, 1, px, px) in -1..1. Draws only from `generator`, which lives on
+    `images` is uint8 (B, s, s); returns float32 (B, 1, px, px) in -1..1. All random numbers come from `generator`, on
     the images' device.
     """
     draw = _Draw(generator, len(images), images.device)
@@ -100,7 +100,7 @@ def _exposed(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
 
 def _blurred(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tensor:
     """A 3 x 3 binomial filter, mixed in by a random share."""
-    soft = F.pad(x, (1, 1, 1, 1), mode="replicate")  # sums of shifted images: a fraction of a convolution's time
+    soft = F.pad(x, (1, 1, 1, 1), mode="replicate")  # sums of shifted images: much faster than a convolution
     soft = (soft[..., :-2] + 2 * soft[..., 1:-1] + soft[..., 2:]) / 4
     soft = (soft[..., :-2, :] + 2 * soft[..., 1:-1, :] + soft[..., 2:, :]) / 4
     share = draw.between(0, 1) * draw.happens(strength.blur)
@@ -123,9 +123,9 @@ def _collimated(x: torch.Tensor, draw: _Draw, strength: Strength) -> torch.Tenso
 def _rectangle(
     x: torch.Tensor, draw: _Draw, sides: tuple[float, float], *, middle: float, degrees: float = 0
 ) -> torch.Tensor:
-    """bool (B, 1, px, px): inside a rectangle of sides in `sides` of px whose centre lies within `middle`.
+    """bool (B, 1, px, px): inside a rectangle with sides in the range `sides` times px, turned by up to `degrees`.
 
-    It is turned by up to `degrees`.
+    The centre of the rectangle lies within `middle`.
     """
     at = torch.linspace(-0.5, 0.5, x.shape[-1], device=x.device)
     half_high, half_wide = draw.between(*sides) / 2, draw.between(*sides) / 2

@@ -1,4 +1,4 @@
-"""BYOL: one view predicts what a slowly following copy of the network says of the other.
+"""BYOL: from one view the network predicts the output of its slowly moving copy for the other view.
 
 Grill et al. 2020, arXiv 2006.07733.
 """
@@ -36,7 +36,7 @@ class BYOL(MethodNetwork):
         self.momentum = momentum
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Of two views (B, 1, s, s): two predictions, then what the target says of the other view; (B, P) each."""
+        """Of two views (B, 1, s, s): two predictions, then the target's outputs for the other view; (B, P) each."""
         views = torch.cat([first, second])
         predicted = self.predict(self.project(self.backbone(views)))  # (2B, P)
         with torch.no_grad():
@@ -44,7 +44,7 @@ class BYOL(MethodNetwork):
         return *predicted.float().chunk(2), *wanted.float().chunk(2)[::-1]
 
     def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
-        """The symmetric loss of what `forward` gave; labels are not looked at."""
+        """The symmetric loss of the outputs of `forward`; labels are not used."""
         first, second, wanted_of_first, wanted_of_second = embedded
         return byol_loss(torch.cat([first, second]), torch.cat([wanted_of_first, wanted_of_second]))
 

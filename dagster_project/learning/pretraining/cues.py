@@ -1,7 +1,7 @@
-"""What lies on radiographs and is not the patient, pasted onto a whole batch at once on its device.
+"""Non-anatomical cues (side markers, console text, rulers, gauges), pasted onto a whole batch on its device.
 
-Side markers, console text, rulers and gauges tell room and protocol, and through them the region: an encoder that has
-seen them anywhere, on anything, cannot lean on them. (Shortcuts of this kind: Zech et al. 2018, PLOS Medicine 15(11).)
+Such cues reveal room and protocol, and so the region. An encoder that has seen them anywhere, on any image, cannot rely
+on them. (Shortcuts of this kind: Zech et al. 2018, PLOS Medicine 15(11).)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch.nn import functional as F
 
 KINDS = ("marker", "text", "ruler")
-_CELL = 64  # px a patch is drawn at
+_CELL = 64  # px, side of a drawn patch
 _SIZES = {"marker": (0.10, 0.24), "text": (0.25, 0.6), "ruler": (0.5, 1.3)}  # of an image's side
 _LETTERS = ("L", "R", "LI", "RE", "LT", "RT")
 _WORDS = (
@@ -36,10 +36,10 @@ _WORDS = (
 def paste_cues(
     x: torch.Tensor, generator: torch.Generator, *, marker: float = 0, text: float = 0, ruler: float = 0
 ) -> torch.Tensor:
-    """Paste one cue onto some images (B, 1, px, px) in 0..1, at any place and turn, more often near a margin.
+    """Paste one cue onto some images (B, 1, px, px) in 0..1, at any place and angle, more often near a margin.
 
-    `marker`, `text` and `ruler` are the shares of the batch that get one of this kind, together at most 1; which
-    images that are, and everything else, is drawn from `generator` on the images' device. Returns a new tensor.
+    `marker`, `text` and `ruler` are the shares of the batch that get a cue of this kind, together at most 1. The
+    images and everything else are drawn from `generator` on the images' device. Returns a new tensor.
     """
     shares = torch.tensor([marker, text, ruler], device=x.device)
     count = min(math.ceil((marker + text + ruler) * len(x) - 1e-6), len(x))
@@ -69,7 +69,7 @@ def _near_a_margin(draw: Callable[[float, float], torch.Tensor]) -> torch.Tensor
 
 
 def _placed(size: torch.Tensor, angle: torch.Tensor, at_x: torch.Tensor, at_y: torch.Tensor) -> torch.Tensor:
-    """(C, 2, 3): an image's coordinates to a patch's, which has `size` (share of the side), turned, centred."""
+    """(C, 2, 3): from image coordinates to those of a patch of `size` (share of the side), turned and centred."""
     cos, sin = angle.cos() / size, angle.sin() / size
     rows = [
         torch.stack([cos, -sin, sin * at_y - cos * at_x], -1),
@@ -82,7 +82,7 @@ def _placed(size: torch.Tensor, angle: torch.Tensor, at_x: torch.Tensor, at_y: t
 def _atlas(device: torch.device, cell: int) -> tuple[torch.Tensor, ...]:
     """Every patch as (alpha, alpha times grey), float32 (M, 2, cell, cell) in 0..1, in the order of KINDS.
 
-    Then, a kind: its first patch, how many it has, its smallest and its largest size as share of an image's side.
+    Then, per kind: first patch, number of patches, smallest and largest size as a share of the image's side.
     """
     drawn = [_markers(), _texts(), _rulers()]
     patches = torch.from_numpy(np.stack([patch for kind in drawn for patch in kind]))

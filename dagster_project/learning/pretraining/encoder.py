@@ -1,4 +1,4 @@
-"""One encoder of a root: which images and labels it may see, and what is kept of it."""
+"""One encoder of a root: which images and labels it may see, and which files are kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dagster_project.learning.encoders.backbone import count_parameters, embeddi
 from dagster_project.learning.encoders.device import processes
 from dagster_project.learning.encoders.encoder import open_encoder
 from dagster_project.learning.encoders.resnet_encoder import CARD, WEIGHTS, ResNetEncoder
-from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.batching import plan_batches
 from dagster_project.learning.pretraining.methods import CROSSFIT, Method
 from dagster_project.learning.pretraining.methods_on import ALL, method_settings, reference_encoder
 from dagster_project.learning.pretraining.self_training import labels_are_few, with_pseudo_labels
@@ -34,7 +34,7 @@ log = logging.getLogger("raytruth")
 
 @dataclass(frozen=True)
 class EncoderSummary:
-    """What was trained: images seen, how many of their labels, and the loss of every epoch."""
+    """One trained encoder: number of images and labels that it saw, and the loss of every epoch."""
 
     name: str
     images: int
@@ -43,7 +43,7 @@ class EncoderSummary:
 
 
 def encoder_names(settings: Settings, method: str) -> list[str]:
-    """The encoders that a method stands for: one, or for `crossfit` one a fold.
+    """The encoders of a method: one, or one per fold for `crossfit`.
 
     Raises RayTruthError if there is no such method.
     """
@@ -57,28 +57,28 @@ def encoder_names(settings: Settings, method: str) -> list[str]:
 def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     """Pretrain one encoder and write `models/<name>/`.
 
-    It learns from the training split, and sees the labels of that split, wrong ones too, if its method sees labels.
-    The encoder of a fold (SupCon and a classifier) learns from all images of the other folds, for `label_errors` alone:
-    an encoder trained with labels may judge only images whose labels it never saw.
+    The encoder learns from the training split. If its method sees labels, it learns from the labels of this split too,
+    wrong labels included. The encoder of a fold (SupCon and a classifier) learns from all images of the other folds. It
+    serves `label_errors` only: there, an encoder must not predict an image if it saw the label of this image.
 
-    Where fewer than half of the images have a label, an encoder that learns from them begins from the reference
-    encoder, which must be there, and learns from pseudo-labels of a probe on it too (see `self_training`).
+    If fewer than half of the images have a label, an encoder that learns from labels starts from the reference encoder,
+    which must exist, and also learns from pseudo-labels of a probe on the reference encoder (see `self_training`).
 
-    A stopped run resumes; an encoder that is of these very images, labels and settings is kept. Under torchrun all
-    processes train, and the first one writes.
+    A stopped run resumes. An encoder of the same images, labels and settings is kept. Under torchrun all processes
+    train, and the first process writes.
     """
-    lesson, profile, folder = _lesson(root, name), root.settings.learning, root.paths.encoder(name)
-    rows, labels = lesson.rows, lesson.labels
+    data, profile, folder = _training_data(root, name), root.settings.learning, root.paths.encoder(name)
+    rows, labels = data.rows, data.labels
     seed = (root.settings.seed + zlib.crc32(name.encode())) % 2**31
     images = gather_images(root.paths, rows, round(profile.input_size * SOURCE_MARGIN))
-    own = method_settings(profile, lesson.method.name)
+    own = method_settings(profile, data.method.name)
     settings = profile.model_dump(exclude={"methods"}) | {
-        "method": lesson.method.name,
+        "method": data.method.name,
         **own.model_dump(),
         "seed": seed,
     }
     reference = _reference(root)
-    begun_from = content_hash(reference) if lesson.self_training and reference.exists() else ""
+    begun_from = content_hash(reference) if data.self_training and reference.exists() else ""
     made_from = _fingerprint(images, labels, settings | {"begun_from": begun_from})
     known = read_json(folder / CARD) if (folder / CARD).exists() else {}
     seen = learned_from(rows, labels)
@@ -89,13 +89,13 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
         return EncoderSummary(name, known["images"], known["labels_seen"], curve)
     labelled = int((labels >= 0).sum())
     log.info("%s: %d images, %d labels, %d epochs", name, len(rows), labelled, own.epochs)
-    run = Run(name, lesson.method.name, own.epochs, seed, images, labels)
-    if lesson.self_training:
+    run = Run(name, data.method.name, own.epochs, seed, images, labels)
+    if data.self_training:
         run = _self_training(root, run, rows)
     backbone, curve = train_encoder(run, profile, checkpoint_folder(root.paths.checkpoints(name), made_from))
     if processes().rank > 0:
         return EncoderSummary(name, len(rows), labelled, curve)
-    batches = deal(profile, len(rows), processes().count)
+    batches = plan_batches(profile, len(rows), processes().count)
     with replacing_dir(folder) as new:
         save_backbone(new / WEIGHTS, backbone)
         losses = pd.DataFrame({"epoch": range(1, len(curve) + 1), "loss": curve})
@@ -103,17 +103,17 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
         card = {
             "kind": "resnet",
             "encoder": name,
-            "method": lesson.method.name,
+            "method": data.method.name,
             "profile": root.settings.profile,
             "settings": settings,
-            "batch_size": batches.size,  # fewer than the settings ask for where there were too few images
+            "batch_size": batches.size,  # smaller than in the settings if there were too few images
             "micro_batch_size": batches.micro_batch_size,
             "processes": batches.processes,
             "embedding_size": embedding_size(profile),
             "parameters": count_parameters(backbone),
             "images": len(rows),
             "labels_seen": labelled,
-            "pseudo_labels_seen": int((run.labels >= 0).sum()) - labelled,  # of self-training, where labels are few
+            "pseudo_labels_seen": int((run.labels >= 0).sum()) - labelled,  # of self-training, if labels are few
             "begun_from": begun_from,
             "training_set": content_hash(root.paths.training_set),
             "made_from": made_from,
@@ -128,13 +128,13 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
 
 
 def waits_for_reference(root: Root, name: str) -> bool:
-    """Whether an encoder begins from the reference encoder: one that learns from labels does, if they are few."""
-    return _lesson(root, name).self_training
+    """Whether an encoder starts from the reference encoder: if it learns from labels and labels are few."""
+    return _training_data(root, name).self_training
 
 
 @dataclass(frozen=True)
-class _Lesson:
-    """What an encoder learns from: rows of the training set, and their labels as given, -1 for none or not shown."""
+class _TrainingData:
+    """The input of an encoder: rows of the training set, and their given labels, -1 for none or not shown."""
 
     method: Method
     rows: pd.DataFrame
@@ -145,24 +145,24 @@ class _Lesson:
         return self.method.sees_labels and labels_are_few(self.labels)
 
 
-def _lesson(root: Root, name: str) -> _Lesson:
+def _training_data(root: Root, name: str) -> _TrainingData:
     table = load_training_set(root.paths)
     used = table["exclusion"] == ""
     encoder, _, fold = name.partition("/fold_")
     (method,) = (method for method in ALL.values() if method.encoder == encoder)
     rows = table[used & (table["fold"] != int(fold) if fold else table["split"] == "train")]
     labels = class_numbers(root, rows) if method.sees_labels else np.full(len(rows), -1)
-    return _Lesson(method, rows, labels)
+    return _TrainingData(method, rows, labels)
 
 
 def _self_training(root: Root, run: Run, rows: pd.DataFrame) -> Run:
-    """The run with pseudo-labels for images without a label, from the reference encoder's weights on."""
+    """The run with pseudo-labels for images without a label, and the reference encoder's weights as the start."""
     reference = open_encoder(root, reference_encoder(root.settings))
-    assert isinstance(reference, ResNetEncoder)  # methods_on sees to it that it was trained here
+    assert isinstance(reference, ResNetEncoder)  # methods_on ensures that it was trained here
     embeddings = reference.embed(gather_images(root.paths, rows, reference.image_size))
     labels = with_pseudo_labels(embeddings, run.labels)
     pseudo_labels = int((labels >= 0).sum() - (run.labels >= 0).sum())
-    log.info("%s: labels are few; %d pseudo-labels replace missing ones", run.name, pseudo_labels)
+    log.info("%s: labels are few; %d missing labels are replaced by pseudo-labels", run.name, pseudo_labels)
     return replace(run, labels=labels, start=reference.backbone)
 
 
@@ -171,14 +171,14 @@ def _reference(root: Root) -> Path:
 
 
 def learned_from(rows: pd.DataFrame, labels: np.ndarray) -> str:
-    """Hash of the images and labels that an encoder saw, as its card names it; from the training set's rows alone."""
+    """Hash of the images and labels that an encoder saw, as in its card; from rows of the training set only."""
     digest = hashlib.sha256("\n".join(rows["image_hash"]).encode())
     digest.update(np.ascontiguousarray(labels).data)
     return digest.hexdigest()[:16]
 
 
 def _fingerprint(images: np.ndarray, labels: np.ndarray, settings: dict[str, Any]) -> str:
-    """Hash of all that decides the weights: images, labels, settings, the code's version."""
+    """Hash of everything that determines the weights: images, labels, settings, code version."""
     digest = hashlib.sha256(json.dumps([settings, version("raytruth")], sort_keys=True).encode())
     digest.update(np.ascontiguousarray(images).data)
     digest.update(np.ascontiguousarray(labels).data)

@@ -1,7 +1,7 @@
-"""A batch larger than memory: a forward pass a micro-batch, with the loss and gradient still of the whole batch.
+"""A batch larger than memory: one forward pass per micro-batch, with the loss and gradient of the whole batch.
 
-Gradient caching (Gao et al. 2021, arXiv 2101.06983): micro-batches are embedded without keeping what the backward pass
-needs, the loss is taken over all embeddings at once, and each is embedded once more when its gradient is due.
+Gradient caching (Gao et al. 2021, arXiv 2101.06983): micro-batches are embedded without keeping activations for the
+backward pass. The loss is taken over all embeddings at once. Each micro-batch is embedded again for its gradient.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Embed = Callable[[int, torch.Tensor], tuple[torch.Tensor, ...]]
 def embed_in_micro_batches(
     embed: Embed, network: nn.Module, micro_batches: Sequence[tuple[int, torch.Tensor]]
 ) -> tuple[torch.Tensor, ...]:
-    """What `embed` makes of each micro-batch, joined in the micro-batches' order.
+    """The outputs of `embed` for all micro-batches, joined in their order.
 
-    `embed(*micro_batch)` must give the same each time: it is called again in the backward pass. Activations are kept of
-    one micro-batch at a time. Batch norm counts each micro-batch for itself; its running statistics move once, by the
-    first.
+    `embed(*micro_batch)` must return the same each time, because the backward pass calls it again. Activations of only
+    one micro-batch are kept at a time. Batch norm normalises each micro-batch separately; the first micro-batch alone
+    updates its running statistics.
     """
 
     def again(start: int, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -33,7 +33,7 @@ def embed_in_micro_batches(
 
     first, *others = micro_batches
     later = [checkpoint(again, *micro_batch, use_reentrant=False, preserve_rng_state=False) for micro_batch in others]
-    # embedded last, so that its backward pass comes first: nothing of it need be computed twice
+    # the first is embedded last, so its backward pass comes first and computes nothing twice
     embedded = [embed(*first), *later]
     return tuple(torch.cat(parts) for parts in zip(*embedded, strict=True))
 

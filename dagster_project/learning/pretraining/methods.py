@@ -1,7 +1,7 @@
-"""The registry of pretraining methods. A method is a file beside this one, which holds its network, and an entry here.
+"""The registry of pretraining methods. A method is a file in this folder with its network, and an entry here.
 
 Encoders, assets, settings, out-of-fold models, help and pipeline follow from the entries. Networks are imported when
-they are made: assets and commands read this list and must not wait for torch.
+they are created: assets and commands read this list and must not wait for torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Temperature = Annotated[float, Field(gt=0)]
 
 
 class MethodSettings(Section):
-    """What every method has in a profile: `profiles.NAME.methods.METHOD` of params.yaml."""
+    """Settings of every method in a profile: `profiles.NAME.methods.METHOD` in params.yaml."""
 
     epochs: Positive
     learning_rate: Annotated[float, Field(gt=0)]
@@ -31,13 +31,13 @@ class MethodSettings(Section):
 
 
 class ContrastiveSettings(MethodSettings):
-    """Of SimCLR and of supervised contrastive learning."""
+    """Settings of SimCLR and of supervised contrastive learning."""
 
     temperature: Temperature
 
 
 class BYOLSettings(MethodSettings):
-    """`momentum` is that of the target network at the start."""
+    """Settings of BYOL; `momentum` is the target network's at the start."""
 
     momentum: Annotated[float, Field(gt=0, lt=1)]
     hidden_dim: Positive
@@ -53,7 +53,7 @@ class VICRegSettings(MethodSettings):
 
 
 def _own(settings: MethodSettings) -> dict[str, Any]:
-    """What a network takes of its settings: all but how long it is trained."""
+    """The settings that a network needs: all except the number of epochs."""
     return settings.model_dump(exclude={"epochs"})
 
 
@@ -91,9 +91,9 @@ def _supcon_with_classifier(backbone: nn.Module, size: int, settings: MethodSett
 class Method:
     """One way to pretrain an encoder.
 
-    `name` is that of the command and of the settings, `encoder` that of the asset, the DVC stage and the folder in
-    `models/`. `network(backbone, size, settings, classes)` draws the weights; `size` is the length of an embedding.
-    An encoder that `sees_labels` may judge no image whose label it saw.
+    `name`: for the command and the settings. `encoder`: name of the asset, the DVC stage and the folder in `models/`.
+    `network(backbone, size, settings, classes)` draws the weights; `size` is the length of an embedding.
+    An encoder with `sees_labels` must not predict images for `label_errors` if it saw their labels.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Method:
     sees_labels: bool = False
 
 
-# The order is that in which encoders are trained, concatenated and listed.
+# Encoders are trained, concatenated and listed in this order.
 METHODS = {
     method.name: method
     for method in (
@@ -139,11 +139,11 @@ METHODS = {
         ),
     )
 }
-# Always on, since label errors cannot be found without: its folder holds one encoder a fold.
+# Always on, because label errors need it. Its folder holds one encoder per fold.
 CROSSFIT = Method(
     "crossfit",
     "encoder_supcon_crossfit",
-    "One SupCon encoder a fold, trained on the other folds: the only ones with labels that may judge any.",
+    "One SupCon encoder per fold, trained with the labels of the other folds only, for out-of-fold predictions.",
     ContrastiveSettings,
     _supcon_with_classifier,
     sees_labels=True,

@@ -20,19 +20,19 @@ def methods_on(settings: Settings) -> tuple[Method, ...]:
 
 
 def encoders_on(settings: Settings) -> tuple[str, ...]:
-    """The encoders of these methods: those that are evaluated and may become members of the ensemble."""
+    """The encoders of these methods. They are evaluated, and may become members of the ensemble."""
     return tuple(method.encoder for method in methods_on(settings))
 
 
 def self_supervised_on(settings: Settings) -> tuple[str, ...]:
-    """Those of them that have seen no label."""
+    """The encoders of these methods that have seen no label."""
     return tuple(method.encoder for method in methods_on(settings) if not method.sees_labels)
 
 
 def reference_encoder(settings: Settings) -> str:
-    """The encoder that tells which images are alike, and from which others start where labels are few.
+    """The encoder that decides which images are similar, and the start of other encoders if labels are few.
 
-    Raises RayTruthError if it is not of a method that is on and sees no label.
+    Raises RayTruthError if it does not belong to a method that is on and sees no label.
     """
     found = _unfit_reference(settings)
     if found:
@@ -49,7 +49,7 @@ def method_settings(profile: Profile, name: str) -> MethodSettings:
 
 
 def check_methods(settings: Settings) -> None:
-    """Raise RayTruthError, naming every key, if what params.yaml says of pretraining methods cannot be used.
+    """Raise RayTruthError, naming every key, if params.yaml has unusable settings of pretraining methods.
 
     Each profile must hold the settings of every method that is on.
     """
@@ -72,7 +72,7 @@ def _unfit_reference(settings: Settings) -> list[str]:
     if settings.pretraining.reference_encoder in fit:
         return []
     return [
-        "pretraining.reference_encoder: must be that of a method that is on and sees no label: "
+        "pretraining.reference_encoder: must belong to a method that is on and sees no label: "
         + (", ".join(fit) or "there is none")
     ]
 
@@ -87,4 +87,4 @@ def _problems(profile: Profile, name: str) -> list[str]:
 
 def _unknown(key: str, name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
-    return f"{key}: unknown method" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}")
+    return f"{key}: unknown method" + (f"; did you mean {near[0]}?" if near else f"; known methods: {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""The one Lightning module that trains every method."""
+"""The Lightning module that trains every method."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SPREAD = 0x9E3779B1  # 2**32 over the golden ratio: multiples of it lie far apa
 
 
 class Pretraining(pl.LightningModule):
-    """Trains a method's network on images that lie on the device whole; a batch is a tensor of row numbers.
+    """Trains a method's network. All images are on the device; a batch is a tensor of row numbers.
 
-    Row order and views are drawn from generators seeded by (seed, epoch) and (seed, step, place in the batch), so that
-    a run resumed from a checkpoint goes on as if it had never stopped, and processes that share a batch draw its views
-    as one would. Every process takes the loss of the whole batch.
+    The generators of row order and views are seeded by (seed, epoch) and (seed, step, place in the batch). So a run
+    resumed from a checkpoint continues as if it had never stopped, and several processes draw the same views of a batch
+    as one process. Every process computes the loss of the whole batch.
     """
 
     images: torch.Tensor
@@ -44,7 +44,7 @@ class Pretraining(pl.LightningModule):
         seed: int,
         name: str,
     ) -> None:
-        """`images` is uint8 (N, s, s), `labels` int64 (N,), -1 for none; `name` is for people."""
+        """`images` is uint8 (N, s, s), `labels` int64 (N,), -1 for none; `name` is for messages."""
         super().__init__()
         self.name = name
         self.method = method
@@ -56,7 +56,7 @@ class Pretraining(pl.LightningModule):
         self.curve: list[float] = []
 
     def train_dataloader(self) -> DataLoader:
-        """Batches of row numbers for the current epoch; the last, incomplete one is left out."""
+        """Batches of row numbers for the current epoch; an incomplete last batch is left out."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.current_epoch)
         order = torch.randperm(len(self.images), generator=generator)
         size = self.batches.size
@@ -67,14 +67,14 @@ class Pretraining(pl.LightningModule):
         """The loss of one batch of row numbers (B,), the same in every process."""
         embedded = embed_in_micro_batches(self._embed, self.method, self.batches.micro_batches(rows, self.global_rank))
         if self.batches.processes > 1:
-            # each process adds its loss's gradient to every share, and DDP takes the mean over processes: once, in all
+            # each process adds the gradient of its loss to every share, and DDP averages over processes
             embedded = tuple(self.all_gather(part, sync_grads=True).flatten(0, 1) for part in embedded)  # type: ignore[union-attr]
         loss = self.method.loss(embedded, self.labels[rows])
         self._losses.append(loss.detach())
         return loss
 
     def _embed(self, start: int, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """What the method makes of two views of the images `rows`, which stand at `start` in the batch."""
+        """The method's outputs for two views of the images `rows`, from place `start` of the batch on."""
         seed = self.seed * 1_000_003 + self.global_step + start * _SPREAD
         generator = torch.Generator(self.device).manual_seed(seed)
         images = self.images[rows]
@@ -83,11 +83,11 @@ class Pretraining(pl.LightningModule):
         return self.method(first, second)
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Let the method do what it does after every step."""
+        """Call the method's `after_step`."""
         self.method.after_step(min(self.global_step / self.steps, 1.0))
 
     def on_train_epoch_end(self) -> None:
-        """Note the epoch's mean loss. Raises RayTruthError if it is no number."""
+        """Record the mean loss of the epoch. Raises RayTruthError if it is not finite."""
         loss = float(torch.stack(self._losses).mean())
         self._losses.clear()
         self.curve.append(loss)
@@ -106,7 +106,7 @@ class Pretraining(pl.LightningModule):
         checkpoint["curve"] = list(self.curve)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on with the loss curve."""
+        """Restore the loss curve."""
         self.curve = list(checkpoint["curve"])
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

@@ -1,4 +1,4 @@
-"""What the training loop asks of a pretraining method's network."""
+"""The interface between the training loop and a pretraining method's network."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class MethodNetwork(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """What the loss needs of two views (B, 1, s, s) of the same images: tensors (B, ...), float32.
+        """The inputs of the loss for two views (B, 1, s, s) of the same images: tensors (B, ...), float32.
 
         A batch may come in parts (micro-batches, processes); the results are joined before the loss is taken.
         """
 
     @abstractmethod
     def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
-        """The loss, a scalar, of what `forward` gave of a whole batch; labels int (B,), -1 for none."""
+        """The loss, a scalar, of the outputs of `forward` for a whole batch; labels int (B,), -1 for none."""
 
     def after_step(self, progress: float) -> None:
         """Called after each step of the optimiser; `progress` of the training is in 0..1."""

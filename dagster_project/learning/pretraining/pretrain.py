@@ -1,4 +1,4 @@
-"""Pretraining as a stage: several encoders at once on a CPU, each in a process of its own."""
+"""Pretraining as a stage: several encoders at once on a CPU, each in its own process."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from dagster_project.learning.pretraining.methods import CROSSFIT
 
 
 def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
-    """Pretrain the encoders of the given methods of the registry, as `pretrain_encoder` does each.
+    """Pretrain the encoders of the given methods of the registry, each with `pretrain_encoder`.
 
-    On a CPU as many at once as it has cores, at most four, else one after another. When one fails the others are
-    stopped, and go on from their checkpoints the next time.
+    On a CPU as many at once as there are cores, at most four; otherwise one after another. If one encoder fails, the
+    others are stopped, and continue from their checkpoints in the next run.
     Raises RayTruthError if a method is unknown, an encoder cannot be trained, or its process is killed.
     """
     names = [name for method in methods for name in encoder_names(root.settings, method)]
@@ -45,34 +45,34 @@ def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
     if CROSSFIT.name in methods and processes().rank == 0:
         folds = set(root.paths.encoder(CROSSFIT.encoder).glob("fold_*"))
         for other in folds - {root.paths.encoder(name) for name in names}:
-            shutil.rmtree(other)  # of a time with more folds
+            shutil.rmtree(other)  # from settings with more folds
     return [made[name] for name in names]
 
 
 def _in_processes(root: Root, names: list[str], at_once: int) -> dict[str, EncoderSummary]:
-    """Each process has a pipe of its own: what they shared, one that is killed could leave locked for the others."""
+    """Each process has its own pipe, because a killed process could leave a shared pipe locked."""
     waiting, at_work, made = list(names), dict[Connection, tuple[str, BaseProcess]](), dict[str, EncoderSummary]()
     try:
         while waiting or at_work:
             while waiting and len(at_work) < at_once:
                 here, process = _start(root, waiting[0])
                 at_work[here] = waiting.pop(0), process
-            heard = wait(list(at_work))
-            for here in [one for one in at_work if one in heard]:
+            ready = wait(list(at_work))
+            for here in [one for one in at_work if one in ready]:
                 name, process = at_work[here]
-                said = _hear(here, name, process)
-                if isinstance(said, EncoderSummary):
-                    made[name] = said
+                message = _receive(here, name, process)
+                if isinstance(message, EncoderSummary):
+                    made[name] = message
                     process.join()
                     here.close()
                     del at_work[here]
-                elif isinstance(said, BaseException):
-                    raise said
+                elif isinstance(message, BaseException):
+                    raise message
                 else:
-                    logging.getLogger(said.name).handle(said)
+                    logging.getLogger(message.name).handle(message)
     finally:
         for _, process in at_work.values():
-            process.kill()  # it goes on from its checkpoint, which is written whole or not at all
+            process.kill()  # it continues from its checkpoint, which is always complete
         for _, process in at_work.values():
             process.join()
     return made
@@ -83,25 +83,25 @@ def _start(root: Root, name: str) -> tuple[Connection, BaseProcess]:
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_train, args=(there, root, name), daemon=True)
     process.start()
-    there.close()  # the end of the other process is the last one then, and its death is heard here
+    there.close()  # only the other process holds this end now, so its death is noticed here
     return here, process
 
 
-def _hear(here: Connection, name: str, process: BaseProcess) -> logging.LogRecord | EncoderSummary | BaseException:
+def _receive(here: Connection, name: str, process: BaseProcess) -> logging.LogRecord | EncoderSummary | BaseException:
     try:
         return here.recv()
     except (EOFError, OSError) as error:
         process.join()
         raise RayTruthError(
-            f"The process of {name} ended of itself (exit code {process.exitcode})",
+            f"The process of {name} ended unexpectedly (exit code {process.exitcode})",
             where="pretrain",
-            do="see that the machine has memory enough; the same command goes on from the last epoch",
+            do="check that the machine has enough memory; the same command continues from the last epoch",
         ) from error
 
 
 def _train(there: Connection, root: Root, name: str) -> None:
-    """What such a process does: log to its parent, hand over the summary or the error, and not outlive the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this one
+    """The work of such a process: log to the parent, send the summary or the error, and end with the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log.handlers[:] = [_Sender(there)]
     log.setLevel(logging.INFO)
@@ -121,7 +121,7 @@ class _Sender(logging.Handler):
         self._there = there
 
     def emit(self, record: logging.LogRecord) -> None:
-        record.msg, record.args, record.exc_info = record.getMessage(), None, None  # what is sent must be picklable
+        record.msg, record.args, record.exc_info = record.getMessage(), None, None  # a record must be picklable
         self._there.send(record)
 
 

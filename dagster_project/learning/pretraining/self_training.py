@@ -1,7 +1,7 @@
-"""Self-training where few images have a label: the others get pseudo-labels, by an encoder that saw no label.
+"""Self-training if few images have a label: the others get pseudo-labels from an encoder that saw no label.
 
-A probe on the reference encoder's embeddings learns from the labels that there are; its surest predictions become
-pseudo-labels, and a method that sees labels goes on from the reference encoder's weights with both. Lee 2013
+A probe on the reference encoder's embeddings learns from the given labels. Its most confident predictions become
+pseudo-labels. A method that sees labels then starts from the reference encoder's weights and learns from both. Lee 2013
 (ICML workshop on challenges in representation learning); Chen et al. 2020, arXiv 2006.10029.
 """
 
@@ -18,15 +18,15 @@ _INVERSE_REGULARISATION = 0.03  # C of the probe
 
 
 def labels_are_few(labels: np.ndarray) -> bool:
-    """Whether to train on pseudo-labels too: labels are int (N,), -1 for none, and at least two classes have one."""
+    """Whether to use pseudo-labels: labels int (N,), -1 for none, are few, but at least two classes have one."""
     given = labels >= 0
     return bool(given.mean() < _FEW) and len(np.unique(labels[given])) > 1
 
 
 def with_pseudo_labels(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The labels int (N,), and where there was none (-1) the probe's prediction if it is among the surest.
+    """The labels int (N,); a missing label (-1) becomes the probe's prediction if this is among the most confident.
 
-    `embeddings` is (N, D), of an encoder that saw no label. Labels that were given stay as they are.
+    `embeddings` is (N, D), of an encoder that saw no label. Given labels do not change.
     """
     given = labels >= 0
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000))

@@ -29,9 +29,9 @@ class SimCLR(MethodNetwork):
         return a, b
 
     def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
-        """The loss of what `forward` gave; labels are not looked at."""
+        """The loss of the outputs of `forward`; labels are not used."""
         first, second = embedded
-        with torch.autocast(first.device.type, enabled=False):  # similarities need all their digits
+        with torch.autocast(first.device.type, enabled=False):  # similarities need full precision
             return nt_xent(first, second, temperature=self.temperature)
 
 

@@ -26,9 +26,9 @@ class SupCon(MethodNetwork):
         return a, b
 
     def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
-        """The loss of what `forward` gave; labels (B,), -1 for an image without one."""
+        """The loss of the outputs of `forward`; labels (B,), -1 for an image without a label."""
         first, second = embedded
-        with torch.autocast(first.device.type, enabled=False):  # similarities need all their digits
+        with torch.autocast(first.device.type, enabled=False):  # similarities need full precision
             return supcon(first, second, labels, temperature=self.temperature)
 
 

@@ -1,8 +1,8 @@
-"""SupCon with a classifier beside its projection: what the judges of label errors learn from the other folds' labels.
+"""SupCon with a classifier next to its projection: the method of the fold encoders for out-of-fold predictions.
 
-Contrast keeps a class together, cross entropy keeps classes apart. On real radiographs a probe on the held-out fold
-agreed with 88.9 % of the given labels so, and with 87.8 % after SupCon alone (about 7 % of them are wrong). The
-classifier is dropped with the projection.
+The contrastive loss keeps a class together, cross entropy keeps classes apart. On real radiographs a probe on the
+held-out fold agreed with 88.9 % of the given labels with this method, and with 87.8 % after SupCon alone (about 7 % of
+the labels are wrong). The classifier and the projection are dropped after training.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from dagster_project.learning.pretraining.supcon import SupCon
 
-_SMOOTHING = 0.1  # some labels are wrong: none is to be learned with certainty (Lukasik et al. 2020, arXiv 2003.02819)
+_SMOOTHING = 0.1  # some labels are wrong, so no label is learned with certainty (Lukasik et al. 2020, arXiv 2003.02819)
 
 
 class ClassifiedSupCon(SupCon):
@@ -33,12 +33,12 @@ class ClassifiedSupCon(SupCon):
         return a, b, p, q
 
     def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
-        """The sum of both losses; labels (B,), -1 for an image without one."""
+        """The sum of both losses; labels (B,), -1 for an image without a label."""
         *projected, first, second = embedded
         return super().loss(tuple(projected), labels) + cross_entropy(torch.cat([first, second]), labels.repeat(2))
 
 
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean cross entropy of logits (B, K) with smoothed labels (B,), over those that are no -1; 0 if all are."""
+    """Mean cross entropy of logits (B, K) with smoothed labels (B,), without labels of -1; 0 if there are no others."""
     total = F.cross_entropy(logits, labels, ignore_index=-1, label_smoothing=_SMOOTHING, reduction="sum")
     return total / (labels >= 0).sum().clamp(min=1)

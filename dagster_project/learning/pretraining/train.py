@@ -1,4 +1,4 @@
-"""One pretraining run: images and labels to a backbone, with checkpoints from which a stopped run goes on."""
+"""One pretraining run: images and labels to a backbone, with checkpoints so that a stopped run resumes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
 from dagster_project.learning.encoders.cpu_parallelism import few_threads
 from dagster_project.learning.encoders.device import device_of, precision_of, processes
-from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.batching import plan_batches
 from dagster_project.learning.pretraining.methods_on import ALL, method_settings
 from dagster_project.learning.pretraining.module import Pretraining
 from dagster_project.learning.pretraining.network import MethodNetwork
@@ -35,9 +35,9 @@ _LEAST_IMAGES = 8
 
 @dataclass(frozen=True)
 class Run:
-    """What to train. `method` is a name of the registry.
+    """One training run. `method` is a name of the registry.
 
-    `labels` are class numbers, -1 for none; `name` is for people; `start` is where to go on from.
+    `labels` are class numbers, -1 for none; `name` is for messages; `start` is a backbone to start from.
     """
 
     name: str
@@ -52,23 +52,23 @@ class Run:
 def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Module, list[float]]:
     """Train one encoder; return its backbone (on the CPU, in evaluation mode) and the loss of every epoch.
 
-    `run.images` is uint8 (N, s, s). After each epoch a checkpoint is written to `checkpoints`, and a run that finds
-    one there goes on from it; it must be of this very run (see `checkpoint_folder`), and is removed at the end.
-    Processes that torchrun started train it together, each calling this with the same run.
-    Raises RayTruthError if there are too few images, no GPU where the profile wants one, a batch that the processes
-    cannot share, or a loss that is no number.
+    `run.images` is uint8 (N, s, s). After each epoch a checkpoint is written to `checkpoints`. A run resumes from
+    a checkpoint there, which must belong to the same run (see `checkpoint_folder`) and is removed at the end.
+    Processes that torchrun started train the encoder together, each with the same run.
+    Raises RayTruthError if there are too few images, no GPU although the profile needs one, a batch that the processes
+    cannot share, or a loss that is not finite.
     """
     if len(run.images) < _LEAST_IMAGES:
         raise RayTruthError(
-            f"{len(run.images)} images are too few to pretrain on; it takes {_LEAST_IMAGES}",
+            f"{len(run.images)} images are too few for pretraining; at least {_LEAST_IMAGES} are needed",
             where=run.name,
             do="ingest more batches",
         )
     device, team = device_of(profile), processes()
-    batches = deal(profile, len(run.images), team.count)
+    batches = plan_batches(profile, len(run.images), team.count)
     if batches.size < profile.batch_size:
         log.warning(
-            "%s: %d images are too few for the profile's batch of %d; it learns in batches of %d",
+            "%s: %d images are too few for the profile's batch of %d; training uses batches of %d",
             run.name,
             len(run.images),
             profile.batch_size,
@@ -93,10 +93,10 @@ def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Mod
         _quiet()
         trainer = pl.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=team.a_machine,
-            num_nodes=team.count // team.a_machine,
+            devices=team.per_machine,
+            num_nodes=team.count // team.per_machine,
             strategy=_strategy(team.count),
-            use_distributed_sampler=False,  # the module deals the rows
+            use_distributed_sampler=False,  # the module divides the rows
             precision=precision_of(device),
             max_epochs=run.epochs,
             callbacks=[keep],
@@ -114,10 +114,10 @@ def train_encoder(run: Run, profile: Profile, checkpoints: Path) -> tuple[nn.Mod
 
 
 def checkpoint_folder(parent: Path, fingerprint: str) -> Path:
-    """The folder for checkpoints of just this run; those of other data or settings beside it are removed."""
+    """The folder for the checkpoints of this run; checkpoints of other data or settings are removed."""
     for stale in parent.glob("*"):
         if stale.name != fingerprint and processes().rank == 0:
-            log.info("a checkpoint of other data or settings is removed: %s", parent.name)
+            log.info("removed a checkpoint of other data or settings: %s", parent.name)
             shutil.rmtree(stale)
     return parent / fingerprint
 
@@ -132,15 +132,15 @@ def make_method(run: Run, profile: Profile) -> MethodNetwork:
 
 
 def _strategy(count: int) -> DDPStrategy | Literal["auto"]:
-    """All processes start from the same seed and the same checkpoint, so there is nothing to send but gradients.
+    """All processes start from the same seed and the same checkpoint, so they only exchange gradients.
 
-    Buffers above all are not sent: the images are among them. Batch norm's running statistics are rank 0's.
+    Buffers are not exchanged, because the images are buffers. Batch norm's running statistics are those of rank 0.
     """
     return DDPStrategy(init_sync=False, forward_sync_buffers=False) if count > 1 else "auto"
 
 
 def _fit(trainer: pl.Trainer, module: Pretraining, checkpoint: Path | None) -> None:
-    """Lightning answers Ctrl-C by leaving the process; here it becomes a KeyboardInterrupt again."""
+    """Train. Ctrl-C raises KeyboardInterrupt, although Lightning would end the process."""
     answer = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, ckpt_path=checkpoint, weights_only=True)

@@ -1,4 +1,4 @@
-"""VICReg: two views are embedded alike, while every dimension varies over the batch and none repeats another.
+"""VICReg: two views get similar embeddings; every dimension varies over the batch, and none repeats another.
 
 Bardes et al. 2022, arXiv 2105.04906.
 """
@@ -44,9 +44,9 @@ class VICReg(MethodNetwork):
         return a, b
 
     def loss(self, embedded: tuple[torch.Tensor, ...], labels: torch.Tensor) -> torch.Tensor:
-        """The loss of what `forward` gave; labels are not looked at."""
+        """The loss of the outputs of `forward`; labels are not used."""
         first, second = embedded
-        with torch.autocast(first.device.type, enabled=False):  # covariances need all their digits
+        with torch.autocast(first.device.type, enabled=False):  # covariances need full precision
             invariance, variance, covariance = vicreg_terms(first, second)
         return self.invariance * invariance + self.variance * variance + self.covariance * covariance
 
@@ -54,9 +54,9 @@ class VICReg(MethodNetwork):
 def vicreg_terms(first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Invariance, variance and covariance terms (the paper's algorithm 1), each a scalar and 0 at best.
 
-    `first` and `second` are (B, P), row i of each a view of image i, B at least 2. The mean squared difference of the
-    views; how far the deviation of a dimension is below 1, and the squares of the covariances of a dimension with all
-    others, each a mean over dimensions and the sum of both views.
+    `first` and `second` are (B, P), row i of each a view of image i, B at least 2. Invariance: the mean squared
+    difference of the views. Variance: how far the deviation of a dimension is below 1. Covariance: the squared
+    covariances of a dimension with all others. The last two are means over dimensions, summed over both views.
     """
     (variance, covariance), (other_variance, other_covariance) = _spread(first), _spread(second)
     return F.mse_loss(first, second), variance + other_variance, covariance + other_covariance

@@ -1,1 +1,1 @@
-"""What the ensemble leans on besides the anatomy."""
+"""Shortcut audit: how much the ensemble relies on cues other than anatomy."""

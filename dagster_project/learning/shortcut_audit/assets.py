@@ -1,4 +1,4 @@
-"""`shortcut_audit`: what the ensemble leans on besides the anatomy."""
+"""`shortcut_audit`: how much the ensemble relies on cues other than anatomy."""
 
 import dagster as dg
 
@@ -13,13 +13,12 @@ from dagster_project.intake.resources import RootResource
     kinds={"scikitlearn", "pytorch"},
 )
 def shortcut_audit(root: RootResource) -> dg.MaterializeResult:
-    """Predictions and accuracy on test images with one cue hidden or added, and what the embedding tells of scanner
-    and room.
+    """Predictions on test images with one cue hidden or added, and probes of the embeddings for scanner and room.
 
-    The hidden centre is the positive control. Intervals (95 %) resample patients.
+    The perturbation "centre hidden" is the positive control. Intervals (95 %) resample patients.
     """
     from dagster_project.learning.shortcut_audit.audit import audit_shortcuts  # torch takes seconds to import
-    from dagster_project.learning.shortcut_audit.plots import effects_table, traces_table
+    from dagster_project.learning.shortcut_audit.plots import attribute_probes_table, effects_table
 
     paths = root.paths
     audit = audit_shortcuts(root.open())
@@ -29,11 +28,11 @@ def shortcut_audit(root: RootResource) -> dg.MaterializeResult:
         data_version=versions.of(paths.metrics("shortcut_audit")),
         metadata={
             "images": audit.images,
-            "accuracy, untouched": audit.accuracy.value,
-            "effects": as_table(effects_table(audit.effects)),
-            "traces": as_table(traces_table(audit.traces)),
-            "effects, drawn": as_image(plots / "effects.png"),
-            "traces, drawn": as_image(plots / "traces.png"),
+            "accuracy without perturbation": audit.accuracy.value,
+            "perturbations": as_table(effects_table(audit.effects)),
+            "attribute probes": as_table(attribute_probes_table(audit.attribute_probes)),
+            "perturbations chart": as_image(plots / "effects.png"),
+            "attribute probes chart": as_image(plots / "attribute_probes.png"),
             "examples": as_image(plots / "examples.png"),
         },
     )

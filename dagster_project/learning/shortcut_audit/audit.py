@@ -1,4 +1,4 @@
-"""Does the ensemble look at the patient? Cues hidden and added on test images, and scanner and room read back."""
+"""The shortcut audit: perturb non-anatomical cues on test images, and probe the embeddings for scanner and room."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dagster_project.learning.ensembling.drift_reference import reference_rows, 
 from dagster_project.learning.ensembling.model import Model, load_model
 from dagster_project.learning.evaluation.labelled import LabelledSet, load_labelled_set
 from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
-from dagster_project.learning.shortcut_audit.attribute_probes import Trace, find_traces
+from dagster_project.learning.shortcut_audit.attribute_probes import AttributeProbe, probe_attributes
 from dagster_project.learning.shortcut_audit.effects import Effect
-from dagster_project.learning.shortcut_audit.perturbations import treatments
-from dagster_project.learning.shortcut_audit.plots import draw_effects, draw_traces
+from dagster_project.learning.shortcut_audit.perturbations import perturbations
+from dagster_project.learning.shortcut_audit.plots import draw_attribute_probes, draw_effects
 
 log = logging.getLogger("raytruth")
 _MOST = 2000
@@ -28,12 +28,12 @@ _BLOCK = 256
 
 @dataclass(frozen=True)
 class Audit:
-    """`accuracy` is that of the untouched images, at most 2,000 of the test split."""
+    """`accuracy` is measured without perturbation, on at most 2,000 images of the test split."""
 
     images: int
     accuracy: Interval
     effects: list[Effect]
-    traces: list[Trace]
+    attribute_probes: list[AttributeProbe]
 
 
 def audit_shortcuts(root: Root) -> Audit:
@@ -44,8 +44,8 @@ def audit_shortcuts(root: Root) -> Audit:
     model, data = load_model(root.paths.ensemble), load_labelled_set(root)
     rows = data.test[evenly(len(data.test), _MOST)]
     labels, patients = data.labels[rows], data.patients(rows)
-    said = _predict_treated(root, model, data, rows)
-    before = said.pop("")
+    predicted = _predict_perturbed(root, model, data, rows)
+    before = predicted.pop("")
 
     def interval(values: np.ndarray) -> Interval:
         return patient_bootstrap(values.astype(float), patients, root.settings.evaluation.bootstrap, root.settings.seed)
@@ -53,43 +53,45 @@ def audit_shortcuts(root: Root) -> Audit:
     right = (before == labels).astype(float)
     effects = [
         Effect(name, interval(after != before), interval(after == labels), interval((after == labels) - right))
-        for name, after in said.items()
+        for name, after in predicted.items()
     ]
-    audit = Audit(len(rows), interval(right), effects, _traces(root, model, data))
+    audit = Audit(len(rows), interval(right), effects, _attribute_probes(root, model, data))
     _report(root, audit, data, rows)
     return audit
 
 
-def _predict_treated(root: Root, model: Model, data: LabelledSet, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Class numbers (N,) of the images under each treatment, and under '' as they are."""
-    said: dict[str, list[np.ndarray]] = {}
+def _predict_perturbed(root: Root, model: Model, data: LabelledSet, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Predicted class numbers (N,) for each perturbation; the key '' is without perturbation."""
+    predicted: dict[str, list[np.ndarray]] = {}
     for start in track(range(0, len(rows), _BLOCK), -(-len(rows) // _BLOCK), "auditing"):
         block = gather_images(
             root.paths, data.table.iloc[rows[start : start + _BLOCK]], root.settings.ingestion.image_size
         )
-        treated = {"": block} | {name: treat(block) for name, treat in treatments(root.settings.seed + start).items()}
-        for name, images in treated.items():
-            said.setdefault(name, []).append(model.predict(images).probabilities.argmax(axis=1))
-    return {name: np.concatenate(parts) for name, parts in said.items()}
+        perturbed = {"": block} | {
+            name: perturb(block) for name, perturb in perturbations(root.settings.seed + start).items()
+        }
+        for name, images in perturbed.items():
+            predicted.setdefault(name, []).append(model.predict(images).probabilities.argmax(axis=1))
+    return {name: np.concatenate(parts) for name, parts in predicted.items()}
 
 
-def _traces(root: Root, model: Model, data: LabelledSet) -> list[Trace]:
-    """Traces in the embeddings of images that no encoder and no probe was trained on."""
+def _attribute_probes(root: Root, model: Model, data: LabelledSet) -> list[AttributeProbe]:
+    """Attribute probes on embeddings of images that no encoder and no probe of the ensemble was trained on."""
     rows = reference_rows(data)
     table = data.table.iloc[rows]
     found = model.predict(gather_images(root.paths, table, root.settings.ingestion.image_size))
     about = with_metadata(root.paths, table[["image_id", "batch", "patient_group"]])
-    return find_traces(found.embeddings, about, found.probabilities.argmax(axis=1), root.settings.seed)
+    return probe_attributes(found.embeddings, about, found.probabilities.argmax(axis=1), root.settings.seed)
 
 
 def _report(root: Root, audit: Audit, data: LabelledSet, rows: np.ndarray) -> None:
     write_json(root.paths.metrics("shortcut_audit"), asdict(audit))
     draw_effects(root.paths.plot("shortcut_audit", "effects"), audit.effects)
-    draw_traces(root.paths.plot("shortcut_audit", "traces"), audit.traces)
-    _, first = np.unique(data.labels[rows], return_index=True)  # an example of each of some regions
+    draw_attribute_probes(root.paths.plot("shortcut_audit", "attribute_probes"), audit.attribute_probes)
+    _, first = np.unique(data.labels[rows], return_index=True)  # one example each of some regions
     examples = gather_images(root.paths, data.table.iloc[rows[first[:4]]], root.settings.ingestion.image_size)
-    shown = {"untouched": examples} | {n: treat(examples) for n, treat in treatments(root.settings.seed).items()}
-    images = np.stack(list(shown.values()), axis=1)  # (examples, treatments, s, s)
+    shown = {"unchanged": examples} | {n: perturb(examples) for n, perturb in perturbations(root.settings.seed).items()}
+    images = np.stack(list(shown.values()), axis=1)  # (examples, perturbations, s, s)
     draw_montage(
         root.paths.plot("shortcut_audit", "examples.png"),
         images.reshape(-1, *images.shape[2:]),
@@ -97,4 +99,6 @@ def _report(root: Root, audit: Audit, data: LabelledSet, rows: np.ndarray) -> No
         columns=len(shown),
     )
     worst = min(audit.effects, key=lambda e: e.difference.value)
-    log.info("shortcut audit: accuracy %.3f; most lost by %r", audit.accuracy.value, worst.treatment)
+    log.info(
+        "shortcut audit: accuracy %.3f; largest loss by the perturbation %r", audit.accuracy.value, worst.perturbation
+    )

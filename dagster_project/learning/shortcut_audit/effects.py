@@ -9,13 +9,13 @@ from dagster_project.learning.evaluation.metrics import Interval
 
 @dataclass(frozen=True)
 class Effect:
-    """What one treatment of the test images does to the ensemble's predictions.
+    """The effect of one perturbation of the test images on the ensemble's predictions.
 
-    `changed`: share of predictions that change, 0..1. `accuracy` after it, and its `difference` to before, below 0
-    where it hurts; on the labels as given. 95 % intervals, patients resampled.
+    `changed`: share of predictions that change, 0..1. `accuracy`: with the perturbation, against the given labels.
+    `difference`: to the accuracy without perturbation, below 0 for a loss. 95 % intervals, patients resampled.
     """
 
-    treatment: str
+    perturbation: str
     changed: Interval
     accuracy: Interval
     difference: Interval

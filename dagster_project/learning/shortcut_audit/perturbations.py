@@ -1,4 +1,4 @@
-"""Images with one cue hidden or added, whole batches at once."""
+"""Perturbations: one cue is hidden or added, on a whole batch of images at once."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from scipy import ndimage
 
 from dagster_project.learning.pretraining.cues import KINDS, paste_cues
 
-POSITIVE_CONTROL = "centre hidden"  # takes anatomy away: an audit that this does not show is blind
+POSITIVE_CONTROL = "centre hidden"  # removes anatomy: an audit that shows no effect here cannot be trusted
 _BAND = 0.08  # of the side
 _CORNER = 0.22  # of the side
 _CENTRE = 0.5  # of the side
 _CONTENT = 12.0  # grey levels: a line of the exposed field has at least this standard deviation
-_STANDS_OUT, _BRIGHT = 150, 230  # grey levels: of all of a marker or text, and of its brightest pixel, at least
-_SMALL = 0.01  # of the image: no larger component counts as one
+_STANDS_OUT, _BRIGHT = 150, 230  # least grey level of a marker or text, and of its brightest pixel
+_SMALL = 0.01  # share of the image: a larger component is not a marker or text
 
-Treatment = Callable[[np.ndarray], np.ndarray]
+Perturbation = Callable[[np.ndarray], np.ndarray]
 
 
-def treatments(seed: int) -> dict[str, Treatment]:
-    """Functions by name: uint8 (N, s, s) to the same, the image's mean grey where something is hidden."""
-    hiding: dict[str, Treatment] = {
+def perturbations(seed: int) -> dict[str, Perturbation]:
+    """Functions by name, uint8 (N, s, s) to uint8 (N, s, s). Hidden parts get the mean grey of the image."""
+    hiding: dict[str, Perturbation] = {
         "borders hidden": _without_borders,
         "margin hidden": lambda x: _greyed(x, ~_square(x.shape[1], 1 - 2 * _BAND)),
         "corners hidden": lambda x: _greyed(x, _corners(x.shape[1])),
@@ -35,14 +35,14 @@ def treatments(seed: int) -> dict[str, Treatment]:
     return hiding | {f"{kind} added": _adding(kind, seed) for kind in KINDS}
 
 
-def _adding(kind: str, seed: int) -> Treatment:
-    def treat(images: np.ndarray) -> np.ndarray:
+def _adding(kind: str, seed: int) -> Perturbation:
+    def perturb(images: np.ndarray) -> np.ndarray:
         generator = torch.Generator().manual_seed(seed)
         x = torch.from_numpy(images)[:, None].float() / 255
         found = paste_cues(x, generator, **{kind: 1.0})[:, 0]
         return (found * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
-    return treat
+    return perturb
 
 
 def _greyed(images: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def _corners(side: int) -> np.ndarray:
 
 
 def _without_borders(images: np.ndarray) -> np.ndarray:
-    """Everything outside the first and last row and column that show anything."""
+    """Hide everything outside the first and last row and column with content."""
     x = images.astype(np.float32)
     rows, columns = (_from_first_to_last(x.std(axis=axis) >= _CONTENT) for axis in (2, 1))
     return _greyed(images, ~(rows[:, :, None] & columns[:, None, :]))
@@ -75,10 +75,10 @@ def _from_first_to_last(lines: np.ndarray) -> np.ndarray:
 
 
 def _without_small_bright_parts(images: np.ndarray) -> np.ndarray:
-    """Small parts that stand out, near white somewhere, as markers and text do; bone is part of something larger."""
-    within_a_image = np.zeros((3, 3, 3), dtype=bool)
-    within_a_image[1] = True
-    labels, count = ndimage.label(images >= _STANDS_OUT, within_a_image)
+    """Hide small bright parts with near-white pixels, such as markers and text; bone belongs to a larger part."""
+    within_an_image = np.zeros((3, 3, 3), dtype=bool)
+    within_an_image[1] = True
+    labels, count = ndimage.label(images >= _STANDS_OUT, within_an_image)
     area = np.bincount(labels.ravel(), minlength=count + 1)
     bright = np.bincount(labels[images >= _BRIGHT], minlength=count + 1) > 0
     small = bright & (area <= _SMALL * images[0].size)

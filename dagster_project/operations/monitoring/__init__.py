@@ -1,1 +1,1 @@
-"""Monitoring: predictions on new images, drift by cause, the wish to retrain."""
+"""Monitoring: predictions on new images, and drift by cause."""

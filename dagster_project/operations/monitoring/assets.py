@@ -1,4 +1,4 @@
-"""`batch_predictions` and `drift_report`, one partition a batch."""
+"""`batch_predictions` and `drift_report`, one partition per batch."""
 
 from dataclasses import asdict
 
@@ -24,7 +24,7 @@ _SHOWN = 16
     kinds={"pytorch", "parquet"},
 )
 def batch_predictions(context: dg.AssetExecutionContext, root: RootResource) -> dg.MaterializeResult:
-    """What the champion says of every image of the batch."""
+    """The champion's prediction for every image of the batch."""
     from dagster_project.operations.monitoring.predict import predict_batch  # torch takes seconds to import
 
     paths, batch = root.paths, context.partition_key
@@ -57,7 +57,7 @@ def batch_predictions(context: dg.AssetExecutionContext, root: RootResource) -> 
     kinds={"evidently"},
 )
 def drift_report(context: dg.AssetExecutionContext, root: RootResource) -> dg.MaterializeResult:
-    """Drift of the batch against what the champion was tested on, by cause, with Evidently's page."""
+    """Drift of the batch against the champion's reference images, by cause, with a page by Evidently."""
     from dagster_project.operations.monitoring.drift import measure_drift
 
     paths, batch = root.paths, context.partition_key
@@ -72,6 +72,6 @@ def drift_report(context: dg.AssetExecutionContext, root: RootResource) -> dg.Ma
             "note": drift.note,
             "images compared": drift.images,
             "tests": as_table(pd.DataFrame([{**asdict(test), "drifted": test.drifted} for test in drift.tests])),
-            **({"page": dg.MetadataValue.path(page)} if page.exists() else {}),
+            **({"Evidently page": dg.MetadataValue.path(page)} if page.exists() else {}),
         },
     )

@@ -1,7 +1,7 @@
-"""Drift of a batch against what the champion was tested on, by cause, with Evidently's tests and page.
+"""Drift of a batch against the champion's reference images, by cause, with tests and a page by Evidently.
 
 Causes: `label_mix` (which regions are predicted), `confidence`, `acquisition` (header columns), `embedding` (how well a
-classifier tells the batch's embeddings from the reference's; Lopez-Paz & Oquab 2017, arXiv 1610.06545).
+classifier separates the embeddings of batch and reference; Lopez-Paz & Oquab 2017, arXiv 1610.06545).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FOLDS = 5
 
 @dataclass(frozen=True)
 class DriftTest:
-    """One comparison: `value` above `threshold` is drift. `floor`: what chance alone reaches in 99 of 100 batches."""
+    """One comparison: a `value` above `threshold` and `floor` is drift. `floor`: 99th percentile by chance alone."""
 
     cause: str
     column: str
@@ -49,13 +49,13 @@ class DriftTest:
 
     @property
     def drifted(self) -> bool:
-        """Whether the value is above both the threshold and what chance reaches."""
+        """Whether the value is above both the threshold and the floor."""
         return self.value > max(self.threshold, self.floor)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """A batch's drift. `note` says why nothing could be compared, if so."""
+    """Drift of a batch. `note` says why nothing could be compared, otherwise it is empty."""
 
     batch: str
     model_version: str
@@ -73,9 +73,9 @@ class Drift:
 def measure_drift(root: Root, batch: str) -> Drift:
     """Compare a batch with the champion's reference; write `data/drift/<batch>.json` and Evidently's page.
 
-    The champion's predictions are taken from `data/predictions/` if they are the present champion's, else made anew.
-    Images that the champion learned from are left out of the batch, and the batch's own out of the reference: a model
-    is surer of what it has learned, which would look like drift. Patients whom headers link count as one.
+    Predictions in `data/predictions/` are used if they come from the present champion, otherwise they are made again.
+    Images that the champion learned from are left out of the batch, and images of the batch out of the reference: a
+    model is more confident on images that it has learned, which would look like drift. Linked patients count as one.
     """
     settings = root.settings.monitoring
     predictions = load_predictions(root, batch)
@@ -85,7 +85,7 @@ def measure_drift(root: Root, batch: str) -> Drift:
     reference, of_reference = load_reference(champion_folder(root.paths))
     other = (reference["batch"] != batch).to_numpy(bool)
     reference, of_reference = reference[other].reset_index(drop=True), of_reference[other]
-    table, reference = with_persons(root.paths, table), with_persons(root.paths, reference)
+    table, reference = with_linked_patients(root.paths, table), with_linked_patients(root.paths, reference)
     note = _why_not(len(table), len(reference), settings)
     tests: list[DriftTest] = []
     if not note:
@@ -100,26 +100,26 @@ def measure_drift(root: Root, batch: str) -> Drift:
     return drift
 
 
-def with_persons(paths: Paths, table: pd.DataFrame) -> pd.DataFrame:
-    """`table` with one name in `patient` for all whom the headers of any batch link."""
+def with_linked_patients(paths: Paths, table: pd.DataFrame) -> pd.DataFrame:
+    """`table` with one name in `patient` for all patients that the headers of any batch link."""
     person = person_of(load_patient_evidence(paths))
     return table.assign(patient=table["patient"].map(person).fillna(table["patient"]))
 
 
 def _why_not(images: int, reference: int, settings: Monitoring) -> str:
     if reference < settings.min_images:
-        return f"the champion's reference has {reference} images of other batches; it takes {settings.min_images}"
+        return f"the champion's reference has {reference} images of other batches; {settings.min_images} are needed"
     if images < settings.min_images:
-        return f"the batch has {images} images that the champion did not learn from; it takes {settings.min_images}"
+        return f"the batch has {images} images that the champion did not learn from; {settings.min_images} are needed"
     return ""
 
 
 def _column_tests(table: pd.DataFrame, reference: pd.DataFrame, settings: Monitoring, seed: int) -> list[DriftTest]:
-    """Values stay NaN until Evidently gives them; thresholds and floors are set."""
+    """Tests with thresholds and floors. Values are NaN until Evidently computes them."""
     rng = np.random.default_rng(seed)
-    wanted = [("label_mix", "region", "jensenshannon", settings.prediction_drift)]
+    wanted = [("label_mix", "region", "jensenshannon", settings.label_mix_drift)]
     wanted += [("confidence", "confidence", "wasserstein", settings.confidence_drift)]
-    wanted += [("acquisition", column, "jensenshannon", settings.metadata_drift) for column in METADATA]
+    wanted += [("acquisition", column, "jensenshannon", settings.acquisition_drift) for column in METADATA]
     return [
         DriftTest(cause, column, method, float("nan"), threshold, _floor(reference, column, method, len(table), rng))
         for cause, column, method, threshold in wanted
@@ -156,14 +156,14 @@ def _embedding_test(
     settings: Monitoring,
     seed: int,
 ) -> DriftTest:
-    """Cross-validated area under the ROC curve, patients never on both sides; 0.5 = cannot be told apart."""
+    """Cross-validated area under the ROC curve, each patient in one fold; 0.5 = batch and reference look the same."""
     x = np.concatenate([of_reference, embeddings])
     y = np.repeat([0, 1], [len(of_reference), len(embeddings)])
     patients = pd.concat([reference["patient"], table["patient"]]).to_numpy(object).astype(str)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300, class_weight="balanced"))
     folds = GroupKFold(_FOLDS, shuffle=True, random_state=seed)
-    told = cross_val_predict(model, x, y, groups=patients, cv=folds, method="predict_proba")[:, 1]
-    area = float(roc_auc_score(y, told))
+    predicted = cross_val_predict(model, x, y, groups=patients, cv=folds, method="predict_proba")[:, 1]
+    area = float(roc_auc_score(y, predicted))
     return DriftTest("embedding", "embedding", "classifier AUC", area, settings.embedding_drift, 0.5)
 
 

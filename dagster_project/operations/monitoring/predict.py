@@ -18,7 +18,7 @@ from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.learning.ensembling.champion import load_champion, refuse_champion_of_other_regions
 from dagster_project.learning.ensembling.champion_store import champion_hash
 from dagster_project.learning.ensembling.model import Model, Predictions, Predictor
-from dagster_project.operations.monitoring.stored import predictions_stand
+from dagster_project.operations.monitoring.stored import predictions_are_current
 from dagster_project.operations.monitoring.tables import PREDICTIONS
 
 _BLOCK = 1024
@@ -27,9 +27,9 @@ _BLOCK = 1024
 def predict_batch(root: Root, batch: str) -> pd.DataFrame:
     """Predict an ingested batch with the champion; write `data/predictions/<batch>.parquet` and its embeddings.
 
-    Columns: image_id, patient, region, confidence, agreement, ood_score (all but the first three in 0..1), model,
-    trained_on (whether the champion's encoders or probes learned from the image), and one probability a class.
-    Raises RayTruthError if there is no such batch, no champion, or one that knows other region classes than the root.
+    Columns: image_id, patient, region, confidence, member_agreement, ood_score (these three in 0..1), model_version,
+    trained_on (whether the champion's encoders or probes learned from the image), and one probability per class.
+    Raises RayTruthError if there is no such batch, no champion, or a champion with other region classes than the root.
     """
     if not root.paths.headers(batch).exists():
         raise RayTruthError("No such batch", where=f"batch {batch}", do="ingest it first: `raytruth ingest SOURCE`")
@@ -38,7 +38,7 @@ def predict_batch(root: Root, batch: str) -> pd.DataFrame:
     found = _in_blocks(model, len(shard), lambda start, stop: shard[start:stop])
     table = headers[["image_id", "patient"]].assign(
         **first_choice(model, found),
-        member_agreement=found.agreement.astype(np.float32),
+        member_agreement=found.member_agreement.astype(np.float32),
         ood_score=found.ood_score.astype(np.float32),
         model_version=champion_hash(root.paths),
         trained_on=headers["image_id"].isin(_trained_on(root.paths)),
@@ -50,12 +50,12 @@ def predict_batch(root: Root, batch: str) -> pd.DataFrame:
 
 
 def load_predictions(root: Root, batch: str) -> pd.DataFrame:
-    """The present champion's predictions on a batch, made anew if those on file are another's or of other headers.
+    """The present champion's predictions on a batch, made again if the stored ones have another champion or headers.
 
-    Raises RayTruthError as `predict_batch` does.
+    Raises RayTruthError like `predict_batch`.
     """
     refuse_champion_of_other_regions(root)
-    if predictions_stand(root.paths, batch):
+    if predictions_are_current(root.paths, batch):
         return read_table(root.paths.predictions(batch))
     return predict_batch(root, batch)
 
@@ -66,7 +66,7 @@ def _in_blocks(model: Model, count: int, images: Callable[[int, int], np.ndarray
         model.predict(np.ascontiguousarray(images(start, min(start + _BLOCK, count))))
         for start in track(starts, len(starts), "predicting")
     ]
-    fields = ("probabilities", "ood_score", "agreement", "embeddings")
+    fields = ("probabilities", "ood_score", "member_agreement", "embeddings")
     return Predictions(*(np.concatenate([getattr(part, name) for part in found]) for name in fields))
 
 
@@ -80,7 +80,7 @@ def first_choice(model: Predictor, found: Predictions) -> dict[str, np.ndarray]:
 
 
 def class_probabilities(model: Predictor, found: Predictions) -> dict[str, np.ndarray]:
-    """One column a class, under its name."""
+    """One column per class, named like the class."""
     return {region: found.probabilities[:, k].astype(np.float32) for k, region in enumerate(model.regions)}
 
 

@@ -1,4 +1,4 @@
-"""Predicting any folder of DICOM files for the site's own use, a block of images at a time."""
+"""Predictions for any folder of DICOM files, for the site's own use, one block of images at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BLOCK = 1024
 
 
 @dataclass(frozen=True)
-class ScoreSummary:
+class FolderSummary:
     """Images predicted, by region, and files left out, by reason."""
 
     regions: dict[str, int]
@@ -34,22 +34,24 @@ class ScoreSummary:
 
     @property
     def images(self) -> int:
-        """How many were predicted."""
+        """Number of predicted images."""
         return sum(self.regions.values())
 
 
-def score(root: Root, source: Path, out: Path, model_file: Path | None = None) -> ScoreSummary:
+def predict_folder(root: Root, source: Path, out: Path, model_file: Path | None = None) -> FolderSummary:
     """Predict every usable radiograph under `source` and write a table to `out`, which appears when it is complete.
 
     The champion predicts, or the ONNX model in `model_file`. Columns: sop_instance_uid, region, confidence,
-    ood_score (0..1, 1 = least like the training images), and one probability a class under its name, in the order
-    of the image ids. The table holds original UIDs: it is for the site's own use. Memory does not grow with the folder.
-    Raises RayTruthError if `out` cannot be written, there is no such model or one of other region classes than the
-    root's, or nothing under `source` is usable.
+    ood_score (0..1, 1 = least like the training images), and one probability per class, named like the class; rows in
+    the order of the image ids. The table contains patient data (original UIDs), for the site's own use. Memory does not
+    grow with the folder. Raises RayTruthError if `out` cannot be written, the model is missing or has other region
+    classes than the root, or nothing under `source` is usable.
     """
     if not out.parent.is_dir() or out.is_dir():
-        what = "is itself a folder" if out.is_dir() else "stands in no folder"
-        raise RayTruthError(f"The file for the predictions {what}", where="--out", do="name a file in a folder")
+        what = "is a folder" if out.is_dir() else "is in a folder that does not exist"
+        raise RayTruthError(
+            f"The file for the predictions {what}", where="--out", do="name a file in an existing folder"
+        )
     model = _load(root, model_file)
     root.paths.private.mkdir(parents=True, exist_ok=True)
     regions: Counter[str] = Counter()
@@ -63,7 +65,7 @@ def score(root: Root, source: Path, out: Path, model_file: Path | None = None) -
             table = _predict(model, block)
             regions.update(table["region"].to_pylist())
             writer.write_table(table)
-    return ScoreSummary(dict(regions.most_common()), dict(left_out.most_common()))
+    return FolderSummary(dict(regions.most_common()), dict(left_out.most_common()))
 
 
 def _load(root: Root, model_file: Path | None) -> Predictor:

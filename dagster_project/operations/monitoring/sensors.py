@@ -1,4 +1,4 @@
-"""Sensors that monitor each new batch and note failed runs."""
+"""Sensors that monitor each new batch and record failed runs."""
 
 import json
 from datetime import UTC, datetime
@@ -21,18 +21,18 @@ def new_batch(
     materialization = asset_event.asset_materialization
     batch = materialization.partition if materialization else None
     if not batch or not needs_monitoring(root.paths, batch):
-        return dg.SkipReason("there is no champion yet, or its report on the batch stands")
+        return dg.SkipReason("there is no champion yet, or the batch has a current report")
     return dg.RunRequest(run_key=asset_event.run_id, partition_key=batch)
 
 
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
 def failed_run(context: dg.RunFailureSensorContext, root: RootResource) -> None:
-    """Notes a failed run in `data/reports/failed_runs.jsonl`: job, batch, step and kind of error, never its text."""
-    note_failure(root.paths, context)
+    """Records a failed run in `data/reports/failed_runs.jsonl`: job, batch, step, kind of error, without its text."""
+    record_failure(root.paths, context)
 
 
-def note_failure(paths: Paths, context: dg.RunFailureSensorContext) -> None:
-    """Append one line; the text of an error stays in Dagster's log, which has its own access control."""
+def record_failure(paths: Paths, context: dg.RunFailureSensorContext) -> None:
+    """Append one line. The text of an error stays in Dagster's log, which has its own access control."""
     failures = context.get_step_failure_events()
     error = failures[0].step_failure_data.error if failures else None
     line = {

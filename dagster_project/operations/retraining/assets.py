@@ -25,23 +25,23 @@ GATE = "challenger_does_not_lose"
             GATE,
             asset="champion",
             description="The challenger is at least as accurate as the champion on the locked test split and loses in "
-            "no class; else the champion stays.",
+            "no class. Otherwise the champion stays.",
         )
     ],
 )
 def champion(root: RootResource) -> Iterator[dg.MaterializeResult]:
-    """The promoted model, named by content hash in `models/champion.json`; it changes only through the gate."""
+    """The promoted model, named by content hash in `models/champion.json`. Only the gate changes it."""
     from dagster_project.operations.retraining.gate import promote
 
     paths = root.paths
     gate = promote(root.open())
     versions = root.commit("champion")
     shown: dict[str, Any] = {
-        "accuracy of the challenger": gate.accuracy,
-        "difference to the champion": f"{gate.difference.value:+.4f} ({gate.difference.low:+.4f} to "
+        "challenger accuracy": gate.accuracy,
+        "difference to champion": f"{gate.difference.value:+.4f} ({gate.difference.low:+.4f} to "
         f"{gate.difference.high:+.4f})",
-        "against it": dg.MetadataValue.json(gate.against),
-        "classes": as_table(_classes(gate)),
+        "reasons against promotion": dg.MetadataValue.json(gate.against),
+        "recall by region": as_table(_classes(gate)),
     }
     yield dg.MaterializeResult(
         data_version=versions.of(paths.champion),
@@ -60,8 +60,8 @@ def _classes(gate: "Gate") -> pd.DataFrame:
             {
                 "region": c.region,
                 "test images": c.images,
-                "recall of challenger": c.challenger,
-                "recall of champion": c.champion,
+                "challenger recall": c.challenger,
+                "champion recall": c.champion,
                 "low": c.difference.low,
                 "high": c.difference.high,
             }

@@ -1,4 +1,4 @@
-"""The gate a challenger must pass: it may not lose on the locked test split, nor in any class."""
+"""The gate for a challenger: it must not lose on the locked test split, nor in any class."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ClassComparison:
 
 @dataclass(frozen=True)
 class Gate:
-    """The gate's decision: reasons against (none: passed), and what was compared. `champion` '' = there was none."""
+    """The gate's decision. `against`: reasons against promotion, none if passed. `champion`: '' if there was none."""
 
     challenger: str
     champion: str
@@ -54,16 +54,16 @@ class Gate:
 def promote(root: Root) -> Gate:
     """Compare `models/ensemble/` with the champion on the test split; make it the champion if it does not lose.
 
-    It loses if its accuracy is lower, if a class of at least `min_class_images` falls by more than `class_tolerance`
-    in recall, or if the 95 % interval of a class's fall excludes zero. `models/champion.json` names the champion by
-    content hash; its files are under `models/champions/<hash>/`.
+    The challenger loses if its accuracy is lower, if a class of at least `min_class_images` falls by more than
+    `class_tolerance` in recall, or if the 95 % interval of a class's fall excludes zero. `models/champion.json` names
+    the champion by content hash; its files are under `models/champions/<hash>/`.
 
-    Raises RayTruthError if there is no champion and the challenger does not beat always naming the commonest class, or
-    if either knows other classes than the root.
+    Raises RayTruthError if there is no champion and the challenger is not better than always predicting the most common
+    class, or if one of the models has other classes than the root.
     """
     data = load_labelled_set(root)
     challenger = load_model(root.paths.ensemble)
-    refuse_other_regions(challenger.regions, root, where="models/ensemble", do="make it anew: `raytruth ensemble`")
+    refuse_other_regions(challenger.regions, root, where="models/ensemble", do="make it again: `raytruth ensemble`")
     name, current = content_hash(root.paths.ensemble), champion_hash(root.paths)
     labels = data.labels[data.test]
     right = _right(root.paths, challenger, data)
@@ -77,7 +77,7 @@ def promote(root: Root) -> Gate:
         raise RayTruthError(
             f"No model can become the first champion: {'; '.join(gate.against)} (accuracy {gate.accuracy:.3f})",
             where="models/metrics/champion.json",
-            do="ingest more images or pretrain longer (`profiles` in params.yaml), then run this again",
+            do="ingest more images or pretrain longer (`profiles` in params.yaml), then run the command again",
         )
     if gate.passed and name != current:
         with replacing_dir(root.paths.champions_dir / name) as folder:
@@ -90,7 +90,7 @@ def promote(root: Root) -> Gate:
 
 
 def _right(paths: Paths, model: Model, data: LabelledSet) -> np.ndarray:
-    """1 where the model names the given region of a test image, else 0; (T,)."""
+    """1 if the model predicts the given region of a test image, otherwise 0; (T,)."""
     images = gather_images(paths, data.table.iloc[data.test], model.image_size)
     predicted = model.predict(images).probabilities.argmax(axis=1)
     return (predicted == data.labels[data.test]).astype(float)
@@ -108,7 +108,7 @@ def _decide(
         change = patient_bootstrap((right - before)[own], patients[own], resamples, seed)
         classes.append(ClassComparison(data.regions[k], int(own.sum()), right[own].mean(), before[own].mean(), change))
     if not current and difference.value <= 0:
-        against.append("it is not better than always naming the commonest class")
+        against.append("not better than always predicting the most common class")
     if current and difference.value < 0:
         against.append(f"accuracy {right.mean():.4f} against {before.mean():.4f}")
     for c in classes if current else []:

@@ -1,4 +1,4 @@
-"""Retraining is asked for when a batch has drifted, or at set times if there is something new to learn."""
+"""Retraining is requested when a batch has drifted, or at set times if there is something new to learn from."""
 
 import dagster as dg
 
@@ -10,7 +10,7 @@ from dagster_project.operations.retraining.policy import drifted_batches, someth
 
 @dg.sensor(job_name=LEARN, minimum_interval_seconds=60)
 def retrain_on_drift(root: RootResource) -> dg.SensorResult | dg.SkipReason:
-    """Asks for retraining when a batch's report, made with the present champion, says drift; once a report."""
+    """Requests retraining when a report of the present champion shows drift, once per report."""
     drifted = drifted_batches(root.paths)
     if not drifted:
         return dg.SkipReason("no batch has drifted from the present champion's reference")
@@ -18,7 +18,7 @@ def retrain_on_drift(root: RootResource) -> dg.SensorResult | dg.SkipReason:
 
 
 def retraining_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """The schedule that asks for retraining at set times, if there is something new to learn."""
+    """The schedule that requests retraining at set times, if there is something new to learn from."""
 
     @dg.schedule(cron_schedule=settings.monitoring.retrain_cron, job_name=LEARN, name="retrain_at_set_times")
     def schedule(context: dg.ScheduleEvaluationContext, root: RootResource) -> dg.RunRequest | dg.SkipReason:

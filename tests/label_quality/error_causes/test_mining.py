@@ -32,11 +32,11 @@ def hospital(seed: int, *, patients: int, noise: float) -> pd.DataFrame:
             "shown_region": [shot.region for shot in shots],
         }
     )
-    return table.assign(probability=judged(table["given_region"] != table["shown_region"], seed))
+    return table.assign(probability=probabilities_of(table["given_region"] != table["shown_region"], seed))
 
 
-def judged(wrong: pd.Series, seed: int) -> np.ndarray:
-    """Probabilities of error as good judges give them: neither sure nor always right."""
+def probabilities_of(wrong: pd.Series, seed: int) -> np.ndarray:
+    """Probabilities of error as good models give them: neither sure nor always right."""
     rng = np.random.default_rng(seed)
     return np.where(wrong, rng.beta(8, 2, len(wrong)), rng.beta(0.3, 9, len(wrong)))
 
@@ -67,7 +67,7 @@ def test_errors_that_fall_anywhere_have_no_cause(clustered: bool) -> None:
         drawn = np.random.default_rng(seed).random(len(table))
         if clustered:  # all labels of a patient are wrong together
             drawn = pd.Series(drawn).groupby(table["patient_group"]).transform("first").to_numpy()
-        seeds_with_a_cause += bool(found(table.assign(probability=judged(drawn < 0.06, seed))))
+        seeds_with_a_cause += bool(found(table.assign(probability=probabilities_of(drawn < 0.06, seed))))
     assert seeds_with_a_cause <= 2  # 5 % each; more than 2 of 12 by chance happens once in fifty times
 
 
@@ -90,7 +90,7 @@ def confused(station: str, share: float, seed: int = 4) -> pd.DataFrame:
     elbows = (table["station"] == station) & (table["shown_region"] == "elbow")
     hit = elbows & (np.random.default_rng(seed).random(len(table)) < share)
     table.loc[hit, "given_region"] = "shoulder"
-    return table.assign(probability=judged(hit, seed))
+    return table.assign(probability=probabilities_of(hit, seed))
 
 
 def test_a_station_that_makes_shoulders_of_elbows_is_named_so_and_no_part_of_it_again() -> None:

@@ -11,7 +11,7 @@ CLASSES, COUNT = 4, 4000
 
 
 def case(rate: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Truth, labels of which `rate` are wrong (class 0 is called 1, others anything), and calibrated judges (N, K)."""
+    """Truth, labels with a share `rate` wrong (class 0 as 1, others as any), and calibrated predictions (N, K)."""
     rng = np.random.default_rng(seed)
     mean = rng.dirichlet([0.15] * CLASSES, COUNT)
     truth = (rng.random(COUNT)[:, None] > mean.cumsum(axis=1)).sum(axis=1)

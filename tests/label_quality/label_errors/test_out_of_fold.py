@@ -1,4 +1,4 @@
-"""The leak test: no model that judges a label has seen that label, nor another of the same patient."""
+"""The leak test: no out-of-fold model has seen the label that it checks, nor another label of the same patient."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.encoders import CROSSFIT, JUDGES, with_method
+from support.encoders import CROSSFIT, OOF_MODELS, with_method
 from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import content_hash, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, load_training_set
-from dagster_project.label_quality.label_errors.out_of_fold import judge
+from dagster_project.label_quality.label_errors.out_of_fold import predict_out_of_fold
 from dagster_project.learning.pretraining.pretrain import pretrain
 
 CLASSES = 5
@@ -36,9 +36,9 @@ def with_one_epoch(root: Trained) -> Trained:
     return replace(root, settings=root.settings.model_copy(update={"profiles": {"quick": quick}}))
 
 
-def judged(root: Trained, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (J, N, K), and those around the images of each fold (F, N, K)."""
-    found = judge(root.open(), table, class_numbers(root.open(), table), CLASSES)
+def predicted(root: Trained, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (M, N, K), and those around the images of each fold (F, N, K)."""
+    found = predict_out_of_fold(root.open(), table, class_numbers(root.open(), table), CLASSES)
     return found.probabilities, found.around
 
 
@@ -63,20 +63,18 @@ def trained_again(root: Trained, table: pd.DataFrame, folder: Path) -> Trained:
 
 
 @pytest.mark.parametrize("fold", [0, 1, 2])
-def test_the_labels_of_a_fold_change_nothing_in_how_that_fold_is_judged(
-    trained: Trained, fold: int, tmp_path: Path
-) -> None:
+def test_the_labels_of_a_fold_change_no_prediction_for_that_fold(trained: Trained, fold: int, tmp_path: Path) -> None:
     table = load_training_set(trained.paths)
     mine = (table["fold"] == fold).to_numpy()
     copy = trained_again(trained, with_next_label(trained, table, mine), tmp_path / "copy")
     same = [content_hash(weights(copy, k)) == content_hash(weights(trained, k)) for k in range(3)]
     assert same == [k == fold for k in range(3)]
-    before, around_before = judged(trained, table)
-    after, around_after = judged(copy, load_training_set(copy.paths))
+    before, around_before = predicted(trained, table)
+    after, around_after = predicted(copy, load_training_set(copy.paths))
     np.testing.assert_array_equal(after[:, mine], before[:, mine])
     np.testing.assert_array_equal(around_after[fold], around_before[fold])
     assert (around_after[(fold + 1) % 3] != around_before[(fold + 1) % 3]).any()
-    for j in range(len(JUDGES)):
+    for j in range(len(OOF_MODELS)):
         assert (after[j, ~mine] != before[j, ~mine]).any(), "else the test would prove nothing"
 
 
@@ -85,7 +83,7 @@ def test_flipping_one_label_leaves_the_probabilities_of_its_patient_s_images(tra
     one = int(np.flatnonzero((table["fold"] == 1) & table["region"].notna())[3])
     patient = (table["patient"] == table["patient"][one]).to_numpy()
     copy = trained_again(trained, with_next_label(trained, table, table.index == one), tmp_path / "copy")
-    before, after = judged(trained, table)[0], judged(copy, load_training_set(copy.paths))[0]
+    before, after = predicted(trained, table)[0], predicted(copy, load_training_set(copy.paths))[0]
     assert patient.sum() == 2
     np.testing.assert_array_equal(after[:, patient], before[:, patient])
     assert (after != before).any()
@@ -103,8 +101,8 @@ def test_the_encoders_of_a_fold_saw_no_image_of_its_patients(trained: Trained) -
 def test_every_image_gets_probabilities_also_without_a_label(trained: Trained) -> None:
     table = load_training_set(trained.paths)
     assert table["region"].isna().any()
-    probabilities, around = judged(trained, table)
-    assert probabilities.shape == (len(JUDGES), len(table), CLASSES)
+    probabilities, around = predicted(trained, table)
+    assert probabilities.shape == (len(OOF_MODELS), len(table), CLASSES)
     assert around.shape == (3, len(table), CLASSES)
     for found in (probabilities, around):
         np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-5)
@@ -115,20 +113,20 @@ def test_a_label_on_an_excluded_copy_teaches_nothing(trained: Trained, tmp_path:
     row = int(np.flatnonzero(table["region"].notna())[0])
     shut_out = table.assign(exclusion=table["exclusion"].where(table.index != row, "split_leakage"))
     copy = trained_again(trained, shut_out, tmp_path / "copy")
-    before, _ = judged(copy, shut_out)
-    after, _ = judged(copy, with_next_label(trained, shut_out, shut_out.index == row))
+    before, _ = predicted(copy, shut_out)
+    after, _ = predicted(copy, with_next_label(trained, shut_out, shut_out.index == row))
     np.testing.assert_array_equal(after, before)
 
 
 @pytest.mark.parametrize("column", ["fold", "region"])
-def test_encoders_of_other_folds_or_labels_are_refused_as_judges(trained: Trained, column: str) -> None:
+def test_encoders_of_other_folds_or_labels_are_refused(trained: Trained, column: str) -> None:
     table = load_training_set(trained.paths)
     if column == "fold":
         table["fold"] = (table["fold"] + 1) % 3
     else:
         table = with_next_label(trained, table, table.index == 5)
     with pytest.raises(RayTruthError, match="other folds or labels") as error:
-        judged(trained, table)
+        predicted(trained, table)
     assert error.value.do == "run `raytruth pretrain crossfit`"
 
 
@@ -136,8 +134,8 @@ def test_missing_encoders_and_embeddings_are_named(trained: Trained, tmp_path: P
     copy, table = trained.copied_to(tmp_path / "copy"), load_training_set(trained.paths)
     copy.paths.embeddings("encoder_byol").unlink()
     with pytest.raises(RayTruthError, match="not been embedded") as error:
-        judged(copy, table)
+        predicted(copy, table)
     assert error.value.do == "run `raytruth evaluate`"
     shutil.rmtree(copy.paths.encoder(CROSSFIT))
     with pytest.raises(RayTruthError, match="not been pretrained"):
-        judged(copy, table)
+        predicted(copy, table)

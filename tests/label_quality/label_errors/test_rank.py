@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from dagster_project.label_quality.label_errors.neighbours import Neighbours, find_neighbours
-from dagster_project.label_quality.label_errors.out_of_fold import Judged
+from dagster_project.label_quality.label_errors.out_of_fold import OofPredictions
 from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, rank_labels
 from dagster_project.label_quality.label_errors.tables import KINDS
 
@@ -32,11 +32,11 @@ def table_of(labels: np.ndarray, **columns: object) -> pd.DataFrame:
     return table.assign(**columns)
 
 
-def says(truth: np.ndarray, sure: float = SURE) -> Judged:
-    """Two judges who are sure of the truth."""
+def predictions_of(truth: np.ndarray, sure: float = SURE) -> OofPredictions:
+    """Two out-of-fold models that are sure of the truth."""
     probabilities = np.full((len(truth), len(REGIONS)), (1 - sure) / 2)
     probabilities[np.arange(len(truth)), truth] = sure
-    return Judged(np.stack([probabilities] * 2), np.stack([probabilities] * FOLDS))
+    return OofPredictions(np.stack([probabilities] * 2), np.stack([probabilities] * FOLDS))
 
 
 def near(place: np.ndarray, known: np.ndarray, count: int = 10) -> Neighbours:
@@ -45,15 +45,17 @@ def near(place: np.ndarray, known: np.ndarray, count: int = 10) -> Neighbours:
     return find_neighbours(spots, known, np.arange(len(place)).astype(str), count)
 
 
-def ranked(table: pd.DataFrame, labels: np.ndarray, judged: Judged, place: np.ndarray | None = None) -> pd.DataFrame:
-    """The list; `place` (N,) says which images look alike, without it those of which the judges say the same."""
-    place = judged.mean.argmax(axis=1) if place is None else place
+def ranked(
+    table: pd.DataFrame, labels: np.ndarray, oof: OofPredictions, place: np.ndarray | None = None
+) -> pd.DataFrame:
+    """The list; `place` (N,) says which images look alike, without it those with the same prediction."""
+    place = oof.mean.argmax(axis=1) if place is None else place
     known = (labels >= 0) | table["label_status"].isin(WITHOUT_CLASS).to_numpy(bool)
-    return rank_labels(table, labels, judged, REGIONS, near(place, known))
+    return rank_labels(table, labels, oof, REGIONS, near(place, known))
 
 
-def noisy_case(seed: int, flips: int = 12) -> tuple[np.ndarray, np.ndarray, Judged]:
-    """Truth, labels with some flipped, and judges who are mostly right."""
+def noisy_case(seed: int, flips: int = 12) -> tuple[np.ndarray, np.ndarray, OofPredictions]:
+    """Truth, labels with some flipped, and out-of-fold models that are mostly right."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, 3, 240)
     labels = truth.copy()
@@ -61,14 +63,14 @@ def noisy_case(seed: int, flips: int = 12) -> tuple[np.ndarray, np.ndarray, Judg
     logits = rng.normal(0, 1, (2, len(truth), 3))
     logits[:, np.arange(len(truth)), truth] += 2.5
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
-    return truth, labels, Judged(probabilities, np.stack([probabilities.mean(axis=0)] * FOLDS))
+    return truth, labels, OofPredictions(probabilities, np.stack([probabilities.mean(axis=0)] * FOLDS))
 
 
 def test_flipped_labels_come_first_and_carry_the_right_proposal() -> None:
     truth = np.tile([0, 1, 2], 30)
     labels = truth.copy()
     labels[[4, 40, 77]] = (labels[[4, 40, 77]] + 1) % 3
-    found = ranked(table_of(labels), labels, says(truth))
+    found = ranked(table_of(labels), labels, predictions_of(truth))
     assert set(found["image_id"][:3]) == {f"{i:032x}" for i in (4, 40, 77)}
     assert found["kind"].tolist() == ["wrong_label"] * 3 + ["none"] * 87
     proposal = found.set_index("image_id")["proposed_region"]
@@ -79,20 +81,20 @@ def test_ranking_forks_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fork beside Dagster's and torch's threads once waited for ever."""
     monkeypatch.setattr("os.fork", lambda: pytest.fail("forked"))
     truth = np.tile([0, 1, 2], 30)
-    assert len(ranked(table_of(truth), truth, says(truth))) == 90
+    assert len(ranked(table_of(truth), truth, predictions_of(truth))) == 90
 
 
 def test_planted_flips_are_found_far_above_chance_whatever_the_seed() -> None:
     for seed in range(5):
-        _, labels, judged = noisy_case(seed)
-        found = ranked(table_of(labels), labels, judged).sort_values("image_id")
+        _, labels, oof = noisy_case(seed)
+        found = ranked(table_of(labels), labels, oof).sort_values("image_id")
         assert average_precision_score(np.arange(240) < 12, found["error_probability"]) > 0.6  # chance: 0.05
 
 
 def test_scores_lie_in_0_to_1_lower_is_worse_and_ranks_are_a_permutation() -> None:
-    _, labels, judged = noisy_case(3)
+    _, labels, oof = noisy_case(3)
     labels[200:220] = -1
-    found = ranked(table_of(labels), labels, judged)
+    found = ranked(table_of(labels), labels, oof)
     assert found["error_probability"].between(0, 1).all()
     assert (1 - found["error_probability"]).is_monotonic_increasing
     assert found["rank"].tolist() == list(range(1, 241))
@@ -101,8 +103,8 @@ def test_scores_lie_in_0_to_1_lower_is_worse_and_ranks_are_a_permutation() -> No
 
 
 def test_the_error_probability_is_one_minus_the_score_and_higher_where_the_label_is_wrong() -> None:
-    truth, labels, judged = noisy_case(1)
-    found = ranked(table_of(labels), labels, judged).sort_values("image_id", ignore_index=True)
+    truth, labels, oof = noisy_case(1)
+    found = ranked(table_of(labels), labels, oof).sort_values("image_id", ignore_index=True)
     wrong = found["error_probability"][truth != labels]
     assert wrong.mean() > 0.5 > 0.1 > found["error_probability"][truth == labels].mean()
 
@@ -110,19 +112,19 @@ def test_the_error_probability_is_one_minus_the_score_and_higher_where_the_label
 def test_error_probabilities_add_up_to_about_as_many_as_are_wrong() -> None:
     expected, planted = 0.0, 0
     for seed in range(6):
-        truth, labels, judged = noisy_case(seed, flips=24)
-        expected += ranked(table_of(labels), labels, judged)["error_probability"].sum()
+        truth, labels, oof = noisy_case(seed, flips=24)
+        expected += ranked(table_of(labels), labels, oof)["error_probability"].sum()
         planted += int((truth != labels).sum())
     assert 0.7 * planted < expected < 1.4 * planted
 
 
 def test_how_labels_go_wrong_is_learned_from_the_labels_of_other_folds_alone() -> None:
-    _, labels, judged = noisy_case(4)
+    _, labels, oof = noisy_case(4)
     table, mine = table_of(labels), np.flatnonzero(table_of(labels)["fold"] == 1)
     nobody = Neighbours(np.zeros((len(labels), 1), int), np.zeros((len(labels), 1)), np.arange(len(labels)))
 
     def doubts(of: np.ndarray) -> np.ndarray:
-        found = rank_labels(table, of, judged, REGIONS, nobody).sort_values("image_id")
+        found = rank_labels(table, of, oof, REGIONS, nobody).sort_values("image_id")
         return found["error_probability"].to_numpy()
 
     relabelled = labels.copy()
@@ -133,25 +135,25 @@ def test_how_labels_go_wrong_is_learned_from_the_labels_of_other_folds_alone() -
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
-    _, labels, judged = noisy_case(2)
+    _, labels, oof = noisy_case(2)
     order = np.random.default_rng(0).permutation(240)
-    shuffled = Judged(judged.probabilities[:, order], judged.around[:, order])
-    table, place = table_of(labels), judged.mean.argmax(axis=1)
+    shuffled = OofPredictions(oof.probabilities[:, order], oof.around[:, order])
+    table, place = table_of(labels), oof.mean.argmax(axis=1)
     neighbours = near(place, labels >= 0)
     place_of = np.argsort(order)
     moved = Neighbours(place_of[neighbours.rows[order]], neighbours.weight[order], neighbours.patient[order])
     again = rank_labels(table.iloc[order].reset_index(drop=True), labels[order], shuffled, REGIONS, moved)
-    pd.testing.assert_frame_equal(again, rank_labels(table, labels, judged, REGIONS, neighbours))
+    pd.testing.assert_frame_equal(again, rank_labels(table, labels, oof, REGIONS, neighbours))
 
 
 def test_images_among_wrong_labels_are_out_of_domain_and_no_region_is_proposed() -> None:
     truth = np.tile([0, 1, 2], 40)
-    judged, labels, place = says(truth), truth.copy(), truth.copy()
-    strange = np.arange(90, 120)  # they look alike, and bear labels in which the judges find nothing
+    oof, labels, place = predictions_of(truth), truth.copy(), truth.copy()
+    strange = np.arange(90, 120)  # they look alike, and the models do not believe their labels
     place[strange] = 3
     labels[strange] = np.random.default_rng(0).integers(0, 3, len(strange))
-    judged.probabilities[:, strange] = judged.around[:, strange] = 1 / 3
-    found = ranked(table_of(labels), labels, judged, place)
+    oof.probabilities[:, strange] = oof.around[:, strange] = 1 / 3
+    found = ranked(table_of(labels), labels, oof, place)
     outside = found[found["kind"] == "out_of_domain"]
     assert set(outside["image_id"]) == {f"{i:032x}" for i in strange}
     assert set(outside["proposed_region"]) == {""}
@@ -165,17 +167,17 @@ def test_one_wrong_label_among_right_ones_is_no_stranger() -> None:
     truth = np.tile([0, 1, 2], 40)
     labels = truth.copy()
     labels[7] = (labels[7] + 1) % 3
-    found = ranked(table_of(labels), labels, says(truth)).set_index("image_id")
+    found = ranked(table_of(labels), labels, predictions_of(truth)).set_index("image_id")
     assert found.loc[f"{7:032x}", ["kind", "rank"]].tolist() == ["wrong_label", 1]
 
 
 def test_a_image_of_two_regions_is_named_so() -> None:
     truth = np.tile([0, 1, 2], 40)
-    labels, judged, place = truth.copy(), says(truth), truth.copy()
-    both = np.arange(100, 112)  # half say hand, half say knee, and the judges see both
+    labels, oof, place = truth.copy(), predictions_of(truth), truth.copy()
+    both = np.arange(100, 112)  # half are labelled hand, half knee, and the models see both
     labels[both], place[both] = np.arange(12) % 2, 3
-    judged.probabilities[:, both] = judged.around[:, both] = (0.49, 0.49, 0.02)
-    kinds = ranked(table_of(labels), labels, judged, place).set_index("image_id")["kind"]
+    oof.probabilities[:, both] = oof.around[:, both] = (0.49, 0.49, 0.02)
+    kinds = ranked(table_of(labels), labels, oof, place).set_index("image_id")["kind"]
     assert set(kinds[[f"{i:032x}" for i in both]]) == {"two_regions"}
     assert (kinds == "two_regions").sum() == len(both)
 
@@ -186,7 +188,7 @@ def test_where_judges_see_a_second_region_in_every_image_none_is_named_for_it() 
     logits = rng.normal(0, 0.4, (len(truth), 3))
     logits[np.arange(len(truth)), truth] += 0.7
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    unsure = Judged(np.stack([probabilities] * 2), np.stack([probabilities] * FOLDS))
+    unsure = OofPredictions(np.stack([probabilities] * 2), np.stack([probabilities] * FOLDS))
     kinds = ranked(table_of(truth), truth, unsure, rng.integers(0, 4, len(truth)))["kind"]
     assert (kinds == "two_regions").mean() < 0.02
 
@@ -195,11 +197,11 @@ def test_a_missing_label_gets_a_proposal_and_the_surest_comes_first() -> None:
     truth = np.tile([0, 1, 2], 20)
     labels = truth.copy()
     labels[[5, 6, 7]] = -1
-    judged = says(truth)
-    judged.probabilities[:, 6] = (0.98, 0.01, 0.01)
+    oof = predictions_of(truth)
+    oof.probabilities[:, 6] = (0.98, 0.01, 0.01)
     table = table_of(labels)
     table.loc[[5, 6, 7], "label_status"] = ["missing", "unmapped", "ambiguous"]
-    found = ranked(table, labels, judged)
+    found = ranked(table, labels, oof)
     missing = found[found["kind"] == "missing_label"]
     assert missing["image_id"].iloc[0] == f"{6:032x}"
     assert missing.set_index("image_id")["proposed_region"].to_dict() == {
@@ -211,12 +213,12 @@ def test_a_missing_label_gets_a_proposal_and_the_surest_comes_first() -> None:
 
 def test_a_label_that_names_another_part_of_the_body_is_the_likelier_wrong_the_more_usual_the_image() -> None:
     truth = np.tile([0, 1, 2], 40)
-    labels, place, judged = truth.copy(), truth.copy(), says(truth)
+    labels, place, oof = truth.copy(), truth.copy(), predictions_of(truth)
     strange = np.arange(90, 110)
     labels[[5, *strange]], place[strange] = -1, 3
     table = table_of(labels)
     table.loc[[5, *strange], "label_status"] = "out_of_scope"
-    found = ranked(table, labels, judged, place).set_index("image_id")
+    found = ranked(table, labels, oof, place).set_index("image_id")
     assert set(found.loc[[f"{i:032x}" for i in (5, *strange)], "kind"]) == {"out_of_domain"}
     assert found.loc[[f"{i:032x}" for i in strange], "error_probability"].max() < 0.1, (
         "the labels were right: it is no region"
@@ -227,14 +229,14 @@ def test_a_label_that_names_another_part_of_the_body_is_the_likelier_wrong_the_m
 def test_copies_that_bear_different_labels_are_found_and_others_are_not() -> None:
     truth = np.tile([0, 1, 2], 20)
     labels = truth.copy()
-    judged = says(truth, sure=0.5)
+    oof = predictions_of(truth, sure=0.5)
     table = table_of(labels)
     group = np.arange(60)
     group[4], group[9], group[33] = group[3], group[6], group[31]  # 0 and 1; 0 and 0; 1 and 0
     labels[33] = -1
     table = table_of(labels, near_duplicate_group=group)
     table.loc[33, "label_status"] = "small_class"
-    found = ranked(table, labels, judged)
+    found = ranked(table, labels, oof)
     copies = found.loc[found["kind"] == "near_duplicate", "image_id"]
     assert set(copies) == {f"{i:032x}" for i in (3, 4)}
 
@@ -244,7 +246,7 @@ def test_a_label_that_a_reviewer_gave_is_never_suspected_again() -> None:
     labels = truth.copy()
     labels[4] = (labels[4] + 1) % 3
     reviewed = np.arange(60) == 4
-    found = ranked(table_of(labels, reviewed=reviewed), labels, says(truth)).set_index("image_id")
+    found = ranked(table_of(labels, reviewed=reviewed), labels, predictions_of(truth)).set_index("image_id")
     assert (found.loc[f"{4:032x}", "kind"], found.loc[f"{4:032x}", "error_probability"]) == ("none", 0.0)
 
 
@@ -252,9 +254,9 @@ def test_of_two_copies_the_label_that_the_judges_see_is_the_likelier_right() -> 
     truth = np.tile([0, 1, 2], 20)
     labels, group = truth.copy(), np.arange(60)
     labels[4], group[4] = 0, 3  # 4 is a copy of 3, which is of class 0
-    judged = says(np.where(np.arange(60) == 4, 0, truth))
-    alone = ranked(table_of(truth), truth, says(truth)).set_index("image_id")["error_probability"]
+    oof = predictions_of(np.where(np.arange(60) == 4, 0, truth))
+    alone = ranked(table_of(truth), truth, predictions_of(truth)).set_index("image_id")["error_probability"]
     labels[4] = 2
-    found = ranked(table_of(labels, near_duplicate_group=group), labels, judged).set_index("image_id")
+    found = ranked(table_of(labels, near_duplicate_group=group), labels, oof).set_index("image_id")
     assert found.loc[f"{4:032x}", "error_probability"] > 0.9
     assert alone[f"{3:032x}"] < found.loc[f"{3:032x}", "error_probability"] < 0.1

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.encoders import JUDGES, REFERENCE
+from support.encoders import OOF_MODELS, REFERENCE
 from support.roots import settings_of, small_root
 from support.suspicious import STATION, suspicious_root
 from typer.testing import CliRunner
@@ -23,7 +23,7 @@ from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.error_causes.find import find_causes
 from dagster_project.label_quality.label_errors.oof_predictions import oof_predictions_of, write_oof_predictions
-from dagster_project.label_quality.label_errors.out_of_fold import Judged
+from dagster_project.label_quality.label_errors.out_of_fold import OofPredictions
 from dagster_project.label_quality.review.explain import explain
 
 Case = tuple[Paths, str]
@@ -39,8 +39,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Case:
     paths, _ = suspicious_root(tmp_path_factory.mktemp("explain") / "root")
     table, draw = load_training_set(paths), np.random.default_rng(1)
     write_array(paths.embeddings(REFERENCE), draw.normal(size=(len(table), 8)).astype(np.float32))
-    said = draw.dirichlet(np.ones(len(opened(paths).taxonomy.regions)), size=(len(JUDGES), len(table)))
-    write_oof_predictions(opened(paths), table, Judged(said, np.zeros(said.shape[:2])))
+    said = draw.dirichlet(np.ones(len(opened(paths).taxonomy.regions)), size=(len(OOF_MODELS), len(table)))
+    write_oof_predictions(opened(paths), table, OofPredictions(said, np.zeros(said.shape[:2])))
     headers = read_table(paths.headers("first"))
     write_table(paths.headers("first"), headers.assign(warnings="monochrome1;implicit_vr"))
     find_causes(paths)
@@ -55,7 +55,7 @@ def test_a_flag_is_explained_by_its_label_proposal_judges_neighbours_causes_and_
     assert (known["flag"]["kind"], known["flag"]["proposed_region"]) == ("wrong_label", "elbow")
     assert (known["flag"]["rank"], known["flag"]["of"]) == (1, 640)
     assert 0.5 < known["flag"]["error_probability"] <= 1
-    assert set(known["oof_predictions"]) == set(JUDGES)
+    assert set(known["oof_predictions"]) == set(OOF_MODELS)
     assert all(sum(said.values()) == pytest.approx(1, abs=1e-3) for said in known["oof_predictions"].values())
     near = known["comparison"]["nearest images labelled elbow"]
     assert len(near) == 3
@@ -71,8 +71,8 @@ def test_the_judges_words_are_those_of_the_image(root: Case) -> None:
     paths, image_id = root
     row = load_training_set(paths)["image_id"].tolist().index(image_id)
     kept = pd.read_parquet(paths.oof_predictions)
-    one = kept[kept["oof_model"] == JUDGES[0]].iloc[row]
-    assert oof_predictions_of(paths, image_id)[JUDGES[0]] == pytest.approx(
+    one = kept[kept["oof_model"] == OOF_MODELS[0]].iloc[row]
+    assert oof_predictions_of(paths, image_id)[OOF_MODELS[0]] == pytest.approx(
         one.drop(["image_id", "oof_model"]).to_dict()
     )
 
@@ -98,7 +98,7 @@ def test_the_page_and_the_json_say_it_and_name_nobody(root: Case) -> None:
         STATION,
         "labels elbow images as *shoulder*",
         "stored inverted",
-        f"out-of-fold {JUDGES[0]}",
+        f"out-of-fold {OOF_MODELS[0]}",
     ):
         assert word in page.output
     as_json = CliRunner().invoke(app, ["--root", str(paths.root), "explain", image_id, "--json"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dagster_project.learning.ensembling.concatenate_embeddings import side_by_side
+from dagster_project.learning.ensembling.concatenate_embeddings import concatenate_embeddings
 from dagster_project.learning.evaluation.linear_head import fit_linear_head
 
 
@@ -17,7 +17,7 @@ def test_a_joint_probe_tells_classes_that_each_encoder_tells_but_half() -> None:
     each = {name: rng.normal(size=(400, 6)) + 8 * np.eye(6)[bits[:, k]] for k, name in enumerate(("a", "b"))}
 
     def accuracy(encoders: list[str]) -> float:
-        x = side_by_side(each, encoders)
+        x = concatenate_embeddings(each, encoders)
         return float((fit_linear_head(x[:200], labels[:200], 4, 1.0).logits(x[200:]).argmax(1) == labels[200:]).mean())
 
     assert accuracy(["a"]) == pytest.approx(0.5, abs=0.15)

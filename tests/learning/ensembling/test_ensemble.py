@@ -1,4 +1,4 @@
-"""The challenger: chosen without a look at the test split, complete in its folder, honest about usual images."""
+"""The challenger: chosen without a look at the test split, complete in its folder, with a valid out-of-domain score."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ def test_the_saved_model_says_what_was_scored(trained: Trained) -> None:
 
 def test_shares_sum_to_one_and_the_card_tells_all_that_a_reader_needs(trained: Trained) -> None:
     card = read_json(trained.paths.ensemble / "card.json")
-    assert sum(member["share"] for member in card["members"]) == pytest.approx(1)
-    shares = [member["share"] for member in card["members"]]
-    assert shares == sorted(shares, reverse=True)
+    assert sum(member["weight"] for member in card["members"]) == pytest.approx(1)
+    weights = [member["weight"] for member in card["members"]]
+    assert weights == sorted(weights, reverse=True)
     assert all(0.05 <= member["temperature"] <= 20 for member in card["members"])
     assert card["regions"] == ["shoulder", "elbow", "hand", "knee", "foot"]
     assert {"training_set", "training_images", "test", "code_version", "device", "encoders"} <= set(card)
 
 
-def test_noise_is_more_unusual_than_images_of_the_classes(trained: Trained) -> None:
+def test_noise_has_a_higher_ood_score_than_images_of_the_classes(trained: Trained) -> None:
     model, rng = load_model(trained.paths.ensemble), np.random.default_rng(5)
     usual = np.stack([pattern(k % 5, rng) for k in range(40)])
     noise = np.kron(rng.integers(0, 255, (40, 16, 16)), np.ones((4, 4))).astype(np.uint8)
@@ -80,9 +80,9 @@ def test_noise_is_more_unusual_than_images_of_the_classes(trained: Trained) -> N
 def test_agreement_is_the_share_of_members_whose_first_choice_it_is(trained: Trained) -> None:
     model = load_model(trained.paths.ensemble)
     found = model.predict(np.stack([pattern(k % 5, np.random.default_rng(k)) for k in range(30)]))
-    shares = [member.share for member in model.members]
-    possible = {round(float(np.dot(shares, bits)), 6) for bits in np.ndindex(*[2] * len(shares))}
-    assert {round(float(a), 6) for a in found.agreement} <= possible
+    weights = [member.weight for member in model.members]
+    possible = {round(float(np.dot(weights, bits)), 6) for bits in np.ndindex(*[2] * len(weights))}
+    assert {round(float(a), 6) for a in found.member_agreement} <= possible
 
 
 def test_the_reference_holds_images_that_nothing_was_trained_on(trained: Trained) -> None:

@@ -52,7 +52,7 @@ def test_any_number_of_images_and_any_side_give_what_torch_gives(
     ours, theirs = model.predict(seen), load_onnx_model(exported / "model.onnx").predict(seen)
     np.testing.assert_allclose(theirs.probabilities, ours.probabilities, atol=1e-5)
     np.testing.assert_allclose(theirs.embeddings, ours.embeddings, atol=1e-4)
-    np.testing.assert_allclose(theirs.agreement, ours.agreement, atol=1e-6)
+    np.testing.assert_allclose(theirs.member_agreement, ours.member_agreement, atol=1e-6)
     np.testing.assert_allclose(theirs.ood_score, ours.ood_score, atol=1 / 200)
     assert ours.ood_score.std() > 0.1 or count < 10, "images of every kind were compared"
 
@@ -61,7 +61,7 @@ def test_a_class_that_had_no_images_and_a_sole_member_are_no_trouble(model: Mode
     head = model.members[0].head
     bias = head.bias.copy()
     bias[1] = -1e4
-    sole = replace(model, members=(replace(model.members[0], share=1.0, head=replace(head, bias=bias)),))
+    sole = replace(model, members=(replace(model.members[0], weight=1.0, head=replace(head, bias=bias)),))
     write_onnx(tmp_path / "sole.onnx", sole, {})
     assert check_onnx(tmp_path / "sole.onnx", sole, images(20)).probabilities < 1e-5
     assert load_onnx_model(tmp_path / "sole.onnx").predict(images(20)).probabilities[:, 1].max() == 0
@@ -72,7 +72,7 @@ def test_the_folder_holds_model_card_and_page_and_says_how_far_it_is_from_torch(
 ) -> None:
     assert {p.name for p in exported.iterdir()} == {"model.onnx", "card.json", "README.md"}
     card, page = read_json(exported / "card.json"), (exported / "README.md").read_text()
-    assert card["model"] == champion_hash(trained.paths)
+    assert card["model_version"] == champion_hash(trained.paths)
     assert card["training_set"] == content_hash(trained.paths.training_set)
     assert card["onnx_against_torch"]["images"] == 168
     assert 0 <= card["onnx_against_torch"]["probabilities"] < 1e-5

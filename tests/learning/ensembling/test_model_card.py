@@ -29,14 +29,17 @@ def test_it_names_data_members_and_scores_as_they_are(trained: Trained, card: st
     assert content_hash(paths.training_set) in card
     assert hashlib.md5(paths.training_set.read_bytes(), usedforsecurity=False).hexdigest() in card
     members = read_json(paths.ensemble / "card.json")["members"]
-    assert {m["name"]: m["share"] for m in members} == metrics["shares"]
+    assert {m["name"]: m["weight"] for m in members} == metrics["weights"]
     for member in members:
-        assert f"| {member['name']} | {', '.join(member['encoders'])} | {member['share']:.3f} |" in card
+        assert f"| {member['name']} | {', '.join(member['encoders'])} | {member['weight']:.3f} |" in card
     assert f"| accuracy | {metrics['accuracy']['1']['value']:.4f} | {metrics['accuracy']['1']['low']:.4f} to" in card
-    for row, score in (("before calibration", "calibration_error_uncalibrated"), ("after", "calibration_error")):
+    for row, score in (
+        ("before calibration", "calibration_error_uncalibrated"),
+        ("after calibration", "calibration_error"),
+    ):
         assert f"expected calibration error {row} | {metrics[score]:.4f} |" in card
     for coverage, accuracy in metrics["accuracy_at_coverage"].items():
-        assert f"accuracy of the surest {100 * float(coverage):g} % | {accuracy['value']:.4f} |" in card
+        assert f"accuracy of the most confident {100 * float(coverage):g} % | {accuracy['value']:.4f} |" in card
     test = read_table(paths.training_set).query("split == 'test'")["region"].value_counts()
     for region, recall in metrics["recall"].items():
         assert f"| {region} | {test[region]} | {recall:.4f} |" in card
@@ -44,7 +47,7 @@ def test_it_names_data_members_and_scores_as_they_are(trained: Trained, card: st
 
 def test_a_threshold_that_nothing_reaches_is_said_so(trained: Trained, card: str) -> None:
     for wanted, found in read_json(trained.paths.metrics("ensemble"))["auto_label"].items():
-        told = "none reaches it" if found["confidence"] is None else f"{found['confidence']:.4f}"
+        told = "none" if found["confidence"] is None else f"{found['confidence']:.4f}"
         assert f"| {100 * float(wanted):g} % | {told} |" in card
 
 
@@ -65,5 +68,5 @@ def test_the_same_again_is_the_same_text_another_licence_and_a_class_without_ima
     build_ensemble(Root(copy.paths, copy.settings.model_copy(update={"data_licence": "Only <ours> & theirs."})))
     changed = (copy.paths.ensemble / "README.md").read_text()
     assert "**Licence of the data**: Only <ours> & theirs." in changed
-    assert "never named: foot." in changed
-    assert "never named" not in card
+    assert "never predicted: foot." in changed
+    assert "never predicted" not in card

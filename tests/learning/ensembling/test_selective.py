@@ -1,4 +1,4 @@
-"""Selective accuracy: against a slow reference, and thresholds that are chosen on validation and judged on test."""
+"""Selective accuracy: against a slow reference, and thresholds that are chosen on validation and evaluated on test."""
 
 from __future__ import annotations
 
@@ -88,17 +88,17 @@ def test_coverage_takes_the_surest_and_intervals_hold_the_value(settings: Settin
 def test_thresholds_come_from_validation_and_their_worth_from_test(settings: Settings) -> None:
     validation, test = honest(5), honest(6)
     spoilt = Answers(test.confidence, np.zeros_like(test.right), test.patients)
-    for chosen, judged in zip(
+    for chosen, evaluated in zip(
         evaluate_selective(validation, test, settings).auto_label,
         evaluate_selective(validation, spoilt, settings).auto_label,
         strict=True,
     ):
-        assert chosen.confidence == judged.confidence
+        assert chosen.confidence == evaluated.confidence
         assert chosen.confidence == threshold_for(chosen.wanted, validation.confidence, validation.right)
         sure = test.confidence >= chosen.confidence
         assert chosen.coverage == pytest.approx(sure.mean())
         assert chosen.accuracy is not None
         assert chosen.accuracy.value == pytest.approx(test.right[sure].mean())
         assert abs(chosen.accuracy.value - chosen.wanted) < 0.03, "honest answers keep their word on test"
-        assert judged.accuracy is not None
-        assert judged.accuracy.value == 0
+        assert evaluated.accuracy is not None
+        assert evaluated.accuracy.value == 0

@@ -8,7 +8,7 @@ from support.roots import settings_of, small_root
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Profile
-from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.batching import plan_batches
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 @pytest.mark.parametrize("most", ["batch", 12, 8, 1])
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_every_image_of_a_batch_is_dealt_once(profile: Profile, images: int, most: str, processes: int) -> None:
-    batches = deal(profile.model_copy(update={"micro_batch_size": most}), images, processes)
+    batches = plan_batches(profile.model_copy(update={"micro_batch_size": most}), images, processes)
     assert min(24, images) - processes < batches.size <= min(24, images)
     rows = torch.randperm(batches.size)
     dealt = [part for rank in range(processes) for part in batches.micro_batches(rows, rank)]
@@ -34,14 +34,14 @@ def test_every_image_of_a_batch_is_dealt_once(profile: Profile, images: int, mos
 
 def test_processes_have_the_micro_batches_that_one_would_have(profile: Profile) -> None:
     divided, rows = profile.model_copy(update={"micro_batch_size": 4}), torch.arange(24)
-    alone = deal(divided, 50, 1).micro_batches(rows, 0)
+    alone = plan_batches(divided, 50, 1).micro_batches(rows, 0)
     for processes in (2, 3, 6):
-        batches = deal(divided, 50, processes)
+        batches = plan_batches(divided, 50, processes)
         together = [part for rank in range(processes) for part in batches.micro_batches(rows, rank)]
         assert [(start, part.tolist()) for start, part in together] == [(s, p.tolist()) for s, p in alone]
 
 
 @pytest.mark.parametrize(("images", "processes"), [(100, 5), (3, 4)])
 def test_a_batch_that_cannot_be_shared_evenly_is_an_error(profile: Profile, images: int, processes: int) -> None:
-    with pytest.raises(RayTruthError, match=f"{min(24, images)} images cannot be dealt evenly to {processes}"):
-        deal(profile, images, processes)
+    with pytest.raises(RayTruthError, match=f"{min(24, images)} images cannot be divided evenly among {processes}"):
+        plan_batches(profile, images, processes)

@@ -11,7 +11,7 @@ from support.roots import settings_of, small_root
 from torch import nn
 
 from dagster_project.core.settings.settings import Profile
-from dagster_project.learning.pretraining.batching import deal
+from dagster_project.learning.pretraining.batching import plan_batches
 from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.module import Pretraining
 from dagster_project.learning.pretraining.train import Run, make_method
@@ -32,7 +32,7 @@ def a_module(profile: Profile, method: str) -> Pretraining:
     images = np.stack([pattern(int(k) + 1, rng, 40) for k in labels])
     torch.manual_seed(3)
     network = in_double(make_method(Run("encoder", method, 1, 5, images, labels), profile))
-    batches = deal(profile, BATCH, 1)
+    batches = plan_batches(profile, BATCH, 1)
     return Pretraining(network, torch.from_numpy(images), torch.from_numpy(labels), profile, batches, 1, 5, "e")
 
 

@@ -16,7 +16,7 @@ from support.encoders import REFERENCE, with_method
 from dagster_project.cli.init import template
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Profile, Settings, load_settings
-from dagster_project.label_quality.label_errors.out_of_fold import judges
+from dagster_project.label_quality.label_errors.out_of_fold import oof_models
 from dagster_project.learning.ensembling.assets import ensemble_asset
 from dagster_project.learning.evaluation.assets import evaluation_asset
 from dagster_project.learning.pretraining.assets import encoder_assets
@@ -139,8 +139,8 @@ def test_encoders_assets_judges_and_pipeline_follow_the_methods_that_are_on(off:
         *encoders,
         CROSSFIT.encoder,
     ]
-    assert set(judges(settings)) >= {*self_supervised_on(settings), CROSSFIT.encoder}
-    assert not {m.encoder for m in METHODS.values() if m.sees_labels} & set(judges(settings))
+    assert set(oof_models(settings)) >= {*self_supervised_on(settings), CROSSFIT.encoder}
+    assert not {m.encoder for m in METHODS.values() if m.sees_labels} & set(oof_models(settings))
 
 
 def test_dvc_yaml_has_the_stages_of_the_methods_that_are_on() -> None:

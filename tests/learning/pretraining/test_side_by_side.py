@@ -110,7 +110,7 @@ def test_one_that_is_killed_is_named_and_stops_the_others(long_training: subproc
     at_work[which].kill()
     _, said = long_training.communicate(timeout=SOON)
     assert long_training.returncode == 1
-    assert f"process of {TWO[which]} ended of itself" in " ".join(said.split())
+    assert f"process of {TWO[which]} ended unexpectedly" in " ".join(said.split())
     assert not any(p.is_running() for p in at_work)
 
 

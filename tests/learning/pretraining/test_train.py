@@ -142,7 +142,7 @@ def test_fewer_images_than_a_batch_make_one_batch_of_all_and_it_says_so(
 ) -> None:
     logging.getLogger("raytruth").propagate = True
     _, curve = train_encoder(a_run(method, count=9, epochs=2), profile, tmp_path)
-    assert "encoder: 9 images are too few for the profile's batch of 16; it learns in batches of 9" in caplog.text
+    assert "encoder: 9 images are too few for the profile's batch of 16; training uses batches of 9" in caplog.text
     assert len(curve) == 2
     assert np.isfinite(curve).all()
 
@@ -159,7 +159,7 @@ def test_two_processes_need_two_gpus(profile: Profile, process: int, monkeypatch
     as_torchrun_starts(monkeypatch, rank=process)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(RayTruthError, match="2 processes want a GPU each and this machine offers 1"):
+    with pytest.raises(RayTruthError, match="2 processes need one GPU each, and this machine has 1"):
         device_of(profile.model_copy(update={"device": "cuda"}))
 
 
@@ -184,5 +184,5 @@ def test_checkpoints_of_other_data_are_removed_and_one_s_own_kept(
         assert not caplog.text
     with caplog.at_level(logging.INFO, "raytruth"):
         assert checkpoint_folder(tmp_path, "mine") == tmp_path / "mine"
-    assert f"a checkpoint of other data or settings is removed: {tmp_path.name}" in caplog.text
+    assert f"removed a checkpoint of other data or settings: {tmp_path.name}" in caplog.text
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == ["mine", "mine/last.ckpt"]

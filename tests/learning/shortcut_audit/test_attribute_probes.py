@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dagster_project.learning.shortcut_audit.attribute_probes import ATTRIBUTES, Trace, find_traces
+from dagster_project.learning.shortcut_audit.attribute_probes import ATTRIBUTES, AttributeProbe, probe_attributes
 
 PATIENTS, EACH = 90, 3
 N = PATIENTS * EACH
@@ -15,10 +15,10 @@ REGION = np.repeat(RNG.integers(0, 3, PATIENTS), EACH)
 SCANNER = np.repeat(RNG.integers(0, 2, PATIENTS), EACH)
 
 
-def traces(embeddings: np.ndarray, values: np.ndarray) -> Trace:
+def probe(embeddings: np.ndarray, values: np.ndarray) -> AttributeProbe:
     table = pd.DataFrame({"patient_group": GROUP, **dict.fromkeys(ATTRIBUTES, "same")})
     table["manufacturer"] = values
-    return find_traces(embeddings, table, REGION, 0)[0]
+    return probe_attributes(embeddings, table, REGION, 0)[0]
 
 
 def embedding(*shown: np.ndarray, seed: int = 1) -> np.ndarray:
@@ -33,7 +33,7 @@ def named(numbers: np.ndarray) -> np.ndarray:
 
 
 def test_a_scanner_that_shows_is_read() -> None:
-    found = traces(embedding(SCANNER * 2), named(SCANNER))
+    found = probe(embedding(SCANNER * 2), named(SCANNER))
     assert found.balanced_accuracy is not None
     assert found.permuted_high is not None
     assert found.balanced_accuracy > 0.95
@@ -43,13 +43,13 @@ def test_a_scanner_that_shows_is_read() -> None:
 
 def test_a_scanner_that_does_not_show_is_not_read_from_the_patient() -> None:
     of_patient = np.repeat(np.random.default_rng(5).normal(0, 3, (PATIENTS, 12)), EACH, axis=0)
-    found = traces((embedding() + of_patient).astype(np.float32), named(SCANNER))
+    found = probe((embedding() + of_patient).astype(np.float32), named(SCANNER))
     assert found.balanced_accuracy is not None
     assert found.balanced_accuracy < 0.65
 
 
 def test_what_the_region_gives_away_is_not_counted_as_known() -> None:
-    found = traces(embedding(REGION * 3), named((REGION > 0).astype(int)))
+    found = probe(embedding(REGION * 3), named((REGION > 0).astype(int)))
     assert found.balanced_accuracy is not None
     assert found.permuted is not None
     assert found.balanced_accuracy > 0.9
@@ -59,12 +59,12 @@ def test_what_the_region_gives_away_is_not_counted_as_known() -> None:
 def test_values_of_few_patients_and_missing_ones_are_left_out_and_one_value_is_said() -> None:
     values = named(SCANNER)
     values[:6], values[6:12], values[12] = "rare", "", None
-    found = traces(embedding(), values)
+    found = probe(embedding(), values)
     assert (found.values, found.images) == (2, N - 13)
-    lonely = traces(embedding(), np.full(N, "one", dtype=object))
+    lonely = probe(embedding(), np.full(N, "one", dtype=object))
     assert lonely.balanced_accuracy is None
     assert "fewer than two" in lonely.note
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:
-    assert traces(embedding(SCANNER), named(SCANNER)) == traces(embedding(SCANNER), named(SCANNER))
+    assert probe(embedding(SCANNER), named(SCANNER)) == probe(embedding(SCANNER), named(SCANNER))

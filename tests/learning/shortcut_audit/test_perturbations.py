@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 from support.archive import smooth_image
 
-from dagster_project.learning.shortcut_audit.perturbations import POSITIVE_CONTROL, treatments
+from dagster_project.learning.shortcut_audit.perturbations import POSITIVE_CONTROL, perturbations
 
 SIDE = 64
 IMAGES = np.stack([smooth_image(seed, SIDE) for seed in range(6)])
 
-NAMES = sorted(treatments(0))
+NAMES = sorted(perturbations(0))
 
 
 def changed(name: str, images: np.ndarray = IMAGES) -> np.ndarray:
-    return treatments(0)[name](images) != images
+    return perturbations(0)[name](images) != images
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_treatment_keeps_shape_and_type_repeats_itself_and_leaves_what_it_is_given(name: str) -> None:
     before = IMAGES.copy()
-    found = treatments(0)[name](IMAGES)
+    found = perturbations(0)[name](IMAGES)
     assert (found.shape, found.dtype) == (IMAGES.shape, np.uint8)
-    np.testing.assert_array_equal(found, treatments(0)[name](IMAGES))
+    np.testing.assert_array_equal(found, perturbations(0)[name](IMAGES))
     np.testing.assert_array_equal(IMAGES, before)
 
 
@@ -31,8 +31,8 @@ def test_a_treatment_keeps_shape_and_type_repeats_itself_and_leaves_what_it_is_g
 def test_images_are_treated_one_by_one(name: str) -> None:
     if name.endswith("added"):
         return  # what is drawn depends on the place in the block
-    alone = np.concatenate([treatments(0)[name](image[None]) for image in IMAGES])
-    np.testing.assert_array_equal(treatments(0)[name](IMAGES), alone)
+    alone = np.concatenate([perturbations(0)[name](image[None]) for image in IMAGES])
+    np.testing.assert_array_equal(perturbations(0)[name](IMAGES), alone)
 
 
 def test_the_margin_the_corners_and_the_centre_are_where_they_are_said_to_be() -> None:
@@ -41,7 +41,7 @@ def test_the_margin_the_corners_and_the_centre_are_where_they_are_said_to_be() -
     assert not changed("margin hidden")[:, 6:-6, 6:-6].any()
     assert not changed("corners hidden")[:, 15:-15].any()
     assert not changed(POSITIVE_CONTROL)[:, :15].any()
-    hidden = treatments(0)[POSITIVE_CONTROL](IMAGES)[:, 32, 32]
+    hidden = perturbations(0)[POSITIVE_CONTROL](IMAGES)[:, 32, 32]
     assert np.abs(hidden - IMAGES.mean(axis=(1, 2))).max() <= 1
 
 
@@ -49,7 +49,7 @@ def test_a_border_is_hidden_and_the_field_stays() -> None:
     framed = np.zeros((2, SIDE, SIDE), np.uint8)
     framed[0, 10:50, 20:60] = IMAGES[0, 10:50, 20:60]
     framed[1] = IMAGES[1]
-    found = treatments(0)["borders hidden"](framed)
+    found = perturbations(0)["borders hidden"](framed)
     np.testing.assert_array_equal(found[0, 10:50, 20:60], framed[0, 10:50, 20:60])
     assert (found[0, :9] > 0).all()
     assert (found[0, :, :19] > 0).all()
@@ -65,18 +65,18 @@ def test_small_bright_parts_are_hidden_and_large_ones_stay() -> None:
     marked[4, 40:43, 40:43] = 255  # bone: bright within something larger
     marked[2, 4:8, 4:8] = 255  # the same place in two images is no larger part
     marked[3, 4:8, 4:8] = 255
-    found = treatments(0)["small bright parts hidden"](marked)
+    found = perturbations(0)["small bright parts hidden"](marked)
     assert (found[[0, 2, 3], 4:8, 4:8] < 230).all()
     assert ((found != marked).sum(axis=(1, 2)) <= 36).all()
     np.testing.assert_array_equal(found[[1, 4]], marked[[1, 4]])
 
 
 def test_turned_images_are_turned() -> None:
-    np.testing.assert_array_equal(treatments(0)["inverted"](IMAGES), 255 - IMAGES)
-    np.testing.assert_array_equal(treatments(0)["mirrored"](IMAGES), IMAGES[:, :, ::-1])
+    np.testing.assert_array_equal(perturbations(0)["inverted"](IMAGES), 255 - IMAGES)
+    np.testing.assert_array_equal(perturbations(0)["mirrored"](IMAGES), IMAGES[:, :, ::-1])
 
 
 def test_another_seed_adds_another_cue() -> None:
-    one, other = (treatments(seed)["marker added"](IMAGES) for seed in (0, 1))
+    one, other = (perturbations(seed)["marker added"](IMAGES) for seed in (0, 1))
     assert (one != other).any(axis=(1, 2)).sum() >= 5
     assert changed("marker added").any(axis=(1, 2)).sum() >= 5

@@ -123,7 +123,7 @@ def test_the_report_on_disk_says_what_was_returned_and_comes_out_the_same_again(
 ) -> None:
     path = root.paths.drift("calm11")
     before, kept = path.read_bytes(), read_json(path)
-    assert (kept["causes"], kept["drifted"], kept["model"]) == (calm[0].causes, False, calm[0].model)
+    assert (kept["causes"], kept["drifted"], kept["model_version"]) == (calm[0].causes, False, calm[0].model_version)
     assert [test["value"] for test in kept["tests"]] == [test.value for test in calm[0].tests]
     drift_of(root, "calm11")
     assert path.read_bytes() == before
@@ -139,4 +139,4 @@ def test_evidently_s_page_loads_nothing_from_the_network(root: Trained, calm: li
 def test_bounds_come_from_the_settings(root: Trained, calm: list[Drift]) -> None:
     strict = root.settings.monitoring.model_copy(update={"min_images": 1000})
     settings = root.settings.model_copy(update={"monitoring": strict})
-    assert "takes 1000" in measure_drift(Root(root.paths, settings), "calm12").note
+    assert "1000 are needed" in measure_drift(Root(root.paths, settings), "calm12").note

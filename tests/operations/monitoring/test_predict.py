@@ -1,4 +1,4 @@
-"""The champion's predictions on a batch: one row an image, made anew when champion or batch change."""
+"""The champion's predictions on a batch: one row an image, made again when champion or batch change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dagster_project.learning.ensembling.champion_store import champion_hash
 from dagster_project.operations.monitoring import predict as module
 from dagster_project.operations.monitoring.drift import measure_drift
 from dagster_project.operations.monitoring.predict import load_predictions, predict_batch
-from dagster_project.operations.monitoring.stored import predictions_stand
+from dagster_project.operations.monitoring.stored import predictions_are_current
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def test_one_row_a_image_in_the_headers_order_with_a_probability_a_class(root: T
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert table["region"].tolist() == [REGIONS[k] for k in probabilities.argmax(axis=1)]
     np.testing.assert_allclose(table["confidence"], probabilities.max(axis=1))
-    for column in ("confidence", "agreement", "ood_score"):
+    for column in ("confidence", "member_agreement", "ood_score"):
         assert table[column].between(0, 1 + 1e-6).all()
-    assert set(table["model"]) == {champion_hash(root.paths)}
+    assert set(table["model_version"]) == {champion_hash(root.paths)}
     assert len(np.load(root.paths.prediction_embeddings("new"))) == len(table)
 
 
@@ -66,16 +66,16 @@ def test_images_that_it_learned_from_are_marked(root: Trained) -> None:
 
 
 def test_predictions_on_file_stand_until_the_batch_or_the_champion_changes(root: Trained) -> None:
-    assert not predictions_stand(root.paths, "new")
+    assert not predictions_are_current(root.paths, "new")
     first = load_predictions(root.open(), "new")
     stamp = root.paths.predictions("new").stat().st_mtime_ns
     load_predictions(root.open(), "new")
     assert root.paths.predictions("new").stat().st_mtime_ns == stamp
     put_unseen(root, "new", 32)
-    assert not predictions_stand(root.paths, "new")
+    assert not predictions_are_current(root.paths, "new")
     assert load_predictions(root.open(), "new")["image_id"].tolist() != first["image_id"].tolist()
     write_json(root.paths.champion, read_json(root.paths.champion) | {"model": "another"})
-    assert not predictions_stand(root.paths, "new")
+    assert not predictions_are_current(root.paths, "new")
 
 
 def test_without_batch_or_champion_there_is_a_word_on_what_to_do(root: Trained, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from dagster_project.learning.ensembling.export import export_champion
 from dagster_project.learning.ensembling.model import Model, Predictions
 from dagster_project.operations.monitoring import predict_folder as module
 from dagster_project.operations.monitoring.predict import predict_batch
-from dagster_project.operations.monitoring.predict_folder import score
+from dagster_project.operations.monitoring.predict_folder import predict_folder
 
 COLUMNS = ["sop_instance_uid", "region", "confidence", "ood_score", *REGIONS]
 COUNT = 23
@@ -69,7 +69,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Folder:
 def test_a_folder_gets_what_its_images_get_as_a_batch(trained: Trained, onnx_file: Path, tmp_path: Path) -> None:
     root, source, out = trained.copied_to(tmp_path / "root"), tmp_path / "CANARYSOURCE", tmp_path / "out.parquet"
     write_mixed_export(source)
-    summary = score(root.open(), source, out)
+    summary = predict_folder(root.open(), source, out)
     ingest(root.open(), source, "batch")
     expected = predict_batch(root.open(), "batch")
     known = read_table(root.paths.identities).set_index("image_id")["sop_instance_uid"]
@@ -91,7 +91,7 @@ def test_a_folder_gets_what_its_images_get_as_a_batch(trained: Trained, onnx_fil
 def test_onnx_and_torch_write_the_same_table(trained: Trained, onnx_file: Path, folder: Folder, tmp_path: Path) -> None:
     tables = []
     for name, model_file in (("torch", None), ("onnx", onnx_file)):
-        summary = score(Root(trained.paths, trained.settings), tmp_path, tmp_path / name, model_file)
+        summary = predict_folder(Root(trained.paths, trained.settings), tmp_path, tmp_path / name, model_file)
         assert (summary.images, summary.left_out) == (COUNT, {"not_dicom": 3})
         tables.append(read_table(tmp_path / name))
     torch_s, onnx_s = tables
@@ -104,7 +104,7 @@ def test_onnx_and_torch_write_the_same_table(trained: Trained, onnx_file: Path, 
 def test_no_more_than_a_block_is_held_and_blocks_change_nothing(
     trained: Trained, folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score(Root(trained.paths, trained.settings), tmp_path, tmp_path / "whole")
+    predict_folder(Root(trained.paths, trained.settings), tmp_path, tmp_path / "whole")
     predicted: list[int] = []
     original = Model.predict
 
@@ -116,7 +116,7 @@ def test_no_more_than_a_block_is_held_and_blocks_change_nothing(
     folder.taken = 0
     monkeypatch.setattr(Model, "predict", watched)
     monkeypatch.setattr(module, "_BLOCK", 5)
-    score(Root(trained.paths, trained.settings), tmp_path, tmp_path / "blocks")
+    predict_folder(Root(trained.paths, trained.settings), tmp_path, tmp_path / "blocks")
     assert predicted == [5, 5, 5, 5, 3]
     assert ParquetFile(tmp_path / "blocks").num_row_groups == 5, "each block is written when it is predicted"
     whole, blocks = read_table(tmp_path / "whole"), read_table(tmp_path / "blocks")
@@ -135,7 +135,7 @@ def test_a_failure_midway_leaves_the_old_table_or_none(
     monkeypatch.setattr(module, "read_for_scoring", folder)
     monkeypatch.setattr(module, "_BLOCK", 5)
     with pytest.raises(OSError, match="drive is gone"):
-        score(Root(trained.paths, trained.settings), tmp_path, out)
+        predict_folder(Root(trained.paths, trained.settings), tmp_path, out)
     assert folder.closed
     assert [p.name for p in out.parent.iterdir()] == (["predictions.parquet"] if there else [])
     assert not there or out.read_text() == "old"
@@ -149,7 +149,7 @@ def test_a_model_that_fails_midway_ends_the_reading_too(
 
     monkeypatch.setattr(Model, "predict", out_of_memory)
     with pytest.raises(MemoryError):
-        score(Root(trained.paths, trained.settings), tmp_path, tmp_path / "out.parquet")
+        predict_folder(Root(trained.paths, trained.settings), tmp_path, tmp_path / "out.parquet")
     assert folder.closed
     assert list(tmp_path.iterdir()) == []
 
@@ -160,16 +160,16 @@ def test_nothing_usable_leaves_no_table(trained: Trained, tmp_path: Path) -> Non
     (tmp_path / "out").mkdir()
     root = trained.copied_to(tmp_path / "root")
     with pytest.raises(RayTruthError, match="1 other_modality"):
-        score(root.open(), tmp_path / "source", tmp_path / "out" / "predictions.parquet")
+        predict_folder(root.open(), tmp_path / "source", tmp_path / "out" / "predictions.parquet")
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_where_no_table_can_stand_is_said_before_anything_is_read(
     trained: Trained, folder: Folder, tmp_path: Path
 ) -> None:
-    for out, what in ((tmp_path / "nowhere" / "p.parquet", "in no folder"), (tmp_path, "itself a folder")):
+    for out, what in ((tmp_path / "nowhere" / "p.parquet", "folder that does not exist"), (tmp_path, "is a folder")):
         with pytest.raises(RayTruthError, match=what):
-            score(Root(trained.paths, trained.settings), tmp_path, out)
+            predict_folder(Root(trained.paths, trained.settings), tmp_path, out)
     assert folder.taken == 0
 
 
@@ -180,6 +180,6 @@ def test_a_model_of_other_regions_than_the_root_s_is_refused(
     path = root.paths.root / root.settings.regions
     path.write_text(path.read_text().replace("foot:", "forefoot:"))
     for model_file in (onnx_file, None):
-        with pytest.raises(RayTruthError, match="only the model has foot; it lacks forefoot"):
-            score(root.open(), tmp_path, tmp_path / "out.parquet", model_file)
+        with pytest.raises(RayTruthError, match="only the model has foot; the model lacks forefoot"):
+            predict_folder(root.open(), tmp_path, tmp_path / "out.parquet", model_file)
     assert folder.taken == 0

@@ -91,7 +91,7 @@ def test_a_challenger_that_is_better_as_a_whole_but_loses_a_class_is_refused(roo
     better = load_model(root.paths.ensemble)
     challenge(root, lambda model: with_bias(model, HAND, 50), "a champion that is good at hands only")
     root.paths.champion.unlink()
-    with pytest.raises(RayTruthError, match="commonest class"):
+    with pytest.raises(RayTruthError, match="most common class"):
         promote(root.open())
     weak = challenge(root, lambda model: with_bias(better, HAND, 1.5), "a champion that leans to hands")
     assert promote(root.open()).challenger == weak == champion_hash(root.paths)
@@ -164,7 +164,7 @@ def test_without_a_champion_there_is_a_word_on_what_to_do(root: Trained) -> None
 def test_a_challenger_of_other_classes_than_the_root_s_cannot_be_compared(root: Trained) -> None:
     before = champion_hash(root.paths)
     challenge(root, lambda model: replace(model, regions=tuple(reversed(model.regions))))
-    with pytest.raises(RayTruthError, match="another order") as error:
+    with pytest.raises(RayTruthError, match="the order differs") as error:
         promote(root.open())
     assert "models/ensemble" in error.value.where
     assert champion_hash(root.paths) == before
@@ -174,7 +174,7 @@ def test_a_champion_of_other_classes_than_the_root_s_is_no_champion_there(root: 
     card = read_json(root.paths.champion)
     write_json(root.paths.champion, card | {"regions": [*card["regions"][:-1], "forefoot"]})
     for attempt in (load_champion, promote):
-        with pytest.raises(RayTruthError, match="only the model has forefoot; it lacks foot") as error:
+        with pytest.raises(RayTruthError, match="only the model has forefoot; the model lacks foot") as error:
             attempt(root.open())
         assert "models/champion.json" in error.value.where
-        assert "train anew" in error.value.do
+        assert "train again" in error.value.do

@@ -27,7 +27,7 @@ def root(made_once: Callable[..., Path], tmp_path: Path) -> Trained:
 
 def report(root: Trained, batch: str, *, drifted: bool, model: str | None = None) -> None:
     champion = model or read_json(root.paths.champion)["model"]
-    write_json(root.paths.drift(batch), {"batch": batch, "drifted": drifted, "model": champion})
+    write_json(root.paths.drift(batch), {"batch": batch, "drifted": drifted, "model_version": champion})
 
 
 def asked(root: Trained) -> list[str]:
