@@ -93,7 +93,7 @@ class Paths:
         """SQLite: studies seen, images taken in."""
         return self.pacs / "state.sqlite"
 
-    def arriving(self, source: str) -> Path:
+    def incoming_batch(self, source: str) -> Path:
         """A source's open batch; moved to the inbox whole."""
         return self.pacs / source / "open"
 

@@ -14,8 +14,18 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths, checked_batch_name
 
 LAYOUT = Paths(Path("/srv/site"))
-PRIVATE = {"private", "key", "identities", "files", "label_texts", "identifiers", "sources", "staging", "lock"} | {
-    *("pacs", "pacs_state", "arriving", "spool", "set_aside", "pushed", "pushed_list", "private_error_causes"),
+PRIVATE = {
+    "private",
+    "pseudonym_key",
+    "identities",
+    "files",
+    "label_texts",
+    "identifiers",
+    "sources",
+    "staging",
+    "lock",
+} | {
+    *("pacs", "pacs_state", "incoming_batch", "spool", "set_aside", "pushed", "pushed_list", "private_error_causes"),
 }
 
 

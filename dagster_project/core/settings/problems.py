@@ -16,11 +16,11 @@ def problems_of(section: type[BaseModel], values: Any, above: str = "") -> list[
     try:
         section.model_validate(values)
     except ValidationError as error:
-        return [_say(problem, section, above) for problem in error.errors()]
+        return [_describe(problem, section, above) for problem in error.errors()]
     return []
 
 
-def _say(problem: Any, section: type[BaseModel], above: str) -> str:
+def _describe(problem: Any, section: type[BaseModel], above: str) -> str:
     key = ".".join(str(part) for part in (above, *problem["loc"]) if part != "") or "the file"
     if problem["type"] == "extra_forbidden":
         near = get_close_matches(str(problem["loc"][-1]), _known_keys(section), n=1)

@@ -12,7 +12,7 @@ from dagster_project.intake.ingestion.batch.batch_registry import registered_sou
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
 from dagster_project.intake.ingestion.headers.reasons import REASONS, verdict_of
-from dagster_project.intake.privacy.deidentification_report import load_proof
+from dagster_project.intake.privacy.deidentification_report import load_report
 from dagster_project.intake.resources import RootResource
 
 _SHOWN, _SIDE_STEP = 24, 2
@@ -53,7 +53,7 @@ def radiographs(context: dg.AssetExecutionContext, root: RootResource) -> Iterat
     paths, batch = root.paths, context.partition_key
     summary = ingest(root.open(), registered_source(paths, batch), batch)
     versions = root.commit("radiographs")
-    headers, shard, proof = load_headers(paths, batch), open_pixels(paths, batch), load_proof(paths, batch)
+    headers, shard, report = load_headers(paths, batch), open_pixels(paths, batch), load_report(paths, batch)
     yield dg.MaterializeResult(
         "radiograph_headers",
         data_version=versions.of(paths.headers(batch)),
@@ -63,9 +63,9 @@ def radiographs(context: dg.AssetExecutionContext, root: RootResource) -> Iterat
             "files by reason": as_table(_explained(summary.reasons)),
             "labels": as_counts(headers["header_region"].fillna("(none)").value_counts().to_dict(), "region", "images"),
             "label status": as_counts(headers["label_status"].value_counts().to_dict(), "status", "images"),
-            "attributes by action (PS3.15)": as_counts(proof["attributes_by_action"], "action", "attributes"),
-            "attributes that are not removed": as_table(_not_removed(proof["attributes"])),
-            "unknown or private attributes, removed": proof["unknown_attributes"],
+            "attributes by action (PS3.15)": as_counts(report["attributes_by_action"], "action", "attributes"),
+            "attributes that are not removed": as_table(_not_removed(report["attributes"])),
+            "unknown or private attributes, removed": report["unknown_attributes"],
             "rows": as_table(headers.head(10)),
             "seconds": summary.seconds,
         },

@@ -77,7 +77,7 @@ def of_interest(sop_class: str, modality: str, modalities: tuple[str, ...]) -> b
     return sop_class in SOP_CLASSES and modality in (*modalities, "")
 
 
-def again(ask: Callable[[], T]) -> T:
+def with_retries(ask: Callable[[], T]) -> T:
     """Call `ask` until it is answered: up to 5 times, with growing, jittered pauses of 0.5 to 20 seconds.
 
     To them comes what the PACS asks for, up to two minutes; if it asks for more, it is not asked again.

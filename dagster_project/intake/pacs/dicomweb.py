@@ -20,7 +20,15 @@ from urllib3.util import Retry
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.pacs import stow
-from dagster_project.intake.pacs.client import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
+from dagster_project.intake.pacs.client import (
+    Instance,
+    RefusedObject,
+    Study,
+    Unanswered,
+    is_uid,
+    of_interest,
+    with_retries,
+)
 
 _JSON = "application/dicom+json"
 # as stored: without the transfer syntax, a PACS has to decompress
@@ -83,7 +91,7 @@ class DicomWebArchive:
         if not is_uid(instance.series):
             raise RefusedObject("no series UID")
         path = f"/studies/{instance.study}/series/{instance.series}/instances/{instance.uid}"
-        kind, body = again(lambda: self._get(path, {}, _DICOM, self._max_megabytes))
+        kind, body = with_retries(lambda: self._get(path, {}, _DICOM, self._max_megabytes))
         return body if kind.startswith("application/dicom") else self._only_part(kind, body)
 
     def find(self, study: str, uid: str) -> Instance | None:
@@ -97,7 +105,7 @@ class DicomWebArchive:
         """Send one DICOM file. Whether it is there afterwards, and as it was sent, only reading it back can tell."""
         body, kind = stow.request(file)
         send = partial(self._send, "POST", "/studies", _JSON, _MAX_ANSWER_MB, understood=stow.UNDERSTOOD)
-        status, _, answer = again(lambda: send(headers={"Content-Type": kind}, data=body))
+        status, _, answer = with_retries(lambda: send(headers={"Content-Type": kind}, data=body))
         return stow.read_answer(status, answer)
 
     def _only_part(self, kind: str, body: bytes) -> bytes:
@@ -113,7 +121,7 @@ class DicomWebArchive:
         offset = 0
         while True:
             page = {**asked, "limit": str(_PAGE), "offset": str(offset)}
-            rows = self._rows(again(lambda page=page: self._get(path, page, _JSON, _MAX_ANSWER_MB))[1])  # type: ignore[misc]
+            rows = self._rows(with_retries(lambda page=page: self._get(path, page, _JSON, _MAX_ANSWER_MB))[1])  # type: ignore[misc]
             new = {_value(row, key): row for row in rows}
             new = {uid: row for uid, row in new.items() if is_uid(uid) and uid not in seen}
             if not new:

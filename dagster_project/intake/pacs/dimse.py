@@ -16,7 +16,15 @@ from pynetdicom.dimse_primitives import C_STORE
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.pacs import Dimse
 from dagster_project.intake.ingestion.headers.header_reader import SOP_CLASSES
-from dagster_project.intake.pacs.client import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
+from dagster_project.intake.pacs.client import (
+    Instance,
+    RefusedObject,
+    Study,
+    Unanswered,
+    is_uid,
+    of_interest,
+    with_retries,
+)
 from dagster_project.intake.pacs.log_suppression import silence_pynetdicom
 
 _FIND = sop_class.StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
@@ -80,14 +88,14 @@ class DimseArchive:
         """See `Archive`."""
         asked = _keys("IMAGE", StudyInstanceUID=instance.study, SeriesInstanceUID=instance.series)
         asked.SOPInstanceUID = instance.uid
-        content = again(lambda: self._get(asked))
+        content = with_retries(lambda: self._get(asked))
         if len(content) > self._max_megabytes * 1e6:
             raise RefusedObject("too large")
         return content
 
     def _find(self, asked: Dataset, key: str) -> list[Dataset]:
         """Rows with a valid UID under `key`, once each."""
-        rows = again(lambda: self._ask(self._connected().send_c_find(asked, _FIND)))
+        rows = with_retries(lambda: self._ask(self._connected().send_c_find(asked, _FIND)))
         return list({str(row.get(key, "")): row for row in rows if is_uid(str(row.get(key, "")))}.values())
 
     def _get(self, asked: Dataset) -> bytes:

@@ -23,11 +23,11 @@ from dagster_project.intake.pacs.content_digest import content_digest
 from dagster_project.intake.pacs.log_suppression import silence_pydicom
 from dagster_project.intake.pacs.state import State
 
-NEW, AGAIN, CONFLICT, REPLACED = "arrived", "known already", "same UID, other content", "replaced"
-LEFT_AFTER = 3600.0  # seconds after which an object under way was left by a sender that vanished
+NEW, KNOWN, CONFLICT, REPLACED = "arrived", "known already", "same UID, other content", "replaced"
+UNFINISHED_AFTER = 3600.0  # seconds after which an object under way was left by a sender that vanished
 
 
-class Arrivals:
+class IncomingBatch:
     """The open batch of one source. Safe for threads; one process a source (see `alone`)."""
 
     def __init__(self, paths: Paths, source: str, state: State, min_free_gb: float) -> None:
@@ -35,7 +35,7 @@ class Arrivals:
         self._paths, self._source, self._state = paths, source, state
         self._min_free = min_free_gb * 1e9
         self._pseudonyms = load_pseudonyms(paths.pseudonym_key)
-        self._open, self.spool = paths.arriving(source), paths.spool(source)
+        self._open, self.spool = paths.incoming_batch(source), paths.spool(source)
         self._lock = threading.Lock()
         for folder in (self._open, self.spool, paths.inbox):
             make_private(folder)
@@ -45,9 +45,9 @@ class Arrivals:
         """After a kill: note what lies in the open batch, drop what was under way."""
         for file in self._open.iterdir():
             self._state.took_in(file.stem, content_digest(file))
-        self.drop_left(older_than=0)
+        self.remove_unfinished(older_than=0)
 
-    def drop_left(self, older_than: float = LEFT_AFTER) -> None:
+    def remove_unfinished(self, older_than: float = UNFINISHED_AFTER) -> None:
         """Remove what senders left unfinished, `older_than` seconds ago or more."""
         for file in self.spool.iterdir():
             if time.time() - file.stat().st_mtime >= older_than:
@@ -71,7 +71,7 @@ class Arrivals:
             )
 
     def keep(self, spooled: Path, uid: str) -> str:
-        """Take in a complete file of the spool folder, to be removed there afterwards; says NEW, AGAIN or CONFLICT.
+        """Take in a complete file of the spool folder, to be removed there afterwards; says NEW, KNOWN or CONFLICT.
 
         Another content under a known UID is set aside, out of every batch: what came first stays in use.
         """
@@ -83,7 +83,7 @@ class Arrivals:
             if final.exists():  # perhaps a full disk left it unnoted
                 self._state.took_in(image, content_digest(final))
             known = self._state.took_in(image, digest, lambda: _link(spooled, final))
-            outcome = NEW if known is None else AGAIN if known == digest else CONFLICT
+            outcome = NEW if known is None else KNOWN if known == digest else CONFLICT
             if outcome == CONFLICT:
                 self._set_aside(spooled, image, digest)
         self._state.tally(self._source, outcome)
@@ -99,7 +99,7 @@ class Arrivals:
         finally:
             spooled.unlink(missing_ok=True)
 
-    def renew(self, spooled: Path, uid: str) -> str:
+    def replace(self, spooled: Path, uid: str) -> str:
         """`keep`, but in the inbox another content under the UID gives way to this one, and is set aside: REPLACED.
 
         A batch of another place stays as it is, and this content is set aside: CONFLICT.
@@ -119,7 +119,7 @@ class Arrivals:
             old.unlink()
             _sync(old.parent)
         self._state.replaced(image, digest)
-        outcome = REPLACED if others else AGAIN
+        outcome = REPLACED if others else KNOWN
         self._state.tally(self._source, outcome)
         return outcome
 

@@ -21,7 +21,7 @@ from dagster_project.core.progress import log
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, Study, Unanswered
 from dagster_project.intake.pacs.connect import open_archive
-from dagster_project.intake.pacs.incoming_batch import NEW, Arrivals, make_private
+from dagster_project.intake.pacs.incoming_batch import NEW, IncomingBatch, make_private
 from dagster_project.intake.pacs.state import Candidate, State
 from dagster_project.intake.root import Root
 
@@ -47,20 +47,20 @@ def pull(root: Root, source: str) -> Pulled:
     What was fetched is handed over even if the PACS fails in between; the next pull goes on.
     Raises RayTruthError if another process pulls from it, or the PACS cannot be asked or fails over and over.
     """
-    with pulling(root, source) as (archive, state, arrivals):
-        one = _Pull(archive, state, arrivals, root.settings, source)
+    with pulling(root, source) as (archive, state, incoming):
+        one = _Pull(archive, state, incoming, root.settings, source)
         try:
             one.look()
             one.fetch()
         finally:
-            one.batch = arrivals.close()
+            one.batch = incoming.close()
         return Pulled(
             source, one.batch, dict(one.outcomes), state.seen(source, one.poll), state.waiting(source), one.sweeping
         )
 
 
 @contextmanager
-def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, Arrivals]]:
+def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, IncomingBatch]]:
     """The PACS, what was taken in, and the open batch, for one process at a time.
 
     Raises RayTruthError if another process pulls from it.
@@ -71,7 +71,7 @@ def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, Arrivals]
     try:
         with FileLock(root.paths.pacs / f"{source}.lock", timeout=0):
             state = State(root.paths.pacs_state)
-            yield archive, state, Arrivals(root.paths, source, state, root.settings.pacs.min_free_gb)
+            yield archive, state, IncomingBatch(root.paths, source, state, root.settings.pacs.min_free_gb)
     except Timeout:
         raise RayTruthError("Another process is pulling", where=f"source {source}", do="wait for it") from None
     finally:
@@ -83,8 +83,10 @@ def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, Arrivals]
 class _Pull:
     """The steps of one pull and their counts."""
 
-    def __init__(self, archive: Archive, state: State, arrivals: Arrivals, settings: Settings, source: str) -> None:
-        self._archive, self._state, self._arrivals = archive, state, arrivals
+    def __init__(
+        self, archive: Archive, state: State, incoming: IncomingBatch, settings: Settings, source: str
+    ) -> None:
+        self._archive, self._state, self._incoming = archive, state, incoming
         self._pacs, self._source = settings.pacs, source
         asked = self._pacs.model_dump_json(include={"modalities", "first_year", "max_megabytes"})
         self.poll, swept = state.begin_poll(source, asked)
@@ -146,7 +148,7 @@ class _Pull:
     def _fetch_study(self, study: Candidate) -> None:
         complete = True
         for instance in self._archive.instances(study.uid):
-            if self._arrivals.known(instance.uid):
+            if self._incoming.known(instance.uid):
                 continue
             if self._full():
                 return
@@ -158,12 +160,12 @@ class _Pull:
 
     def _fetch_instance(self, instance: Instance) -> bool:
         """Whether the object came, or was refused for good."""
-        self._arrivals.need_disk()
+        self._incoming.need_disk()
         try:
-            outcome = self._arrivals.keep_bytes(self._archive.fetch(instance), instance.uid)
+            outcome = self._incoming.keep_bytes(self._archive.fetch(instance), instance.uid)
         except RefusedObject as refusal:
             outcome = f"refused: {refusal}"
-            self._arrivals.refuse(outcome)
+            self._incoming.refuse(outcome)
         except Unanswered:
             self.outcomes["failed"] += 1
             self._failures += 1

@@ -23,7 +23,7 @@ from dagster_project.core.settings.pacs import RECEIVED, PacsSettings
 from dagster_project.intake.ingestion.headers.header_reader import SOP_CLASSES
 from dagster_project.intake.pacs.access_control import GuardedServer, is_in
 from dagster_project.intake.pacs.client import is_uid
-from dagster_project.intake.pacs.incoming_batch import Arrivals, make_private
+from dagster_project.intake.pacs.incoming_batch import IncomingBatch, make_private
 from dagster_project.intake.pacs.log_suppression import silence_pynetdicom
 from dagster_project.intake.pacs.state import State
 from dagster_project.intake.pacs.tls import tls_context
@@ -51,14 +51,14 @@ def receive(paths: Paths, settings: PacsSettings, stop: threading.Event, ready: 
     try:
         with FileLock(paths.pacs / f"{RECEIVED}.lock", timeout=0):
             state = State(paths.pacs_state)
-            arrivals = Arrivals(paths, RECEIVED, state, settings.min_free_gb)
-            server = _serve(paths, settings, arrivals)
+            incoming = IncomingBatch(paths, RECEIVED, state, settings.min_free_gb)
+            server = _serve(paths, settings, incoming)
             try:
                 ready()
                 while not stop.wait(1.0):
-                    if arrivals.size() >= settings.batch_images or arrivals.quiet_for() >= section.quiet_seconds:
-                        _hand_over(arrivals)
-                    arrivals.drop_left()
+                    if incoming.size() >= settings.batch_images or incoming.quiet_for() >= section.quiet_seconds:
+                        _hand_over(incoming)
+                    incoming.remove_unfinished()
             finally:
                 socketserver.BaseServer.shutdown(server)
                 server.server_close()
@@ -68,17 +68,17 @@ def receive(paths: Paths, settings: PacsSettings, stop: threading.Event, ready: 
         raise RayTruthError("Another process is receiving", where="this root", do="stop it first") from None
 
 
-def _hand_over(arrivals: Arrivals) -> None:
-    size, batch = arrivals.size(), arrivals.close()
+def _hand_over(incoming: IncomingBatch) -> None:
+    size, batch = incoming.size(), incoming.close()
     if batch:
         log.info("batch %s: %d images received", batch, size)
 
 
-def _serve(paths: Paths, settings: PacsSettings, arrivals: Arrivals) -> Any:
+def _serve(paths: Paths, settings: PacsSettings, incoming: IncomingBatch) -> Any:
     """A listening server in a thread of its own."""
     silence_pynetdicom()
     _config.STORE_RECV_CHUNKED_DATASET = True  # objects go to a file as they arrive, not into memory
-    tempfile.tempdir = str(arrivals.spool)  # there, and not where everybody's temporary files are
+    tempfile.tempdir = str(incoming.spool)  # there, and not where everybody's temporary files are
     section = settings.receive
     entity = AE(section.ae_title)
     entity.require_called_aet = True
@@ -93,8 +93,8 @@ def _serve(paths: Paths, settings: PacsSettings, arrivals: Arrivals) -> Any:
             (section.address, section.port),
             ssl_context=tls,
             evt_handlers=[
-                (evt.EVT_REQUESTED, _check_sender, [settings, arrivals]),
-                (evt.EVT_C_STORE, _store, [arrivals]),
+                (evt.EVT_REQUESTED, _check_sender, [settings, incoming]),
+                (evt.EVT_C_STORE, _store, [incoming]),
             ],
             server_class=GuardedServer,
             networks=[network for networks in section.allowed.values() for network in networks],
@@ -109,28 +109,28 @@ def _serve(paths: Paths, settings: PacsSettings, arrivals: Arrivals) -> Any:
     return server
 
 
-def _check_sender(event: evt.Event, settings: PacsSettings, arrivals: Arrivals) -> None:
+def _check_sender(event: evt.Event, settings: PacsSettings, incoming: IncomingBatch) -> None:
     """Reject an AE title that is not allowed, or not from where it comes."""
     requestor = event.assoc.requestor
     asked = cast(A_ASSOCIATE, requestor.primitive)
     networks = settings.receive.allowed.get((asked.calling_ae_title or "").strip(), ())
     if not is_in(requestor.address, networks):
-        arrivals.refuse("refused: sender not allowed")
+        incoming.refuse("refused: sender not allowed")
         event.assoc.acse.send_reject(_REJECTED_PERMANENTLY, _BY_USER, _CALLING_AE)
         event.assoc.kill()
 
 
-def _store(event: evt.Event, arrivals: Arrivals) -> int:
+def _store(event: evt.Event, incoming: IncomingBatch) -> int:
     """Take one object in. Its answer tells the sender whether it may forget it."""
     uid = str(cast(C_STORE, event.request).AffectedSOPInstanceUID)
     if not is_uid(uid):
-        arrivals.refuse("refused: invalid UID")
+        incoming.refuse("refused: invalid UID")
         return _WRONG_DATA_SET
     try:
-        if arrivals.disk_is_low():
-            arrivals.refuse("refused: disk nearly full")
+        if incoming.disk_is_low():
+            incoming.refuse("refused: disk nearly full")
             return _OUT_OF_RESOURCES
-        arrivals.keep(Path(event.dataset_path), uid)
+        incoming.keep(Path(event.dataset_path), uid)
     except (OSError, sqlite3.Error):
         log.warning("an object could not be written; its sender was told to try again")
         return _OUT_OF_RESOURCES

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, is_uid
-from dagster_project.intake.pacs.incoming_batch import Arrivals
+from dagster_project.intake.pacs.incoming_batch import IncomingBatch
 from dagster_project.intake.pacs.pull import pulling
 from dagster_project.intake.root import Root
 
 
 @dataclass(frozen=True)
-class Renewed:
+class Refetched:
     """What became of the studies' objects, by outcome, and the batch of those that were not known."""
 
     outcomes: dict[str, int]
     batch: str | None
 
 
-def pull_anew(root: Root, source: str, lines: Iterable[str]) -> Renewed:
+def refetch_studies(root: Root, source: str, lines: Iterable[str]) -> Refetched:
     """Fetch every radiograph of the studies whose UIDs stand in `lines`, one a line, whether it is known or not.
 
     Images whose content changed are replaced in their batch's folder in the inbox; the batch is to be ingested again.
@@ -33,17 +33,17 @@ def pull_anew(root: Root, source: str, lines: Iterable[str]) -> Renewed:
     studies = _uids(lines)
     outcomes: Counter[str] = Counter()
     batch = None
-    with pulling(root, source) as (archive, _, arrivals):
-        arrivals.close()  # what a kill left belongs into the inbox, where it can be replaced
+    with pulling(root, source) as (archive, _, incoming):
+        incoming.close()  # what a kill left belongs into the inbox, where it can be replaced
         try:
             for study in studies:
                 instances = list(archive.instances(study))
                 if not instances:
                     outcomes["studies without a radiograph"] += 1
-                outcomes.update(_fetched(archive, arrivals, instance) for instance in instances)
+                outcomes.update(_fetched(archive, incoming, instance) for instance in instances)
         finally:
-            batch = arrivals.close()
-    return Renewed(dict(outcomes), batch)
+            batch = incoming.close()
+    return Refetched(dict(outcomes), batch)
 
 
 def _uids(lines: Iterable[str]) -> list[str]:
@@ -59,11 +59,11 @@ def _uids(lines: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(studies))
 
 
-def _fetched(archive: Archive, arrivals: Arrivals, instance: Instance) -> str:
+def _fetched(archive: Archive, incoming: IncomingBatch, instance: Instance) -> str:
     """What became of one object."""
-    arrivals.need_disk()
+    incoming.need_disk()
     try:
-        return arrivals.keep_bytes(archive.fetch(instance), instance.uid, arrivals.renew)
+        return incoming.keep_bytes(archive.fetch(instance), instance.uid, incoming.replace)
     except RefusedObject as refusal:
-        arrivals.refuse(f"refused: {refusal}")
+        incoming.refuse(f"refused: {refusal}")
         return f"refused: {refusal}"

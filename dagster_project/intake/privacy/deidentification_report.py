@@ -1,4 +1,4 @@
-"""A batch's de-identification proof: what happened to each attribute, and whether an identity was found afterwards."""
+"""A batch's de-identification report: what happened to each attribute, and whether an identity was found afterwards."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def actions_report(batch: str, files: Iterable[str], masked: int) -> dict[str, A
     }
 
 
-def load_proof(paths: Paths, batch: str) -> dict[str, Any]:
-    """A batch's proof."""
+def load_report(paths: Paths, batch: str) -> dict[str, Any]:
+    """A batch's report."""
     return read_json(paths.deidentification(batch))
 
 
 def add_scan(paths: Paths, batch: str, scan: dict[str, Any]) -> None:
-    """Put what a search for the batch's identities found into its proof."""
+    """Put what a search for the batch's identities found into its report."""
     with FileLock(paths.lock):
-        write_json(paths.deidentification(batch), load_proof(paths, batch) | {"scan": scan})
+        write_json(paths.deidentification(batch), load_report(paths, batch) | {"scan": scan})

@@ -20,7 +20,7 @@ from dagster_project.intake.privacy.deidentification_report import add_scan
 from dagster_project.intake.privacy.file_contents import Piece, pieces_of
 from dagster_project.intake.privacy.identities import identities_of
 from dagster_project.intake.privacy.search import Search
-from dagster_project.intake.privacy.search_patterns import needles_of
+from dagster_project.intake.privacy.search_patterns import search_patterns_of
 
 log = logging.getLogger("raytruth")
 _UNREADABLE = (OSError, ValueError, EOFError, zlib.error, sqlite3.Error, zipfile.BadZipFile)
@@ -57,7 +57,7 @@ class Scan:
         return not self.finds and not self.unread
 
     def report(self, batch: str) -> dict[str, Any]:
-        """The entry in a batch's proof."""
+        """The entry in a batch's report."""
         return {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "identities": self.identities,
@@ -73,12 +73,12 @@ def scan(paths: Paths, batches: list[str], also: Iterable[Path] = ()) -> Scan:
     """Search all outputs of the root, and the files and folders `also`, for the identities of `batches`.
 
     Outputs are what RayTruth, Dagster and DVC write under the root; `data/private/` and `data/inbox/` are where
-    identities belong. The result goes into each batch's proof too.
+    identities belong. The result goes into each batch's report too.
     """
     identities = identities_of(paths, batches)
-    needles = needles_of(identities)
-    result = Scan(len(identities), dict(needles.left_out))
-    search = Search(needles)
+    patterns = search_patterns_of(identities)
+    result = Scan(len(identities), dict(patterns.left_out))
+    search = Search(patterns)
     found: Found = Counter()
     contents: set[tuple[int, int]] = set()  # of files already searched, however many names link to them
     for path in _paths(paths, also):

@@ -9,7 +9,7 @@ from ahocorasick_rs import BytesAhoCorasick
 
 from dagster_project.intake.privacy.file_contents import BINARY, NUMBERS, TEXT, Piece
 from dagster_project.intake.privacy.identities import PATH, Identity
-from dagster_project.intake.privacy.search_patterns import Needles
+from dagster_project.intake.privacy.search_patterns import SearchPatterns
 
 _WORD = re.compile(rb"[0-9a-z]")
 _ESCAPE = re.compile(rb"(\\[nrtbfv]|%[0-9a-f]{2}|\\u00[0-9a-f]{2}|\\x[0-9a-f]{2})$")  # at whose end a word may begin
@@ -17,14 +17,14 @@ _LONGEST_ESCAPE = 6
 
 
 class Search:
-    """Finds the needles in pieces of files."""
+    """Finds the patterns in pieces of files."""
 
-    def __init__(self, needles: Needles) -> None:
+    def __init__(self, patterns: SearchPatterns) -> None:
         kinds = {}
         for least in (TEXT, BINARY, NUMBERS):
-            long_enough = [i for i, pattern in enumerate(needles.patterns) if len(pattern) >= least]
-            automaton = BytesAhoCorasick([needles.patterns[i] for i in long_enough])
-            kinds[least] = automaton, [needles.owners[i] for i in long_enough]
+            long_enough = [i for i, pattern in enumerate(patterns.spellings) if len(pattern) >= least]
+            automaton = BytesAhoCorasick([patterns.spellings[i] for i in long_enough])
+            kinds[least] = automaton, [patterns.owners[i] for i in long_enough]
         self._kinds = kinds
 
     def found(self, piece: Piece) -> Iterator[Identity]:

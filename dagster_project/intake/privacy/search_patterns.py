@@ -18,7 +18,7 @@ from html import escape
 from urllib.parse import quote
 
 from dagster_project.intake.privacy.identities import NAME, NUMBER, PATH, STAFF, UID, Identity
-from dagster_project.intake.privacy.stopwords import own_words
+from dagster_project.intake.privacy.stopwords import stopwords
 
 _JOINTS = ("^", " ", ", ", ",", "_", "-", ".", "")
 _LEAST_NAME, _LEAST_PAIR, _LEAST_ID, _LEAST_DIGITS, _LEAST_PATH = 4, 6, 5, 6, 8
@@ -28,30 +28,30 @@ _ALIKE = 3  # files of one name from which on it tells nothing
 
 
 @dataclass
-class Needles:
-    """`patterns` are lower-case bytes; for each, whose identity it is, and whether it must be a word or number of its
+class SearchPatterns:
+    """`spellings` are lower-case bytes; for each, whose identity it is, and whether it must be a word or number of its
     own.
 
     `left_out` counts identities that cannot be searched for alone, by the reason.
     """
 
-    patterns: list[bytes] = field(default_factory=list)
+    spellings: list[bytes] = field(default_factory=list)
     owners: list[list[Identity]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def needles_of(identities: Iterable[Identity]) -> Needles:
+def search_patterns_of(identities: Iterable[Identity]) -> SearchPatterns:
     """What to search for."""
     identities = list(identities)
     names_of_files = Counter(i.value.rsplit("/", 1)[-1] for i in identities if i.kind == PATH)
     found: dict[bytes, list[Identity]] = defaultdict(list)
-    needles = Needles()
+    patterns = SearchPatterns()
     for identity in sorted(identities, key=lambda i: (i.kind, i.value, i.batch)):
-        texts = set(_texts(identity, names_of_files, needles.left_out))
+        texts = set(_texts(identity, names_of_files, patterns.left_out))
         for pattern in {spelled for text in texts for spelled in _spellings(text)}:
             found[pattern].append(identity)
-    needles.patterns, needles.owners = list(found), list(found.values())
-    return needles
+    patterns.spellings, patterns.owners = list(found), list(found.values())
+    return patterns
 
 
 def _texts(identity: Identity, names_of_files: Counter[str], left_out: Counter[str]) -> Iterator[str]:
@@ -79,7 +79,7 @@ def _of_path(value: str, names_of_files: Counter[str], left_out: Counter[str]) -
 def _of_id(value: str, left_out: Counter[str]) -> Iterator[str]:
     if len(value) < (_LEAST_DIGITS if value.isdigit() else _LEAST_ID):
         left_out["IDs too short to search for"] += 1
-    elif value.casefold() in own_words():
+    elif value.casefold() in stopwords():
         left_out["IDs that are words of the software's own pages"] += 1
     else:
         yield value
@@ -110,7 +110,7 @@ def _of_name(value: str, kind: str, left_out: Counter[str]) -> Iterator[str]:
         for part in parts:
             if len(part) < _LEAST_NAME and part.isascii():
                 left_out["name parts too short to search for alone"] += 1
-            elif part.casefold() in own_words():
+            elif part.casefold() in stopwords():
                 left_out["name parts that are words of the software's own pages"] += 1
             else:
                 yield part

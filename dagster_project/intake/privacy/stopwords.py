@@ -15,7 +15,7 @@ _PLACES = ("dagster_project", "great_expectations/render", "evidently/nbextensio
 
 
 @cache
-def own_words() -> frozenset[str]:
+def stopwords() -> frozenset[str]:
     """Case-folded words of four letters or more."""
     return frozenset(
         word.casefold() for file in _files() for word in _WORD.findall(file.read_text("utf-8", errors="ignore"))

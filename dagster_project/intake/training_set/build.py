@@ -23,7 +23,7 @@ from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.labels import apply_corrections, drop_small_classes
 from dagster_project.intake.training_set.near_duplicates import linked_groups, near_duplicate_pairs, thumbnails
 from dagster_project.intake.training_set.patient_links import PatientLinks, equal_pixels, link_patients
-from dagster_project.intake.training_set.region_remap import migrate
+from dagster_project.intake.training_set.region_remap import remap_regions
 from dagster_project.intake.training_set.split import assign_folds, assign_splits, leaks, most_protected, stratum_of
 from dagster_project.intake.training_set.summary import TrainingSetSummary, summarise
 from dagster_project.intake.validation.validate import load_validation
@@ -66,7 +66,7 @@ def build_training_set(root: Root) -> TrainingSetSummary:
     came = _read_batches(root.paths, [b for b in ingested_batches(root.paths) if b not in refused], refused)
     table = _first_of_each(came)
     regions = root.taxonomy.regions
-    corrected, _ = migrate(load_corrected_labels(root.paths), settings.region_map, regions)
+    corrected, _ = remap_regions(load_corrected_labels(root.paths), settings.region_map, regions)
     table = apply_corrections(table, corrected)
 
     table["image_hash"], tiny = _read_images(root.paths, table)
@@ -86,7 +86,7 @@ def build_training_set(root: Root) -> TrainingSetSummary:
     write_table(root.paths.patient_links, links.table)
     write_table(root.paths.patient_links, links.table)
     summary = summarise(table, refused, small, len(pairs), links)
-    summary.tell()
+    summary.log_summary()
     write_json(root.paths.metrics("training_set"), summary.metrics)
     return summary
 

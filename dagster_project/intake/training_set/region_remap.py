@@ -10,13 +10,13 @@ import pandas as pd
 from dagster_project.core.errors import RayTruthError
 
 log = logging.getLogger("raytruth")
-AGAIN = "(to be reviewed again)"
+REVIEW_AGAIN = "(to be reviewed again)"
 
 
-def migrate(
+def remap_regions(
     corrected: pd.DataFrame, region_map: Mapping[str, str | None], regions: tuple[str, ...]
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], int]]:
-    """Corrected labels in today's classes, and the effect: (old class, new class or AGAIN) -> images.
+    """Corrected labels in today's classes, and the effect: (old class, new class or REVIEW_AGAIN) -> images.
 
     `region_map`: a class that is no more -> the class that took its place, or None if a verdict on it no longer says
     which (the class was split): these verdicts are left out. The ledger is not touched.
@@ -33,7 +33,7 @@ def migrate(
         )
     old = corrected["region"].isin(list(region_map))
     effect = {
-        (str(name), region_map[str(name)] or AGAIN): int(count)
+        (str(name), region_map[str(name)] or REVIEW_AGAIN): int(count)
         for name, count in corrected.loc[old, "region"].value_counts().sort_index().items()
     }
     for (name, new), images in effect.items():

@@ -30,7 +30,7 @@ class TrainingSetSummary:
     excluded: dict[str, int]
     metrics: dict[str, Any]
 
-    def tell(self) -> None:
+    def log_summary(self) -> None:
         """Log which patients are one, what contradicts that, and what is excluded for it."""
         if len(linked := self.links.table):
             sizes = linked["patient_group"].value_counts()

@@ -21,7 +21,7 @@ from dagster_project.core.settings.settings import PacsSettings
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.sensors import inbox
 from dagster_project.intake.pacs.assets import key_of, pacs_assets
-from dagster_project.intake.pacs.incoming_batch import Arrivals, make_private
+from dagster_project.intake.pacs.incoming_batch import IncomingBatch, make_private
 from dagster_project.intake.pacs.resources import Pacs
 from dagster_project.intake.pacs.sensors import pacs_sensors
 from dagster_project.intake.pacs.state import State
@@ -138,7 +138,7 @@ def test_what_is_received_is_observed_once_when_it_changed(root: Paths, images: 
         assert "nothing new" in (look().skip_message or "")
         make_private(root.pacs)
         state = State(root.pacs_state)
-        Arrivals(root, "received", state, 0).keep_bytes(images[0].read_bytes(), uid_of(images[0]))
+        IncomingBatch(root, "received", state, 0).keep_bytes(images[0].read_bytes(), uid_of(images[0]))
         state.close()
         tick = look()
         (seen,) = tick.asset_events

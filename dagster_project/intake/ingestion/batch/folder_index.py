@@ -21,7 +21,7 @@ class Found:
     path: str
 
 
-class ScoringIndex:
+class FolderIndex:
     """Files by image id, in an SQLite database. It holds identities: for `data/private/` only."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
@@ -44,7 +44,7 @@ class ScoringIndex:
 
 
 @contextmanager
-def scoring_index(path: Path) -> Iterator[ScoringIndex]:
+def folder_index(path: Path) -> Iterator[FolderIndex]:
     """An empty index in a new file, which is removed at the end. A full disk is an OSError."""
     with disk_index(path) as database:
-        yield ScoringIndex(database)
+        yield FolderIndex(database)

@@ -13,7 +13,7 @@ import numpy as np
 
 from dagster_project.core.progress import track
 from dagster_project.core.settings.settings import Ingestion
-from dagster_project.intake.ingestion.batch.folder_index import Found, ScoringIndex, scoring_index
+from dagster_project.intake.ingestion.batch.folder_index import FolderIndex, Found, folder_index
 from dagster_project.intake.ingestion.batch.passes import limits_of, nothing_usable
 from dagster_project.intake.ingestion.batch.pixel_reader import PixelRead, PixelReader
 from dagster_project.intake.ingestion.headers.header_reader import HeaderReader
@@ -27,14 +27,14 @@ _CHUNK = 8  # images are large
 
 
 @dataclass(frozen=True)
-class Scorable:
+class FolderImage:
     """A radiograph that is in no batch: `image` is uint8 (side, side), as the ingestion would leave it."""
 
     sop_instance_uid: str
     image: np.ndarray
 
 
-def read_for_scoring(root: Root, source: Path, left_out: Counter[str]) -> Generator[Scorable, None, None]:
+def read_folder(root: Root, source: Path, left_out: Counter[str]) -> Generator[FolderImage, None, None]:
     """Yield every usable radiograph under `source` once, in the order of the image ids, without making them a batch.
 
     Which files are usable, and which of several files of one instance counts, is as in `ingest`. `left_out` counts the
@@ -46,19 +46,19 @@ def read_for_scoring(root: Root, source: Path, left_out: Counter[str]) -> Genera
     reader = HeaderReader(pseudonyms, root.taxonomy, root.settings.ingestion.max_megapixels)
     usable = False
     with (
-        TemporaryDirectory(prefix="scoring-", dir=root.paths.private) as folder,
-        scoring_index(Path(folder) / "index.sqlite") as index,
+        TemporaryDirectory(prefix="predict-folder-", dir=root.paths.private) as folder,
+        folder_index(Path(folder) / "index.sqlite") as index,
     ):
         _read_headers(source, reader, root.settings.ingestion, index, left_out)
-        for scorable in _read_images(index, root.settings.ingestion, left_out):
+        for image in _read_images(index, root.settings.ingestion, left_out):
             usable = True
-            yield scorable
+            yield image
     if not usable:
         raise nothing_usable(left_out, "the source given")
 
 
 def _read_headers(
-    source: Path, reader: HeaderReader, settings: Ingestion, index: ScoringIndex, left_out: Counter[str]
+    source: Path, reader: HeaderReader, settings: Ingestion, index: FolderIndex, left_out: Counter[str]
 ) -> None:
     total = sum(1 for _ in walk_files(source))
     if not total:
@@ -74,7 +74,7 @@ def _read_headers(
             index.add(Found(header.row["image_id"], header.identity.sop_instance_uid, file.path))
 
 
-def _read_images(index: ScoringIndex, settings: Ingestion, left_out: Counter[str]) -> Iterator[Scorable]:
+def _read_images(index: FolderIndex, settings: Ingestion, left_out: Counter[str]) -> Iterator[FolderImage]:
     """The files of one instance come one after another, so that of all of them one image is held."""
     found, read_found = tee(index)
     files = (SourceFile(f.path, "", 0) for f in read_found)
@@ -113,8 +113,8 @@ class _Instance:
         else:
             self.first, self.again, self.others = read, 0, self.others + self.again + 1
 
-    def settled(self, left_out: Counter[str]) -> Scorable:
+    def settled(self, left_out: Counter[str]) -> FolderImage:
         if self.first.image is None:
             raise ValueError("an instance is made of usable files")
         left_out.update({r: n for r, n in (("duplicate_file", self.again), ("uid_conflict", self.others)) if n})
-        return Scorable(self.file.sop_instance_uid, self.first.image)
+        return FolderImage(self.file.sop_instance_uid, self.first.image)

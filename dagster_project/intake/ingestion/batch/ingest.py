@@ -75,7 +75,7 @@ def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
                 staging = start_staging(root.paths, batch, work)
                 with batch_index(staging / "index.sqlite") as index:
                     if read_headers(files, batch, pseudonyms, taxonomy, root.settings.ingestion, index):
-                        raise _telling_name(root.paths, batch)
+                        raise _identifying_name(root.paths, batch)
                     read_images(files, root.settings.ingestion, staging, index)
                     _stage(root.paths, batch, work, index, pseudonyms)
                 publish(root.paths, batch)
@@ -100,12 +100,12 @@ def ingest_registered(root: Root) -> list[BatchSummary]:
 
 
 def _stage(paths: Paths, batch: str, work: str, index: BatchIndex, pseudonyms: Pseudonyms) -> None:
-    proof = actions_report(batch, (file.pixels.tags for file in index.used()), index.masked())
+    report = actions_report(batch, (file.pixels.tags for file in index.used()), index.masked())
     shard = partial(copy_images, paths.staging(batch), index.places())
-    stage(paths, batch, work, batch_tables(index, batch, pseudonyms), proof, shard)
+    stage(paths, batch, work, batch_tables(index, batch, pseudonyms), report, shard)
 
 
-def _telling_name(paths: Paths, batch: str) -> RayTruthError:
+def _identifying_name(paths: Paths, batch: str) -> RayTruthError:
     if not paths.headers(batch).exists():
         forget(paths, batch)
     return RayTruthError(

@@ -28,14 +28,14 @@ def read_headers(
     index: BatchIndex,
 ) -> bool:
     """First pass over all files, into `index`; returns whether the batch's name repeats the ID of a patient in it."""
-    reader, telling = HeaderReader(pseudonyms, taxonomy, settings.max_megapixels), False
+    reader, identifying = HeaderReader(pseudonyms, taxonomy, settings.max_megapixels), False
     results = track(contained_map(reader, files, limits_of(settings)), len(files), "reading headers")
     for number, (file, result) in enumerate(zip(files, results, strict=True)):
         header = HeaderRead([result.reason]) if isinstance(result, RefusedFile) else result
         index.add_header(number, pseudonyms.of("file", batch, file.relative), file.path, header)
         patient = header.identity.patient_id if header.identity else ""
-        telling = telling or (len(patient) >= 4 and patient.casefold() in batch.casefold())
-    return telling
+        identifying = identifying or (len(patient) >= 4 and patient.casefold() in batch.casefold())
+    return identifying
 
 
 def read_images(files: list[SourceFile], settings: Ingestion, staging: Path, index: BatchIndex) -> None:

@@ -13,17 +13,17 @@ from pydicom.dataset import FileDataset
 
 from dagster_project.intake.ingestion.cleaning.cleaning import Cleaned, clean, declared_field
 from dagster_project.intake.ingestion.headers.elements import open_dataset, refusing, text
-from dagster_project.intake.ingestion.headers.header_warnings import is_as_in_file, odd_content
+from dagster_project.intake.ingestion.headers.header_warnings import is_as_in_file, warnings_of_content
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.ingestion.headers.safe_open import has_changed, open_regular
 from dagster_project.intake.ingestion.headers.sources import SourceFile
 from dagster_project.intake.ingestion.pixels.contrast import stretch
 from dagster_project.intake.ingestion.pixels.decoding import decode
 from dagster_project.intake.ingestion.pixels.grayscale import rescaled, windowed
-from dagster_project.intake.ingestion.pixels.lazy_image import Shown
+from dagster_project.intake.ingestion.pixels.lazy_image import LazyImage
 from dagster_project.intake.ingestion.pixels.letterbox import centred, fitted
 from dagster_project.intake.ingestion.pixels.padding import without_padding
-from dagster_project.intake.ingestion.pixels.value_histogram import Levels, levels_of, painted
+from dagster_project.intake.ingestion.pixels.value_histogram import ValueHistogram, histogram_of, painted
 from dagster_project.intake.privacy.actions import tags_of
 
 
@@ -68,7 +68,7 @@ class PixelReader:
                 shown = displayed(ds, stored, self.percentiles, warned)
                 small = clean(shown, declared_field(ds), self.side) if self.clean else Cleaned(fitted(shown, self.side))
                 image = centred(small.image, self.side)
-                warned += odd_content(ds, stored, Path(file.path).stat().st_size)
+                warned += warnings_of_content(ds, stored, Path(file.path).stat().st_size)
                 pixel_digest = digest_of(stored)
                 file_digest = _file_digest(Path(file.path), ds, stored, pixel_digest)
                 tags = tags_of(ds)
@@ -81,13 +81,13 @@ class PixelReader:
         return PixelRead(reasons, image, pixel_digest, file_digest, small.cropped, small.blanked, small.masked, tags)
 
 
-def displayed(ds: FileDataset, stored: np.ndarray, percentiles: tuple[float, float], warned: list[str]) -> Shown:
+def displayed(ds: FileDataset, stored: np.ndarray, percentiles: tuple[float, float], warned: list[str]) -> LazyImage:
     """The image (Rows, Columns) as a display would show it, stretched to 0..255; padding is black."""
-    levels = without_padding(ds, levels_of(stored), warned)
+    levels = without_padding(ds, histogram_of(stored), warned)
     return painted(levels, stretch(presented(ds, levels, warned), percentiles), stored)
 
 
-def presented(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
+def presented(ds: FileDataset, stored: ValueHistogram, warned: list[str]) -> ValueHistogram:
     """The values as a display would show them: modality LUT, VOI LUT or window, MONOCHROME1 inverted once.
 
     float32, bright = dense.

@@ -33,10 +33,10 @@ def stage(
     batch: str,
     work: str,
     tables: dict[str, Iterator[pd.DataFrame]],
-    proof: dict[str, Any],
+    report: dict[str, Any],
     write_shard: Callable[[BinaryIO], None],
 ) -> None:
-    """Write a batch's tables (those of `batch_tables`), its de-identification proof and its shard to staging.
+    """Write a batch's tables (those of `batch_tables`), its de-identification report and its shard to staging.
 
     `write_shard` writes the shard's .npy into a file: a row a row of the headers.
     """
@@ -47,7 +47,7 @@ def stage(
             write_shard(shard)
             shard.flush()
             os.fsync(shard.fileno())
-        write_json(folder / "proof.json", proof)
+        write_json(folder / "proof.json", report)
         write_json(folder / "work.json", work)
 
 

@@ -18,12 +18,12 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
+from dagster_project.intake.ingestion.headers.fast_elements import FastHeader
 from dagster_project.intake.ingestion.headers.lengths import false_lengths
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.ingestion.headers.safe_open import open_regular
 
-Header = Dataset | PlainHeader
+Header = Dataset | FastHeader
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 # What asking pydicom for an attribute raises, or making a number of it, where a file is damaged
@@ -126,7 +126,7 @@ def byte_order(ds: FileDataset) -> Literal["<", ">"]:
 
 def raw_text(ds: Header, keyword: str) -> str:
     """An attribute's value as text just as it stands; several values joined by a backslash; '' if none."""
-    if isinstance(ds, PlainHeader):
+    if isinstance(ds, FastHeader):
         return ds.texts.get(keyword, "")
     value = ds.get(keyword)
     if value is None:
@@ -140,7 +140,7 @@ def raw_text(ds: Header, keyword: str) -> str:
 
 def text(ds: Header, keyword: str) -> str:
     """An attribute's value as text without control characters; several values joined by a backslash; '' if none."""
-    if isinstance(ds, PlainHeader):
+    if isinstance(ds, FastHeader):
         return ds.texts.get(keyword, "")
     return CONTROL.sub(" ", raw_text(ds, keyword)).strip()
 

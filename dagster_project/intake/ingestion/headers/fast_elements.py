@@ -1,4 +1,4 @@
-"""Elements of a data set read from bytes (PS3.5 7.1), as long as they are plain; see plain_header.py."""
+"""Elements of a data set read from bytes (PS3.5 7.1), as long as they are plain; see fast_header.py."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ _PLAIN = {
 Wanted = dict[int, tuple[str, str]]  # tag -> keyword and value representation
 
 
-class Odd(Exception):
+class NotPlain(Exception):
     """An element is not plain."""
 
 
-class FalseLength(Odd):
+class FalseLength(NotPlain):
     """What a sequence, an item or an element in one holds does not end where its length says."""
 
 
 @dataclass(slots=True)
-class PlainHeader:
+class FastHeader:
     """Attributes by keyword, as `elements.text` gives them; `items` are those of sequences, in order."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    items: dict[str, list[PlainHeader]] = field(default_factory=dict)
+    items: dict[str, list[FastHeader]] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
     implicit: bool = False
     preamble: bytes = b""
 
     @property
-    def file_meta(self) -> PlainHeader:
+    def file_meta(self) -> FastHeader:
         """The file meta information."""
-        return PlainHeader(self.meta)
+        return FastHeader(self.meta)
 
     @property
     def original_encoding(self) -> tuple[bool, bool]:
         """Whether the value representations are implicit, and that the byte order is little-endian."""
         return self.implicit, True
 
-    def get(self, keyword: str) -> list[PlainHeader] | None:
+    def get(self, keyword: str) -> list[FastHeader] | None:
         """A sequence's items; None if it is not there."""
         return self.items.get(keyword)
 
@@ -72,11 +72,11 @@ def wanted_tags(keywords: tuple[str, ...]) -> Wanted:
 
 
 def read_elements(
-    data: bytes, at: int, end: int, limit: int, wanted: Wanted, header: PlainHeader, encoding: str | None, depth: int
+    data: bytes, at: int, end: int, limit: int, wanted: Wanted, header: FastHeader, encoding: str | None, depth: int
 ) -> int:
     """Read elements from `at` to `end`, or to the first whose tag is `limit` or more, into `header`; where it ended.
 
-    `depth`: in how many sequences. Raises Odd, struct.error or UnicodeDecodeError where they are not plain.
+    `depth`: in how many sequences. Raises NotPlain, struct.error or UnicodeDecodeError where they are not plain.
     """
     implicit, last = header.implicit, 0
     while at != end:
@@ -92,24 +92,24 @@ def read_elements(
             (length,) = _LENGTH.unpack_from(data, begin)
             begin += 4
         elif not implicit and vr not in _SHORT:
-            raise Odd
+            raise NotPlain
         at = begin + length
         if at > end and length != _UNDEFINED:
-            raise FalseLength if depth else Odd
+            raise FalseLength if depth else NotPlain
         if tag <= last:
-            raise Odd
+            raise NotPlain
         last = tag
         keyword, kind = wanted.get(tag, ("", ""))
         if length == _UNDEFINED:
             if not _is_sequence(data, begin, tag, vr):
-                raise Odd
+                raise NotPlain
             items, at = _items(data, begin, None, wanted, header, encoding, depth)
             if keyword:
                 header.items[keyword] = items
         if not keyword:
             continue
         if vr is not None and vr != kind.encode():
-            raise Odd
+            raise NotPlain
         if kind == "SQ":
             if length != _UNDEFINED:
                 header.items[keyword], _ = _items(data, begin, at, wanted, header, encoding, depth)
@@ -117,7 +117,7 @@ def read_elements(
         header.texts[keyword] = value = _text(kind, data[begin:at], encoding)
         if tag == _CHARSET:
             if depth:
-                raise Odd
+                raise NotPlain
             encoding = _ENCODINGS.get(value)
     return at
 
@@ -133,10 +133,10 @@ def _is_sequence(data: bytes, begin: int, tag: int, vr: bytes | None) -> bool:
 
 
 def _items(
-    data: bytes, at: int, end: int | None, wanted: Wanted, parent: PlainHeader, encoding: str | None, depth: int
-) -> tuple[list[PlainHeader], int]:
+    data: bytes, at: int, end: int | None, wanted: Wanted, parent: FastHeader, encoding: str | None, depth: int
+) -> tuple[list[FastHeader], int]:
     """The items of a sequence that begins at `at`, and where it ended; `end` is None if its length is undefined."""
-    items: list[PlainHeader] = []
+    items: list[FastHeader] = []
     while at != end:
         group, element, length = _IMPLICIT.unpack_from(data, at)
         tag, at = group << 16 | element, at + 8
@@ -145,8 +145,8 @@ def _items(
         if tag != _ITEM:
             raise FalseLength
         if depth > _DEEPEST or len(items) == _MOST_ITEMS:
-            raise Odd
-        item = PlainHeader(implicit=parent.implicit)
+            raise NotPlain
+        item = FastHeader(implicit=parent.implicit)
         items.append(item)
         stop = len(data) if length == _UNDEFINED else at + length
         if stop > (len(data) if end is None else end):
@@ -154,7 +154,7 @@ def _items(
         at = read_elements(data, at, stop, _ITEM_END, wanted, item, encoding, depth + 1)
         if length == _UNDEFINED:
             if _IMPLICIT.unpack_from(data, at) != (_ITEM_END >> 16, _ITEM_END & 0xFFFF, 0):
-                raise Odd
+                raise NotPlain
             at += 8
         elif at != stop:
             raise FalseLength
@@ -165,20 +165,20 @@ def _text(kind: str, raw: bytes, encoding: str | None) -> str:
     """A value of one of the representations that are wanted, as text."""
     if kind == "US":
         if len(raw) != 2:
-            raise Odd
+            raise NotPlain
         return str(_NUMBER.unpack(raw)[0])
     if raw.isascii():
         text = raw.decode("ascii")
     elif kind in ("LO", "SH", "PN") and encoding:
         text = raw.decode(encoding)
     else:
-        raise Odd
+        raise NotPlain
     text = text.rstrip("\0 ")
     if not text.isprintable():
-        raise Odd
+        raise NotPlain
     if kind in ("LO", "SH"):
         if "\\" in text:
             text = "\\".join(part.rstrip() for part in text.split("\\"))
     elif text and (plain := _PLAIN.get(kind)) and not plain.fullmatch(text):
-        raise Odd
+        raise NotPlain
     return text.strip()

@@ -18,7 +18,7 @@ from pydicom.uid import (
     RLETransferSyntaxes,
 )
 
-from dagster_project.intake.ingestion.headers.fast_elements import Odd, PlainHeader, read_elements, wanted_tags
+from dagster_project.intake.ingestion.headers.fast_elements import FastHeader, NotPlain, read_elements, wanted_tags
 from dagster_project.intake.ingestion.headers.safe_open import open_regular
 
 _START, _MOST = 1 << 13, 1 << 16  # bytes: most headers end within the first, and none that goes on beyond is plain
@@ -31,7 +31,7 @@ _SYNTAXES = {
 _FIRST_OF_DATA, _PIXEL_DATA = 0x00030000, 0x7FE00010
 
 
-def plain_header(path: Path, keywords: tuple[str, ...]) -> PlainHeader | None:
+def fast_header(path: Path, keywords: tuple[str, ...]) -> FastHeader | None:
     """The attributes of a file that stand before its pixel data, or None if its header is not plain.
 
     Those of `keywords` are looked for in sequences too. Raises OSError, or RefusedFile `special_file`.
@@ -44,10 +44,10 @@ def plain_header(path: Path, keywords: tuple[str, ...]) -> PlainHeader | None:
     return header
 
 
-def _header(data: bytes, keywords: tuple[str, ...]) -> PlainHeader | None:
+def _header(data: bytes, keywords: tuple[str, ...]) -> FastHeader | None:
     if not data.startswith(_BEGINNINGS, 128):
         return None
-    header, meta = PlainHeader(preamble=data[:128]), PlainHeader()
+    header, meta = FastHeader(preamble=data[:128]), FastHeader()
     try:
         begin = read_elements(data, 132, len(data), _FIRST_OF_DATA, wanted_tags(_META), meta, None, 0)
         syntax = meta.texts.get("TransferSyntaxUID")
@@ -55,6 +55,6 @@ def _header(data: bytes, keywords: tuple[str, ...]) -> PlainHeader | None:
             return None
         header.meta, header.implicit = meta.texts, syntax == ImplicitVRLittleEndian
         end = read_elements(data, begin, len(data), _PIXEL_DATA, wanted_tags(keywords), header, None, 0)
-    except (Odd, StructError, UnicodeDecodeError):
+    except (NotPlain, StructError, UnicodeDecodeError):
         return None
     return header if end + 12 <= len(data) else None  # as much of the pixel data's element as pydicom reads

@@ -22,9 +22,9 @@ from dagster_project.intake.ingestion.headers.elements import (
     refusing,
     text,
 )
-from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
-from dagster_project.intake.ingestion.headers.fast_header import plain_header
-from dagster_project.intake.ingestion.headers.header_warnings import odd_header
+from dagster_project.intake.ingestion.headers.fast_elements import FastHeader
+from dagster_project.intake.ingestion.headers.fast_header import fast_header
+from dagster_project.intake.ingestion.headers.header_warnings import warnings_of_header
 from dagster_project.intake.ingestion.headers.identifiers import IDENTIFYING, identifiers_of
 from dagster_project.intake.ingestion.headers.patient_evidence import Evidence, evidence_of, patient_of
 from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
@@ -103,16 +103,16 @@ class HeaderReader:
         return HeaderRead(["changed"], identifiers=found.identifiers) if has_changed(file) else found
 
     def _read(self, file: SourceFile) -> HeaderRead:
-        if plain := plain_header(Path(file.path), (*_TAGS, *_CODE)):
-            return self._told(file, plain, [])
+        if plain := fast_header(Path(file.path), (*_TAGS, *_CODE)):
+            return self._result(file, plain, [])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings repeat values of the header
             warned: list[str] = []
             ds = open_dataset(Path(file.path), warned, only=_TAGS)
             refuse_floods(ds)
-            return self._told(file, ds, warned)
+            return self._result(file, ds, warned)
 
-    def _told(self, file: SourceFile, ds: FileDataset | PlainHeader, warned: list[str]) -> HeaderRead:
+    def _result(self, file: SourceFile, ds: FileDataset | FastHeader, warned: list[str]) -> HeaderRead:
         """Used or refused, with whom the header names and whose file it says it is."""
         identifiers = identifiers_of(ds)
         try:
@@ -123,13 +123,13 @@ class HeaderReader:
         return replace(found, identifiers=identifiers, evidence=evidence_of(ds, self.pseudonyms))
 
     def _used(
-        self, file: SourceFile, ds: FileDataset | PlainHeader, warned: list[str], identifiers: list[tuple[str, str]]
+        self, file: SourceFile, ds: FileDataset | FastHeader, warned: list[str], identifiers: list[tuple[str, str]]
     ) -> HeaderRead:
         _refuse_other_kinds(ds)
         identity = _identity(ds)
         _refuse_bad_format(ds)
         refuse_too_large(ds, file, self.max_megapixels)
-        warned += odd_header(ds)
+        warned += warnings_of_header(ds)
         patient = patient_of(ds, self.pseudonyms)
         texts = {name: text(ds, name) for name in LABEL_ATTRIBUTES[1:] if text(ds, name)}
         codes = _codes(ds)
@@ -147,7 +147,7 @@ class HeaderReader:
         return HeaderRead(warned, row, identity, texts)
 
 
-def _refuse_other_kinds(ds: FileDataset | PlainHeader) -> None:
+def _refuse_other_kinds(ds: FileDataset | FastHeader) -> None:
     sop_class = _sop_class(ds)
     if sop_class == DICOMDIR:
         raise RefusedFile("dicomdir")
@@ -165,11 +165,11 @@ def _refuse_other_kinds(ds: FileDataset | PlainHeader) -> None:
         raise RefusedFile("colour")
 
 
-def _sop_class(ds: FileDataset | PlainHeader) -> str:
+def _sop_class(ds: FileDataset | FastHeader) -> str:
     return text(ds, "SOPClassUID") or text(ds.file_meta, "MediaStorageSOPClassUID")
 
 
-def _identity(ds: FileDataset | PlainHeader) -> Identity:
+def _identity(ds: FileDataset | FastHeader) -> Identity:
     identity = Identity(
         *(text(ds, k) for k in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"))
     )
@@ -208,7 +208,7 @@ def _secrets(identity: Identity, identifiers: list[tuple[str, str]]) -> list[str
     return [part.casefold() for part in parts if len(part) >= 4]
 
 
-def _acquisition(ds: FileDataset | PlainHeader, secrets: list[str], warned: list[str]) -> dict[str, Any]:
+def _acquisition(ds: FileDataset | FastHeader, secrets: list[str], warned: list[str]) -> dict[str, Any]:
     def device(keyword: str) -> str:
         value = text(ds, keyword)
         if any(secret in value.casefold() for secret in secrets):

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dagster_project.intake.ingestion.headers.elements import CONTROL, Header, byte_order, decimal, raw_text, text
-from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
+from dagster_project.intake.ingestion.headers.fast_elements import FastHeader
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.privacy.actions import items_of
 from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES
@@ -23,7 +23,7 @@ _MOST_ELEMENTS = 50_000  # with those inside sequences
 _MOST_NESTED = 64  # sequences within sequences; the deepest reports have about twenty
 
 
-def odd_header(ds: FileDataset | PlainHeader) -> list[str]:
+def warnings_of_header(ds: FileDataset | FastHeader) -> list[str]:
     """Warnings about the form of a header, not about what it says."""
     texts = [raw_text(ds, keyword) for keyword in _TEXTS]
     found = {
@@ -36,7 +36,7 @@ def odd_header(ds: FileDataset | PlainHeader) -> list[str]:
     return [reason for reason, holds in found.items() if holds]
 
 
-def odd_content(ds: FileDataset, stored: np.ndarray, size: int) -> list[str]:
+def warnings_of_content(ds: FileDataset, stored: np.ndarray, size: int) -> list[str]:
     """Warnings about a whole data set, its decoded pixels `stored` (Rows, Columns), and its file of `size` bytes.
 
     Raises RefusedFile if its sequences are nested beyond the limit, or hold masses of elements.

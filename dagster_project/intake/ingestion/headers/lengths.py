@@ -16,8 +16,8 @@ from pydicom.uid import (
 
 from dagster_project.intake.ingestion.headers.fast_elements import (
     FalseLength,
-    Odd,
-    PlainHeader,
+    FastHeader,
+    NotPlain,
     read_elements,
     wanted_tags,
 )
@@ -53,8 +53,8 @@ def data_set_start(head: bytes) -> int | None:
     None if these are not plain.
     """
     try:
-        return read_elements(head, _META, len(head), _FIRST_OF_DATA, {}, PlainHeader(), None, 0)
-    except (Odd, struct.error, UnicodeDecodeError):
+        return read_elements(head, _META, len(head), _FIRST_OF_DATA, {}, FastHeader(), None, 0)
+    except (NotPlain, struct.error, UnicodeDecodeError):
         return None
 
 
@@ -77,11 +77,11 @@ def _false_item_length(ds: FileDataset, head: bytes) -> bool:
     start = data_set_start(head) if head.startswith(b"DICM", _META - 4) else None
     if start is None or ds.file_meta.TransferSyntaxUID in (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian):
         return False
-    header = PlainHeader(implicit=ds.original_encoding[0] is True)
+    header = FastHeader(implicit=ds.original_encoding[0] is True)
     try:
         read_elements(head, start, len(head), _PIXEL_DATA, _SEQUENCES, header, None, 0)
     except FalseLength:
         return True
-    except (Odd, struct.error, UnicodeDecodeError):
+    except (NotPlain, struct.error, UnicodeDecodeError):
         return False
     return False

@@ -9,7 +9,7 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dagster_project.intake.ingestion.headers.elements import integer
-from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
+from dagster_project.intake.ingestion.headers.fast_elements import FastHeader
 from dagster_project.intake.ingestion.headers.lengths import MOST_META, data_set_start
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.ingestion.headers.safe_open import open_regular
@@ -34,7 +34,7 @@ def refuse_floods(ds: FileDataset) -> None:
         raise RefusedFile("too_large")
 
 
-def refuse_too_large(ds: FileDataset | PlainHeader, file: SourceFile, max_megapixels: float) -> None:
+def refuse_too_large(ds: FileDataset | FastHeader, file: SourceFile, max_megapixels: float) -> None:
     """Refuse an image of more pixels, or a file with or inflating to many more bytes, than a radiograph may have.
 
     Raises RefusedFile `too_large`.
@@ -44,7 +44,7 @@ def refuse_too_large(ds: FileDataset | PlainHeader, file: SourceFile, max_megapi
     most = max(int(_BYTES_A_PIXEL * max_megapixels * 1e6), _SMALLEST_LIMIT)
     if file.size > most:
         raise RefusedFile("too_large")
-    if isinstance(ds, PlainHeader):  # never deflated
+    if isinstance(ds, FastHeader):  # never deflated
         return
     if ds.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian and _inflates_beyond(Path(file.path), most):
         raise RefusedFile("too_large")

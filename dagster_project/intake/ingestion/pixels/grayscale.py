@@ -25,12 +25,12 @@ from dagster_project.intake.ingestion.headers.elements import (
 )
 from dagster_project.intake.ingestion.pixels.contrast import grey_share
 from dagster_project.intake.ingestion.pixels.lookup_tables import LookupTable, lookup_table
-from dagster_project.intake.ingestion.pixels.value_histogram import Levels
+from dagster_project.intake.ingestion.pixels.value_histogram import ValueHistogram
 
 _BLANK = 0.01  # of the pixels that were grey: a step that leaves fewer of them grey blanks the image
 
 
-def rescaled(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
+def rescaled(ds: FileDataset, stored: ValueHistogram, warned: list[str]) -> ValueHistogram:
     """Stored values through the first usable modality LUT, else the rescale, float32.
 
     Appends `rescaled` to `warned` if that changes the values, and `rescale_ignored` where one is unusable or would
@@ -49,7 +49,7 @@ def rescaled(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
     return after
 
 
-def windowed(ds: FileDataset, levels: Levels, warned: list[str]) -> Levels:
+def windowed(ds: FileDataset, levels: ValueHistogram, warned: list[str]) -> ValueHistogram:
     """Values through the first usable VOI LUT, else the first usable window, else as they are; float32.
 
     Appends `voi_ignored` to `warned` where one is unusable or would blank the image, and was left out.
@@ -61,7 +61,9 @@ def windowed(ds: FileDataset, levels: Levels, warned: list[str]) -> Levels:
     return _first_usable(steps, warned, "voi_ignored") or levels
 
 
-def _first_usable(steps: Sequence[Callable[[], Levels]], warned: list[str], reason: str) -> Levels | None:
+def _first_usable(
+    steps: Sequence[Callable[[], ValueHistogram]], warned: list[str], reason: str
+) -> ValueHistogram | None:
     """What the first step that can be done gives, None if none can; `reason` into `warned` if any before cannot."""
     for step in steps:
         try:
@@ -77,7 +79,7 @@ def _items(ds: Dataset, keyword: str) -> Sequence[Dataset]:
     return value if isinstance(value, DicomSequence) else [Dataset()] if value else []
 
 
-def _through_lut(ds: FileDataset, item: Dataset, before: Levels, signed: bool) -> Levels:
+def _through_lut(ds: FileDataset, item: Dataset, before: ValueHistogram, signed: bool) -> ValueHistogram:
     """`signed` is whether the LUT's input is, which counts where the VR is not written out (PS3.3 C.11.2.1.1)."""
     table = lookup_table(item, byte_order(ds), signed=signed if ds.original_encoding[0] else None)
     readings = [partial(_looked_up, table, first, before) for first in table.firsts]
@@ -87,7 +89,7 @@ def _through_lut(ds: FileDataset, item: Dataset, before: Levels, signed: bool) -
     return after
 
 
-def _looked_up(table: LookupTable, first: int, before: Levels) -> Levels:
+def _looked_up(table: LookupTable, first: int, before: ValueHistogram) -> ValueHistogram:
     return _checked(before.mapped(table.looked_up(before.values, first)), before)
 
 
@@ -101,7 +103,7 @@ def _may_be_negative(ds: Dataset) -> bool:
     return min(slope * lowest, slope * (lowest + 2**bits - 1)) + intercept < 0
 
 
-def _rescaled(ds: Dataset, plain: Levels) -> Levels:
+def _rescaled(ds: Dataset, plain: ValueHistogram) -> ValueHistogram:
     slope = decimal(ds, "RescaleSlope") if text(ds, "RescaleSlope") else 1.0
     intercept = decimal(ds, "RescaleIntercept") if text(ds, "RescaleIntercept") else 0.0
     if (slope, intercept) == (1, 0):
@@ -115,7 +117,7 @@ def _windows(ds: Dataset) -> list[tuple[str, str]]:
     return list(zip(centers.split("\\"), widths.split("\\"), strict=False)) if centers and widths else []
 
 
-def _through_window(ds: Dataset, window: tuple[str, str], before: Levels) -> Levels:
+def _through_window(ds: Dataset, window: tuple[str, str], before: ValueHistogram) -> ValueHistogram:
     """Values through a window, to 0..1; raises ValueError if it is unusable."""
     center, width = (np.float32(parse_decimal(part)) for part in window)
     function = text(ds, "VOILUTFunction").upper() or "LINEAR"
@@ -130,7 +132,7 @@ def _through_window(ds: Dataset, window: tuple[str, str], before: Levels) -> Lev
     return _checked(before.mapped(np.clip((before.values - center) / width + np.float32(0.5), 0, 1)), before)
 
 
-def _checked(after: Levels, before: Levels) -> Levels:
+def _checked(after: ValueHistogram, before: ValueHistogram) -> ValueHistogram:
     """`after` a step; raises ValueError if it yields no numbers or blanks the image.
 
     Whether a window saturates much does not matter: often the direct exposure lies beyond it, and is most of the image.

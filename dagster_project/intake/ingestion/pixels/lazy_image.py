@@ -30,7 +30,7 @@ class GreyImage(Protocol):
 
 
 @dataclass(frozen=True)
-class Shown:
+class LazyImage:
     """`stored` (Rows, Columns) are whole numbers of 8 or 16 bits; `table` says what each bit pattern shows."""
 
     stored: np.ndarray

@@ -7,12 +7,12 @@ from pydicom.dataset import FileDataset
 
 from dagster_project.intake.ingestion.headers.elements import UNUSABLE, byte_order, integer
 from dagster_project.intake.ingestion.pixels.lookup_tables import words
-from dagster_project.intake.ingestion.pixels.value_histogram import Levels
+from dagster_project.intake.ingestion.pixels.value_histogram import ValueHistogram
 
 _LEAST_LEFT = 0.01  # of the pixels: a header that declares more than the rest as padding would blank the image
 
 
-def without_padding(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
+def without_padding(ds: FileDataset, stored: ValueHistogram, warned: list[str]) -> ValueHistogram:
     """The levels of stored values that are image, by PixelPaddingValue and PixelPaddingRangeLimit.
 
     Appends `padding_masked` to `warned` if there are others, or `padding_ignored` where next to nothing would be left;
