@@ -82,7 +82,7 @@ def test_a_term_may_be_one_that_the_vocabulary_does_not_know(tmp_path: Path) -> 
         ("{}", "0 class"),
         ("", "valid dictionary"),
         ("- knee\n- hand", "valid dictionary"),
-        ("knee: {terms: {KNEE", "no valid YAML"),
+        ("knee: {terms: {KNEE", "not valid YAML"),
         ("knee: {terms: {}}\nhand: {terms: {}}", "knee.terms"),
         ("knee: {}\nhand: {}", "knee.terms"),
         (KNEE_AND + "hand: {terms: {HAND: 85562004}}", "hand.terms.HAND"),
