@@ -1,8 +1,8 @@
-"""One pull: look what a PACS holds, fetch what is new and settled, hand it over as a batch.
+"""One pull: list the studies of a PACS, fetch what is new and complete, and hand it over as a batch.
 
-QIDO and C-FIND cannot ask what changed since, and priors arrive late with old study dates. So each study's number of
-objects is kept: it is fetched when that differs from what was fetched, and stood still over two polls. Polls look at
-recent study dates, a full sweep at all.
+QIDO and C-FIND cannot list changes, and priors arrive late with old study dates. So the number of objects of each
+study is recorded. A study is fetched if the number differs from what was fetched and stayed the same over two polls.
+A poll lists recent study dates, a full sweep lists all dates.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ROWS = 500
 
 @dataclass(frozen=True)
 class Pulled:
-    """What a pull did: `outcomes` counts objects by what became of them, `waiting` studies not fetched in full yet."""
+    """The result of a pull: `outcomes` counts objects by outcome, `waiting` counts studies not yet complete."""
 
     source: str
     batch: str | None
@@ -42,10 +42,10 @@ class Pulled:
 
 
 def pull(root: Root, source: str) -> Pulled:
-    """Poll a source once, fetch what is due, up to `batch_images`, and move it to the inbox as one batch.
+    """Poll a source once, fetch up to `batch_images` images that are due, and move them to the inbox as one batch.
 
-    What was fetched is handed over even if the PACS fails in between; the next pull goes on.
-    Raises RayTruthError if another process pulls from it, or the PACS cannot be asked or fails over and over.
+    If the PACS fails, the images fetched so far are handed over, and the next pull continues.
+    Raises RayTruthError if another process pulls from the source, the PACS refuses, or it fails repeatedly.
     """
     with pulling(root, source) as (archive, state, incoming):
         one = _Pull(archive, state, incoming, root.settings, source)
@@ -61,9 +61,9 @@ def pull(root: Root, source: str) -> Pulled:
 
 @contextmanager
 def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, IncomingBatch]]:
-    """The PACS, what was taken in, and the open batch, for one process at a time.
+    """The PACS client, the state of the pulls and the open batch, for one process at a time.
 
-    Raises RayTruthError if another process pulls from it.
+    Raises RayTruthError if another process pulls from the source.
     """
     archive = open_archive(root.paths, root.settings.pacs, source)
     make_private(root.paths.pacs)
@@ -73,7 +73,9 @@ def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, IncomingB
             state = State(root.paths.pacs_state)
             yield archive, state, IncomingBatch(root.paths, source, state, root.settings.pacs.min_free_gb)
     except Timeout:
-        raise RayTruthError("Another process is pulling", where=f"source {source}", do="wait for it") from None
+        raise RayTruthError(
+            "Another process is pulling from this source", where=f"source {source}", do="wait until it has ended"
+        ) from None
     finally:
         archive.close()
         if state:
@@ -96,11 +98,11 @@ class _Pull:
         self._failures = 0
 
     def look(self) -> None:
-        """Note which studies there are, of the last days or of all years.
+        """Record the studies of the last days, or of all years.
 
-        A sweep also has those of the last days looked into: one image may have taken another's place in them.
+        A sweep also marks recent studies to be checked object by object: an image may have been exchanged in a study.
         """
-        tomorrow = date.today() + timedelta(days=1)  # the PACS's clock, or its time zone, may be ahead
+        tomorrow = date.today() + timedelta(days=1)  # the clock or time zone of the PACS may be ahead
         recent = tomorrow - timedelta(days=1 + self._pacs.recent_days)
         started = time.time()
         self._look_at(recent, tomorrow)
@@ -130,14 +132,14 @@ class _Pull:
         """Fetch settled studies until the batch is full."""
         for candidate in self._state.candidates(self._source, self.poll):
             if self._full():
-                log.info("source %s: the batch is full; the next pull goes on", self._source)
+                log.info("source %s: the batch is full; the next pull continues", self._source)
                 return
             study = candidate if candidate.poll == self.poll else self._look_again(candidate)
             if study and study.settled:
                 self._fetch_study(study)
 
     def _look_again(self, study: Candidate) -> Candidate | None:
-        """A study of an earlier poll whose date this one did not ask for."""
+        """The current state of a study that an earlier poll listed and this poll did not."""
         now = self._archive.study(study.uid)
         if now is None:
             self._state.gone(study)
@@ -159,7 +161,7 @@ class _Pull:
             self._state.failed(study, self.poll)
 
     def _fetch_instance(self, instance: Instance) -> bool:
-        """Whether the object came, or was refused for good."""
+        """Whether the object arrived or was finally refused."""
         self._incoming.need_disk()
         try:
             outcome = self._incoming.keep_bytes(self._archive.fetch(instance), instance.uid)
@@ -181,7 +183,7 @@ class _Pull:
 
 
 def months(first: date, last: date) -> Iterator[tuple[date, date]]:
-    """The days from `first` to `last` in pieces of at most a month: a PACS may cut a long answer off in silence."""
+    """The days from `first` to `last` in pieces of at most a month, because a PACS may silently cut long answers."""
     while first <= last:
         following = date(first.year + first.month // 12, first.month % 12 + 1, 1)
         yield first, min(following - timedelta(days=1), last)

@@ -242,7 +242,7 @@ def test_a_pacs_that_is_away_is_said_and_what_a_kill_left_is_handed_over_and_com
     source.incoming_batch("main").mkdir(parents=True)
     image = load_pseudonyms(source.pseudonym_key).of("arrival", uid_of(images[0]))
     shutil.copy(images[0], source.incoming_batch("main") / f"{image}.dcm")
-    with pytest.raises(Unanswered, match="does not answer"):
+    with pytest.raises(Unanswered, match=r"request to the PACS failed|did not set up an association"):
         pull_main(source)
     assert uids_in(source.inbox) == pacs.uids()
     configure(source, sources={"main": there})

@@ -213,7 +213,7 @@ def send(root: Paths, what: Path | pydicom.Dataset, tls: ssl.SSLContext | None =
 
 @pytest.mark.parametrize(
     ("receive", "said"),
-    [({"allowed": {}}, "Nobody is allowed to send"), ({"address": "192.0.2.1"}, "Cannot listen there")],
+    [({"allowed": {}}, "No sender is allowed"), ({"address": "192.0.2.1"}, "cannot listen on this address")],
 )
 def test_what_cannot_be_served_is_said(root: Paths, receive: dict[str, object], said: str) -> None:
     configure(root, receive={"allowed": {"STORESCU": HERE}} | receive)

@@ -135,7 +135,7 @@ def test_by_the_command_line_and_what_is_no_uid_is_said_without_repeating_it(
     assert "arrived" in said.output
     assert "studies without a radiograph" in said.output
     assert uids_in(web.inbox) == [uid_of(study[0])]
-    with pytest.raises(RayTruthError, match="no Study Instance UID") as caught:
+    with pytest.raises(RayTruthError, match="not a Study Instance UID") as caught:
         refetch_studies(Root(web, settings_of(web)), "main", ["1.2.3\n", "CANARY^JANE\n"])
     assert "line 2" in str(caught.value)
     assert "CANARY" not in str(caught.value)
