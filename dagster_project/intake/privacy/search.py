@@ -1,4 +1,4 @@
-"""Many patterns at once in bytes (Aho-Corasick), and which of the hits count."""
+"""Search bytes for many patterns at once (Aho-Corasick), and check which matches count."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dagster_project.intake.privacy.identities import PATH, Identity
 from dagster_project.intake.privacy.search_patterns import SearchPatterns
 
 _WORD = re.compile(rb"[0-9a-z]")
-_ESCAPE = re.compile(rb"(\\[nrtbfv]|%[0-9a-f]{2}|\\u00[0-9a-f]{2}|\\x[0-9a-f]{2})$")  # at whose end a word may begin
+_ESCAPE = re.compile(rb"(\\[nrtbfv]|%[0-9a-f]{2}|\\u00[0-9a-f]{2}|\\x[0-9a-f]{2})$")  # a word may begin after it
 _LONGEST_ESCAPE = 6
 
 
@@ -28,8 +28,8 @@ class Search:
         self._kinds = kinds
 
     def found(self, piece: Piece) -> Iterator[Identity]:
-        """Whose identities stand in a piece, each as often as it does."""
-        text = piece.data.lower()  # ASCII alone; the patterns spell other letters in either case
+        """The identities in a piece; each as often as it occurs."""
+        text = piece.data.lower()  # only ASCII; the patterns have other letters in both cases
         automaton, all_owners = self._kinds[piece.least]
         for number, start, end in automaton.find_matches_as_indexes(text, overlapping=True):
             owners = all_owners[number]
@@ -38,7 +38,7 @@ class Search:
 
 
 def _on_its_own(text: bytes, start: int, end: int, *, number: bool) -> bool:
-    """Whether text[start:end] is no part of a longer word, or of a longer or decimal number."""
+    """Whether text[start:end] is not part of a longer word, or of a longer or decimal number."""
     before, after = text[max(start - _LONGEST_ESCAPE, 0) : start], text[end : end + 2]
     if _WORD.match(before[-1:]) and not _ESCAPE.search(before):
         return False

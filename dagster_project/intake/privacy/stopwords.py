@@ -1,4 +1,4 @@
-"""Words that stand in the software's own pages and code, and so in its outputs, whoever the patients are."""
+"""Words of the software's own pages and code, which are in its outputs for any patients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _TEXTS = (".py", ".yaml", ".j2", ".js", ".css", ".html")
-# The packages whose texts end up in outputs: this one, Data Docs' templates, the drift page's scripts.
+# The packages with texts that go into outputs: RayTruth, the templates of Data Docs, the scripts of the drift page.
 _PLACES = ("dagster_project", "great_expectations/render", "evidently/nbextension")
 
 

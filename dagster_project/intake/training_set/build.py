@@ -92,7 +92,7 @@ def build_training_set(root: Root) -> TrainingSetSummary:
 
 
 def why_refused(paths: Paths, batch: str) -> str:
-    """Why a batch may not be used for training ('' if it may): not validated as it is now, or blocking checks failed."""
+    """Why a batch may not be used for training, or '': not validated as it is now, or blocking checks failed."""
     validation = load_validation(paths, batch)
     if validation is None:
         return f"not validated in its current state: raytruth validate {batch}"
