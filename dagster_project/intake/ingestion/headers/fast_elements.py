@@ -1,4 +1,4 @@
-"""Elements of a data set read from bytes (PS3.5 7.1), as long as they are plain; see fast_header.py."""
+"""Read the elements of a data set from bytes (PS3.5 7.1), as long as they are plain; see fast_header.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from struct import Struct
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
 
-_ENCODINGS = {"ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}  # of all others ASCII alone is read here
+_ENCODINGS = {"ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}  # with other character sets, only ASCII is read here
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # PS3.5 7.1.2: with a length of 32 bits
 _EXPLICIT, _IMPLICIT, _LENGTH, _NUMBER = Struct("<HH2sH"), Struct("<HHL"), Struct("<L"), Struct("<H")
@@ -33,12 +33,12 @@ class NotPlain(Exception):
 
 
 class FalseLength(NotPlain):
-    """What a sequence, an item or an element in one holds does not end where its length says."""
+    """A sequence, an item or an element in an item does not end where its length says."""
 
 
 @dataclass(slots=True)
 class FastHeader:
-    """Attributes by keyword, as `elements.text` gives them; `items` are those of sequences, in order."""
+    """Attributes by keyword, as in `elements.text`; `items` are the items of sequences, in order."""
 
     texts: dict[str, str] = field(default_factory=dict)
     items: dict[str, list[FastHeader]] = field(default_factory=dict)
@@ -53,11 +53,11 @@ class FastHeader:
 
     @property
     def original_encoding(self) -> tuple[bool, bool]:
-        """Whether the value representations are implicit, and that the byte order is little-endian."""
+        """Whether the value representations are implicit, and True for little-endian byte order."""
         return self.implicit, True
 
     def get(self, keyword: str) -> list[FastHeader] | None:
-        """A sequence's items; None if it is not there."""
+        """The items of a sequence; None if the sequence is missing."""
         return self.items.get(keyword)
 
     def __contains__(self, keyword: str) -> bool:
@@ -66,7 +66,7 @@ class FastHeader:
 
 @cache
 def wanted_tags(keywords: tuple[str, ...]) -> Wanted:
-    """What to look for, for these attributes."""
+    """The tags of these attributes, with keyword and value representation."""
     tags = {keyword: tag_for_keyword(keyword) for keyword in keywords}
     return {tag: (keyword, dictionary_VR(tag)) for keyword, tag in tags.items() if tag is not None}
 
@@ -74,9 +74,10 @@ def wanted_tags(keywords: tuple[str, ...]) -> Wanted:
 def read_elements(
     data: bytes, at: int, end: int, limit: int, wanted: Wanted, header: FastHeader, encoding: str | None, depth: int
 ) -> int:
-    """Read elements from `at` to `end`, or to the first whose tag is `limit` or more, into `header`; where it ended.
+    """Read elements into `header`, from `at` to `end` or to the first tag >= `limit`; return where reading ended.
 
-    `depth`: in how many sequences. Raises NotPlain, struct.error or UnicodeDecodeError where they are not plain.
+    `depth`: number of enclosing sequences. Raises NotPlain, struct.error or UnicodeDecodeError for elements that are
+    not plain.
     """
     implicit, last = header.implicit, 0
     while at != end:
@@ -123,7 +124,7 @@ def read_elements(
 
 
 def _is_sequence(data: bytes, begin: int, tag: int, vr: bytes | None) -> bool:
-    """Whether an element of undefined length is one."""
+    """Whether an element of undefined length is a sequence."""
     if vr is not None:
         return vr == b"SQ"
     if dictionary_has_tag(tag):
@@ -162,7 +163,7 @@ def _items(
 
 
 def _text(kind: str, raw: bytes, encoding: str | None) -> str:
-    """A value of one of the representations that are wanted, as text."""
+    """A value of one of the wanted representations as text."""
     if kind == "US":
         if len(raw) != 2:
             raise NotPlain

@@ -1,6 +1,6 @@
-"""First pass: one file's header to a verdict, a pseudonymised row, and the identity that stays private.
+"""First pass: from one file's header to a verdict, a pseudonymised row, and the identity that stays private.
 
-Attributes are taken from an allow-list: what is not named here never leaves the file.
+Attributes are taken from an allow-list: an attribute that is not named here never leaves the file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ DICOMDIR = "1.2.840.10008.1.3.10"
 MODALITIES = ("CR", "DX", "RG")
 SOP_CLASSES = {CR: "CR", DX_PRESENTATION: "DX"}
 MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
-_COLOUR = re.compile(r"PALETTE COLOR|RGB|YBR_\w+|XYB|HSV|ARGB|CMYK")  # PS3.3, C.7.6.3.1.2, with the retired ones
+_COLOUR = re.compile(r"PALETTE COLOR|RGB|YBR_\w+|XYB|HSV|ARGB|CMYK")  # PS3.3, C.7.6.3.1.2, including retired values
 VIEW_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PIXEL_LIMIT_BITS = 16
@@ -63,7 +63,7 @@ _TAGS = [
 
 @dataclass(frozen=True)
 class Identity:
-    """Who and what an image is in the archive. For `data/private/` only."""
+    """The identifiers of an image in the archive. Only for `data/private/`."""
 
     sop_instance_uid: str
     study_instance_uid: str
@@ -73,14 +73,14 @@ class Identity:
 
 @dataclass
 class HeaderRead:
-    """What the first pass found in one file. `row` is None if the file is refused; `reasons` then says why."""
+    """The result of the first pass for one file. `row` is None if the file is refused for one of the `reasons`."""
 
     reasons: list[str]
     row: dict[str, Any] | None = None
     identity: Identity | None = None
     label_texts: dict[str, str] = field(default_factory=dict)
-    identifiers: list[tuple[str, str]] = field(default_factory=list)  # kind and value; for `data/private/` only
-    evidence: list[Evidence] = field(default_factory=list)  # of refused files too
+    identifiers: list[tuple[str, str]] = field(default_factory=list)  # kind and value; only for `data/private/`
+    evidence: list[Evidence] = field(default_factory=list)  # also from refused files
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class HeaderReader:
     max_megapixels: float
 
     def __call__(self, file: SourceFile) -> HeaderRead:
-        """Read one file's header. Never raises for what a file holds; MemoryError is left to the worker's limit."""
+        """Read one file's header. The content of a file causes no exception except MemoryError (the worker's limit)."""
         if file.refused:
             return HeaderRead([file.refused])
         try:
@@ -106,14 +106,14 @@ class HeaderReader:
         if plain := fast_header(Path(file.path), (*_TAGS, *_CODE)):
             return self._result(file, plain, [])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings repeat values of the header
+            warnings.simplefilter("ignore")  # pydicom's warnings contain values of the header
             warned: list[str] = []
             ds = open_dataset(Path(file.path), warned, only=_TAGS)
             refuse_floods(ds)
             return self._result(file, ds, warned)
 
     def _result(self, file: SourceFile, ds: FileDataset | FastHeader, warned: list[str]) -> HeaderRead:
-        """Used or refused, with whom the header names and whose file it says it is."""
+        """The result, used or refused, with the identifiers and the patient evidence in the header."""
         identifiers = identifiers_of(ds)
         try:
             with refusing("damaged_header"):
@@ -198,9 +198,9 @@ def _refuse_bad_format(ds: Header) -> None:
 
 
 def _secrets(identity: Identity, identifiers: list[tuple[str, str]]) -> list[str]:
-    """What no device text may repeat: parts of names and numbers, at least four characters long.
+    """Texts that no device text may contain: parts of names and numbers with at least four characters.
 
-    Of staff only full names count: a console's operator is often called by the name of its room or maker.
+    For staff only full names count, because the operator field often has the name of the room or manufacturer.
     """
     values = [(NUMBER, value) for value in vars(identity).values()] + identifiers
     split = [(kind, [part for part in re.split(r"[\^\\=, ]+", value) if part]) for kind, value in values]
@@ -278,7 +278,7 @@ def _codes(ds: Header) -> list[Code]:
 
 
 def _age_decade(ds: Header) -> int | None:
-    """Age in decades, 0 to 9; 90 and above is 9 (the oldest are identifiable by their age alone)."""
+    """Age in decades, 0 to 9; 90 and above is 9, because very old patients are identifiable by their age."""
     stated = _AGE.fullmatch(text(ds, "PatientAge").upper())
     born, studied = parse_date(text(ds, "PatientBirthDate")), parse_date(text(ds, "StudyDate"))
     if stated:
