@@ -1,4 +1,4 @@
-"""From displayed values of any range to 0..255, and how much of an image is grey then, neither black nor white."""
+"""Stretch displayed values of any range to 0..255, and measure the share of grey pixels (not black or white)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.ingestion.pixels.value_histogram import ValueHistogram
 
-_FLAT = 0.05  # share of pixels at the very lowest or highest value from which on they count as border, not image
+_FLAT = 0.05  # share of pixels at the lowest or highest value above which they count as border, not image
 _USUAL = 0.5, 99.5
 
 
 def stretch(shown: ValueHistogram, percentiles: tuple[float, float]) -> np.ndarray:
     """Values (L,) stretched between two percentiles of the pixels to 0..255, float32.
 
-    Pixels at the very lowest or highest value count as collimator or border, not as image, where they are many.
+    Pixels at the lowest or highest value count as collimator or border, not as image, if there are many of them.
     Raises RefusedFile if every pixel has the same value.
     """
     bottom, top = _limits(shown, percentiles)
@@ -24,13 +24,13 @@ def stretch(shown: ValueHistogram, percentiles: tuple[float, float]) -> np.ndarr
 
 
 def grey_share(shown: ValueHistogram) -> float:
-    """The share of pixels that the stretch between the usual percentiles makes neither black nor white, in 0..1."""
+    """The share of pixels, in 0..1, that are neither black nor white after a stretch between the usual percentiles."""
     bottom, top = _limits(shown, _USUAL)
     return float(shown.counts[(shown.values > bottom) & (shown.values < top)].sum() / shown.counts.sum())
 
 
 def _limits(shown: ValueHistogram, percentiles: tuple[float, float]) -> tuple[np.floating, np.floating]:
-    """The values that become black and white; they are the same just if every pixel has the same value."""
+    """The values that become black and white; they are equal only if every pixel has the same value."""
     low, high = shown.values.min(), shown.values.max()
     inside = shown
     for edge in (low, high):
