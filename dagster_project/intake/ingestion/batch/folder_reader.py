@@ -1,4 +1,4 @@
-"""Reading radiographs that are to be predicted and not kept: a folder of any size, one image after another."""
+"""Read radiographs for prediction without storing them: a folder of any size, one image after another."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _CHUNK = 8  # images are large
 
 @dataclass(frozen=True)
 class FolderImage:
-    """A radiograph that is in no batch: `image` is uint8 (side, side), as the ingestion would leave it."""
+    """A radiograph outside the batches; `image` is uint8 (side, side), as the ingestion would produce it."""
 
     sop_instance_uid: str
     image: np.ndarray
 
 
 def read_folder(root: Root, source: Path, left_out: Counter[str]) -> Generator[FolderImage, None, None]:
-    """Yield every usable radiograph under `source` once, in the order of the image ids, without making them a batch.
+    """Yield every usable radiograph under `source` once, in the order of the image ids, without creating a batch.
 
-    Which files are usable, and which of several files of one instance counts, is as in `ingest`. `left_out` counts the
-    other files by reason, complete at the end. Memory does not grow with the number of files: between the passes over
-    headers and pixels, what is known of them waits in `data/private/`.
-    Raises RayTruthError if the source is no folder or empty, and at the end if nothing in it was usable.
+    The rules for usable files, and for several files of one instance, are those of `ingest`. `left_out` counts the
+    other files by reason; the counts are complete at the end. Memory does not grow with the number of files: between
+    the passes over headers and pixels, the results are in `data/private/`.
+    Raises RayTruthError if the source is empty or not a folder, and at the end if no file was usable.
     """
     pseudonyms = load_pseudonyms(root.paths.pseudonym_key)
     reader = HeaderReader(pseudonyms, root.taxonomy, root.settings.ingestion.max_megapixels)
@@ -54,7 +54,7 @@ def read_folder(root: Root, source: Path, left_out: Counter[str]) -> Generator[F
             usable = True
             yield image
     if not usable:
-        raise nothing_usable(left_out, "the source given")
+        raise nothing_usable(left_out, "the given source")
 
 
 def _read_headers(
@@ -75,7 +75,7 @@ def _read_headers(
 
 
 def _read_images(index: FolderIndex, settings: Ingestion, left_out: Counter[str]) -> Iterator[FolderImage]:
-    """The files of one instance come one after another, so that of all of them one image is held."""
+    """Yield the images; files of one instance follow each other, so only one image at a time is in memory."""
     found, read_found = tee(index)
     files = (SourceFile(f.path, "", 0) for f in read_found)
     reader = PixelReader(settings.image_size, settings.percentiles, settings.clean)
@@ -98,7 +98,7 @@ def _read_images(index: FolderIndex, settings: Ingestion, left_out: Counter[str]
 
 @dataclass
 class _Instance:
-    """The usable files of one instance so far: the first by content, how often it came again, and how many others."""
+    """The usable files of one instance so far: the first by content, and the numbers of copies and of other files."""
 
     file: Found
     first: PixelRead
@@ -115,6 +115,6 @@ class _Instance:
 
     def settled(self, left_out: Counter[str]) -> FolderImage:
         if self.first.image is None:
-            raise ValueError("an instance is made of usable files")
+            raise ValueError("an instance has usable files only")
         left_out.update({r: n for r, n in (("duplicate_file", self.again), ("uid_conflict", self.others)) if n})
         return FolderImage(self.file.sop_instance_uid, self.first.image)

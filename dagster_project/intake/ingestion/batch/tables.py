@@ -1,4 +1,4 @@
-"""The columns of the ingestion's tables, and how rows become tables, block by block."""
+"""The columns of the ingestion's tables, and the conversion of rows to tables, block by block."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dagster_project.intake.ingestion.headers.patient_evidence import Evidence
 from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
 from dagster_project.intake.ingestion.headers.reasons import verdict_of
 
-_BLOCK = 512  # rows made at once
+_BLOCK = 512  # rows at once
 
 HEADER_COLUMNS: dict[str, str] = {
     "image_id": "string",
@@ -64,7 +64,7 @@ IDENTIFIER_COLUMNS = dict.fromkeys(("kind", "value", "batch"), "string")
 EVIDENCE_COLUMNS = dict.fromkeys(Evidence._fields, "string")
 LABEL_TEXT_COLUMNS = dict.fromkeys(("image_id", "attribute", "text", "batch"), "string")
 
-# A batch that was ingested into other columns is ingested again.
+# A batch that was ingested with other columns is ingested again.
 COLUMNS = repr(
     [HEADER_COLUMNS, FILE_COLUMNS, QUARANTINE_COLUMNS, IDENTITY_COLUMNS, IDENTIFIER_COLUMNS, EVIDENCE_COLUMNS]
 )
@@ -74,8 +74,8 @@ def batch_tables(index: BatchIndex, batch: str, pseudonyms: Pseudonyms) -> dict[
     """A batch's tables, in blocks.
 
     They are `headers`, `identities`, `identifiers`, `patient_evidence`, `label_texts`, `files` and `quarantine`.
-    Headers and identities have a row an image and stand in the order of their image ids. The same rows give the same
-    blocks, and each table has one at least.
+    Headers and identities have one row for each image, in the order of the image ids. The same rows give the same
+    blocks, and each table has at least one block.
     """
     return {
         "headers": _blocks((_header_row(f, batch, pseudonyms) for f in index.used()), HEADER_COLUMNS),
@@ -125,7 +125,7 @@ def _file_row(file: SeenFile, batch: str) -> dict[str, Any]:
 
 
 def _quarantine_row(file: SeenFile) -> dict[str, Any] | None:
-    """None for a file that was plainly accepted."""
+    """None for a file that was accepted without warnings."""
     verdict = verdict_of(file.reasons)
     if verdict == "accept":
         return None
@@ -133,7 +133,7 @@ def _quarantine_row(file: SeenFile) -> dict[str, Any] | None:
 
 
 def _blocks(rows: Iterator[dict[str, Any]], columns: dict[str, str]) -> Iterator[pd.DataFrame]:
-    """Exactly `columns` with their types; without rows one empty block."""
+    """Blocks with exactly `columns` and their types; one empty block if there are no rows."""
     yield pd.DataFrame(list(islice(rows, _BLOCK)), columns=list(columns)).astype(columns)
     while block := list(islice(rows, _BLOCK)):
         yield pd.DataFrame(block, columns=list(columns)).astype(columns)
