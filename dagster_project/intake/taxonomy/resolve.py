@@ -127,15 +127,15 @@ def _read_text(attribute: str, text: str, taxonomy: Taxonomy) -> Reading:
         if term in taxonomy.retired_terms:
             return _reading(attribute, taxonomy.terms[taxonomy.retired_terms[term]], "retired_term", term)
     words = vocabulary()
-    said = part_behind_bone(tokens(text), words)
+    spelled = part_behind_bone(tokens(text), words)
     if attribute == TERM_ATTRIBUTE:  # other texts may contain a person's name, such as Handl
-        said = without_affixes(said, taxonomy.phrases, words)
-    found = not_excluded(phrases_in(said, taxonomy.phrases, taxonomy.joined, taxonomy.longest), said, words)
+        spelled = without_affixes(spelled, taxonomy.phrases, words)
+    found = not_excluded(phrases_in(spelled, taxonomy.phrases, taxonomy.joined, taxonomy.longest), spelled, words)
     meanings = {taxonomy.phrases[f.phrase]: " ".join(f.phrase) for f in reversed(found)}
     places = [m for m in meanings if m != AMBIGUOUS]
     if len(places) > 1:
         return Reading(attribute, "ambiguous", None, "several", " + ".join(meanings[p] for p in sorted(places)))
-    for pair in joined_pairs(found, said, words):
+    for pair in joined_pairs(found, spelled, words):
         if [taxonomy.phrases[phrase] for phrase in pair].count(AMBIGUOUS) == 1:
             return Reading(attribute, "ambiguous", None, "several", " + ".join(map(" ".join, pair)))
     for meaning in (*places, AMBIGUOUS):  # `Extremity hand` means hand

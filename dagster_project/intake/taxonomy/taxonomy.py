@@ -110,8 +110,8 @@ def _read(path: Path) -> dict[str, RegionClass]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RayTruthError(f"The regions file is not valid YAML in UTF-8: {error}", where=str(path), do=do) from None
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        raise RayTruthError(f"The regions file is malformed: {said}", where=str(path), do=do) from None
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise RayTruthError(f"The regions file is malformed: {problems}", where=str(path), do=do) from None
     if len(classes) < 2:
         raise RayTruthError(
             f"The regions file has {len(classes)} class(es); at least two are needed", where=str(path), do=do

@@ -19,18 +19,18 @@ def apply_corrections(table: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFr
     their number is logged.
     """
     out = table.assign(region=table["header_region"], reviewed=False)
-    said = corrected.set_index("image_id").reindex(out["image_id"]).reset_index(drop=True)
-    said.index = out.index
-    reviewed = said["verdict"].notna()
+    verdicts = corrected.set_index("image_id").reindex(out["image_id"]).reset_index(drop=True)
+    verdicts.index = out.index
+    reviewed = verdicts["verdict"].notna()
     if gone := len(corrected) - int(reviewed.sum()):
         log.warning(
             "%d verdicts are about images that are in no batch of this training set; these verdicts are kept", gone
         )
-    out.loc[reviewed, "region"] = said.loc[reviewed, "region"].replace("", None)
+    out.loc[reviewed, "region"] = verdicts.loc[reviewed, "region"].replace("", None)
     out.loc[reviewed, "reviewed"] = True
     out.loc[reviewed, ["label_attribute", "label_rule"]] = "review"
     out.loc[reviewed, "label_status"] = "region"
-    out.loc[said["verdict"] == "out_of_domain", "label_status"] = "out_of_domain"
+    out.loc[verdicts["verdict"] == "out_of_domain", "label_status"] = "out_of_domain"
     return out
 
 

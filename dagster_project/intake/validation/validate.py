@@ -136,8 +136,8 @@ def _message(found: dict[str, Any]) -> str:
     """The error, or the values found. If a column is missing, GX keys the exceptions by metric."""
     broken = found["exception_info"]
     infos = [broken] if "raised_exception" in broken else list(broken.values())
-    said = [str(info["exception_message"]) for info in infos if info.get("raised_exception")]
-    if said:
-        return said[0]
+    messages = [str(info["exception_message"]) for info in infos if info.get("raised_exception")]
+    if messages:
+        return messages[0]
     seen = found["result"].get("details") or found["result"].get("observed_value", "")
     return "" if found["success"] or seen == "" else f"found: {seen}"

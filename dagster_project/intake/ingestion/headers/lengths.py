@@ -68,8 +68,8 @@ def _false_meta_length(head: bytes) -> bool:
     if not head.startswith(b"DICM" + _GROUP_LENGTH, _META - 4):
         return False
     begin = _META + len(_GROUP_LENGTH)
-    (said,) = struct.unpack_from("<L", head, begin)
-    return data_set_start(head) not in (None, begin + 4 + said)
+    (stated,) = struct.unpack_from("<L", head, begin)
+    return data_set_start(head) not in (None, begin + 4 + stated)
 
 
 def _false_item_length(ds: FileDataset, head: bytes) -> bool:

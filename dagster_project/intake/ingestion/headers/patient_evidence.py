@@ -63,7 +63,7 @@ def evidence_of(ds: Header, pseudonyms: Pseudonyms) -> list[Evidence]:
         if is_valid_uid(uid := _value(header, keyword))
     ]
     ids = [(number, issuer), *_other_ids(ds, former, (number, issuer))]
-    found += [row(PATIENT_ID, pseudonyms.of(PATIENT_ID, other), whose) for other, whose in ids]
+    found += [row(PATIENT_ID, pseudonyms.of(PATIENT_ID, other), other_issuer) for other, other_issuer in ids]
     return list(dict.fromkeys(found))
 
 

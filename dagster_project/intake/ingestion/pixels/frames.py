@@ -26,8 +26,8 @@ def only_frame(data: bytes, warned: list[str]) -> bytes:
     fragments = list(generate_fragments(buffer))
     if not count or sum(map(_begins, fragments)) > 1:
         raise RefusedFile("decoder_error")
-    (said,) = struct.unpack_from("<L", data, places[-1] + 4)
-    if len(fragments[-1]) < said:
+    (stated,) = struct.unpack_from("<L", data, places[-1] + 4)
+    if len(fragments[-1]) < stated:
         warned.append("false_length")
     return b"".join(fragments)
 
