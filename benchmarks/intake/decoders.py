@@ -37,7 +37,7 @@ from dagster_project.core.settings.settings import Ingestion
 from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader, stretch
 from dagster_project.intake.ingestion.pixels.decoding import DECODERS
 from dagster_project.intake.ingestion.pixels.letterbox import centred, fitted
-from dagster_project.intake.ingestion.pixels.value_histogram import levels_of, painted
+from dagster_project.intake.ingestion.pixels.value_histogram import histogram_of, painted
 
 REDUCTIONS = (1, 2, 3)  # halvings of both sides
 _PRECISION = 42  # bytes from the start of a codestream to its first component's number of bits less one
@@ -79,7 +79,7 @@ def grey_levels_off(files: Sequence[Path], halvings: int, settings: Ingestion) -
     """Difference of images decoded at reduced size, after all other steps of the ingestion with `clean` off."""
 
     def shown(stored: np.ndarray) -> np.ndarray:
-        levels = levels_of(stored)
+        levels = histogram_of(stored)
         small = fitted(painted(levels, stretch(levels, settings.percentiles), stored), settings.image_size)
         return centred(small, settings.image_size).astype(int)
 

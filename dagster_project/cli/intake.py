@@ -75,12 +75,12 @@ def correct_labels(context: typer.Context, root: RootOption = None) -> None:
     """Write the corrected labels from the ledger of verdicts."""
     opened = open_root(context, root)
     from dagster_project.core.ledger import update_corrected_labels
-    from dagster_project.intake.training_set.region_remap import migrate
+    from dagster_project.intake.training_set.region_remap import remap_regions
 
     corrected = update_corrected_labels(opened.paths)
     out.print(f"{len(corrected)} images have a verdict")
     regions = opened.taxonomy.regions
-    _, effect = migrate(corrected, opened.settings.training_set.region_map, regions)
+    _, effect = remap_regions(corrected, opened.settings.training_set.region_map, regions)
     if effect:
         rows = [(old, new, images) for (old, new), images in effect.items()]
         show_table(

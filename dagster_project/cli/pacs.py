@@ -33,11 +33,11 @@ def pull(
     if refetch:
         if not source:
             raise RayTruthError("No source is named", where="--refetch", do="name the source too")
-        from dagster_project.intake.pacs.refetch import pull_anew
+        from dagster_project.intake.pacs.refetch import refetch_studies
 
-        renewed = pull_anew(opened, source, refetch)
-        batch = f"batch {renewed.batch} in data/inbox/" if renewed.batch else "no new batch"
-        show_table(f"source {source}: {batch}", ("outcome", "number"), renewed.outcomes.items())
+        refetched = refetch_studies(opened, source, refetch)
+        batch = f"batch {refetched.batch} in data/inbox/" if refetched.batch else "no new batch"
+        show_table(f"source {source}: {batch}", ("outcome", "number"), refetched.outcomes.items())
         return
     from dagster_project.intake.pacs.pull import pull as pull_once
 

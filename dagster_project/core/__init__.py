@@ -1,1 +1,1 @@
-"""The ground: paths, settings, errors, atomic files, the ledger, DVC versions, plots, progress."""
+"""What every other package uses: paths, settings, errors, atomic files, the ledger, DVC versions, plots, progress."""

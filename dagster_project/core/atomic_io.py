@@ -1,4 +1,4 @@
-"""Writing so that a crash leaves the old file or the new one, never half of either."""
+"""Atomic writing: a crash leaves the old file or the new one, never half of either."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dagster_project.core.schema import KEY, SCHEMA, check_schema
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, of the same suffix; on success it replaces `path`, else it is removed."""
+    """Yield a temporary path next to `path`, with its suffix; on success it replaces `path`, else it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
@@ -35,14 +35,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what killed processes left of `replacing(path)`; to be called where a lock keeps others from replacing."""
+    """Remove temporary files that killed processes left in `replacing(path)`. The caller must hold a lock on `path`."""
     for leftover in path.parent.glob(f".{path.stem}.*.tmp{path.suffix}"):
         leftover.unlink()
 
 
 @contextmanager
 def replacing_dir(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success it takes `path`'s place, on failure it is removed."""
+    """Yield a temporary folder next to `path`; on success it replaces `path`, on failure it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
@@ -82,14 +82,14 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def write_blocks(path: Path, blocks: Iterable[pd.DataFrame]) -> None:
-    """Write a table, one block at least, as `write_table` does, but with only one block at a time in memory."""
+    """Write a table from one or more blocks as `write_table` does, with only one block in memory at a time."""
     tables = (pa.Table.from_pandas(block, preserve_index=False) for block in blocks)
     first = next(tables)
     write_groups(path, first.schema, chain([first], tables))
 
 
 def write_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> None:
-    """Write parquet, a row group each of `groups`, atomically; the same groups give the same bytes.
+    """Write parquet with one row group for each of `groups`, atomically; the same groups give the same bytes.
 
     The file carries the schema version.
     """
@@ -118,9 +118,9 @@ def row_count(path: Path) -> int:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a parquet table; text columns hold plain `str`, and None where there is nothing.
+    """Read a parquet table; text columns hold plain `str`, or None for a missing value.
 
-    Raises RayTruthError if another version wrote the table, or if a column is missing.
+    Raises RayTruthError if another version of RayTruth wrote the table.
     """
     schema = pq.read_schema(path)
     version = (schema.metadata or {}).get(KEY.encode(), b"").decode()
@@ -141,7 +141,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
 def begin_npy(file: BinaryIO, shape: tuple[int, ...]) -> None:
     """Begin a uint8 .npy file whose rows follow as plain bytes.
 
-    Written so, and not through a memory map, a full disk raises OSError and does not kill the process (SIGBUS).
+    With plain writes, a full disk raises OSError; with a memory map it would kill the process (SIGBUS).
     """
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 

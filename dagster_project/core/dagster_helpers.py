@@ -1,4 +1,4 @@
-"""Shared by all assets: DVC versions, and tables and images as metadata."""
+"""Helpers for all assets: DVC versions, and tables and images as metadata."""
 
 import base64
 import warnings
@@ -14,7 +14,7 @@ from dagster_project.core.dvc_versions import commit_stage, version_of
 from dagster_project.core.paths import Paths
 from dagster_project.core.tables import Table, described
 
-# Partitioned checks and observable sources are marked as young in this pinned version of Dagster; that is known.
+# Partitioned checks and observable sources are preview features in the pinned version of Dagster.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
@@ -37,7 +37,7 @@ class Versions:
 
 
 def as_table(frame: pd.DataFrame) -> dg.TableMetadataValue:
-    """The first rows of a table as metadata; whatever is no number becomes text."""
+    """The first rows of a table as metadata; values other than numbers and booleans become text."""
     kinds = {str(name): _kind(column) for name, column in frame.items()}
     schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in kinds.items()])
     rows = frame.head(_MOST_ROWS).to_dict("records")
@@ -59,13 +59,13 @@ def as_counts(counts: Mapping[Any, float], what: str, of: str = "files") -> dg.T
 
 
 def as_image(*paths: Path) -> dg.MarkdownMetadataValue:
-    """PNG files as metadata, one below another; those that do not exist are left out."""
+    """PNG files as metadata, one below another; missing files are left out."""
     data = [base64.b64encode(path.read_bytes()).decode() for path in paths if path.exists()]
     return dg.MetadataValue.md("\n\n".join(f"![image](data:image/png;base64,{d})" for d in data))
 
 
 def as_numbers(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
-    """Those of `values` that `names` names, as numbers."""
+    """The values under `names`, as numbers."""
     return {name: float(values[name]) for name in names}
 
 

@@ -1,4 +1,4 @@
-"""Recording a stage's outputs in DVC, so that `dvc status` is clean and `dvc repro` skips what was done elsewhere."""
+"""Record a stage's outputs in DVC, so that `dvc status` is clean and `dvc repro` skips what Dagster did."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ os.environ.setdefault("ITERATIVE_DO_NOT_TRACK", "1")
 
 
 def commit_stage(paths: Paths, stage: str) -> dict[str, str]:
-    """Commit the outputs of a dvc.yaml stage; return output path -> DVC's hash (MD5), files in folders included.
+    """Commit the outputs of a dvc.yaml stage; return output path -> DVC's hash (MD5), including files in folders.
 
-    Where the root is no DVC repository the files stay unversioned; the hashes are SHA-256 of the contents then.
-    One DVC call at a time: DVC itself only fails on a second one.
+    Without a DVC repository the files stay unversioned, and `version_of` gives the SHA-256 of the content.
+    A lock allows one DVC call at a time, because DVC fails on a second one.
     Raises RayTruthError if dvc.yaml has no such stage.
     """
     if not (paths.root / ".dvc").is_dir():
-        log.warning("no DVC repository here (no .dvc folder); nothing is versioned. `raytruth init` sets one up")
+        log.warning("no DVC repository here (no .dvc folder): nothing is versioned; `raytruth init` creates one")
         return {}
     if stage not in yaml.safe_load(paths.dvc_yaml.read_text(encoding="utf-8"))["stages"]:
         raise RayTruthError(
             f"dvc.yaml has no stage {stage}",
             where="dvc.yaml",
-            do="add it; for a pretraining method see Methods in docs/machine-learning.md. Its outputs are kept",
+            do="add the stage; for a pretraining method see Methods in docs/machine-learning.md. The outputs are kept",
         )
     with _one_at_a_time(paths):
         from dvc.repo import Repo
 
-        # DVC takes the names in its run cache relative to the current folder.
+        # The names in DVC's run cache are relative to the current folder.
         with chdir(paths.root), Repo() as repo:
             repo.commit(target=stage, force=True)
             (loaded,) = repo.stage.collect(stage)

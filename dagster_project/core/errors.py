@@ -1,4 +1,4 @@
-"""The one error that users see: what is wrong, where, and what to do about it."""
+"""The error that users see: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 class RayTruthError(Exception):
     """A problem that the user can act on.
 
-    Neither part may name a patient, a source path or an original UID: the text ends up in Dagster's event log.
+    No part may name a patient, a source path or an original UID: the text goes to Dagster's event log.
     """
 
     def __init__(self, what: str, *, where: str = "", do: str = "") -> None:

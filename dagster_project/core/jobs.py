@@ -1,4 +1,4 @@
-"""The names of the Dagster jobs; `pipeline.py` says which stages each runs."""
+"""The names of the Dagster jobs; `pipeline.py` lists the stages of each job."""
 
 from __future__ import annotations
 

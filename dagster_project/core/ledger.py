@@ -1,8 +1,8 @@
 """The append-only table of reviewers' verdicts, and the corrected labels that follow from it.
 
-The review writes it and the training set reads it: the one loop in the data flow, which people close. Its entries form
-a chain (hash_chain.py), which is checked at every reading. Entries of older versions stay as they were written
-(ledger_schema.py).
+The review writes the ledger and the training set reads it: this is the only loop in the data flow, and people close
+it. The entries form a chain (hash_chain.py), which is checked whenever the ledger is read. Entries of older versions
+stay as they were written (ledger_schema.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WHERE = "data/verdicts.parquet"
 class Verdict:
     """One reviewer's verdict on one image; `verdict` is a VerdictKind.
 
-    `region` is the right region of a wrong label, the second one of two regions, and empty otherwise.
+    `region` is the right region for a wrong label, the second region for two regions, and empty otherwise.
     `model_version` and `data_version` are content hashes of the models and data behind the card that was shown.
     `retracts` is the `verdict_id` that the reviewer takes back, in a retraction only.
     `sample` names the random sample that the image was reviewed in, '' for the ranked list.
@@ -59,11 +59,10 @@ CORRECTED_COLUMNS = list(CORRECTED_LABELS.types)
 
 
 def load_verdicts(paths: Paths) -> pd.DataFrame:
-    """All entries, oldest first, with retracted ones and retractions; columns as in LEDGER_COLUMNS.
+    """All entries, oldest first, including retracted verdicts and retractions; columns as in LEDGER_COLUMNS.
 
-    Entries of every schema come under the names of today; `schema` says which one an entry has.
-    Raises RayTruthError if the ledger cannot be read, has entries of a newer version, its chain is broken, or its
-    entries are not chained yet.
+    Entries of every schema are returned under today's names; the column `schema` gives the schema of an entry.
+    Raises RayTruthError if the ledger cannot be read, has entries of a newer version, or is broken or not yet chained.
     """
     return translated(_stored(paths), LEDGER_COLUMNS)
 
@@ -79,9 +78,9 @@ def begin_ledger(paths: Paths) -> None:
 def append_verdicts(paths: Paths, verdicts: list[Verdict], regions: tuple[str, ...]) -> int:
     """Append the verdicts that the ledger does not hold yet (by `verdict_id`); return how many were new.
 
-    They are on the disk when it returns. Raises RayTruthError, and appends none, if a verdict is malformed (unknown
-    kind or region, no reviewer, a retraction of something else than the reviewer's own current verdict) or the ledger
-    is broken.
+    The verdicts are on the disk when this function returns. Raises RayTruthError, and appends none, if the ledger is
+    broken or a verdict is malformed: unknown kind or region, no reviewer, or a retraction of anything but the
+    reviewer's own current verdict.
     """
     for verdict in verdicts:
         _check(verdict, regions)
@@ -97,9 +96,10 @@ def append_verdicts(paths: Paths, verdicts: list[Verdict], regions: tuple[str, .
 
 
 def migrate_ledger(paths: Paths) -> int:
-    """Chain the entries of a ledger from before there was a chain; return how many. A chained one stays as it is.
+    """Chain the entries of a ledger that older versions wrote without a chain, and return how many were chained.
 
-    The entries keep their names and values: they are of schema 1. Raises RayTruthError if the ledger cannot be read.
+    A chained ledger stays as it is. The entries keep their names and values (schema 1).
+    Raises RayTruthError if the ledger cannot be read.
     """
     with _locked(paths):
         table = _read(paths)
@@ -111,15 +111,15 @@ def migrate_ledger(paths: Paths) -> int:
 
 
 def verified_head(paths: Paths, contains: str = "") -> tuple[int, str]:
-    """How many entries the ledger has, and the hash of the last one ('' if there is none).
+    """The number of entries in the ledger, and the hash of the last entry ('' if there is none).
 
-    Raises RayTruthError if the chain is broken, or no entry has the hash `contains`: then entries were cut off.
+    Raises RayTruthError if the chain is broken, or if no entry has the hash `contains`, because entries were cut off.
     """
     table = load_verdicts(paths)
     if contains and contains not in set(table["entry_hash"]):
         raise RayTruthError(
-            f"The ledger of verdicts does not contain the entry with the noted hash. Its chain of {len(table)} entries "
-            "is intact, so its last entries were cut off, or it is another ledger",
+            f"The ledger of verdicts does not contain the entry with the noted hash. The chain of {len(table)} entries "
+            "is intact, so the last entries were cut off, or this is another ledger",
             where=_WHERE,
             do="restore the file from a backup",
         )
@@ -127,17 +127,17 @@ def verified_head(paths: Paths, contains: str = "") -> tuple[int, str]:
 
 
 def current_verdicts(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The entries that were not retracted, without the retractions themselves, oldest first."""
+    """The verdicts that were not retracted, without the retractions, oldest first."""
     retractions = verdicts["verdict"] == VerdictKind.RETRACTED
     retracted = set(verdicts.loc[retractions, "retracts"])
     return verdicts[~retractions & ~verdicts["verdict_id"].isin(retracted)]
 
 
 def correct_labels(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The latest current verdict that decides, one row for each image, sorted by image_id.
+    """The latest current verdict that settles the label, one row for each image, sorted by image_id.
 
-    `region` is the image's label from now on: the given region if it was right or one of two, the reviewer's region if
-    the given one was wrong, and empty if the image is out of domain.
+    `region` is the image's new label: the given region if it was right or one of two regions, the reviewer's region if
+    the given region was wrong, and empty if the image is out of domain.
     """
     current = current_verdicts(verdicts)
     decided = current[current["verdict"].isin(DECIDING)].drop_duplicates("image_id", keep="last")
@@ -146,7 +146,7 @@ def correct_labels(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def load_corrected_labels(paths: Paths) -> pd.DataFrame:
-    """The corrected labels as last written; empty if there are none."""
+    """The corrected labels as last written; an empty table if there are none."""
     if paths.corrected_labels.exists():
         return read_table(paths.corrected_labels)
     return pd.DataFrame(columns=CORRECTED_COLUMNS).astype("string")
@@ -180,7 +180,7 @@ def _check(verdict: Verdict, regions: tuple[str, ...]) -> None:
 
 
 def _check_retractions(ledger: pd.DataFrame, rows: list[dict[str, str]]) -> None:
-    """Reviewers retract only their own verdicts, and each of them once."""
+    """Reviewers may retract only their own verdicts, and each verdict only once."""
     current: dict[str, Any] = {row["verdict_id"]: row for row in current_verdicts(ledger).to_dict("records")}
     for row in rows:
         if not row["retracts"]:
@@ -200,13 +200,13 @@ def _malformed(image_id: str, problem: str) -> RayTruthError:
 
 
 def _stored(paths: Paths) -> pd.DataFrame:
-    """The entries as they are stored, verified: LEDGER_COLUMNS and OLD_COLUMNS, '' for nothing."""
+    """The verified entries as stored: LEDGER_COLUMNS and OLD_COLUMNS, '' for a missing value."""
     table = _read(paths)
     if len(table) and not set(CHAIN_COLUMNS) <= set(table.columns):
         raise RayTruthError(
             "The ledger of verdicts was written by an older version, which did not chain its entries",
             where=_WHERE,
-            do="run `raytruth migrate` once: it keeps every entry and chains them",
+            do="run `raytruth migrate` once: it keeps and chains all entries",
         )
     if version := unknown_schema(table):
         raise RayTruthError(
@@ -242,7 +242,7 @@ def _read(paths: Paths) -> pd.DataFrame:
 
 
 def _append(paths: Paths, stored: pd.DataFrame, rows: list[dict[Any, str]]) -> None:
-    """Write the ledger with `rows` after its entries, down to the disk."""
+    """Write the ledger with `rows` after its entries, and flush the file to the disk."""
     last = stored["entry_hash"].iloc[-1] if len(stored) else ""
     added = pd.DataFrame(chained(rows, last), columns=[*LEDGER_COLUMNS, *OLD_COLUMNS])
     table = pd.concat([stored, added], ignore_index=True).fillna("").astype("string")
@@ -250,7 +250,7 @@ def _append(paths: Paths, stored: pd.DataFrame, rows: list[dict[Any, str]]) -> N
     write_table(paths.verdicts, table.drop(columns=[name for name in OLD_COLUMNS if not (table[name] != "").any()]))
     folder = os.open(paths.verdicts.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the new name as well: else a power cut can bring the old file back
+        os.fsync(folder)  # the file name too: otherwise a power cut can bring the old file back
     finally:
         os.close(folder)
 

@@ -1,7 +1,7 @@
-"""The versions of a ledger entry. Entries keep the names and values that they were hashed under; reading translates.
+"""The schema versions of ledger entries. Stored entries keep the names and values that were hashed.
 
-Schema 1, whose entries say no schema, had the columns `withdraws` and `model`, and the verdicts `withdrawn` and
-`cannot_tell`. Schema 2 has their names of today.
+Older entries are translated when they are read. Schema 1 has the columns `withdraws` and `model`, the verdicts
+`withdrawn` and `cannot_tell`, and no value in `schema`. Schema 2 has today's names.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dagster_project.core.verdict_kinds import VerdictKind
 
 SCHEMA = "2"
 _FIRST = "1"
-# What schema 1 calls the columns and the kinds that were renamed since.
+# Names in schema 1 -> today's names.
 OLD_COLUMNS = {"withdraws": "retracts", "model": "model_version"}
 _OLD_VERDICTS = {"withdrawn": VerdictKind.RETRACTED.value, "cannot_tell": VerdictKind.UNDETERMINED.value}
 
 
 def unknown_schema(stored: pd.DataFrame) -> str:
-    """The first schema version among stored entries that this version cannot read; '' if it reads all."""
+    """The first schema version among the stored entries that this version cannot read; '' if it can read all."""
     if "schema" not in stored:
         return ""
     unknown = [version for version in stored["schema"] if version not in (None, "", _FIRST, SCHEMA)]
@@ -26,7 +26,7 @@ def unknown_schema(stored: pd.DataFrame) -> str:
 
 
 def translated(stored: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Stored entries of any schema under the names and values of today; `columns` says which, '' for nothing."""
+    """The `columns` of stored entries of any schema, under today's names and values; '' for a missing value."""
     table = stored.reindex(columns=[*columns, *OLD_COLUMNS], fill_value="").fillna("")
     old = table["schema"].isin(["", _FIRST])
     for before, now in OLD_COLUMNS.items():

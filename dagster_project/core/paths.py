@@ -1,4 +1,4 @@
-"""Where every file lives under a root. The only place that spells a path."""
+"""The paths of all files under a root. No other module spells a path."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def checked_batch_name(name: str) -> str:
-    """Return `name` if it can name a batch: 1 to 64 letters, digits, `-` or `_` (it becomes a file name, a partition).
+    """Return `name` if it is a valid batch name: 1 to 64 letters, digits, `-` or `_`.
 
-    Raises RayTruthError otherwise.
+    The name becomes a file name and a partition. Raises RayTruthError if it is not valid.
     """
     if not _BATCH_NAME.fullmatch(name):
         raise RayTruthError(
             "A batch name must be 1 to 64 letters, digits, '-' or '_' and begin with a letter or digit",
-            where="the batch's name, or its folder in data/inbox/",
+            where="the batch name, or the folder name in data/inbox/",
             do="choose another name, such as 2026-11",
         )
     return name
@@ -34,12 +34,12 @@ class Paths:
     # Settings
     @property
     def settings(self) -> Path:
-        """Every setting of the chain."""
+        """All settings of the pipeline."""
         return self.root / "params.yaml"
 
     @property
     def dvc_yaml(self) -> Path:
-        """The stages as DVC knows them."""
+        """The DVC stages."""
         return self.root / "dvc.yaml"
 
     @property
@@ -47,7 +47,7 @@ class Paths:
         """Dagster's own store: runs, events, schedules."""
         return self.root / ".dagster"
 
-    # Private: the only place that knows identities
+    # Private: the only place that holds identities
     @property
     def private(self) -> Path:
         """Mode 0700; ignored by git and DVC."""
@@ -65,17 +65,17 @@ class Paths:
 
     @property
     def files(self) -> Path:
-        """One row a file ever seen, with its verdict."""
+        """One row for each file ever seen, with its verdict."""
         return self.private / "files.parquet"
 
     @property
     def label_texts(self) -> Path:
-        """The labels' own wording, which may hold anything that somebody typed."""
+        """The original label texts, which may hold anything that somebody typed."""
         return self.private / "label_texts.parquet"
 
     @property
     def identifiers(self) -> Path:
-        """Names, IDs and accession numbers a batch, for the search for them; not whose they are."""
+        """Names, IDs and accession numbers of each batch, for the search for identities; not linked to patients."""
         return self.private / "identifiers.parquet"
 
     @property
@@ -85,7 +85,7 @@ class Paths:
 
     @property
     def pacs(self) -> Path:
-        """What came from a PACS and is in no batch yet, and what was asked for."""
+        """What came from a PACS and is not yet in a batch, and the state of the pulls."""
         return self.private / "pacs"
 
     @property
@@ -93,16 +93,16 @@ class Paths:
         """SQLite: studies seen, images taken in."""
         return self.pacs / "state.sqlite"
 
-    def arriving(self, source: str) -> Path:
-        """A source's open batch; moved to the inbox whole."""
+    def incoming_batch(self, source: str) -> Path:
+        """A source's open batch; it moves to the inbox as a whole."""
         return self.pacs / source / "open"
 
     def spool(self, source: str) -> Path:
-        """A source's objects under way."""
+        """A source's objects in transfer."""
         return self.pacs / source / "spool"
 
     def set_aside(self, source: str) -> Path:
-        """Objects that contradict what came before under the same UID."""
+        """Objects with other content than an earlier object under the same UID."""
         return self.pacs / source / "set_aside"
 
     @property
@@ -116,7 +116,7 @@ class Paths:
         return self.private / "corrections" / "pushed.csv"
 
     def staging(self, batch: str) -> Path:
-        """A batch under way; published only when complete."""
+        """A batch in progress; published only when complete."""
         return self.private / "staging" / batch
 
     @property
@@ -127,12 +127,12 @@ class Paths:
     # Batches
     @property
     def inbox(self) -> Path:
-        """Folders dropped here become batches."""
+        """Folders placed here become batches."""
         return self.root / "data" / "inbox"
 
     @property
     def batches(self) -> Path:
-        """The registered batches: name and keyed fingerprint of the content, no path."""
+        """The registered batches: name and keyed fingerprint of the content, without a path."""
         return self.root / "data" / "batches.json"
 
     @property
@@ -159,7 +159,7 @@ class Paths:
         return self.root / "data" / "quarantine"
 
     def quarantine(self, batch: str) -> Path:
-        """Refused, skipped and odd files: file_id, verdict, reason."""
+        """Refused and skipped files, and files with warnings: file_id, verdict, reason."""
         return self.quarantine_dir / f"{batch}.parquet"
 
     @property
@@ -168,7 +168,7 @@ class Paths:
         return self.root / "data" / "patient_evidence"
 
     def patient_evidence(self, batch: str) -> Path:
-        """Which patient has which study, series, image and number, under pseudonyms; refused files included."""
+        """Each patient's studies, series, images and numbers, under pseudonyms; refused files included."""
         return self.patient_evidence_dir / f"{batch}.parquet"
 
     @property
@@ -177,7 +177,7 @@ class Paths:
         return self.root / "data" / "validation"
 
     def validation(self, batch: str) -> Path:
-        """Result of every expectation over the batch's headers."""
+        """The results of all expectations on the batch's headers."""
         return self.validation_dir / f"{batch}.json"
 
     # Learning
@@ -188,25 +188,25 @@ class Paths:
 
     @property
     def splits(self) -> Path:
-        """Patient -> split; append-only, so that nobody ever changes sides."""
+        """Patient -> split; append-only, so that no patient ever changes sides."""
         return self.root / "data" / "splits.parquet"
 
     @property
     def patient_links(self) -> Path:
-        """Patients who are linked to one person: by what, on which side, and what contradicts it."""
+        """Patients who are linked to one person: the kinds of link, and what contradicts the link."""
         return self.root / "data" / "patient_links.parquet"
 
     def encoder(self, name: str) -> Path:
-        """Weights and card of an encoder; `learning/pretraining/methods.py` lists those that are trained here."""
+        """Weights and card of an encoder; `learning/pretraining/methods.py` lists the encoders trained here."""
         return self.root / "models" / name
 
     def checkpoints(self, name: str) -> Path:
-        """An unfinished training, from which it resumes."""
+        """The state of an unfinished training, which then resumes."""
         return self.root / "models" / ".checkpoints" / name
 
     @property
     def embeddings_dir(self) -> Path:
-        """float32 (N, D) an encoder, rows in the training set's order."""
+        """One float32 array (N, D) for each encoder, rows in the training set's order."""
         return self.root / "data" / "embeddings"
 
     def embeddings(self, encoder: str) -> Path:
@@ -214,22 +214,22 @@ class Paths:
         return self.embeddings_dir / f"{encoder}.npy"
 
     def test_predictions(self, stage: str) -> Path:
-        """What every probe (`linear_evaluation`) or mixture (`ensemble`) said of each test image."""
+        """The prediction of each probe (`linear_evaluation`) or mixture (`ensemble`) for each test image."""
         return self.root / "data" / "test_predictions" / f"{stage}.parquet"
 
     @property
     def ensemble(self) -> Path:
-        """The challenger: calibrated heads and the members chosen."""
+        """The challenger: the chosen members and their calibrated heads."""
         return self.root / "models" / "ensemble"
 
     @property
     def champion(self) -> Path:
-        """Names the promoted model by content hash."""
+        """The content hash of the promoted model."""
         return self.root / "models" / "champion.json"
 
     @property
     def champions_dir(self) -> Path:
-        """Promoted models, each complete in itself, in a folder named by its content hash."""
+        """Promoted models, each complete in a folder named by its content hash."""
         return self.root / "models" / "champions"
 
     @property
@@ -247,7 +247,7 @@ class Paths:
         return self.root / "models" / "plots"
 
     def plot(self, stage: str, name: str) -> Path:
-        """A CSV or PNG that `dvc plots show` shows."""
+        """A CSV or PNG for `dvc plots show`."""
         return self.plots_dir / stage / name
 
     # Label errors, review, corrections
@@ -268,7 +268,7 @@ class Paths:
 
     @property
     def private_error_causes(self) -> Path:
-        """The same by protocol texts and true months, which may identify a patient."""
+        """The same groups by protocol texts and true months, which may identify a patient."""
         return self.private / "error_causes.parquet"
 
     @property
@@ -278,7 +278,7 @@ class Paths:
 
     @property
     def random_sample(self) -> Path:
-        """The same for a random sample of the images outside the worklist."""
+        """The cards and images of a random sample of the images outside the worklist."""
         return self.reports / "random_sample"
 
     @property
@@ -311,7 +311,7 @@ class Paths:
         return self.root / "data" / "drift"
 
     def drift(self, batch: str) -> Path:
-        """Drift of one batch, typed by cause."""
+        """Drift of one batch, by cause."""
         return self.drift_dir / f"{batch}.json"
 
     @property
@@ -325,7 +325,7 @@ class Paths:
         return self.reports / "data_docs"
 
     def deidentification(self, batch: str) -> Path:
-        """What happened to each attribute of a batch, and what the search for its identities found."""
+        """What happened to each attribute of a batch, and the results of the search for its identities."""
         return self.reports / "deidentification" / f"{batch}.json"
 
     def drift_page(self, batch: str) -> Path:
@@ -334,11 +334,11 @@ class Paths:
 
     @property
     def failures(self) -> Path:
-        """Failed Dagster runs, one JSON a line."""
+        """Failed Dagster runs, one JSON object per line."""
         return self.reports / "failed_runs.jsonl"
 
 
 def outputs(paths: Paths) -> tuple[Path, ...]:
-    """What RayTruth, Dagster and DVC write under a root; `data/` holds private and incoming files too."""
+    """What RayTruth, Dagster and DVC write under a root. `data/` also holds private and incoming files."""
     root = paths.root
     return root / "data", root / "models", paths.dagster_home, root / ".dvc", root / "dvc.lock"

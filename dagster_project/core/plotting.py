@@ -18,7 +18,7 @@ _CAPTION = 0.24  # height of a caption, in images
 
 @contextmanager
 def drawing(path: Path, *, width: float, height: float) -> Iterator[Axes]:
-    """Yield axes of a figure of `width` x `height` inches, then write it to `path` as PNG; same drawing, same bytes."""
+    """Yield axes of a figure of `width` x `height` inches, then write it as PNG; equal drawings give equal bytes."""
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     yield figure.add_subplot()

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar in a terminal, log lines elsewhere (Dagster shows the `raytruth` logger)."""
+"""Progress of long work: a bar in a terminal, otherwise log lines (Dagster shows the `raytruth` logger)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LOG_EVERY_SECONDS = 15.0
 
 
 def in_terminal() -> bool:
-    """Whether somebody watches standard error; a worker process leaves it to its parent."""
+    """Whether standard error is a terminal; False in a worker process, because its parent shows the progress."""
     return sys.stderr.isatty() and multiprocessing.parent_process() is None
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Yield `items` and show how many of `total` are done."""
+    """Yield `items`, and show how many of `total` are done."""
     if in_terminal():
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, transient=True) as bar:

@@ -1,4 +1,4 @@
-"""The kinds of verdict. A new kind is one member here: ledger, review page, imports, figures and causes follow it."""
+"""The kinds of verdict. A new kind is one member here; ledger, review page, imports, figures and causes use it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 
 @dataclass(frozen=True)
 class Traits:
-    """What holds for a kind of verdict.
+    """The properties of a kind of verdict.
 
-    `hotkey` and `words` are for the tools that reviewers answer with. `needs_region`: a region belongs to the verdict.
-    `is_error`: the given label was wrong. `decides`: the verdict settles the image's label. `is_answer`: a reviewer can
-    choose it; a retraction comes from the undo of the page only.
+    `hotkey` and `words` are shown in the review tools. `needs_region`: the verdict must name a region. `is_error`: the
+    given label was wrong. `decides`: the verdict settles the image's label. `is_answer`: a reviewer can choose this
+    kind; a retraction comes only from the undo of the page.
     """
 
     hotkey: str
@@ -24,17 +24,17 @@ class Traits:
 
     @property
     def keeps_given(self) -> bool:
-        """Whether the given label stays the image's label; there must be one then."""
+        """Whether the given label stays the image's label; such a verdict needs a given label."""
         return self.decides and not self.is_error
 
 
 class VerdictKind(StrEnum):
-    """What a reviewer can say of an image, in the order in which the tools offer it. The value is what is stored."""
+    """What a reviewer can answer about an image, in the order of the review tools. The value is stored."""
 
     traits: Traits
 
     def __new__(cls, value: str, traits: Traits) -> VerdictKind:
-        """Make a member of its stored value and its traits."""
+        """Make a member from its stored value and its traits."""
         member = str.__new__(cls, value)
         member._value_, member.traits = value, traits
         return member
@@ -56,9 +56,9 @@ KEEPS_GIVEN = tuple(kind for kind in VerdictKind if kind.traits.keeps_given)
 
 
 def verdict_on(region: str, given: str) -> VerdictKind:
-    """The verdict of a reviewer who names the one `region` ('' for none of the classes) of an image labelled `given`.
+    """The verdict of a reviewer who names `region` ('' for none of the classes) as the only region of an image.
 
-    An image without a label that shows none of the classes is out of domain.
+    `given` is the image's label. An image without a label that shows none of the classes is out of domain.
     """
     if not region:
         return VerdictKind.OUT_OF_DOMAIN

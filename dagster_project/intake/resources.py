@@ -18,18 +18,18 @@ class RootResource(dg.ConfigurableResource):
 
     @property
     def paths(self) -> Paths:
-        """Its paths."""
+        """The paths of the root."""
         return Paths(Path(self.path or os.environ.get("RAYTRUTH_ROOT", "")).resolve())
 
     @property
     def settings(self) -> Settings:
-        """Its settings, read again at each call."""
+        """The settings of the root, read again at each call."""
         return self.open().settings
 
     def open(self) -> Root:
-        """The root with its settings as they are now."""
+        """The root with its current settings."""
         return open_root(self.paths.root)
 
     def commit(self, stage: str) -> Versions:
-        """Commit a stage's outputs to DVC; the result gives each output's version."""
+        """Commit a stage's outputs to DVC; the result has the version of each output."""
         return Versions(self.paths, stage)

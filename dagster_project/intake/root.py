@@ -13,7 +13,7 @@ from dagster_project.intake.taxonomy.taxonomy import Taxonomy, load_taxonomy
 
 @dataclass(frozen=True)
 class Root:
-    """One working root, as all stages take it."""
+    """One working root; all stages take it as their argument."""
 
     paths: Paths
     settings: Settings
@@ -25,6 +25,6 @@ class Root:
 
 
 def open_root(folder: Path) -> Root:
-    """The working root in `folder`. Raises RayTruthError if there is none, or its params.yaml is unusable."""
+    """The working root in `folder`. Raises RayTruthError if its params.yaml is missing or invalid."""
     paths = Paths(folder.resolve())
     return Root(paths, load_settings(paths.settings))

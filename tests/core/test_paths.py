@@ -16,7 +16,7 @@ from dagster_project.core.paths import Paths, checked_batch_name
 LAYOUT = Paths(Path("/srv/site"))
 PRIVATE = {"private", "pseudonym_key", "identities", "files", "label_texts", "identifiers", "sources", "lock"} | {
     "staging",
-    *("pacs", "pacs_state", "arriving", "spool", "set_aside", "pushed", "pushed_list", "private_error_causes"),
+    *("pacs", "pacs_state", "incoming_batch", "spool", "set_aside", "pushed", "pushed_list", "private_error_causes"),
 }
 
 

@@ -189,7 +189,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("", "the file"), ("- 1", "the file"), ("{seed: [", "no valid YAML"), ("seed 3", "the file")]
+    ("text", "said"), [("", "the file"), ("- 1", "the file"), ("{seed: [", "not valid YAML"), ("seed 3", "the file")]
 )
 def test_a_file_that_is_no_mapping_is_an_error(text: str, said: str, tmp_path: Path) -> None:
     assert said in refusal(text, tmp_path)

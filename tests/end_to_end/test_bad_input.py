@@ -110,7 +110,7 @@ def test_a_root_made_twice(tmp_path: Path, raytruth) -> None:
 @pytest.mark.parametrize(
     ("command", "needed"),
     [
-        (["build-training-set"], "No batch may be trained on"),
+        (["build-training-set"], "No batch can be used for training"),
         (["validate"], "There is no batch yet"),
         (["pretrain", "simclr"], "There is no training set yet"),
         (["pretrain", "dino"], "Unknown method"),
@@ -136,7 +136,9 @@ def test_a_batch_whose_blocking_check_failed_is_not_trained_on(learned: Paths, t
     headers.loc[0, "patient"] = "not a pseudonym"
     headers.to_parquet(copy.headers("batch-001"), index=False)
     refused(
-        raytruth("build-training-set", root=copy.root), "No batch may be trained on", "not validated as it stands now"
+        raytruth("build-training-set", root=copy.root),
+        "No batch can be used for training",
+        "not validated in its current state",
     )
     assert raytruth("validate", root=copy.root).returncode == 0
     refused(raytruth("build-training-set", root=copy.root), "blocking checks failed: patient_is_a_pseudonym")

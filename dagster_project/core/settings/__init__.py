@@ -1,1 +1,1 @@
-"""Every setting of params.yaml, typed."""
+"""All settings of params.yaml, typed."""

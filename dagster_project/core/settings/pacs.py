@@ -1,4 +1,4 @@
-"""Section `pacs` of params.yaml: what is asked of which PACS, and who may send. It holds no password and no token."""
+"""Section `pacs` of params.yaml: what to fetch from which PACS, and who may send. It has no password and no token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field, IPvAnyNetwork, field_validator
 from dagster_project.core.settings.section import Positive, Section
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-RECEIVED = "received"  # the source that `raytruth receive` is
+RECEIVED = "received"  # the source name of `raytruth receive`
 # PS3.5: an AE title has up to 16 characters; spaces at either end, backslashes and control characters do not count
 AETitle = Annotated[str, Field(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,23}$")]
@@ -18,7 +18,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Tls(Section):
-    """Files in PEM, paths absolute or from the root: our certificate and key, and whose certificates we believe."""
+    """PEM files, with absolute paths or paths from the root: our certificate and key, and the trusted authorities."""
 
     certificate: str
     key: str
@@ -37,9 +37,9 @@ class DicomWeb(Section):
     def _keeps_secrets(cls, url: str) -> str:
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-            raise ValueError("must begin with https:// (plain http only to this machine): it carries a password")
+            raise ValueError("must begin with https:// because requests hold a password (http only for this machine)")
         if parts.username or parts.password or parts.query:
-            raise ValueError("must hold neither a password nor a query; the password comes from the environment")
+            raise ValueError("must contain neither a password nor a query; set the password in the environment")
         return url.rstrip("/")
 
 
@@ -55,7 +55,7 @@ class Dimse(Section):
 
 
 class Receive(Section):
-    """The storage SCP of `raytruth receive`. `allowed`: AE title -> the networks that it may send from."""
+    """The storage SCP of `raytruth receive`. `allowed`: AE title -> the networks from which it may send."""
 
     address: str
     port: Port
@@ -66,7 +66,7 @@ class Receive(Section):
 
 
 class PacsSettings(Section):
-    """What all sources share, the sources by name, and the receiver."""
+    """Settings for all sources, the sources by name, and the receiver."""
 
     modalities: Annotated[tuple[Literal["CR", "DX", "RG"], ...], Field(min_length=1)]
     first_year: Annotated[int, Field(ge=1895)]
@@ -84,5 +84,5 @@ class PacsSettings(Section):
     @classmethod
     def _no_source_is_the_receiver(cls, sources: dict[str, object]) -> dict[str, object]:
         if RECEIVED in sources:
-            raise ValueError(f"a source cannot be called {RECEIVED}: that is what `raytruth receive` takes in")
+            raise ValueError(f"a source cannot be called {RECEIVED}: that name belongs to `raytruth receive`")
         return sources

@@ -1,4 +1,4 @@
-"""What is wrong with settings, in words: every missing, impossible or unknown key, with the nearest known one."""
+"""Messages about settings: every missing, invalid or unknown key, with the nearest known key."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pydantic import BaseModel, ValidationError
 
 
 def problems_of(section: type[BaseModel], values: Any, above: str = "") -> list[str]:
-    """One line a problem of `values` as settings of `section`; none if they can be used.
+    """One line for each problem of `values` as settings of `section`; empty if the settings are valid.
 
-    `above` is the key under which they stand, for the messages.
+    `above` is the key of the section, for the messages.
     """
     try:
         section.model_validate(values)
     except ValidationError as error:
-        return [_say(problem, section, above) for problem in error.errors()]
+        return [_describe(problem, section, above) for problem in error.errors()]
     return []
 
 
-def _say(problem: Any, section: type[BaseModel], above: str) -> str:
+def _describe(problem: Any, section: type[BaseModel], above: str) -> str:
     key = ".".join(str(part) for part in (above, *problem["loc"]) if part != "") or "the file"
     if problem["type"] == "extra_forbidden":
         near = get_close_matches(str(problem["loc"][-1]), _known_keys(section), n=1)
@@ -40,7 +40,7 @@ def _known_keys(section: type[BaseModel]) -> list[str]:
 
 
 def _sections_in(annotation: Any) -> list[type[BaseModel]]:
-    """The sections that an annotation names, at any depth."""
+    """The sections in an annotation, at any depth."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [section for part in get_args(annotation) for section in _sections_in(part)]

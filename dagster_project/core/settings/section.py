@@ -1,4 +1,4 @@
-"""What every group of settings in params.yaml is made of."""
+"""The base of all groups of settings in params.yaml."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class Section(BaseModel):
-    """A group of settings: frozen, and unknown keys are refused."""
+    """A group of settings; values cannot be changed, and unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

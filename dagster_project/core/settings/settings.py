@@ -1,4 +1,4 @@
-"""params.yaml, typed. An unknown key is an error, and so is a missing one: the file holds every setting."""
+"""params.yaml, typed. The file holds every setting: an unknown key and a missing key are errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Ingestion(Section):
 
 
 class Validation(Section):
-    """Bounds of the Great Expectations suite."""
+    """Limits of the Great Expectations suite."""
 
     max_missing_label: Share
     max_ambiguous_label: Share
@@ -58,8 +58,8 @@ class TrainingSet(Section):
     validation: Share
     min_patients: Annotated[int, Field(ge=3)]
     near_duplicate_similarity: Share
-    folds: Annotated[int, Field(ge=3)]  # one is judged, one tunes, the rest teach
-    region_map: dict[str, str | None]  # a class that verdicts name and that is no more -> its successor, if it has one
+    folds: Annotated[int, Field(ge=3)]  # one held out, one to choose settings, the others for training
+    region_map: dict[str, str | None]  # a former class that verdicts name -> its successor, or null
 
     @model_validator(mode="after")
     def _leaves_something_to_train_on(self) -> TrainingSet:
@@ -96,7 +96,7 @@ class LabelErrors(Section):
 
 
 class Review(Section):
-    """Who reads what."""
+    """Which images a second reviewer reads."""
 
     second_reading: Share
 
@@ -113,14 +113,14 @@ class Monitoring(Section):
 
 
 class Pretraining(Section):
-    """Which encoders there are. The methods are those of the registry in `learning/pretraining`, which checks names."""
+    """The encoders to train. The registry in `learning/pretraining` has the methods and checks the names."""
 
     methods: tuple[str, ...]
     reference_encoder: str
 
 
 class NetworkSettings(Section):
-    """A ResNet, the side of its views in pixels, and where it computes."""
+    """A ResNet, its input size in pixels, and its device."""
 
     device: Device
     input_size: Annotated[int, Field(ge=32)]
@@ -130,13 +130,13 @@ class NetworkSettings(Section):
 
 
 class Profile(NetworkSettings):
-    """What one kind of machine can learn in good time."""
+    """Training settings that suit one kind of machine."""
 
     batch_size: Annotated[int, Field(ge=8)]
     micro_batch_size: Positive | Literal["batch"]
     weight_decay: Annotated[float, Field(ge=0)]
     warmup: Share
-    methods: dict[str, dict[str, Any]]  # settings of each pretraining method; the registry knows and checks their keys
+    methods: dict[str, dict[str, Any]]  # settings of each pretraining method; the registry checks the keys
 
     @model_validator(mode="after")
     def _micro_batches_fill_the_batch(self) -> Profile:
@@ -146,7 +146,7 @@ class Profile(NetworkSettings):
 
     @property
     def network(self) -> NetworkSettings:
-        """Those of its settings that make the network."""
+        """The settings of the network only."""
         return NetworkSettings(**{name: getattr(self, name) for name in NetworkSettings.model_fields})
 
 
@@ -156,7 +156,7 @@ class Settings(Section):
     seed: int
     regions: str
     profile: str
-    data_licence: Annotated[str, Field(min_length=1)]  # stands in every model card
+    data_licence: Annotated[str, Field(min_length=1)]  # shown in every model card
     ingestion: Ingestion
     validation: Validation
     training_set: TrainingSet
@@ -184,18 +184,18 @@ class Settings(Section):
 def load_settings(path: Path) -> Settings:
     """Read and check a params.yaml.
 
-    Raises RayTruthError if it is missing, is no YAML mapping, or holds an unknown, missing or impossible value;
-    the message names every such key and, for an unknown one, the nearest known key.
+    Raises RayTruthError if the file is missing, is not a YAML mapping, or has unknown, missing or invalid keys. The
+    message names every such key and, for an unknown key, the nearest known key.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RayTruthError(
-            "There is no params.yaml here", where=str(path), do="make a working root with `raytruth init DIR`"
+            "There is no params.yaml here", where=str(path), do="create a working root with `raytruth init DIR`"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RayTruthError(
-            f"params.yaml is no valid YAML in UTF-8: {error}", where=str(path), do="mend the line named"
+            f"params.yaml is not valid YAML in UTF-8: {error}", where=str(path), do="correct the line that is named"
         ) from None
     problems = problems_of(Settings, values)
     if problems:
@@ -204,9 +204,9 @@ def load_settings(path: Path) -> Settings:
 
 
 def unusable_settings(problems: list[str], where: str) -> RayTruthError:
-    """The error that names what a params.yaml holds and RayTruth cannot use, one line a problem."""
+    """The error for a params.yaml with invalid settings, one line for each problem."""
     return RayTruthError(
-        "params.yaml holds what RayTruth cannot use:\n" + "\n".join(f"  {problem}" for problem in problems),
+        "params.yaml has settings that RayTruth cannot use:\n" + "\n".join(f"  {problem}" for problem in problems),
         where=where,
-        do="mend the keys named; `raytruth init` writes a complete file to compare with",
+        do="correct these keys; `raytruth init` writes a complete file to compare with",
     )

@@ -1,1 +1,1 @@
-"""Ingestion: from a source of files to pseudonymised tables and packed images."""
+"""Ingestion: from source files to pseudonymised tables and packed images."""

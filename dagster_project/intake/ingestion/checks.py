@@ -1,4 +1,4 @@
-"""The search for identities as an asset check: it runs with each ingestion, over everything in the root."""
+"""The search for identities as an asset check, which runs with each ingestion on the whole root."""
 
 import dagster as dg
 import pandas as pd
@@ -10,11 +10,11 @@ from dagster_project.intake.resources import RootResource
 
 @dg.asset_check(
     asset="radiograph_headers",
-    description="Nothing outside data/private/ holds a name, ID, accession number, UID or source path of this batch",
+    description="No file outside data/private/ contains a name, ID, accession number, UID or source path of this batch",
     partitions_def=BATCHES,
 )
 def no_identity_outside_private(context: dg.AssetCheckExecutionContext, root: RootResource) -> dg.AssetCheckResult:
-    """Search tables, images, models, reports, logs, Dagster's and DVC's stores for the batch's identities."""
+    """Search tables, images, models, reports, logs and the stores of Dagster and DVC for the batch's identities."""
     result = scan(root.paths, [context.partition_key])
     finds = pd.DataFrame([vars(f) for f in result.finds], columns=["batch", "place", "kind", "times"])
     return dg.AssetCheckResult(
@@ -24,8 +24,8 @@ def no_identity_outside_private(context: dg.AssetCheckExecutionContext, root: Ro
             "identities searched for": result.identities,
             "files searched": result.files,
             "megabytes": round(result.bytes / 1e6, 1),
-            "cannot be searched for alone": as_counts(result.left_out, "what", "identities"),
-            "could not be read": as_table(pd.DataFrame({"place": result.unread})),
-            "found": as_table(finds),
+            "identities not searched for": as_counts(result.left_out, "reason", "identities"),
+            "unreadable files": as_table(pd.DataFrame({"place": result.unread})),
+            "identities found": as_table(finds),
         },
     )

@@ -15,7 +15,7 @@ from dagster_project.intake.resources import RootResource
 
 @dg.sensor(job_name=INGEST_BATCH, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
 def inbox(context: dg.SensorEvaluationContext, root: RootResource) -> dg.SensorResult | dg.SkipReason:
-    """Asks for the ingestion of each folder in `data/inbox/` once its content has stayed the same for two ticks."""
+    """Starts the ingestion of a folder in `data/inbox/` when its content has not changed for two ticks."""
     paths = root.paths
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     now: dict[str, str] = {}
@@ -31,9 +31,11 @@ def inbox(context: dg.SensorEvaluationContext, root: RootResource) -> dg.SensorR
     settled = [name for name, content in now.items() if seen.get(name) == content]
     known = set(context.instance.get_dynamic_partitions("batches"))
     if unusable:
-        context.log.warning("%d folder(s) in data/inbox/ are empty or have a name that cannot be a batch's", unusable)
+        context.log.warning(
+            "%d folder(s) in data/inbox/ are empty or have a name that is not a valid batch name", unusable
+        )
     return dg.SensorResult(
-        # A run key is remembered for ever, so that a folder is ingested again only when its content changes.
+        # Dagster remembers run keys forever, so a folder is ingested again only when its content changes.
         run_requests=[dg.RunRequest(run_key=f"{name}-{now[name]}", partition_key=name) for name in settled],
         dynamic_partitions_requests=[BATCHES.build_add_request([name for name in settled if name not in known])],
         cursor=json.dumps(now),

@@ -1,1 +1,1 @@
-"""Images from a PACS: asked for by DICOMweb or DIMSE, or received; whole batches go to the inbox."""
+"""Images from a PACS, fetched over DICOMweb or DIMSE, or received; complete batches go to the inbox."""

@@ -1,4 +1,4 @@
-"""One asset a source of images; a root without any has none."""
+"""One asset for each PACS source; a root without sources has no such asset."""
 
 from collections.abc import Iterator
 
@@ -14,26 +14,26 @@ GROUP = "pacs"
 
 
 def pacs_assets(settings: PacsSettings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """An asset for each source to pull from, and one for what is received, if anybody may send."""
+    """One asset for each source to pull from, and one for received images if any sender is allowed."""
     pulled = [_pulled(name, source.protocol) for name, source in sorted(settings.sources.items())]
     return [*pulled, RECEIVED_ASSET] if settings.receive.allowed else [*pulled]
 
 
 def inbox_asset(settings: PacsSettings) -> dg.AssetSpec:
-    """The inbox, where what comes from each source goes. Batches come of it, so none is out of date when one grows."""
+    """The inbox, which depends on every source. A new batch in the inbox does not make older batches out of date."""
     sources = [*settings.sources, *([RECEIVED] if settings.receive.allowed else [])]
     return INBOX.replace_attributes(deps=[key_of(name) for name in sorted(sources)])
 
 
 def key_of(source: str) -> dg.AssetKey:
-    """The asset of a source."""
+    """The asset key of a source."""
     return dg.AssetKey([GROUP, source])
 
 
 RECEIVED_ASSET = dg.AssetSpec(
     key_of(RECEIVED),
-    description="What senders pushed to `raytruth receive`, which runs beside Dagster: counts of what arrived and what "
-    "was refused. Batches go to the inbox.",
+    description="Images that senders pushed to `raytruth receive`, which runs outside Dagster: counts of arrived and "
+    "refused objects. Batches go to the inbox.",
     group_name=GROUP,
     owners=[ENGINEERS],
     kinds={"dicom"},
@@ -43,7 +43,7 @@ RECEIVED_ASSET = dg.AssetSpec(
 def _pulled(name: str, protocol: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=key_of(name),
-        description=f"New radiographs of the PACS `{name}`, fetched by {protocol} into a batch in the inbox.",
+        description=f"New radiographs from the PACS `{name}`, fetched over {protocol} into a batch in the inbox.",
         group_name=GROUP,
         owners=[ENGINEERS],
         kinds={"dicom"},
@@ -52,21 +52,21 @@ def _pulled(name: str, protocol: str) -> dg.AssetsDefinition:
     )
     def pulled(context: dg.AssetExecutionContext, pacs: Pacs) -> Iterator[dg.MaterializeResult]:
         done = pacs.pull(name)
-        looked: dict[str, dg.MetadataValue | int | bool] = {
-            "studies looked at": done.studies,
-            "studies not fetched in full": done.waiting,
+        polled: dict[str, dg.MetadataValue | int | bool] = {
+            "studies listed": done.studies,
+            "incomplete studies": done.waiting,
             "full sweep": done.swept,
-            "by day": tallies_table(pacs, name),
+            "objects by day": tallies_table(pacs, name),
         }
-        if not (done.batch or done.outcomes):  # most polls: the history is to show what came
-            context.log_event(dg.AssetObservation(key_of(name), metadata=looked))
+        if not (done.batch or done.outcomes):  # most polls; the history shows only polls that fetched something
+            context.log_event(dg.AssetObservation(key_of(name), metadata=polled))
             return
-        objects = as_counts(done.outcomes, "what became of them", "objects")
-        yield dg.MaterializeResult(metadata={"batch": done.batch or "(none)", "objects": objects, **looked})
+        objects = as_counts(done.outcomes, "outcome", "objects")
+        yield dg.MaterializeResult(metadata={"batch": done.batch or "(none)", "objects by outcome": objects, **polled})
 
     return pulled
 
 
 def tallies_table(pacs: Pacs, source: str) -> dg.TableMetadataValue:
-    """What came and what was refused, by day."""
-    return as_table(pd.DataFrame(pacs.tallies(source), columns=["day", "what", "objects"]))
+    """Numbers of arrived and refused objects by day."""
+    return as_table(pd.DataFrame(pacs.tallies(source), columns=["day", "outcome", "objects"]))

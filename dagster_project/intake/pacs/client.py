@@ -1,4 +1,4 @@
-"""What a pull needs of a PACS, whatever it speaks."""
+"""What a pull needs from a PACS, for any protocol."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dagster_project.intake.ingestion.headers.header_reader import SOP_CLASSES
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 ATTEMPTS, FIRST_WAIT, LONGEST_WAIT = 5, 0.5, 20.0  # seconds
-LONGEST_ASKED = 120.0  # seconds; a PACS that wants more peace is left to the next poll
+LONGEST_ASKED = 120.0  # seconds; if the PACS asks for a longer pause, the next poll tries again
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study as a PACS lists it. `objects` is None where the PACS does not say how many there are."""
+    """A study as a PACS lists it. `objects` is None if the PACS does not give the number of objects."""
 
     uid: str = field(repr=False)
     objects: int | None
@@ -37,7 +37,7 @@ class Instance:
 
 
 class Unanswered(RayTruthError):
-    """The PACS cannot be reached, or failed: worth another try later. `after`: seconds that it asks us to wait."""
+    """The PACS cannot be reached, or failed; a later try may succeed. `after`: seconds that the PACS asks to wait."""
 
     def __init__(self, what: str, *, where: str, do: str, after: float = 0.0) -> None:
         super().__init__(what, where=where, do=do)
@@ -45,42 +45,42 @@ class Unanswered(RayTruthError):
 
 
 class RefusedObject(Exception):
-    """An object that is not taken in. Its text is the reason alone, so that it can go into any log."""
+    """An object that is refused. The text is only the reason, so that it can go into any log."""
 
 
 class Archive(Protocol):
-    """A PACS. Every call raises Unanswered if it does not answer, RayTruthError if it will not; neither names a UID."""
+    """A PACS. Calls raise Unanswered if it does not answer, RayTruthError if it refuses; the errors name no UID."""
 
     def studies(self, modality: str, first: date, last: date) -> Iterator[Study]:
-        """Studies that hold a series of the modality, from `first` to `last`, both included. May name one twice."""
+        """Studies with a series of the modality, from `first` to `last` inclusive. A study may appear twice."""
 
     def study(self, uid: str) -> Study | None:
-        """One study as it is now; None if the PACS does not know it."""
+        """The current state of one study; None if the PACS does not know the study."""
 
     def instances(self, study: str) -> Iterator[Instance]:
-        """A study's radiographs: other SOP classes and modalities are left out."""
+        """The radiographs of a study, without other SOP classes and modalities."""
 
     def fetch(self, instance: Instance) -> bytes:
-        """One object as a DICOM file. Raises RefusedObject if it is too large."""
+        """One object as a DICOM file. Raises RefusedObject if the object is too large."""
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
 
 
 def is_uid(text: str) -> bool:
-    """Whether `text` is a UID by its form (PS3.5): digits and dots, up to 64. It becomes part of an address."""
+    """Whether `text` has the form of a UID (PS3.5): up to 64 digits and dots. A UID becomes part of a URL."""
     return len(text) <= 64 and bool(_UID.fullmatch(text))
 
 
 def of_interest(sop_class: str, modality: str, modalities: tuple[str, ...]) -> bool:
-    """Whether an object is a radiograph that ingestion uses. A PACS may ignore a filter, so this decides."""
+    """Whether an object is a radiograph that ingestion uses; checked here because a PACS may ignore a filter."""
     return sop_class in SOP_CLASSES and modality in (*modalities, "")
 
 
-def again(ask: Callable[[], T]) -> T:
-    """Call `ask` until it is answered: up to 5 times, with growing, jittered pauses of 0.5 to 20 seconds.
+def with_retries(ask: Callable[[], T]) -> T:
+    """Call `ask` up to 5 times until the PACS answers, with growing, jittered pauses of 0.5 to 20 seconds.
 
-    To them comes what the PACS asks for, up to two minutes; if it asks for more, it is not asked again.
+    A pause that the PACS asks for is added, up to two minutes; if it asks for more, there is no further try.
     """
     pause = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
     return tenacity.Retrying(

@@ -1,4 +1,4 @@
-"""From a source's name in params.yaml to a PACS that can be asked; secrets come from the environment only."""
+"""From a source's name in params.yaml to a PACS client; secrets come only from the environment."""
 
 from __future__ import annotations
 
@@ -24,22 +24,28 @@ class _Token(requests.auth.AuthBase):
 
 
 def open_archive(paths: Paths, settings: PacsSettings, name: str) -> Archive:
-    """The PACS of that name. Nothing is asked of it yet.
+    """The client of the PACS with that name. No request is sent yet.
 
-    Raises RayTruthError if there is none, or a file or half of the credentials that it needs is missing.
+    Raises RayTruthError if there is no such source, or if a file or a part of the credentials is missing.
     """
     source = settings.sources.get(name)
     if source is None:
         known = ", ".join(sorted(settings.sources)) or "none yet"
         raise RayTruthError(
-            "No source of that name", where="params.yaml, pacs, sources", do=f"name it there; there are: {known}"
+            "There is no source with that name",
+            where="params.yaml, pacs, sources",
+            do=f"add the source there, or name a known one: {known}",
         )
     if isinstance(source, DicomWeb):
         from dagster_project.intake.pacs.dicomweb import DicomWebArchive
 
         ca = paths.root / source.ca if source.ca else None
         if ca and not ca.is_file():
-            raise RayTruthError("There is no such file", where=f"params.yaml, pacs, sources, {name}, ca", do="mend it")
+            raise RayTruthError(
+                "The file of the authority does not exist",
+                where=f"params.yaml, pacs, sources, {name}, ca",
+                do="correct the path",
+            )
         return DicomWebArchive(
             name,
             source.url,
@@ -67,7 +73,7 @@ def _credentials(name: str) -> requests.auth.AuthBase | None:
     token, user, password = (os.environ.get(prefix + what, "") for what in ("TOKEN", "USER", "PASSWORD"))
     if bool(user) != bool(password) or (token and user):
         raise RayTruthError(
-            "The credentials of the PACS are incomplete, or of two kinds",
+            "The credentials of the PACS are incomplete, or there are two kinds of them",
             where=f"source {name}",
             do=f"set {prefix}TOKEN, or {prefix}USER and {prefix}PASSWORD",
         )

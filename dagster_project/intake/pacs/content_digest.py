@@ -1,6 +1,6 @@
-"""Whether two objects under one UID say the same, though one was pulled and the other sent.
+"""A digest that shows whether two objects under one UID have the same content, however they arrived.
 
-Every PACS, and every way to get an object, writes its own file meta information, lengths and value representations.
+The bytes differ: each PACS and protocol writes its own file meta information, lengths and value representations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _USED = sorted(set(ALLOWED) - {"TransferSyntaxUID", "PixelData"})
 def content_digest(path: Path) -> str:
     """SHA-256 (hex) of the attributes that ingestion uses and of the pixel data, as stored.
 
-    That of all bytes if it cannot be read so far as its pixel data. The pixels of another compression count as others.
+    If the file cannot be read up to its pixel data, the SHA-256 of all bytes. Pixels in another compression count as
+    other content.
     """
     try:
         with refusing("damaged_header"):
@@ -35,7 +36,7 @@ def content_digest(path: Path) -> str:
 
 def _digest(path: Path) -> str:
     if read_file_meta_info(path).TransferSyntaxUID.is_deflated:
-        raise RefusedFile("damaged_header")  # it may inflate to anything
+        raise RefusedFile("damaged_header")  # the inflated size is unknown
     with open_regular(path) as file:
         ds = read_partial(file, lambda tag, *_: tag >= _PIXEL_DATA, specific_tags=[Tag(keyword) for keyword in _USED])
         header = repr([(keyword, raw_text(ds, keyword)) for keyword in _USED])

@@ -1,4 +1,4 @@
-"""A PACS over DICOMweb: QIDO-RS to ask, WADO-RS to fetch, STOW-RS to store (PS3.18, sections 10.6, 10.4, 10.5)."""
+"""A PACS over DICOMweb: QIDO-RS to query, WADO-RS to fetch, STOW-RS to store (PS3.18 sections 10.6, 10.4, 10.5)."""
 
 from __future__ import annotations
 
@@ -20,20 +20,28 @@ from urllib3.util import Retry
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.pacs import stow
-from dagster_project.intake.pacs.client import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
+from dagster_project.intake.pacs.client import (
+    Instance,
+    RefusedObject,
+    Study,
+    Unanswered,
+    is_uid,
+    of_interest,
+    with_retries,
+)
 
 _JSON = "application/dicom+json"
-# as stored: without the transfer syntax, a PACS has to decompress
+# transfer-syntax=*: as stored; otherwise the PACS has to decompress
 _DICOM = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
 _CLASS, _MODALITY, _OBJECTS = "00080016", "00080060", "00201208"
-_PAGE = 200  # rows a request
+_PAGE = 200  # rows per request
 _MAX_ANSWER_MB = 64
-_PATIENCE = 20  # a whole answer may take so many times the timeout
+_PATIENCE = 20  # a complete answer may take this many timeouts
 
 
 class DicomWebArchive:
-    """One PACS. Nothing is taken from the environment but what `auth` holds: no proxy, no .netrc."""
+    """One PACS. Only `auth` comes from the environment: no proxy and no .netrc is used."""
 
     def __init__(
         self,
@@ -52,7 +60,7 @@ class DicomWebArchive:
         self._session.trust_env = False
         self._session.verify = verify
         self._session.auth = auth
-        self._session.headers["Accept-Encoding"] = "identity"  # compressing images takes a PACS ten times as long
+        self._session.headers["Accept-Encoding"] = "identity"  # with compression a PACS takes ten times as long
 
     def close(self) -> None:
         """Close the connections."""
@@ -83,37 +91,37 @@ class DicomWebArchive:
         if not is_uid(instance.series):
             raise RefusedObject("no series UID")
         path = f"/studies/{instance.study}/series/{instance.series}/instances/{instance.uid}"
-        kind, body = again(lambda: self._get(path, {}, _DICOM, self._max_megabytes))
+        kind, body = with_retries(lambda: self._get(path, {}, _DICOM, self._max_megabytes))
         return body if kind.startswith("application/dicom") else self._only_part(kind, body)
 
     def find(self, study: str, uid: str) -> Instance | None:
-        """An object of whatever kind, if the PACS has it in that study."""
+        """An object of any kind, or None if the PACS does not have it in that study."""
         for row in self._query("/instances", {"StudyInstanceUID": study, "SOPInstanceUID": uid}, _INSTANCE):
             if (_value(row, _STUDY), _value(row, _INSTANCE)) == (study, uid):
                 return Instance(study, _value(row, _SERIES), uid)
         return None
 
     def store(self, file: bytes) -> stow.Stowed:
-        """Send one DICOM file. Whether it is there afterwards, and as it was sent, only reading it back can tell."""
+        """Send one DICOM file. Only reading it back shows whether the PACS stored it unchanged."""
         body, kind = stow.request(file)
         send = partial(self._send, "POST", "/studies", _JSON, _MAX_ANSWER_MB, understood=stow.UNDERSTOOD)
-        status, _, answer = again(lambda: send(headers={"Content-Type": kind}, data=body))
+        status, _, answer = with_retries(lambda: send(headers={"Content-Type": kind}, data=body))
         return stow.read_answer(status, answer)
 
     def _only_part(self, kind: str, body: bytes) -> bytes:
         try:
             (part,) = MultipartDecoder(body, kind).parts
         except (ValueError, AttributeError, ImproperBodyPartContentException, NonMultipartContentTypeException):
-            raise self._failed("with something else than one DICOM object") from None
+            raise self._failed("The PACS did not send exactly one DICOM object") from None
         return part.content
 
     def _query(self, path: str, asked: Mapping[str, str], key: str) -> Iterator[dict[str, Any]]:
-        """Rows with a valid and new UID under `key`, page by page until one brings nothing new."""
+        """Rows with a valid, new UID under `key`, page by page until a page has nothing new."""
         seen: set[str] = set()
         offset = 0
         while True:
             page = {**asked, "limit": str(_PAGE), "offset": str(offset)}
-            rows = self._rows(again(lambda page=page: self._get(path, page, _JSON, _MAX_ANSWER_MB))[1])  # type: ignore[misc]
+            rows = self._rows(with_retries(lambda page=page: self._get(path, page, _JSON, _MAX_ANSWER_MB))[1])  # type: ignore[misc]
             new = {_value(row, key): row for row in rows}
             new = {uid: row for uid, row in new.items() if is_uid(uid) and uid not in seen}
             if not new:
@@ -128,11 +136,11 @@ class DicomWebArchive:
         except (ValueError, RecursionError):
             rows = None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise self._failed("with something else than a list of data sets")
+            raise self._failed("The PACS did not send a list of data sets")
         return rows
 
     def _get(self, path: str, asked: Mapping[str, str], accept: str, max_megabytes: float) -> tuple[str, bytes]:
-        """Content type and body of an answer, read no further than `max_megabytes`."""
+        """Content type and body of an answer; the body may have at most `max_megabytes`."""
         return self._send("GET", path, accept, max_megabytes, params=asked)[1:]
 
     def _send(
@@ -153,7 +161,7 @@ class DicomWebArchive:
                 headers={"Accept": accept, **(headers or {})},
                 timeout=self._timeout,
                 stream=True,
-                allow_redirects=False,  # a password goes to the address in params.yaml only
+                allow_redirects=False,  # the password must only go to the address in params.yaml
                 **how,
             ) as answer:
                 self._raise_for(answer, understood)
@@ -161,12 +169,12 @@ class DicomWebArchive:
                 return answer.status_code, kind, self._read(answer, max_megabytes)
         except requests.exceptions.SSLError:
             raise RayTruthError(
-                "The PACS's certificate is not to be trusted",
+                "The certificate of the PACS is not trusted",
                 where=self._where,
-                do="give the file of the authority that signed it as `ca` in params.yaml; is the host right?",
+                do="check the host in `url`; set `ca` in params.yaml to the file of the signing authority",
             ) from None
-        except requests.RequestException as error:  # its text holds the address, and that a UID
-            raise self._failed(f"({type(error).__name__})") from None
+        except requests.RequestException as error:  # the error text contains the URL, which contains a UID
+            raise self._failed(f"The request to the PACS failed ({type(error).__name__})") from None
 
     def _read(self, answer: requests.Response, max_megabytes: float) -> bytes:
         body, started = bytearray(), time.monotonic()
@@ -175,7 +183,7 @@ class DicomWebArchive:
             if len(body) > max_megabytes * 1e6:
                 raise RefusedObject("too large")
             if time.monotonic() - started > _PATIENCE * self._timeout:
-                raise self._failed("too slowly")
+                raise self._failed("The PACS response timed out")
         return bytes(body)
 
     def _raise_for(self, answer: requests.Response, understood: tuple[int, ...]) -> None:
@@ -184,30 +192,30 @@ class DicomWebArchive:
             raise RayTruthError(
                 f"The PACS refuses our credentials (HTTP {status})",
                 where=self._where,
-                do="set RAYTRUTH_PACS_<SOURCE>_TOKEN, or _USER and _PASSWORD; ask its administrator what we may read",
+                do="set RAYTRUTH_PACS_<SOURCE>_TOKEN, or _USER and _PASSWORD; ask the administrator for read access",
             )
         if status in (404, 408, 425, 429) or status >= 500:
             after = _retry_after(answer)
             asks = f", asks us to wait {after:.0f} s" if after else ""
-            raise self._failed(f"(HTTP {status}{asks})", after)
+            raise self._failed(f"The PACS answered with an error (HTTP {status}{asks})", after)
         if status not in understood:
             raise RayTruthError(
-                f"The PACS does not understand our question (HTTP {status})",
+                f"The PACS does not understand the request (HTTP {status})",
                 where=self._where,
-                do="see whether `url` in params.yaml is that of its DICOMweb service",
+                do="check that `url` in params.yaml is the address of the DICOMweb service",
             )
 
-    def _failed(self, how: str, after: float = 0.0) -> Unanswered:
+    def _failed(self, what: str, after: float = 0.0) -> Unanswered:
         return Unanswered(
-            f"The PACS does not answer, or fails {how}",
+            what,
             where=self._where,
-            do="see whether it runs and `url` in params.yaml is right; nothing is lost, the next pull goes on",
+            do="check that the PACS runs and that `url` is right; nothing is lost, the next pull continues",
             after=after,
         )
 
 
 def _retry_after(answer: requests.Response) -> float:
-    """Seconds of a Retry-After header (RFC 9110, section 10.2.3), 0 without one."""
+    """Seconds in the Retry-After header (RFC 9110, section 10.2.3), 0 without this header."""
     try:
         return Retry().get_retry_after(answer.raw) or 0.0
     except (InvalidHeader, ValueError, OverflowError):

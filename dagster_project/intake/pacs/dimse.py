@@ -1,4 +1,4 @@
-"""A PACS over DIMSE: C-FIND to ask, C-GET to fetch (PS3.4 Annex C), study root, over one association."""
+"""A PACS over DIMSE: C-FIND to query, C-GET to fetch (PS3.4 Annex C), study root, over one association."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from pynetdicom.dimse_primitives import C_STORE
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.pacs import Dimse
 from dagster_project.intake.ingestion.headers.header_reader import SOP_CLASSES
-from dagster_project.intake.pacs.client import Instance, RefusedObject, Study, Unanswered, again, is_uid, of_interest
+from dagster_project.intake.pacs.client import (
+    Instance,
+    RefusedObject,
+    Study,
+    Unanswered,
+    is_uid,
+    of_interest,
+    with_retries,
+)
 from dagster_project.intake.pacs.log_suppression import silence_pynetdicom
 
 _FIND = sop_class.StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
@@ -25,7 +33,7 @@ _PENDING, _SUCCESS = (0xFF00, 0xFF01), 0x0000
 
 
 class DimseArchive:
-    """One PACS. An object is held in memory while it arrives; only then is it known to be too large."""
+    """One PACS. An object arrives in memory; its size is known, and checked, only afterwards."""
 
     def __init__(
         self,
@@ -80,14 +88,14 @@ class DimseArchive:
         """See `Archive`."""
         asked = _keys("IMAGE", StudyInstanceUID=instance.study, SeriesInstanceUID=instance.series)
         asked.SOPInstanceUID = instance.uid
-        content = again(lambda: self._get(asked))
+        content = with_retries(lambda: self._get(asked))
         if len(content) > self._max_megabytes * 1e6:
             raise RefusedObject("too large")
         return content
 
     def _find(self, asked: Dataset, key: str) -> list[Dataset]:
-        """Rows with a valid UID under `key`, once each."""
-        rows = again(lambda: self._ask(self._connected().send_c_find(asked, _FIND)))
+        """Rows with a valid UID under `key`, each UID once."""
+        rows = with_retries(lambda: self._ask(self._connected().send_c_find(asked, _FIND)))
         return list({str(row.get(key, "")): row for row in rows if is_uid(str(row.get(key, "")))}.values())
 
     def _get(self, asked: Dataset) -> bytes:
@@ -97,10 +105,10 @@ class DimseArchive:
         for uid, content in self._received:
             if uid == asked.SOPInstanceUID:
                 return content
-        raise self._failed("to send what it lists")
+        raise self._failed("The PACS did not send an object that it lists")
 
     def _ask(self, answers: Iterator[tuple[Dataset, Dataset | None]]) -> list[Dataset]:
-        """The pending answers' data sets. An aborted association gives an empty status, which is a failure too."""
+        """The data sets of the pending answers. An empty status, from an aborted association, is a failure too."""
         rows = []
         for status, row in answers:
             code = status.get("Status")
@@ -108,7 +116,11 @@ class DimseArchive:
                 rows += [row] if row is not None else []
             elif code != _SUCCESS:
                 self._hang_up()
-                raise self._failed("" if code is None else f"(status {code:04X})")
+                raise self._failed(
+                    "The PACS did not answer"
+                    if code is None
+                    else f"The PACS answered with an error (status {code:04X})"
+                )
         return rows
 
     def _connected(self) -> Association:
@@ -117,7 +129,7 @@ class DimseArchive:
         return self._association
 
     def _associate(self) -> Association:
-        # A context a transfer syntax: an object comes as it is stored, and needs no decompression by the PACS.
+        # One context for each transfer syntax: objects come as stored, and the PACS need not decompress.
         contexts = [build_context(kind, syntax) for kind in SOP_CLASSES for syntax in ALL_TRANSFER_SYNTAXES]
         contexts += [build_context(_FIND), build_context(_GET)]
         association = self._ae.associate(
@@ -133,10 +145,10 @@ class DimseArchive:
             raise RayTruthError(
                 "The PACS refuses the association",
                 where=self._where,
-                do="have our AE title entered there, with C-FIND and C-GET; see whether `ae_title` is its own",
+                do="enter our AE title in the PACS, with C-FIND and C-GET; check that `ae_title` is that of the PACS",
             )
         if not association.is_established:
-            raise self._failed("to set up an association")
+            raise self._failed("The PACS did not set up an association")
         return association
 
     def _take(self, event: evt.Event) -> int:
@@ -148,21 +160,21 @@ class DimseArchive:
             self._association.abort()
         self._association = None
 
-    def _failed(self, how: str) -> Unanswered:
+    def _failed(self, what: str) -> Unanswered:
         return Unanswered(
-            f"The PACS does not answer, or fails {how}".rstrip(),
+            what,
             where=self._where,
-            do="see whether it runs, knows our AE title for C-FIND and C-GET, and takes TLS or not as params.yaml says",
+            do="check that the PACS runs, knows our AE title for C-FIND and C-GET, and uses TLS as set in params.yaml",
         )
 
 
 def send_at_once(event: evt.Event) -> None:
-    """Do not wait for more to send (Nagle): it costs 50 ms a message."""
+    """Send without waiting for more data: Nagle's algorithm costs 50 ms per message."""
     cast(Any, event.assoc.dul.socket).socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _keys(level: str, **values: Any) -> Dataset:
-    """An identifier of a query."""
+    """The identifier of a query."""
     asked = Dataset()
     asked.QueryRetrieveLevel = level
     for keyword, value in values.items():
@@ -173,6 +185,6 @@ def _keys(level: str, **values: Any) -> Dataset:
 def _study(row: Dataset) -> Study:
     try:
         objects = int(row.NumberOfStudyRelatedInstances)
-    except (AttributeError, TypeError, ValueError):  # optional for a PACS, so it may be absent or empty
+    except (AttributeError, TypeError, ValueError):  # optional for a PACS, so the number may be missing or empty
         return Study(str(row.StudyInstanceUID), None)
     return Study(str(row.StudyInstanceUID), objects)

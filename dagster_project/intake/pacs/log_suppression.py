@@ -1,4 +1,4 @@
-"""What the DICOM libraries say themselves names UIDs, peers and values; none of it may reach a log of ours."""
+"""Messages of the DICOM libraries contain UIDs, peers and values, so they must not reach our logs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 
 
 def silence_pynetdicom() -> None:
-    """Keep pynetdicom's log to itself."""
+    """Switch off pynetdicom's log."""
     from pynetdicom import _config
 
     _config.LOG_HANDLER_LEVEL = "none"
@@ -15,7 +15,7 @@ def silence_pynetdicom() -> None:
 
 
 def silence_pydicom() -> None:
-    """Keep pydicom's log and warnings to itself, in the whole process: threads share them."""
+    """Switch off pydicom's log and warnings in the whole process, because all threads share them."""
     warnings.filterwarnings("ignore", module="pydicom")
     _silence("pydicom")
 

@@ -1,8 +1,8 @@
-"""One pull: look what a PACS holds, fetch what is new and settled, hand it over as a batch.
+"""One pull: list the studies of a PACS, fetch what is new and complete, and hand it over as a batch.
 
-QIDO and C-FIND cannot ask what changed since, and priors arrive late with old study dates. So each study's number of
-objects is kept: it is fetched when that differs from what was fetched, and stood still over two polls. Polls look at
-recent study dates, a full sweep at all.
+QIDO and C-FIND cannot list changes, and priors arrive late with old study dates. So the number of objects of each
+study is recorded. A study is fetched if the number differs from what was fetched and stayed the same over two polls.
+A poll lists recent study dates, a full sweep lists all dates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dagster_project.core.progress import log
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.pacs.client import Archive, Instance, RefusedObject, Study, Unanswered
 from dagster_project.intake.pacs.connect import open_archive
-from dagster_project.intake.pacs.incoming_batch import NEW, Arrivals, make_private
+from dagster_project.intake.pacs.incoming_batch import NEW, IncomingBatch, make_private
 from dagster_project.intake.pacs.state import Candidate, State
 from dagster_project.intake.root import Root
 
@@ -31,7 +31,7 @@ _ROWS = 500
 
 @dataclass(frozen=True)
 class Pulled:
-    """What a pull did: `outcomes` counts objects by what became of them, `waiting` studies not fetched in full yet."""
+    """The result of a pull: `outcomes` counts objects by outcome, `waiting` counts studies not yet complete."""
 
     source: str
     batch: str | None
@@ -42,28 +42,28 @@ class Pulled:
 
 
 def pull(root: Root, source: str) -> Pulled:
-    """Poll a source once, fetch what is due, up to `batch_images`, and move it to the inbox as one batch.
+    """Poll a source once, fetch up to `batch_images` images that are due, and move them to the inbox as one batch.
 
-    What was fetched is handed over even if the PACS fails in between; the next pull goes on.
-    Raises RayTruthError if another process pulls from it, or the PACS cannot be asked or fails over and over.
+    If the PACS fails, the images fetched so far are handed over, and the next pull continues.
+    Raises RayTruthError if another process pulls from the source, the PACS refuses, or it fails repeatedly.
     """
-    with pulling(root, source) as (archive, state, arrivals):
-        one = _Pull(archive, state, arrivals, root.settings, source)
+    with pulling(root, source) as (archive, state, incoming):
+        one = _Pull(archive, state, incoming, root.settings, source)
         try:
             one.look()
             one.fetch()
         finally:
-            one.batch = arrivals.close()
+            one.batch = incoming.close()
         return Pulled(
             source, one.batch, dict(one.outcomes), state.seen(source, one.poll), state.waiting(source), one.sweeping
         )
 
 
 @contextmanager
-def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, Arrivals]]:
-    """The PACS, what was taken in, and the open batch, for one process at a time.
+def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, IncomingBatch]]:
+    """The PACS client, the state of the pulls and the open batch, for one process at a time.
 
-    Raises RayTruthError if another process pulls from it.
+    Raises RayTruthError if another process pulls from the source.
     """
     archive = open_archive(root.paths, root.settings.pacs, source)
     make_private(root.paths.pacs)
@@ -71,9 +71,11 @@ def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, Arrivals]
     try:
         with FileLock(root.paths.pacs / f"{source}.lock", timeout=0):
             state = State(root.paths.pacs_state)
-            yield archive, state, Arrivals(root.paths, source, state, root.settings.pacs.min_free_gb)
+            yield archive, state, IncomingBatch(root.paths, source, state, root.settings.pacs.min_free_gb)
     except Timeout:
-        raise RayTruthError("Another process is pulling", where=f"source {source}", do="wait for it") from None
+        raise RayTruthError(
+            "Another process is pulling from this source", where=f"source {source}", do="wait until it has ended"
+        ) from None
     finally:
         archive.close()
         if state:
@@ -83,8 +85,10 @@ def pulling(root: Root, source: str) -> Iterator[tuple[Archive, State, Arrivals]
 class _Pull:
     """The steps of one pull and their counts."""
 
-    def __init__(self, archive: Archive, state: State, arrivals: Arrivals, settings: Settings, source: str) -> None:
-        self._archive, self._state, self._arrivals = archive, state, arrivals
+    def __init__(
+        self, archive: Archive, state: State, incoming: IncomingBatch, settings: Settings, source: str
+    ) -> None:
+        self._archive, self._state, self._incoming = archive, state, incoming
         self._pacs, self._source = settings.pacs, source
         asked = self._pacs.model_dump_json(include={"modalities", "first_year", "max_megabytes"})
         self.poll, swept = state.begin_poll(source, asked)
@@ -94,11 +98,11 @@ class _Pull:
         self._failures = 0
 
     def look(self) -> None:
-        """Note which studies there are, of the last days or of all years.
+        """Record the studies of the last days, or of all years.
 
-        A sweep also has those of the last days looked into: one image may have taken another's place in them.
+        A sweep also marks recent studies to be checked object by object: an image may have been exchanged in a study.
         """
-        tomorrow = date.today() + timedelta(days=1)  # the PACS's clock, or its time zone, may be ahead
+        tomorrow = date.today() + timedelta(days=1)  # the clock or time zone of the PACS may be ahead
         recent = tomorrow - timedelta(days=1 + self._pacs.recent_days)
         started = time.time()
         self._look_at(recent, tomorrow)
@@ -128,14 +132,14 @@ class _Pull:
         """Fetch settled studies until the batch is full."""
         for candidate in self._state.candidates(self._source, self.poll):
             if self._full():
-                log.info("source %s: the batch is full; the next pull goes on", self._source)
+                log.info("source %s: the batch is full; the next pull continues", self._source)
                 return
             study = candidate if candidate.poll == self.poll else self._look_again(candidate)
             if study and study.settled:
                 self._fetch_study(study)
 
     def _look_again(self, study: Candidate) -> Candidate | None:
-        """A study of an earlier poll whose date this one did not ask for."""
+        """The current state of a study that an earlier poll listed and this poll did not."""
         now = self._archive.study(study.uid)
         if now is None:
             self._state.gone(study)
@@ -146,7 +150,7 @@ class _Pull:
     def _fetch_study(self, study: Candidate) -> None:
         complete = True
         for instance in self._archive.instances(study.uid):
-            if self._arrivals.known(instance.uid):
+            if self._incoming.known(instance.uid):
                 continue
             if self._full():
                 return
@@ -157,13 +161,13 @@ class _Pull:
             self._state.failed(study, self.poll)
 
     def _fetch_instance(self, instance: Instance) -> bool:
-        """Whether the object came, or was refused for good."""
-        self._arrivals.need_disk()
+        """Whether the object arrived or was finally refused."""
+        self._incoming.need_disk()
         try:
-            outcome = self._arrivals.keep_bytes(self._archive.fetch(instance), instance.uid)
+            outcome = self._incoming.keep_bytes(self._archive.fetch(instance), instance.uid)
         except RefusedObject as refusal:
             outcome = f"refused: {refusal}"
-            self._arrivals.refuse(outcome)
+            self._incoming.refuse(outcome)
         except Unanswered:
             self.outcomes["failed"] += 1
             self._failures += 1
@@ -179,7 +183,7 @@ class _Pull:
 
 
 def months(first: date, last: date) -> Iterator[tuple[date, date]]:
-    """The days from `first` to `last` in pieces of at most a month: a PACS may cut a long answer off in silence."""
+    """The days from `first` to `last` in pieces of at most a month, because a PACS may silently cut long answers."""
     while first <= last:
         following = date(first.year + first.month // 12, first.month % 12 + 1, 1)
         yield first, min(following - timedelta(days=1), last)

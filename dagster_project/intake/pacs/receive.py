@@ -1,4 +1,4 @@
-"""The storage SCP (PS3.4 Annex B): senders push radiographs, quiet time closes a batch."""
+"""The storage SCP (PS3.4 Annex B): senders push radiographs; after a quiet time the batch is closed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dagster_project.core.settings.pacs import RECEIVED, PacsSettings
 from dagster_project.intake.ingestion.headers.header_reader import SOP_CLASSES
 from dagster_project.intake.pacs.access_control import GuardedServer, is_in
 from dagster_project.intake.pacs.client import is_uid
-from dagster_project.intake.pacs.incoming_batch import Arrivals, make_private
+from dagster_project.intake.pacs.incoming_batch import IncomingBatch, make_private
 from dagster_project.intake.pacs.log_suppression import silence_pynetdicom
 from dagster_project.intake.pacs.state import State
 from dagster_project.intake.pacs.tls import tls_context
@@ -34,51 +34,51 @@ _SENDERS_AT_ONCE = 10
 
 
 def receive(paths: Paths, settings: PacsSettings, stop: threading.Event, ready: Callable[[], None]) -> None:
-    """Take in what allowed senders push until `stop` is set, and hand it over batch by batch; blocks.
+    """Receive images from allowed senders until `stop` is set, and hand them over batch by batch; blocks.
 
-    `ready` is called once senders can connect. An object is acknowledged when it is durable. An open batch stays open
-    when this ends, and goes on at the next start.
-    Raises RayTruthError if nobody is allowed to send, another process receives, or the address cannot be had.
+    `ready` is called as soon as senders can connect. An object is acknowledged when it is durable. An open batch stays
+    open when this function ends, and continues at the next start.
+    Raises RayTruthError if no sender is allowed, another process receives, or the address cannot be used.
     """
     section = settings.receive
     if not section.allowed:
         raise RayTruthError(
-            "Nobody is allowed to send",
+            "No sender is allowed",
             where="params.yaml, pacs, receive, allowed",
-            do="name each sender's AE title and the networks that it sends from",
+            do="add the AE title of each sender, and the networks from which it sends",
         )
     make_private(paths.pacs)
     try:
         with FileLock(paths.pacs / f"{RECEIVED}.lock", timeout=0):
             state = State(paths.pacs_state)
-            arrivals = Arrivals(paths, RECEIVED, state, settings.min_free_gb)
-            server = _serve(paths, settings, arrivals)
+            incoming = IncomingBatch(paths, RECEIVED, state, settings.min_free_gb)
+            server = _serve(paths, settings, incoming)
             try:
                 ready()
                 while not stop.wait(1.0):
-                    if arrivals.size() >= settings.batch_images or arrivals.quiet_for() >= section.quiet_seconds:
-                        _hand_over(arrivals)
-                    arrivals.drop_left()
+                    if incoming.size() >= settings.batch_images or incoming.quiet_for() >= section.quiet_seconds:
+                        _hand_over(incoming)
+                    incoming.remove_unfinished()
             finally:
                 socketserver.BaseServer.shutdown(server)
                 server.server_close()
                 server.ae.shutdown()
                 state.close()
     except Timeout:
-        raise RayTruthError("Another process is receiving", where="this root", do="stop it first") from None
+        raise RayTruthError("Another process is receiving", where="this root", do="stop that process first") from None
 
 
-def _hand_over(arrivals: Arrivals) -> None:
-    size, batch = arrivals.size(), arrivals.close()
+def _hand_over(incoming: IncomingBatch) -> None:
+    size, batch = incoming.size(), incoming.close()
     if batch:
         log.info("batch %s: %d images received", batch, size)
 
 
-def _serve(paths: Paths, settings: PacsSettings, arrivals: Arrivals) -> Any:
-    """A listening server in a thread of its own."""
+def _serve(paths: Paths, settings: PacsSettings, incoming: IncomingBatch) -> Any:
+    """A listening server in its own thread."""
     silence_pynetdicom()
-    _config.STORE_RECV_CHUNKED_DATASET = True  # objects go to a file as they arrive, not into memory
-    tempfile.tempdir = str(arrivals.spool)  # there, and not where everybody's temporary files are
+    _config.STORE_RECV_CHUNKED_DATASET = True  # objects are written to a file as they arrive, not kept in memory
+    tempfile.tempdir = str(incoming.spool)  # the private spool folder, not the shared temporary folder
     section = settings.receive
     entity = AE(section.ae_title)
     entity.require_called_aet = True
@@ -86,52 +86,54 @@ def _serve(paths: Paths, settings: PacsSettings, arrivals: Arrivals) -> Any:
     entity.network_timeout = entity.dimse_timeout = entity.acse_timeout = settings.timeout_seconds
     entity.add_supported_context(Verification)
     for sop_class in SOP_CLASSES:
-        entity.add_supported_context(sop_class, ALL_TRANSFER_SYNTAXES)  # compressed is fine: ingestion decodes
+        entity.add_supported_context(sop_class, ALL_TRANSFER_SYNTAXES)  # ingestion decodes compressed pixels
     tls = tls_context(paths.root, section.tls, server=True) if section.tls else None
     try:
         server = entity.make_server(
             (section.address, section.port),
             ssl_context=tls,
             evt_handlers=[
-                (evt.EVT_REQUESTED, _check_sender, [settings, arrivals]),
-                (evt.EVT_C_STORE, _store, [arrivals]),
+                (evt.EVT_REQUESTED, _check_sender, [settings, incoming]),
+                (evt.EVT_C_STORE, _store, [incoming]),
             ],
             server_class=GuardedServer,
             networks=[network for networks in section.allowed.values() for network in networks],
         )
     except OSError:
         raise RayTruthError(
-            "Cannot listen there",
+            "The receiver cannot listen on this address and port",
             where=f"{section.address}, port {section.port}",
-            do="give an address of this machine and a free port as pacs.receive in params.yaml",
+            do="set an address of this machine and a free port in params.yaml, pacs.receive",
         ) from None
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
     return server
 
 
-def _check_sender(event: evt.Event, settings: PacsSettings, arrivals: Arrivals) -> None:
-    """Reject an AE title that is not allowed, or not from where it comes."""
+def _check_sender(event: evt.Event, settings: PacsSettings, incoming: IncomingBatch) -> None:
+    """Reject an AE title that is not allowed, or not allowed from this network."""
     requestor = event.assoc.requestor
     asked = cast(A_ASSOCIATE, requestor.primitive)
     networks = settings.receive.allowed.get((asked.calling_ae_title or "").strip(), ())
     if not is_in(requestor.address, networks):
-        arrivals.refuse("refused: sender not allowed")
+        incoming.refuse("refused: sender not allowed")
         event.assoc.acse.send_reject(_REJECTED_PERMANENTLY, _BY_USER, _CALLING_AE)
         event.assoc.kill()
 
 
-def _store(event: evt.Event, arrivals: Arrivals) -> int:
-    """Take one object in. Its answer tells the sender whether it may forget it."""
+def _store(event: evt.Event, incoming: IncomingBatch) -> int:
+    """Take in one object. The returned status tells the sender whether the object is stored."""
     uid = str(cast(C_STORE, event.request).AffectedSOPInstanceUID)
     if not is_uid(uid):
-        arrivals.refuse("refused: invalid UID")
+        incoming.refuse("refused: invalid UID")
         return _WRONG_DATA_SET
     try:
-        if arrivals.disk_is_low():
-            arrivals.refuse("refused: disk nearly full")
+        if incoming.disk_is_low():
+            incoming.refuse("refused: disk nearly full")
             return _OUT_OF_RESOURCES
-        arrivals.keep(Path(event.dataset_path), uid)
+        incoming.keep(Path(event.dataset_path), uid)
     except (OSError, sqlite3.Error):
-        log.warning("an object could not be written; its sender was told to try again")
+        log.warning(
+            "an object could not be written; the sender got the status 'out of resources' and can send it again"
+        )
         return _OUT_OF_RESOURCES
     return _STORED

@@ -1,4 +1,4 @@
-"""The PACSes of params.yaml as a resource."""
+"""The PACS sources of params.yaml as a Dagster resource."""
 
 import dagster as dg
 
@@ -9,7 +9,7 @@ from dagster_project.intake.root import Root
 
 
 class Pacs(dg.ConfigurableResource):
-    """What params.yaml names under `pacs`, with credentials from the environment."""
+    """The sources under `pacs` in params.yaml, with credentials from the environment."""
 
     root: RootResource
 
@@ -18,7 +18,7 @@ class Pacs(dg.ConfigurableResource):
         return pull(Root(self.root.paths, self.root.settings), source)
 
     def tallies(self, source: str) -> list[tuple[str, str, int]]:
-        """What came and what was refused: day, what, how many; the latest first."""
+        """Arrived and refused objects: day, outcome, number; the latest day first."""
         if not self.root.paths.pacs_state.exists():
             return []
         state = State(self.root.paths.pacs_state)

@@ -1,4 +1,4 @@
-"""A sensor a source; a root without any has none. The batches themselves are the inbox's."""
+"""One sensor for each PACS source; a root without sources has none. The inbox sensor starts the ingestion."""
 
 import hashlib
 import json
@@ -19,14 +19,16 @@ _UNDER_WAY = [
 
 
 def pacs_sensors(settings: PacsSettings) -> list[dg.SensorDefinition]:
-    """A polling sensor for each source, and one that shows what is received. Naming a source is what turns it on."""
+    """A polling sensor for each source in params.yaml, and a sensor that shows received images."""
     polls = [_poll(name, settings.poll_minutes * 60) for name in sorted(settings.sources)]
     return [*polls, watch_received] if settings.receive.allowed else polls
 
 
 def _poll(name: str, seconds: int) -> dg.SensorDefinition:
     job = dg.define_asset_job(
-        f"pull_{name}", dg.AssetSelection.assets(key_of(name)), description=f"Fetch what is new at the PACS {name}."
+        f"pull_{name}",
+        dg.AssetSelection.assets(key_of(name)),
+        description=f"Fetch new radiographs from the PACS {name}.",
     )
 
     @dg.sensor(
@@ -34,12 +36,12 @@ def _poll(name: str, seconds: int) -> dg.SensorDefinition:
         job=job,
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Asks for a pull from the PACS {name}, unless one is under way.",
+        description=f"Starts a pull from the PACS {name}, unless a pull is running.",
     )
     def poll(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         busy = dg.RunsFilter(job_name=f"pull_{name}", statuses=_UNDER_WAY)
         if context.instance.get_runs_count(busy):
-            return dg.SkipReason("a pull from it is under way")
+            return dg.SkipReason("a pull from this PACS is running")
         return dg.RunRequest()
 
     return poll
@@ -48,12 +50,12 @@ def _poll(name: str, seconds: int) -> dg.SensorDefinition:
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Shows what `raytruth receive` took in and refused, when that changed.",
+    description="Shows the numbers of images that `raytruth receive` took in and refused, when they change.",
 )
 def watch_received(context: dg.SensorEvaluationContext, pacs: Pacs) -> dg.SensorResult | dg.SkipReason:
     """An observation of the receiver's asset."""
     now = hashlib.sha256(json.dumps(pacs.tallies(RECEIVED)).encode()).hexdigest()
     if now == context.cursor or not pacs.tallies(RECEIVED):
-        return dg.SkipReason("nothing new was sent")
-    seen = dg.AssetObservation(key_of(RECEIVED), metadata={"by day": tallies_table(pacs, RECEIVED)})
+        return dg.SkipReason("no new images were sent")
+    seen = dg.AssetObservation(key_of(RECEIVED), metadata={"objects by day": tallies_table(pacs, RECEIVED)})
     return dg.SensorResult(asset_events=[seen], cursor=now)

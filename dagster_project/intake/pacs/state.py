@@ -1,4 +1,4 @@
-"""What was seen at each PACS and what was taken in, in one SQLite file in the private folder."""
+"""The state of the pulls: studies seen at each PACS and images taken in, in a SQLite file in the private folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ON CONFLICT (source, uid) DO UPDATE SET
 
 @dataclass(frozen=True)
 class Candidate:
-    """A study of which not all is fetched. `settled`: of as many objects as when an earlier poll saw it last."""
+    """A study that is not completely fetched. `settled`: an earlier poll saw the same number of objects."""
 
     id: int
     uid: str = field(repr=False)
@@ -43,7 +43,7 @@ class Candidate:
 
 
 def migrate_state(path: Path) -> bool:
-    """Bring the record of before version 0.2.0 to the names of today; return whether it was old."""
+    """Rename the tables of a record from before version 0.2.0; return whether the record was old."""
     if not path.exists():
         return False
     with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as db:
@@ -61,7 +61,7 @@ def _has_old_names(db: sqlite3.Connection) -> bool:
 
 
 class State:
-    """The tables. Safe for threads; other processes wait for one another's short writes."""
+    """The tables. Safe for threads; processes wait for each other's short writes."""
 
     def __init__(self, path: Path) -> None:
         path.touch(mode=0o600)
@@ -72,7 +72,7 @@ class State:
         if _has_old_names(self._db):
             self._db.close()
             raise RayTruthError(
-                "The record of what was pulled was written by an older version of RayTruth",
+                "The record of pulled images was written by an older version of RayTruth",
                 where=f"data/private/pacs/{path.name}",
                 do="run `raytruth migrate`; nothing was changed",
             )
@@ -97,15 +97,15 @@ class State:
         with self._lock:
             return self._db.execute(question, values).fetchall()
 
-    # Images, of whatever source
+    # Images, from any source
     def knows(self, image: str) -> bool:
-        """Whether an image was taken in, by its pseudonym."""
+        """Whether the image with this pseudonym was taken in."""
         return bool(self._rows("SELECT 1 FROM images WHERE image = ?", image))
 
     def took_in(self, image: str, digest: str, place: Callable[[], None] = lambda: None) -> str | None:
-        """Note a new image after `place` has put it into an open batch, durably; one at a time over all processes.
+        """Record a new image after `place` has put it durably into an open batch; one at a time across all processes.
 
-        Returns None, or the digest under which it was known; it is not placed then.
+        Returns None, or the recorded digest if the image was known; a known image is not placed.
         """
         with self._writing() as db:
             known = db.execute("SELECT digest FROM images WHERE image = ?", (image,)).fetchone()
@@ -116,13 +116,13 @@ class State:
         return None
 
     def replaced(self, image: str, digest: str) -> None:
-        """Note that another content stands for an image now."""
+        """Record that the content of an image was replaced."""
         with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO images VALUES (?, ?)", (image, digest))
 
     # Counts for people
     def tally(self, source: str, what: str) -> None:
-        """Count one of today's (UTC) arrivals or refusals."""
+        """Count one arrival or refusal of today (UTC)."""
         with self._writing() as db:
             db.execute(
                 "INSERT INTO tallies VALUES (?, ?, ?, 1) "
@@ -131,15 +131,15 @@ class State:
             )
 
     def tallies(self, source: str) -> list[tuple[str, str, int]]:
-        """Day, what, how many; the latest day first."""
+        """Day, outcome, number; the latest day first."""
         question = "SELECT day, what, number FROM tallies WHERE source = ? ORDER BY day DESC, what"
         return self._rows(question, source)
 
     # Polling
     def begin_poll(self, source: str, asked: str) -> tuple[int, float | None]:
-        """The number of a new poll, and when all studies were last looked at (seconds since 1970), if ever.
+        """The number of a new poll, and the time of the last full sweep (seconds since 1970), if any.
 
-        If other things are `asked` for than before, all studies are to be looked at, and into, again.
+        If `asked` has changed, a full sweep is due, and all studies are checked object by object again.
         """
         with self._writing() as db:
             db.execute("INSERT OR IGNORE INTO sources VALUES (?, 0, NULL, ?)", (source, asked))
@@ -152,23 +152,23 @@ class State:
         return number, swept
 
     def swept(self, source: str, at: float) -> None:
-        """Note that all studies were looked at."""
+        """Record a full sweep."""
         with self._writing() as db:
             db.execute("UPDATE sources SET swept = ? WHERE source = ?", (at, source))
 
     def see(self, source: str, poll: int, studies: list[tuple[str, int]]) -> None:
-        """Note studies as a poll finds them: UID and number of objects. The same poll may find one again."""
+        """Record studies that a poll lists: UID and number of objects. A poll may list a study twice."""
         with self._writing() as db:
             rows = [{"source": source, "uid": uid, "objects": n, "poll": poll} for uid, n in studies]
             db.executemany(_SEE, rows)
 
     def look_into(self, source: str, poll: int) -> None:
-        """Have the studies that this poll saw so far looked into, also those of as many objects as were fetched."""
+        """Mark all studies of this poll so far to be checked object by object, whatever their number of objects."""
         with self._writing() as db:
             db.execute("UPDATE studies SET fetched = NULL WHERE source = ? AND poll = ?", (source, poll))
 
     def candidates(self, source: str, poll: int) -> list[Candidate]:
-        """Up to 10,000 studies to fetch, or to look at again first, at a poll; those that failed least come first."""
+        """Up to 10,000 studies to fetch or to query again at a poll; studies with fewer failures come first."""
         question = (
             "SELECT id, uid, objects, poll, settled FROM studies WHERE source = ?1 AND fetched IS NOT objects "
             "AND due <= ?2 AND (settled OR poll < ?2) ORDER BY failures, id LIMIT 10000"
@@ -176,21 +176,21 @@ class State:
         return [_candidate(*row) for row in self._rows(question, source, poll)]
 
     def seen(self, source: str, poll: int) -> int:
-        """How many studies a poll saw."""
+        """The number of studies that a poll listed."""
         return int(self._rows("SELECT COUNT(*) FROM studies WHERE source = ? AND poll = ?", source, poll)[0][0])
 
     def waiting(self, source: str) -> int:
-        """How many studies are not fetched in full."""
+        """The number of studies that are not completely fetched."""
         question = "SELECT COUNT(*) FROM studies WHERE source = ? AND fetched IS NOT objects"
         return int(self._rows(question, source)[0][0])
 
     def fetched(self, study: Candidate) -> None:
-        """Note that everything of interest was fetched of a study as it was seen."""
+        """Record that all radiographs of a study, as last listed, were fetched."""
         with self._writing() as db:
             db.execute("UPDATE studies SET fetched = ?, failures = 0, due = 0 WHERE id = ?", (study.objects, study.id))
 
     def failed(self, study: Candidate, poll: int) -> None:
-        """Note that something of a study could not be fetched; it is tried again 1, 2, 4 ... 128 polls later."""
+        """Record that a part of a study could not be fetched; the next try is 1, 2, 4 ... 128 polls later."""
         with self._writing() as db:
             db.execute(
                 "UPDATE studies SET due = ? + (1 << MIN(failures, 7)), failures = failures + 1 WHERE id = ?",
@@ -198,12 +198,12 @@ class State:
             )
 
     def gone(self, study: Candidate) -> None:
-        """Forget a study that the PACS no longer knows."""
+        """Remove a study that the PACS no longer has."""
         with self._writing() as db:
             db.execute("DELETE FROM studies WHERE id = ?", (study.id,))
 
     def reread(self, study: Candidate) -> Candidate | None:
-        """A study as it was last seen."""
+        """The last recorded state of a study."""
         question = "SELECT id, uid, objects, poll, settled FROM studies WHERE id = ?"
         return next((_candidate(*row) for row in self._rows(question, study.id)), None)
 

@@ -1,1 +1,1 @@
-"""What leaves a DICOM file and what does not, proved for each batch; a search for identities in what was written."""
+"""What leaves a DICOM file, with a report for each batch, and a search for identities in all written files."""

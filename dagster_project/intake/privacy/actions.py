@@ -1,7 +1,7 @@
-"""What happens to each attribute of a file, beside what PS3.15 (2026c) Table E.1-1 asks for it.
+"""What happens to each attribute of a file, and the action that PS3.15 (2026c) Table E.1-1 requires.
 
-Everything that is not named here is removed: it never leaves the file. Table E.1-1's letters: D dummy, Z empty or
-dummy, X remove, K keep, C clean, U replace the UID; an attribute that the table does not list may be kept.
+An attribute that is not named here is removed: it never leaves the file. Letters in Table E.1-1: D dummy, Z empty or
+dummy, X remove, K keep, C clean, U replace the UID. An attribute that the table does not list may be kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dagster_project.intake.privacy.metadata_columns import HEADER_COLUMNS, Kind
 _DIGITS = 8  # hexadecimal, of a tag
 EVIDENCE = "patient_evidence"
 
-# How each kind meets the standard: its option (CID 7050), where the Basic Profile alone would remove the value.
+# The option of the standard (CID 7050) for each kind whose value the Basic Profile alone would remove.
 OPTIONS: dict[str, str] = {
     "shifted": "113107 Retain Longitudinal Temporal Information Modified Dates Option",
     "reduced": "113108 Retain Patient Characteristics Option",
@@ -30,22 +30,22 @@ OPTIONS: dict[str, str] = {
     "image": "113101 Clean Pixel Data Option",
 }
 MEANINGS: dict[Kind, str] = {
-    "kept": "kept as it is, if it is one of the defined terms or a number",
+    "kept": "kept unchanged, if the value is a defined term or a number",
     "pseudonym": "replaced by a keyed pseudonym (HMAC-SHA256)",
-    "shifted": "moved by a number of days constant a patient",
-    "reduced": "reduced: sex to F, M or O, age to its decade; a birth date also to a pseudonym, to be compared only "
-    "between those who share a study, series, image or number",
-    "checked": "kept, and withheld where it repeats a name, an ID or a UID",
+    "shifted": "moved by a number of days that is the same for all dates of a patient",
+    "reduced": "reduced: sex to F, M or O, age to its decade; a birth date also to a pseudonym, which can be compared "
+    "only between patients who share a study, series, image or number",
+    "checked": "kept, but withheld if the value repeats a name, an ID or a UID",
     "region": "mapped to a region; only words of the vocabulary are kept",
-    "image": "the image, reduced, with burned-in text masked where `ingestion.clean` is on",
-    "removed": "removed: not in any output",
+    "image": "the reduced image, with burned-in text masked if `ingestion.clean` is on",
+    "removed": "removed: in no output",
 }
 
 
 @dataclass(frozen=True)
 class Action:
-    """What happens to an attribute; `becomes` is the header table's column that it ends up in, or the shard (`pixels`),
-    or the table of what links patients (EVIDENCE).
+    """What happens to an attribute. `becomes` is the resulting column of the header table, the shard (`pixels`), or the
+    table of evidence that links patients (EVIDENCE).
     """
 
     kind: Kind
@@ -75,7 +75,7 @@ _INSIDE = {
     _FORMER: ("ModifiedAttributesSequence",),
     f"{_FORMER}.ModifiedAttributesSequence": (*_IDS, "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
 }
-# What is read of a sequence's items: nothing else of any, so all else goes with it.
+# The attributes that are read inside sequences; all other attributes inside a sequence are removed with it.
 INSIDE: dict[str, Action] = {
     f"{sequence}.{part}": ALLOWED["PixelData" if "LUT" in part else sequence.split(".")[0]]
     for sequence, parts in _INSIDE.items()
@@ -84,10 +84,10 @@ INSIDE: dict[str, Action] = {
 
 
 def tags_of(ds: FileDataset) -> str:
-    """The tags of a data set and its file meta information, each once, without their values, with blanks between.
+    """The tags of a data set and its file meta information, each once, without values, separated by blanks.
 
-    A tag is eight hexadecimal digits; before one inside a sequence stand those around it: `00082218.00080100`.
-    The sequences must be sound (see `ingestion.oddities`): they are walked through.
+    A tag is eight hexadecimal digits. A tag inside a sequence follows the tags of the sequences: `00082218.00080100`.
+    The nesting of the sequences must have been checked (see `headers.header_warnings`).
     """
     found: dict[str, None] = {}
     for part in (ds.file_meta, ds):
@@ -104,31 +104,31 @@ def _gather(ds: Dataset, around: str, found: dict[str, None]) -> None:
 
 
 def items_of(ds: Dataset, tag: BaseTag) -> list[Dataset]:
-    """The items of a sequence; none if the element is no sequence."""
+    """The items of a sequence; empty if the element is not a sequence."""
     vr = ds.get_item(tag).VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "")
     return list(ds[tag].value or []) if vr == "SQ" else []
 
 
 def split_tags(tags: str) -> list[str]:
-    """The tags of `tags_of`, one by one."""
+    """The result of `tags_of` as a list."""
     return tags.split()
 
 
 def action_of(path: str) -> Action:
-    """What happens to the attribute of this tag, or of this path of tags, as `tags_of` gives it."""
+    """What happens to the attribute with this tag or path of tags, in the format of `tags_of`."""
     return INSIDE.get(keyword_of(path), _REMOVED) if "." in path else _BY_TAG.get(path, _REMOVED)
 
 
 def keyword_of(path: str) -> str:
-    """The keyword in the standard, with those of the sequences around before it; '' if one is private or unknown."""
+    """The standard's keyword, after the keywords of the enclosing sequences; '' if a tag is private or unknown."""
     tags = [int(tag, 16) for tag in path.split(".")]
     return ".".join(map(keyword_for_tag, tags)) if all(map(dictionary_has_tag, tags)) else ""
 
 
 def asked_by_standard(path: str) -> str:
-    """The Basic Profile's action in Table E.1-1; 'X' for a private attribute, '' if the table lists none.
+    """The Basic Profile's action in Table E.1-1: 'X' for a private attribute, '' if the table has no entry.
 
-    For one inside sequences, which the table means too, its own action, else that of the nearest sequence around it.
+    The table also applies inside sequences: the attribute's own action, otherwise the nearest enclosing sequence's.
     """
     return next(filter(None, map(_asked, reversed(path.split(".")))), "")
 
@@ -148,12 +148,12 @@ def _table() -> dict[str, str]:
 
 
 def as_written(path: str) -> str:
-    """A tag as the standard writes it, (0008,0050); a path of them with dots between."""
+    """A tag in the standard's notation, (0008,0050); the tags of a path are joined by dots."""
     return ".".join(f"({tag[:4]},{tag[4:]})" for tag in path.split("."))
 
 
 def counted(files: Iterable[str]) -> dict[str, int]:
-    """Tag -> how many of the files hold it, from each file's `tags_of`."""
+    """Tag -> number of files with this tag, from the `tags_of` of each file."""
     counts: dict[str, int] = {}
     for tags, how_many in _alike(files).items():
         for tag in set(split_tags(tags)):

@@ -1,4 +1,4 @@
-"""A batch's de-identification proof: what happened to each attribute, and whether an identity was found afterwards."""
+"""The de-identification report of a batch: what happened to each attribute, and the result of the search."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ STANDARD = "DICOM PS3.15 2026c, Table E.1-1: 113100 Basic Application Level Conf
 
 
 def actions_report(batch: str, files: Iterable[str], masked: int) -> dict[str, Any]:
-    """The list of actions over a batch's used files: one entry an attribute, with the number of files that hold it.
+    """The actions on a batch's used files: one entry for each attribute, with the number of files that have it.
 
-    `files` are their `tags_of`; `masked` is the number of images in which burned-in text was masked. A private or
-    unknown attribute is named by its group and element alone, and counts as removed. No value is in it.
+    `files` are the `tags_of` of the files; `masked` is the number of images with masked burned-in text. A private or
+    unknown attribute is named only by group and element, and counts as removed. The report contains no values.
     """
-    files = list(map(sys.intern, files))  # the same for all files of a console
+    files = list(map(sys.intern, files))  # the tags are the same for all files of a console
     attributes = [
         {
             "tag": as_written(tag),
@@ -56,12 +56,12 @@ def actions_report(batch: str, files: Iterable[str], masked: int) -> dict[str, A
     }
 
 
-def load_proof(paths: Paths, batch: str) -> dict[str, Any]:
-    """A batch's proof."""
+def load_report(paths: Paths, batch: str) -> dict[str, Any]:
+    """The de-identification report of a batch."""
     return read_json(paths.deidentification(batch))
 
 
 def add_scan(paths: Paths, batch: str, scan: dict[str, Any]) -> None:
-    """Put what a search for the batch's identities found into its proof."""
+    """Add the result of a search for identities to the batch's report."""
     with FileLock(paths.lock):
-        write_json(paths.deidentification(batch), load_proof(paths, batch) | {"scan": scan})
+        write_json(paths.deidentification(batch), load_report(paths, batch) | {"scan": scan})

@@ -1,4 +1,4 @@
-"""What a file holds, as bytes to search in, however it is packed: parquet, SQLite, gzip, zip, or as it is."""
+"""The content of a file as bytes to search in, also from parquet, SQLite, gzip and zip files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-# How long a pattern must be to count. In binary files short ones turn up by chance; in the numbers of an image or a
-# network even longer ones do: a smooth dark area is a row of digits.
+# Minimum length of a pattern. In binary files short patterns occur by chance; in the numbers of an image or a network
+# even longer patterns do: a smooth dark area is a row of digits.
 TEXT, BINARY, NUMBERS = 1, 8, 16
 _CHUNK = 8 << 20
 _OVERLAP = 4096  # bytes; longer than any pattern
@@ -28,7 +28,7 @@ _MOST_HEADER = 100 << 20
 
 @dataclass(frozen=True)
 class Piece:
-    """Bytes to search in. `within` names the part of the file, `least` the shortest pattern that counts there."""
+    """Bytes to search in. `within` names the part of the file, `least` is the minimum length of a pattern."""
 
     within: str
     data: bytes
@@ -36,10 +36,10 @@ class Piece:
 
 
 def pieces_of(path: Path) -> Iterator[Piece]:
-    """Yield the content of a file in pieces of some megabytes, which overlap.
+    """Yield the content of a file in overlapping pieces of some megabytes.
 
-    Raises OSError, ValueError (pyarrow's errors among them), zlib.error, EOFError, sqlite3.Error or zipfile.BadZipFile
-    if it cannot be read.
+    Raises OSError, ValueError (including pyarrow's errors), zlib.error, EOFError, sqlite3.Error or zipfile.BadZipFile
+    if the file cannot be read.
     """
     with path.open("rb") as file:
         start = file.read(16)
@@ -76,7 +76,7 @@ def _stream(file: BinaryIO, within: str) -> Iterator[Piece]:
 
 
 def _safetensors_header(chunk: bytes) -> bytes:
-    """The JSON at the beginning of a safetensors file; empty if it is none."""
+    """The JSON at the beginning of a safetensors file; empty for any other file."""
     length = int.from_bytes(chunk[:8], "little")
     if not 2 <= length <= min(len(chunk) - 8, _MOST_HEADER) or chunk[8:9] != b"{":
         return b""
@@ -89,7 +89,7 @@ def _safetensors_header(chunk: bytes) -> bytes:
 
 
 def _parquet(path: Path) -> Iterator[Piece]:
-    """Texts and whole numbers a column, each value once a row group, and what stands in the schema."""
+    """Texts and whole numbers by column, each value once per block of rows, and the content of the schema."""
     file = pq.ParquetFile(path)
     metadata = file.schema_arrow.metadata or {}
     yield Piece("schema", b"\n".join((str(file.schema_arrow).encode(), *metadata.keys(), *metadata.values())))
@@ -109,7 +109,7 @@ def _lines(column: pa.Array) -> bytes:
 
 
 def _sqlite(path: Path) -> Iterator[Piece]:
-    """Every text and number a table, what a running program has not yet moved into the file itself included."""
+    """All texts and numbers by table, including changes that are not yet in the main file of the database."""
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as database:
         database.text_factory = bytes
         tables = [name.decode() for (name,) in database.execute("select name from sqlite_master where type = 'table'")]

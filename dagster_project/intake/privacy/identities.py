@@ -1,4 +1,4 @@
-"""The identities of batches, from `data/private/`: what nothing outside it may hold."""
+"""The identities of batches, from `data/private/`. No file outside this folder may contain them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Identity:
-    """One value that identifies: a name, an ID or accession number, a UID, or a path as the source has it."""
+    """One identifying value: a name, an ID or accession number, a UID, or a path in the source."""
 
     kind: str
     value: str
@@ -30,7 +30,7 @@ class Identity:
 
 
 def identities_of(paths: Paths, batches: Iterable[str]) -> set[Identity]:
-    """Every identity of these batches that `data/private/` knows."""
+    """All identities of these batches in `data/private/`."""
     chosen = list(batches)
     found = {
         Identity(kind, value, batch)
@@ -44,7 +44,7 @@ def identities_of(paths: Paths, batches: Iterable[str]) -> set[Identity]:
         found.add(Identity(PATH, path.removeprefix(source).lstrip("/"), batch))
     for batch in chosen:
         source = sources.get(batch, "")
-        if source and not Path(source).is_relative_to(paths.root):  # the root's own path is no secret
+        if source and not Path(source).is_relative_to(paths.root):  # the path of the root is not secret
             found.add(Identity(PATH, source, batch))
     return {identity for identity in found if identity.value}
 

@@ -1,4 +1,4 @@
-"""The residual search: whether anything that was written holds an identity of a batch. It tells where, never what."""
+"""The search for identities of a batch in all written files. It reports where an identity is, never which."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from dagster_project.intake.privacy.deidentification_report import add_scan
 from dagster_project.intake.privacy.file_contents import Piece, pieces_of
 from dagster_project.intake.privacy.identities import identities_of
 from dagster_project.intake.privacy.search import Search
-from dagster_project.intake.privacy.search_patterns import needles_of
+from dagster_project.intake.privacy.search_patterns import search_patterns_of
 
 log = logging.getLogger("raytruth")
 _UNREADABLE = (OSError, ValueError, EOFError, zlib.error, sqlite3.Error, zipfile.BadZipFile)
-_HIDDEN = "…"  # stands for a part of a path that itself holds an identity
+_HIDDEN = "…"  # replaces a part of a path that contains an identity
 
 
 Found = Counter[tuple[str, str, str]]  # (batch, place, kind) -> times
@@ -32,7 +32,7 @@ Found = Counter[tuple[str, str, str]]  # (batch, place, kind) -> times
 
 @dataclass(frozen=True)
 class Find:
-    """`place` is where: a path under the root and the part of the file. `kind` is name, ID, UID or path."""
+    """`place` is a path under the root and the part of the file. `kind` is name, ID, UID or path."""
 
     batch: str
     place: str
@@ -42,7 +42,7 @@ class Find:
 
 @dataclass
 class Scan:
-    """What a search looked at and found. `unread` are files that could not be read: nothing is known of them."""
+    """What a search covered and found. `unread` lists files that could not be read and were not searched."""
 
     identities: int
     left_out: dict[str, int]
@@ -57,7 +57,7 @@ class Scan:
         return not self.finds and not self.unread
 
     def report(self, batch: str) -> dict[str, Any]:
-        """The entry in a batch's proof."""
+        """The entry in the batch's report."""
         return {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "identities": self.identities,
@@ -72,15 +72,15 @@ class Scan:
 def scan(paths: Paths, batches: list[str], also: Iterable[Path] = ()) -> Scan:
     """Search all outputs of the root, and the files and folders `also`, for the identities of `batches`.
 
-    Outputs are what RayTruth, Dagster and DVC write under the root; `data/private/` and `data/inbox/` are where
-    identities belong. The result goes into each batch's proof too.
+    Outputs are what RayTruth, Dagster and DVC write under the root. `data/private/` and `data/inbox/` are not searched,
+    because identities belong there. The result is also added to each batch's report.
     """
     identities = identities_of(paths, batches)
-    needles = needles_of(identities)
-    result = Scan(len(identities), dict(needles.left_out))
-    search = Search(needles)
+    patterns = search_patterns_of(identities)
+    result = Scan(len(identities), dict(patterns.left_out))
+    search = Search(patterns)
     found: Found = Counter()
-    contents: set[tuple[int, int]] = set()  # of files already searched, however many names link to them
+    contents: set[tuple[int, int]] = set()  # files already searched: a file can have several names (hard links)
     for path in _paths(paths, also):
         place = _look_at_name(path, paths.root, search, found)
         if path.is_file() and not path.is_symlink():
@@ -96,7 +96,7 @@ def scan(paths: Paths, batches: list[str], also: Iterable[Path] = ()) -> Scan:
 
 
 def _look_at_name(path: Path, root: Path, search: Search, found: Found) -> str:
-    """Search the file's or folder's name; returns it as it may be shown."""
+    """Search the name of a file or folder, and return the name without identities."""
     name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
     place = _shown(name, search)
     for identity in search.found(Piece("", os.fsencode(name))):
@@ -111,7 +111,7 @@ def _look_into(path: Path, place: str, search: Search, found: Found, result: Sca
             for identity in search.found(piece):
                 where = f"{place}: {_shown(piece.within, search)}" if piece.within else place
                 found[identity.batch, where, identity.kind] += 1
-    except FileNotFoundError:  # a temporary file, gone since it was listed
+    except FileNotFoundError:  # a temporary file that was removed after the listing
         return
     except _UNREADABLE:
         result.unread.append(place)
@@ -119,7 +119,7 @@ def _look_into(path: Path, place: str, search: Search, found: Found, result: Sca
 
 
 def _shown(name: str, search: Search) -> str:
-    """A path without those parts that hold an identity, or all hidden if only the whole does."""
+    """A path without the parts that contain an identity; completely hidden if only the whole path contains one."""
 
     def holds(text: str) -> bool:
         return next(search.found(Piece("", os.fsencode(text))), None) is not None
@@ -133,7 +133,9 @@ def _paths(paths: Paths, also: Iterable[Path]) -> Iterator[Path]:
     """Files and folders to search, in order."""
     for place in also:
         if not place.exists():
-            raise RayTruthError("There is no such file or folder", where="a place to search as well", do="name another")
+            raise RayTruthError(
+                "There is no such file or folder", where="a path to search in addition", do="give an existing path"
+            )
     for place in (*outputs(paths), *also):
         yield from _below(place, {paths.private, paths.inbox})
 

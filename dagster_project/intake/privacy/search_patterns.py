@@ -1,10 +1,10 @@
-"""Identities as byte patterns to search for: every way in which files may spell them, without what hits by chance.
+"""Identities as byte patterns: all spellings that files may use, without patterns that match by chance.
 
-- A UID or path is searched for as a whole; of a path, the part below the source, and the file's name if it is rare.
-- An ID or accession number counts as a whole word from five characters on; a bare number from six digits on.
-- A name counts with its parts in either order, however joined. A part alone counts as a word of four letters or more
-that is no word of the software's own pages, so that nobody named Long or Hand is found in every file.
-- Of staff only a full name counts: a lone word, as consoles have it for whoever operates them, is any word.
+- A UID or path is searched as a whole; for a path, the part below the source, and the file name if it is rare.
+- An ID or accession number is a whole word of at least five characters; a plain number has at least six digits.
+- A name is searched with its parts in either order and any joint. A single part needs at least four letters and must
+not be a word of the software's own pages; otherwise a patient named Long or Hand would be found in every file.
+- For staff only a full name counts, because a single word in an operator field can be any word.
 """
 
 from __future__ import annotations
@@ -18,40 +18,39 @@ from html import escape
 from urllib.parse import quote
 
 from dagster_project.intake.privacy.identities import NAME, NUMBER, PATH, STAFF, UID, Identity
-from dagster_project.intake.privacy.stopwords import own_words
+from dagster_project.intake.privacy.stopwords import stopwords
 
 _JOINTS = ("^", " ", ", ", ",", "_", "-", ".", "")
 _LEAST_NAME, _LEAST_PAIR, _LEAST_ID, _LEAST_DIGITS, _LEAST_PATH = 4, 6, 5, 6, 8
 _LEAST_UID = 10
 _STANDARD = "1.2.840.10008."  # DICOM's own registered UIDs, which name no patient
-_ALIKE = 3  # files of one name from which on it tells nothing
+_ALIKE = 3  # a file name that this many files have identifies no file
 
 
 @dataclass
-class Needles:
-    """`patterns` are lower-case bytes; for each, whose identity it is, and whether it must be a word or number of its
-    own.
+class SearchPatterns:
+    """`spellings` are lower-case bytes; `owners` are the identities of each spelling.
 
-    `left_out` counts identities that cannot be searched for alone, by the reason.
+    `left_out` counts identities that cannot be searched on their own, by reason.
     """
 
-    patterns: list[bytes] = field(default_factory=list)
+    spellings: list[bytes] = field(default_factory=list)
     owners: list[list[Identity]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def needles_of(identities: Iterable[Identity]) -> Needles:
-    """What to search for."""
+def search_patterns_of(identities: Iterable[Identity]) -> SearchPatterns:
+    """The patterns for these identities."""
     identities = list(identities)
     names_of_files = Counter(i.value.rsplit("/", 1)[-1] for i in identities if i.kind == PATH)
     found: dict[bytes, list[Identity]] = defaultdict(list)
-    needles = Needles()
+    patterns = SearchPatterns()
     for identity in sorted(identities, key=lambda i: (i.kind, i.value, i.batch)):
-        texts = set(_texts(identity, names_of_files, needles.left_out))
+        texts = set(_texts(identity, names_of_files, patterns.left_out))
         for pattern in {spelled for text in texts for spelled in _spellings(text)}:
             found[pattern].append(identity)
-    needles.patterns, needles.owners = list(found), list(found.values())
-    return needles
+    patterns.spellings, patterns.owners = list(found), list(found.values())
+    return patterns
 
 
 def _texts(identity: Identity, names_of_files: Counter[str], left_out: Counter[str]) -> Iterator[str]:
@@ -73,13 +72,13 @@ def _of_path(value: str, names_of_files: Counter[str], left_out: Counter[str]) -
     if len(name) >= _LEAST_PATH and any(map(str.isdigit, name)) and names_of_files[name] < _ALIKE:
         yield name
     elif "/" not in value:
-        left_out["file names that are short, or that many files have"] += 1
+        left_out["file names that are short or common"] += 1
 
 
 def _of_id(value: str, left_out: Counter[str]) -> Iterator[str]:
     if len(value) < (_LEAST_DIGITS if value.isdigit() else _LEAST_ID):
-        left_out["IDs too short to search for"] += 1
-    elif value.casefold() in own_words():
+        left_out["IDs that are too short"] += 1
+    elif value.casefold() in stopwords():
         left_out["IDs that are words of the software's own pages"] += 1
     else:
         yield value
@@ -87,9 +86,9 @@ def _of_id(value: str, left_out: Counter[str]) -> Iterator[str]:
 
 def _of_uid(value: str, left_out: Counter[str]) -> Iterator[str]:
     if value.startswith(_STANDARD):
-        left_out["UIDs of the standard itself"] += 1
+        left_out["UIDs of the DICOM standard"] += 1
     elif len(value) < _LEAST_UID:
-        left_out["UIDs too short to search for"] += 1
+        left_out["UIDs that are too short"] += 1
     else:
         yield value
 
@@ -105,19 +104,19 @@ def _of_name(value: str, kind: str, left_out: Counter[str]) -> Iterator[str]:
                 yield parts[0] + joint + parts[1]
                 yield parts[1] + joint + parts[0]
         if kind == STAFF:
-            left_out.update(["names of staff that are a single word"] if len(parts) == 1 else [])
+            left_out.update(["staff names with a single word"] if len(parts) == 1 else [])
             continue
         for part in parts:
             if len(part) < _LEAST_NAME and part.isascii():
-                left_out["name parts too short to search for alone"] += 1
-            elif part.casefold() in own_words():
+                left_out["name parts that are too short"] += 1
+            elif part.casefold() in stopwords():
                 left_out["name parts that are words of the software's own pages"] += 1
             else:
                 yield part
 
 
 def _spellings(text: str) -> Iterator[bytes]:
-    """A text as it stands in files: UTF-8, Latin-1, escaped as in JSON, in HTML or in a URL; ASCII in lower case."""
+    """The spellings of a text in files: UTF-8, Latin-1, escaped for JSON, HTML or a URL; ASCII in lower case."""
     cases = {text} if text.isascii() else {text, text.lower(), text.upper(), _upper(text), text.title()}
     for case in cases:
         written = {case, escape(case), json.dumps(case)[1:-1], quote(case), quote(case, safe="")}
@@ -126,7 +125,7 @@ def _spellings(text: str) -> Iterator[bytes]:
 
 
 def _upper(text: str) -> str:
-    """In capitals, letters without one as they are: MÜßIG beside MÜSSIG."""
+    """The text in capitals; letters without a capital stay: MÜßIG, in addition to MÜSSIG."""
     return "".join(c if len(c.upper()) > 1 else c.upper() for c in text)
 
 

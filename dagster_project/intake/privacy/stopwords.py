@@ -1,4 +1,4 @@
-"""Words that stand in the software's own pages and code, and so in its outputs, whoever the patients are."""
+"""Words of the software's own pages and code, which are in its outputs for any patients."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _TEXTS = (".py", ".yaml", ".j2", ".js", ".css", ".html")
-# The packages whose texts end up in outputs: this one, Data Docs' templates, the drift page's scripts.
+# The packages with texts that go into outputs: RayTruth, the templates of Data Docs, the scripts of the drift page.
 _PLACES = ("dagster_project", "great_expectations/render", "evidently/nbextension")
 
 
 @cache
-def own_words() -> frozenset[str]:
+def stopwords() -> frozenset[str]:
     """Case-folded words of four letters or more."""
     return frozenset(
         word.casefold() for file in _files() for word in _WORD.findall(file.read_text("utf-8", errors="ignore"))

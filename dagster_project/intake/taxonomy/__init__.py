@@ -1,1 +1,1 @@
-"""Region classes: what a label means."""
+"""Region classes, and the meaning of labels."""

@@ -1,4 +1,4 @@
-"""An image's label texts and codes to one region, with where it came from and by which rule."""
+"""From an image's label texts and codes to one region, with the attribute and rule that gave it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pydicom.sr._snomed_dict import mapping as _snomed_mapping  # pydicom offers its SNOMED RT table nowhere else
+from pydicom.sr._snomed_dict import mapping as _snomed_mapping  # pydicom has no public SNOMED RT table
 
 from dagster_project.intake.taxonomy.taxonomy import AMBIGUOUS, OUT_OF_SCOPE, Taxonomy
 from dagster_project.intake.taxonomy.tokens import tokens
@@ -22,7 +22,7 @@ from dagster_project.intake.taxonomy.wording import (
 Status = Literal["region", "out_of_scope", "ambiguous", "unmapped", "missing"]
 Rule = Literal["code", "retired_code", "term", "retired_term", "synonym", "several", ""]
 
-# Best first. They come from one choice at the console, so that agreement among them is no independent evidence.
+# Best first. All come from one choice at the console, so agreement between them is not independent evidence.
 CODED_ATTRIBUTE = "AnatomicRegionSequence"
 TERM_ATTRIBUTE = "BodyPartExamined"
 TEXT_ATTRIBUTES = (
@@ -38,7 +38,7 @@ LABEL_ATTRIBUTES = (CODED_ATTRIBUTE, TERM_ATTRIBUTE, *TEXT_ATTRIBUTES)
 
 @dataclass(frozen=True)
 class Reading:
-    """What one attribute says. `matched` is a word of the vocabulary or a code, never free text."""
+    """The meaning of one attribute. `matched` is a word of the vocabulary or a code, never free text."""
 
     attribute: str
     status: Status
@@ -51,10 +51,10 @@ class Reading:
 class Label:
     """An image's given label.
 
-    `status`: `region` (one of the classes), `out_of_scope` (a known region of no class), `ambiguous` (names no single
-    region), `unmapped` (the coded region or BodyPartExamined is filled, but holds no known word), `missing` (neither is
+    `status`: `region` (one of the classes), `out_of_scope` (a known region outside the classes), `ambiguous` (no single
+    region), `unmapped` (the coded region or BodyPartExamined is filled, but has no known word), `missing` (neither is
     filled, and no other text names a region).
-    `conflict` names the attribute that says another region, or is empty.
+    `conflict` is the attribute that names another region, or ''.
     """
 
     region: str | None
@@ -68,7 +68,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Code:
-    """A coded concept as it stands in the header."""
+    """A coded concept as written in the header."""
 
     value: str
     scheme: str
@@ -79,8 +79,8 @@ def resolve_label(codes: Iterable[Code], texts: dict[str, str], taxonomy: Taxono
     """Resolve an image's label.
 
     `codes` are the items of AnatomicRegionSequence; `texts` maps BodyPartExamined and TEXT_ATTRIBUTES to their text.
-    The first attribute in LABEL_ATTRIBUTES' order that names a region (of a class here or of none) decides; the first
-    later one that names another is recorded as a conflict.
+    The first attribute, in the order of LABEL_ATTRIBUTES, that names a region (inside or outside the classes) decides.
+    The first later attribute that names another region is recorded as a conflict.
     """
     readings = [_read_code(code, taxonomy) for code in codes]
     readings += [
@@ -127,18 +127,18 @@ def _read_text(attribute: str, text: str, taxonomy: Taxonomy) -> Reading:
         if term in taxonomy.retired_terms:
             return _reading(attribute, taxonomy.terms[taxonomy.retired_terms[term]], "retired_term", term)
     words = vocabulary()
-    said = part_behind_bone(tokens(text), words)
-    if attribute == TERM_ATTRIBUTE:  # elsewhere a name may stand, such as Handl
-        said = without_affixes(said, taxonomy.phrases, words)
-    found = not_excluded(phrases_in(said, taxonomy.phrases, taxonomy.joined, taxonomy.longest), said, words)
+    spelled = part_behind_bone(tokens(text), words)
+    if attribute == TERM_ATTRIBUTE:  # other texts may contain a person's name, such as Handl
+        spelled = without_affixes(spelled, taxonomy.phrases, words)
+    found = not_excluded(phrases_in(spelled, taxonomy.phrases, taxonomy.joined, taxonomy.longest), spelled, words)
     meanings = {taxonomy.phrases[f.phrase]: " ".join(f.phrase) for f in reversed(found)}
     places = [m for m in meanings if m != AMBIGUOUS]
     if len(places) > 1:
         return Reading(attribute, "ambiguous", None, "several", " + ".join(meanings[p] for p in sorted(places)))
-    for pair in joined_pairs(found, said, words):
+    for pair in joined_pairs(found, spelled, words):
         if [taxonomy.phrases[phrase] for phrase in pair].count(AMBIGUOUS) == 1:
             return Reading(attribute, "ambiguous", None, "several", " + ".join(map(" ".join, pair)))
-    for meaning in (*places, AMBIGUOUS):  # `Extremity hand` is a hand
+    for meaning in (*places, AMBIGUOUS):  # `Extremity hand` means hand
         if meaning in meanings:
             return _reading(attribute, meaning, "synonym", meanings[meaning])
     return Reading(attribute, "unmapped", None, "", "")

@@ -1,4 +1,4 @@
-"""Further spellings of the vocabulary's words: English plurals, levels of the spine, heads and necks of bones."""
+"""More spellings of the vocabulary's words: English plurals, levels of the spine, heads and necks of bones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import permutations
 from dagster_project.intake.taxonomy.tokens import Phrase, tokens
 from dagster_project.intake.taxonomy.vocabulary import Vocabulary
 
-_SHORTEST_PLURAL = 5  # letters of a single word; shorter ones are listed, since `elles` and `alas` are other words
+_SHORTEST_PLURAL = 5  # letters of a single word; shorter plurals are listed: `elles` and `alas` are other words
 
 
 def english(phrase: str) -> list[Phrase]:
@@ -20,10 +20,11 @@ def english(phrase: str) -> list[Phrase]:
 
 
 def spine_levels(words: Vocabulary, meaning: dict[str, str]) -> Iterator[tuple[Phrase, str]]:
-    """Each order of two to four level letters before `spine`, with what it means.
+    """Each sequence of two to four level letters before `spine`, and its meaning.
 
-    `meaning` maps terms to a class, AMBIGUOUS or OUT_OF_SCOPE. Two neighbours mean their junction (`T/L SPINE`).
-    Others, and two with `and` between them, mean what all their levels mean, or the whole spine if the levels differ.
+    `meaning` maps terms to a class, AMBIGUOUS or OUT_OF_SCOPE. Two neighbouring levels mean their junction (`T/L
+    SPINE`). Other sequences, and two levels joined by `and`, have the common meaning of their levels, or mean the whole
+    spine if the levels differ.
     """
     for count in (2, 3, 4):
         for letters in permutations(words.spine_levels, count):
@@ -35,7 +36,7 @@ def spine_levels(words: Vocabulary, meaning: dict[str, str]) -> Iterator[tuple[P
 
 
 def bone_parts(words: Vocabulary) -> Iterator[tuple[Phrase, str]]:
-    """Each bone with its head or neck behind it, and the term that names where that is: ("femoral", "neck"), "HIP"."""
+    """Each bone with head or neck, and the term for the region of that part: ("femoral", "neck"), "HIP"."""
     for term, bones in words.bones.items():
         for bone in bones:
             for part in words.bone_parts:

@@ -1,4 +1,4 @@
-"""The region classes of a root, joined with what DICOM's terms, codes and people's words mean."""
+"""The region classes of a root, joined with the meaning of DICOM terms, codes and common words."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dagster_project.intake.taxonomy.tokens import Phrase, tokens
 from dagster_project.intake.taxonomy.vocabulary import Vocabulary, vocabulary
 from dagster_project.intake.taxonomy.wording import without_spaces
 
-AMBIGUOUS = "(ambiguous)"  # what a word means that names no single region
-OUT_OF_SCOPE = "(out_of_scope)"  # what a word means that names a region of no class here
+AMBIGUOUS = "(ambiguous)"  # meaning of a word that names no single region
+OUT_OF_SCOPE = "(out_of_scope)"  # meaning of a word for a region outside the classes
 
 
 class RegionClass(BaseModel):
@@ -29,7 +29,7 @@ class RegionClass(BaseModel):
 
     @property
     def phrases(self) -> list[str]:
-        """All synonyms, whatever their language."""
+        """All synonyms, in every language."""
         return (
             self.synonyms if isinstance(self.synonyms, list) else [p for words in self.synonyms.values() for p in words]
         )
@@ -37,10 +37,10 @@ class RegionClass(BaseModel):
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """What every code, term and phrase means: a class's name, AMBIGUOUS or OUT_OF_SCOPE.
+    """The meaning of every code, term and phrase: the name of a class, AMBIGUOUS or OUT_OF_SCOPE.
 
-    `regions` keeps the order of regions.yaml; a class's index in it is its number in every model.
-    `joined` finds a phrase by its letters without spaces.
+    `regions` is in the order of regions.yaml; the index of a class is its number in every model.
+    `joined` maps letters without spaces to a phrase.
     """
 
     regions: tuple[str, ...]
@@ -53,15 +53,15 @@ class Taxonomy:
 
     @cached_property
     def longest(self) -> int:
-        """How many tokens the longest phrase has."""
+        """The number of tokens in the longest phrase."""
         return max(map(len, self.phrases), default=0)
 
 
 def load_taxonomy(path: Path) -> Taxonomy:
     """Read regions.yaml and join it with the vocabulary.
 
-    A word of the vocabulary means the class that lists its term, or else the nearest larger region that a class lists
-    (a thumb is a hand where no class lists THUMB); a class's own synonyms win over the vocabulary.
+    A word of the vocabulary means the class that lists its term; otherwise the nearest larger region that a class lists
+    (a thumb is a hand if no class lists THUMB). The synonyms of a class take precedence over the vocabulary.
     Raises RayTruthError if the file is missing or malformed, has fewer than two classes, or gives one term, code or
     synonym to two classes.
     """
@@ -84,10 +84,10 @@ def load_taxonomy(path: Path) -> Taxonomy:
             spellings = [tokens(phrase) for phrase in (name, *meant.de)]
             spellings += [spelling for phrase in meant.en for spelling in english(phrase)]
             for spelling in spellings:
-                # A word of two vocabulary terms means the term that is a class here.
+                # A word that belongs to two terms of the vocabulary means the term that is a class.
                 if phrases.get(spelling, OUT_OF_SCOPE) in (OUT_OF_SCOPE, AMBIGUOUS):
                     phrases[spelling] = meaning
-    joined = without_spaces(phrases)  # before the levels: `LT SPINE` is no `L/T SPINE`
+    joined = without_spaces(phrases)  # before the levels: `LT SPINE` is not `L/T SPINE`
     for spelling, meaning in spine_levels(words, terms):
         phrases.setdefault(spelling, meaning)
     for spelling, term in bone_parts(words):
@@ -96,7 +96,7 @@ def load_taxonomy(path: Path) -> Taxonomy:
 
 
 def _read(path: Path) -> dict[str, RegionClass]:
-    do = "write class -> terms (DICOM term: SNOMED CT code) and synonyms, as in the file that `raytruth init` makes"
+    do = "write class -> terms (DICOM term: SNOMED CT code) and synonyms, as in the file that `raytruth init` creates"
     try:
         values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -105,16 +105,16 @@ def _read(path: Path) -> dict[str, RegionClass]:
         raise RayTruthError(
             "The regions file is missing",
             where=str(path),
-            do="put it there, or name another one under `regions` in params.yaml",
+            do="create the file, or set another file as `regions` in params.yaml",
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RayTruthError(f"The regions file is no valid YAML in UTF-8: {error}", where=str(path), do=do) from None
+        raise RayTruthError(f"The regions file is not valid YAML in UTF-8: {error}", where=str(path), do=do) from None
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        raise RayTruthError(f"The regions file is malformed: {said}", where=str(path), do=do) from None
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise RayTruthError(f"The regions file is malformed: {problems}", where=str(path), do=do) from None
     if len(classes) < 2:
         raise RayTruthError(
-            f"The regions file has {len(classes)} class(es); telling regions apart takes two", where=str(path), do=do
+            f"The regions file has {len(classes)} class(es); at least two are needed", where=str(path), do=do
         )
     return classes
 
@@ -131,7 +131,7 @@ def _claim(table: dict[Any, str], key: Any, region: str, kind: str, spelled: str
     owner = table.setdefault(key, region)
     if owner != region:
         raise RayTruthError(
-            f"The {kind} {spelled!r} stands in two classes: {owner} and {region}",
+            f"The {kind} {spelled!r} is in two classes: {owner} and {region}",
             where=str(path),
-            do="leave it in one of them",
+            do=f"remove the {kind} from one of the classes",
         )

@@ -1,4 +1,4 @@
-"""Text to tokens, so that `Fuß`, `FUSS` and `fuss ` are one word."""
+"""From text to tokens: `Fuß`, `FUSS` and `fuss ` are the same word."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _TOKEN = re.compile(r"[a-z]+|[0-9]+")
 def tokens(text: str) -> Phrase:
     """Split a label's text into whole tokens of letters or of digits.
 
-    Case, umlauts (ä -> ae), ß, accents and `&` are normalised first, composed or not. `KNIE_RE`, `Knie (re)` and
-    `knie re` give ("knie", "re"); `Handgelenk` stays one token, so that it never means `hand`.
+    Case, umlauts (ä -> ae), ß, accents and `&` are normalised first, composed or decomposed. `KNIE_RE`, `Knie (re)` and
+    `knie re` give ("knie", "re"); `Handgelenk` stays one token, so it never means `hand`.
     """
     composed = unicodedata.normalize("NFC", text).lower().translate(_SPELLED_OUT)
     plain = "".join(c for c in unicodedata.normalize("NFKD", composed) if not unicodedata.combining(c))

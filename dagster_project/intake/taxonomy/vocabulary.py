@@ -1,4 +1,4 @@
-"""vocabulary.yaml, typed: what the words of DICOM, English and German mean, the same for every site."""
+"""vocabulary.yaml, typed: the meaning of DICOM, English and German words, the same for every site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _VOCABULARY = Path(__file__).with_name("vocabulary.yaml")
 
 
 class Term(BaseModel):
-    """A DICOM defined term: its SNOMED CT code, other current codes, the region it lies in, words in both languages."""
+    """A DICOM defined term: SNOMED CT code, other current codes, the larger region, and words in both languages."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     code: str
@@ -23,7 +23,7 @@ class Term(BaseModel):
 
 
 class Wording(BaseModel):
-    """Words around a region's word that change what is said."""
+    """Words next to a region's word that change the meaning."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     of: frozenset[str]
@@ -34,7 +34,7 @@ class Wording(BaseModel):
 
 
 class Vocabulary(BaseModel):
-    """vocabulary.yaml: facts that no site changes."""
+    """The content of vocabulary.yaml, which no site changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     terms: dict[str, Term]
@@ -49,11 +49,11 @@ class Vocabulary(BaseModel):
 
     @cached_property
     def bone_words(self) -> frozenset[str]:
-        """All names of bones whose heads and necks are known."""
+        """The names of all bones with a known head or neck."""
         return frozenset(bone for bones in self.bones.values() for bone in bones)
 
 
 @lru_cache(maxsize=1)
 def vocabulary() -> Vocabulary:
-    """RayTruth's own table of terms, codes and words."""
+    """RayTruth's table of terms, codes and words."""
     return Vocabulary.model_validate(yaml.safe_load(_VOCABULARY.read_text(encoding="utf-8")))

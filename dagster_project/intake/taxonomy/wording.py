@@ -1,4 +1,4 @@
-"""Which of the known phrases a label's text says, and which it excludes."""
+"""The known phrases in a label's text, and the phrases that the text excludes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 from dagster_project.intake.taxonomy.tokens import Phrase
 from dagster_project.intake.taxonomy.vocabulary import Vocabulary
 
-_SHORTEST_JOINED = 5  # letters; `A.L.A.` or somebody's initials spell shorter words by chance
+_SHORTEST_JOINED = 5  # letters; `A.L.A.` or a person's initials may spell a shorter word by chance
 _SHORTEST_AFFIXED = 3
 
 
 class Found(NamedTuple):
-    """A known phrase, and where it stands: tokens `start` to `stop`."""
+    """A known phrase and its position: tokens `start` to `stop`."""
 
     phrase: Phrase
     start: int
@@ -22,7 +22,7 @@ class Found(NamedTuple):
 
 
 def without_spaces(phrases: Mapping[Phrase, str]) -> dict[str, Phrase]:
-    """The phrases by their letters alone, so that `frog leg`, `frogleg` and `frog-leg` are one."""
+    """The phrases by their letters without spaces, so that `frog leg`, `frogleg` and `frog-leg` are the same."""
     joined: dict[str, Phrase] = {}
     for phrase in sorted(phrases, key=len):
         letters = "".join(phrase)
@@ -32,9 +32,9 @@ def without_spaces(phrases: Mapping[Phrase, str]) -> dict[str, Phrase]:
 
 
 def phrases_in(text: Phrase, known: Mapping[Phrase, str], joined: Mapping[str, Phrase], longest: int) -> list[Found]:
-    """Find the known phrases in `text`, left to right, the longest first at each place, none overlapping another.
+    """Find the known phrases in `text` from left to right, without overlap, the longest phrase first at each position.
 
-    `joined`: from without_spaces. `longest`: how many tokens of `text` one phrase can take.
+    `joined`: from without_spaces. `longest`: the maximum number of tokens in a phrase.
     """
     found, start = [], 0
     while start < len(text):
@@ -51,9 +51,9 @@ def phrases_in(text: Phrase, known: Mapping[Phrase, str], joined: Mapping[str, P
 
 
 def part_behind_bone(text: Phrase, words: Vocabulary) -> Phrase:
-    """`neck of the left femur` as `femur neck`; of a bone that is not known, the part is left out.
+    """Turn `neck of the left femur` into `femur neck`; for an unknown bone, the part is left out.
 
-    Without this, `neck of talus` would be a neck.
+    Otherwise `neck of talus` would mean the neck.
     """
     found: list[str] = []
     at = 0
@@ -74,7 +74,7 @@ def part_behind_bone(text: Phrase, words: Vocabulary) -> Phrase:
 
 
 def without_affixes(text: Phrase, known: Mapping[Phrase, str], words: Vocabulary) -> Phrase:
-    """Words that are written together with their side or view, parted: `RTKNEE`, `HANDPA`, `LHIP`."""
+    """Split words from an attached side or view: `RTKNEE`, `HANDPA`, `LHIP`."""
     return tuple(word for token in text for word in _parted(token, known, words.wording.affixes))
 
 
@@ -84,7 +84,7 @@ def _parted(token: str, known: Mapping[Phrase, str], affixes: list[str]) -> Iter
         if after != token and len(after) >= _SHORTEST_AFFIXED and (after,) in known:
             yield from (affix, after)
             return
-        # One letter behind a word makes another word by chance: `alar` is no right `Ala`, `orbital` no left orbit.
+        # A single letter after a word can make another word: `alar` is not right `Ala`, `orbital` is not left orbit.
         if before != token and len(before) >= _SHORTEST_AFFIXED and len(affix) > 1 and (before,) in known:
             yield from (before, affix)
             return
@@ -92,13 +92,13 @@ def _parted(token: str, known: Mapping[Phrase, str], affixes: list[str]) -> Iter
 
 
 def not_excluded(found: list[Found], text: Phrase, words: Vocabulary) -> list[Found]:
-    """The phrases without those that stand right behind a negation: `not hand`, `ohne Hand`."""
+    """The phrases that do not directly follow a negation, such as `not hand` or `ohne Hand`."""
     negations = words.wording.negations
     return [f for f in found if not any(" ".join(text[max(f.start - n, 0) : f.start]) in negations for n in (1, 2))]
 
 
 def joined_pairs(found: list[Found], text: Phrase, words: Vocabulary) -> Iterator[tuple[Phrase, Phrase]]:
-    """Neighbouring phrases with nothing but `and` or its like between them."""
+    """Neighbouring phrases with only `and` or a similar word between them."""
     for first, second in pairwise(found):
         between = text[first.stop : second.start]
         if between and words.wording.joiners.issuperset(between):

@@ -16,10 +16,10 @@ from dagster_project.intake.training_set.tables import TRAINING_SET
     kinds={"pandas", "parquet"},
 )
 def training_set(root: RootResource) -> dg.MaterializeResult:
-    """Every image of the batches that passed, with its label, split by patient, fold and near-duplicate group.
+    """Every image of the validated batches, with label, split by patient, fold and near-duplicate group.
 
-    Patients who are one by what headers say, by equal pixels or by near-duplicates count as one and stay together. A
-    batch whose latest blocking check failed, or that changed since it was checked, is refused.
+    Patients who are linked by headers, equal pixels or near-duplicates count as one patient and stay in one split. A
+    batch is refused if a blocking check failed or if the batch has changed since the checks.
     """
     paths = root.paths
     summary = build_training_set(root.open())
@@ -31,8 +31,8 @@ def training_set(root: RootResource) -> dg.MaterializeResult:
             "patients": summary.patients,
             "near-duplicate pairs": summary.near_duplicates,
             "linked patients": as_table(summary.links.table),
-            "links contradicted by": as_counts(summary.links.contradictions, "what", "groups"),
-            "images left unused": as_counts(summary.excluded, "reason", "images"),
+            "contradicted links": as_counts(summary.links.contradictions, "contradicted by", "groups"),
+            "excluded images": as_counts(summary.excluded, "reason", "images"),
             "images by region and split": as_table(summary.counts.reset_index()),
             "refused batches": dg.MetadataValue.json(summary.refused),
             "classes with too few patients": as_counts(summary.small_classes, "region", "patients"),

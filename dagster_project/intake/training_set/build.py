@@ -1,4 +1,4 @@
-"""The training set: every image of the batches that passed, with its label, split, fold and near-duplicate group."""
+"""The training set: every image of the validated batches, with label, split, fold and near-duplicate group."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.labels import apply_corrections, drop_small_classes
 from dagster_project.intake.training_set.near_duplicates import linked_groups, near_duplicate_pairs, thumbnails
 from dagster_project.intake.training_set.patient_links import PatientLinks, equal_pixels, link_patients
-from dagster_project.intake.training_set.region_remap import migrate
+from dagster_project.intake.training_set.region_remap import remap_regions
 from dagster_project.intake.training_set.split import assign_folds, assign_splits, leaks, most_protected, stratum_of
 from dagster_project.intake.training_set.summary import TrainingSetSummary, summarise
 from dagster_project.intake.training_set.tables import PATIENT_LINKS, SPLIT_TABLE, TRAINING_SET
@@ -36,12 +36,12 @@ _BLOCK = 4096
 
 
 def build_training_set(root: Root) -> TrainingSetSummary:
-    """Build `data/training_set.parquet` from every batch whose latest blocking checks passed.
+    """Build `data/training_set.parquet` from all batches that passed their latest blocking checks.
 
-    A patient, and whoever is linked with them (`patient_links`), stands on one side of the split; who was assigned once
-    (`data/splits.parquet`) never moves. If links turn up between patients assigned to different sides, what is on the
-    less protected side (train, then validation, then test) is excluded: all images of one person, the copy of an image.
-    The evidence of all ingested batches counts, also of those that are left out.
+    Linked patients (`patient_links`) are on one side of the split. A patient with a side (`data/splits.parquet`) never
+    moves. If patients on different sides turn out to be linked, images on the less protected side (train, then
+    validation, then test) are excluded: all images of the same person, or the copy of an image.
+    Evidence from all ingested batches counts, including batches that are left out.
     Raises RayTruthError if no batch passed, or fewer than two classes have enough patients.
     """
     settings = root.settings.training_set
@@ -51,7 +51,7 @@ def build_training_set(root: Root) -> TrainingSetSummary:
     came = _read_batches(root.paths, [b for b in ingested_batches(root.paths) if b not in refused], refused)
     table = _first_of_each(came)
     regions = root.taxonomy.regions
-    corrected, _ = migrate(load_corrected_labels(root.paths), settings.region_map, regions)
+    corrected, _ = remap_regions(load_corrected_labels(root.paths), settings.region_map, regions)
     table = apply_corrections(table, corrected)
 
     table["image_hash"], tiny = _read_images(root.paths, table)
@@ -70,21 +70,21 @@ def build_training_set(root: Root) -> TrainingSetSummary:
     write_rows(root.paths.training_set, table, TRAINING_SET)
     write_rows(root.paths.patient_links, links.table, PATIENT_LINKS)
     summary = summarise(table, refused, small, len(pairs), links)
-    summary.tell()
+    summary.log_summary()
     write_json(root.paths.metrics("training_set"), summary.metrics)
     return summary
 
 
 def why_refused(paths: Paths, batch: str) -> str:
-    """Why a batch may not be trained on, or '' if it may: unvalidated as it stands now, or blocking checks failed."""
+    """Why a batch may not be used for training, or '': not validated as it is now, or blocking checks failed."""
     validation = load_validation(paths, batch)
     if validation is None:
-        return f"it was not validated as it stands now: raytruth validate {batch}"
+        return f"not validated in its current state: raytruth validate {batch}"
     return "blocking checks failed: " + ", ".join(validation.blocked_by) if validation.blocked_by else ""
 
 
 def load_training_set(paths: Paths) -> pd.DataFrame:
-    """The training set, one row an image, sorted by image_id.
+    """The training set, one row for each image, sorted by image_id.
 
     Raises RayTruthError if there is none yet.
     """
@@ -96,7 +96,7 @@ def load_training_set(paths: Paths) -> pd.DataFrame:
 
 
 def class_numbers(root: Root, rows: pd.DataFrame) -> np.ndarray:
-    """Class number of each row's region in the taxonomy's order, int64 (N,); -1 where it has none."""
+    """Class number of each row's region in the taxonomy's order, int64 (N,); -1 without a class."""
     regions = root.taxonomy.regions
     return pd.Categorical(rows["region"].to_numpy(object), categories=regions).codes.astype(np.int64)
 
@@ -104,7 +104,7 @@ def class_numbers(root: Root, rows: pd.DataFrame) -> np.ndarray:
 def gather_images(paths: Paths, table: pd.DataFrame, px: int) -> np.ndarray:
     """The images of `table`'s rows (columns `batch`, `row`), reduced to uint8 (N, px, px) by area averaging.
 
-    Shards are memory-mapped and read in blocks. `px` at or above the shards' side leaves them as they are.
+    Shards are memory-mapped and read in blocks. Images are not reduced if `px` is at least the side of the shards.
     """
     out: np.ndarray | None = None
     positions = np.arange(len(table))
@@ -135,22 +135,22 @@ def reduced(images: np.ndarray, px: int) -> np.ndarray:
 def _read_batches(paths: Paths, batches: list[str], refused: dict[str, str]) -> pd.DataFrame:
     if not batches:
         raise RayTruthError(
-            "No batch may be trained on" + "".join(f"\n  {batch}: {why}" for batch, why in refused.items()),
+            "No batch can be used for training" + "".join(f"\n  {batch}: {why}" for batch, why in refused.items()),
             where="data/headers/",
-            do="mend what the checks found and ingest again" if refused else "ingest a batch: `raytruth ingest SOURCE`",
+            do="fix what the checks found, and ingest again" if refused else "ingest a batch: `raytruth ingest SOURCE`",
         )
     tables = [load_headers(paths, batch).assign(row=lambda t: np.arange(len(t), dtype="int32")) for batch in batches]
     return pd.concat(tables, ignore_index=True)
 
 
 def _first_of_each(came: pd.DataFrame) -> pd.DataFrame:
-    """The rows of images that came again in a later batch are left out."""
+    """The table without images that an earlier batch already has."""
     again = came.duplicated("image_id")
     if again.any():
         others = came.loc[again, ["image_id", "patient"]].merge(came[~again], on="image_id")
         renamed = int((others["patient_x"] != others["patient_y"]).sum())
         log.info(
-            "%d images came again in a later batch, %d of them under another patient ID; their first batch counts",
+            "%d images are in more than one batch, %d of them under another patient ID; the first batch counts",
             again.sum(),
             renamed,
         )
@@ -171,7 +171,7 @@ def _read_images(paths: Paths, table: pd.DataFrame) -> tuple[np.ndarray, np.ndar
 
 
 def _near_duplicates(table: pd.DataFrame, tiny: np.ndarray, threshold: float) -> np.ndarray:
-    """Pairs (P, 2) of rows with equal pixels or thumbnails that correlate at `threshold` or more, first < second."""
+    """Pairs (P, 2) of rows, first < second, with equal pixels or a thumbnail correlation of at least `threshold`."""
     similar = near_duplicate_pairs(tiny, threshold)
     digest = table.groupby("pixel_digest", sort=False).ngroup().to_numpy()
     by_digest = np.argsort(digest, kind="stable")
@@ -183,7 +183,7 @@ def _near_duplicates(table: pd.DataFrame, tiny: np.ndarray, threshold: float) ->
 def _splits(
     paths: Paths, patients: pd.Series, links: PatientLinks, strata: pd.Series, settings: TrainingSet
 ) -> pd.Series:
-    """Everybody's side, in the order of `patients`; newcomers are added to `data/splits.parquet`."""
+    """The side of each of `patients`, in their order; new patients are added to `data/splits.parquet`."""
     settled = pd.DataFrame({"patient": [], "split": []}, dtype="string")
     if paths.splits.exists():
         settled = read_table(paths.splits)
@@ -192,7 +192,7 @@ def _splits(
         strata, most_protected(known, links.group), test=settings.test, validation=settings.validation
     )
     new = pd.Series(sorted(set(patients) - set(known.index)), dtype="object")
-    # A newcomer's own person is surer than the others of the group, whom a near-duplicate may have linked.
+    # The link to a person is surer than the link to a group, which may come from a near-duplicate.
     sides = new.map(links.person).map(most_protected(known, links.person)).fillna(new.map(links.group).map(of_group))
     everyone = pd.concat([settled, pd.DataFrame({"patient": new, "split": sides})], ignore_index=True).astype("string")
     write_rows(paths.splits, everyone, SPLIT_TABLE)

@@ -1,6 +1,6 @@
-"""Images that are copies of one another: equal pixels, or thumbnails that correlate almost perfectly.
+"""Images that are copies of each other: equal pixels, or an almost perfect correlation of the thumbnails.
 
-Reprocessed copies (another window, slight noise) correlate above 0.97; two different exposures of one region seldom do.
+Reprocessed copies (another window, slight noise) correlate above 0.97; two exposures of one region rarely do.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _BLOCK = 2048
 
 
 def near_duplicate_pairs(thumbnails: np.ndarray, threshold: float) -> np.ndarray:
-    """Pairs (P, 2) of row numbers, first < second, whose thumbnails correlate at `threshold` (0..1) or more.
+    """Pairs (P, 2) of row numbers, first < second, with a thumbnail correlation of at least `threshold` (0..1).
 
-    `thumbnails` is uint8 (N, s, s). Flat thumbnails pair with nothing.
+    `thumbnails` is uint8 (N, s, s). Flat thumbnails are in no pair.
     """
     if not len(thumbnails):
         return np.empty((0, 2), dtype=np.int64)

@@ -1,6 +1,6 @@
-"""Which patients are one person: linked by what headers say, by equal pixels and by near-duplicates.
+"""Which patients are one person: linked by headers, equal pixels and near-duplicates.
 
-Pseudonyms stay apart; linked patients share a group, which stands on one side of the split and in one fold.
+Pseudonyms stay separate. Linked patients share a group, which is on one side of the split and in one fold.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ CONTRADICTIONS = {"issuer": "issuer of a patient ID", "sex": "sex", "birth_date"
 
 @dataclass(frozen=True)
 class PatientLinks:
-    """`person` and `group` lead from every known patient to the first pseudonym of those who are linked.
+    """`person` and `group` map every known patient to the first pseudonym of the linked patients.
 
-    A person is linked by evidence alone: headers and equal pixels. A group is linked by near-duplicates too, which need
-    not be of one person. `table` is the table PATIENT_LINKS.
+    A person is linked by headers and equal pixels only. A group is also linked by near-duplicates, which may come from
+    different persons. `table` is the table PATIENT_LINKS.
     """
 
     person: pd.Series
@@ -32,13 +32,13 @@ class PatientLinks:
 
     @property
     def contradictions(self) -> dict[str, int]:
-        """What contradicts links (issuer, sex, birth_date) -> groups in which it does."""
+        """Kind of contradiction (issuer, sex, birth_date) -> number of groups."""
         kinds = self.table.assign(kind=self.table["contradicted_by"].str.split(";")).explode("kind")
         return {str(k): int(n) for k, n in kinds.groupby("kind")["patient_group"].nunique().items() if k}
 
 
 def person_of(evidence: pd.DataFrame) -> pd.Series:
-    """The person of every patient in `evidence` (columns of `Evidence`): patient -> first pseudonym of those linked."""
+    """Patient -> first pseudonym of the linked patients, for every patient in `evidence` (columns of `Evidence`)."""
     names = sorted(evidence["patient"].unique())
     return _first_of_linked(names, _pairs(_shared(evidence)))
 
@@ -64,7 +64,7 @@ def link_patients(evidence: pd.DataFrame, table: pd.DataFrame, near_duplicates: 
 
 
 def equal_pixels(headers: pd.DataFrame) -> pd.DataFrame:
-    """That patients have images with the same pixels, as evidence, from header rows."""
+    """Evidence from header rows: which patients have images with the same pixels."""
     rows = headers[["patient", "pixel_digest", "patient_sex"]].rename(
         columns={"pixel_digest": "value", "patient_sex": "sex"}
     )
@@ -72,12 +72,12 @@ def equal_pixels(headers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shared(evidence: pd.DataFrame) -> pd.DataFrame:
-    """The rows of what several patients have; `thing` tells one such from another.
+    """The rows of things that several patients have; `thing` identifies the thing.
 
-    A patient ID of an unknown issuer may be that of any issuer, so it links them all; otherwise those of different
-    issuers are different IDs (PS3.3 C.2.1).
+    A patient ID with an unknown issuer may be from any issuer, so it links all patients with this ID. Otherwise IDs of
+    different issuers are different IDs (PS3.3 C.2.1).
     """
-    evidence = evidence[_of_several(evidence)]  # few, while all images of an archive are many
+    evidence = evidence[_of_several(evidence)]  # few rows, out of all images of an archive
     is_id = evidence["evidence"] == PATIENT_ID
     unissued = evidence.loc[is_id & (evidence["issuer"] == ""), "value"].unique()
     issuer = evidence["issuer"].where(is_id & ~evidence["value"].isin(unissued), "")
@@ -86,21 +86,21 @@ def _shared(evidence: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_several(evidence: pd.DataFrame) -> np.ndarray:
-    """Whether several patients have the row's value, (N,)."""
+    """Whether several patients have the value of the row, (N,)."""
     value, patient = pd.factorize(evidence["value"])[0], pd.factorize(evidence["patient"])[0]
     once_each = pd.DataFrame({"value": value, "patient": patient}).drop_duplicates()
     return np.bincount(once_each["value"], minlength=1)[value] > 1
 
 
 def _pairs(shared: pd.DataFrame) -> np.ndarray:
-    """Pairs (P, 2) of patients: each who has a thing with the first who has it."""
+    """Pairs (P, 2) of patients: for each thing, every patient with the first patient who has the thing."""
     first = shared.groupby("thing")["patient"].transform("min")
     pairs = np.stack([first.to_numpy(object), shared["patient"].to_numpy(object)], axis=1)
     return pairs[pairs[:, 0] != pairs[:, 1]]
 
 
 def _first_of_linked(names: list[str], pairs: np.ndarray) -> pd.Series:
-    """Each of the sorted `names` -> the first of those that `pairs` (P, 2) link it with."""
+    """Each of the sorted `names` -> the first of the names that `pairs` (P, 2) link it with."""
     index = pd.Index(names, dtype=object)
     number = index.get_indexer(pd.Index(pairs.ravel(), dtype=object)).reshape(-1, 2)
     component = linked_groups(len(index), number)
@@ -108,9 +108,10 @@ def _first_of_linked(names: list[str], pairs: np.ndarray) -> pd.Series:
 
 
 def _contradictions(evidence: pd.DataFrame, shared: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
-    """Columns patient and kind: whose link another sex, birth date or issuer of the same ID speaks against.
+    """Columns patient and kind: links that a different sex, birth date or issuer of the same ID contradicts.
 
-    Sex and birth date are compared among those who have the same thing: if no value is common to all who state one.
+    Sex and birth date are compared among patients who have the same thing: a link is contradicted if no value is common
+    to all patients with a known value.
     """
     found = []
     for kind in ("sex", "birth_date"):
@@ -127,6 +128,6 @@ def _contradictions(evidence: pd.DataFrame, shared: pd.DataFrame, group: pd.Seri
 
 
 def _kinds(rows: pd.DataFrame, patients: pd.Series) -> pd.Series:
-    """The kinds that `rows` (patient, kind) give for each of the patients, sorted and joined by `;`."""
+    """The kinds in `rows` (patient, kind) for each patient, sorted and joined by `;`."""
     joined = rows.drop_duplicates().sort_values("kind").groupby("patient")["kind"].agg(";".join)
     return patients.map(joined).fillna("")

@@ -1,4 +1,4 @@
-"""Who is trained on, who chooses settings, who is locked away for the test: by patient, once and for all."""
+"""The split by patient into train, validation (to choose settings) and test; a patient never changes sides."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-SPLITS = ("train", "validation", "test")  # from the least protected to the most
-EXCLUDED = {  # why an image that is on a side is not used there
+SPLITS = ("train", "validation", "test")  # from the least to the most protected
+EXCLUDED = {  # reasons why an image is excluded from its side
     "split_leakage": "copies of images on a more protected side of the split",
-    "patient_split_leakage": "images of patients who turned out to be one with a patient on a more protected side",
+    "patient_split_leakage": "images of patients who are the same person as a patient on a more protected side",
 }
 UNLABELLED = ""
 
 
 def draw(name: str, purpose: str) -> float:
-    """A number in [0, 1) that depends on a keyed pseudonym alone, hence on the key and the patient."""
+    """A number in [0, 1) that depends only on a keyed pseudonym, and therefore on the key and the patient."""
     return int.from_bytes(hashlib.sha256(f"{purpose}\0{name}".encode()).digest()[:7], "big") / 2**56
 
 
 def stratum_of(groups: pd.Series, regions: pd.Series) -> pd.Series:
-    """The rarest region (by groups that have it) that each group shows; UNLABELLED if none. Indexed by group."""
+    """The rarest region (by number of groups) of each group; UNLABELLED if it has no region. Indexed by group."""
     pairs = pd.DataFrame({"group": groups, "region": regions.fillna(UNLABELLED)}).drop_duplicates()
     pairs["groups"] = pairs.groupby("region")["group"].transform("size")
     pairs.loc[pairs["region"] == UNLABELLED, "groups"] = len(pairs) + 1
@@ -30,10 +30,10 @@ def stratum_of(groups: pd.Series, regions: pd.Series) -> pd.Series:
 
 
 def assign_splits(strata: pd.Series, settled: pd.Series, *, test: float, validation: float) -> pd.Series:
-    """Give every group a split: `settled` ones keep theirs, new ones fill each stratum's quota in the order of `draw`.
+    """Give every group a split. `settled` groups keep theirs, new groups fill each stratum's quota in order of `draw`.
 
-    `strata` and `settled` are indexed by group; `test` and `validation` are shares. Each stratum of at least three
-    groups has one in every split. Returns the split of every group of `strata`.
+    `strata` and `settled` are indexed by group; `test` and `validation` are shares. A stratum of three or more groups
+    has at least one group in every split. Returns the split of every group in `strata`.
     """
     assigned = settled[settled.index.isin(strata.index)].copy()
     for _, members in strata.groupby(strata):
@@ -48,7 +48,7 @@ def assign_splits(strata: pd.Series, settled: pd.Series, *, test: float, validat
 
 
 def assign_folds(strata: pd.Series, folds: int) -> pd.Series:
-    """Deal each stratum's groups out over `folds`, in the order of `draw`, going on where the last stratum stopped."""
+    """Distribute each stratum's groups over `folds` in the order of `draw`, continuing where the last stratum ended."""
     numbers, dealt = {}, 0
     for _, members in strata.groupby(strata):
         for group in sorted(members.index, key=lambda group: draw(group, "fold")):
@@ -58,9 +58,10 @@ def assign_folds(strata: pd.Series, folds: int) -> pd.Series:
 
 
 def most_protected(settled: pd.Series, linked: pd.Series) -> pd.Series:
-    """The most protected of the sides that linked patients were settled on.
+    """The most protected of the sides that linked patients already have.
 
-    `settled` is patient -> side, `linked` patient -> name of those linked; returns name -> side where anybody has one.
+    `settled` is patient -> side, `linked` is patient -> name of the linked patients. Returns name -> side, for names
+    with at least one settled patient.
     """
     known = pd.DataFrame({"name": linked, "side": linked.index.to_series().map(settled)}, linked.index).dropna()
     known = known.sort_values("side", key=lambda side: side.map(SPLITS.index), ascending=False)
@@ -68,10 +69,10 @@ def most_protected(settled: pd.Series, linked: pd.Series) -> pd.Series:
 
 
 def leaks(split: pd.Series, person: pd.Series, near_duplicates: np.ndarray) -> np.ndarray:
-    """Why each image must not be used on its side: one of EXCLUDED, or ''; (N,).
+    """The reason why each image must not be used on its side: one of EXCLUDED, or ''; (N,).
 
-    `split` and `person` are (N,), `near_duplicates` (P, 2) row numbers. Of a person, and of a pair of copies, who stand
-    on several sides since they were settled before they were linked, the most protected side is kept.
+    `split` and `person` are (N,), `near_duplicates` is (P, 2) row numbers. A person or a pair of copies can be on
+    several sides if the sides were assigned before the link was found; only the most protected side is kept.
     """
     protection = split.map(SPLITS.index).to_numpy(int)
     most = pd.Series(protection).groupby(person.to_numpy(object)).transform("max").to_numpy(int)

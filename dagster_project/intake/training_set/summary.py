@@ -1,4 +1,4 @@
-"""What a training set holds, for the command line, Dagster, DVC's metrics and the log."""
+"""The content of a training set, for the command line, Dagster, DVC metrics and the log."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ log = logging.getLogger("raytruth")
 
 @dataclass(frozen=True)
 class TrainingSetSummary:
-    """`refused`: batch -> why it was left out; `small_classes`: class -> patients; `counts`: region by split;
-    `excluded`: why -> images; `metrics`: what DVC compares. Linked patients count as one.
+    """`refused`: batch -> reason; `small_classes`: class -> patients; `counts`: region by split;
+    `excluded`: reason -> images; `metrics`: the DVC metrics. Linked patients count as one.
     """
 
     images: int
@@ -30,28 +30,28 @@ class TrainingSetSummary:
     excluded: dict[str, int]
     metrics: dict[str, Any]
 
-    def tell(self) -> None:
-        """Log which patients are one, what contradicts that, and what is excluded for it."""
+    def log_summary(self) -> None:
+        """Log the linked patients, contradicted links and excluded images."""
         if len(linked := self.links.table):
             sizes = linked["patient_group"].value_counts()
             log.info(
-                "%d patients are linked to %d, at most %d to one: data/patient_links.parquet",
+                "%d patients are linked into %d groups, at most %d in one group: data/patient_links.parquet",
                 *(len(linked), len(sizes), sizes.max()),
             )
         for kind, groups in self.links.contradictions.items():
             log.warning(
-                "the %s contradicts the link in %d groups of linked patients, who stay on one side of the split: "
+                "the %s contradicts the link in %d groups of linked patients, which stay on one side of the split: "
                 "data/patient_links.parquet",
                 *(CONTRADICTIONS[kind], groups),
             )
         for why, images in self.excluded.items():
-            log.warning("%d images are left unused: %s", images, EXCLUDED[why])
+            log.warning("%d images are excluded: %s", images, EXCLUDED[why])
 
 
 def summarise(
     table: pd.DataFrame, refused: dict[str, str], small: dict[str, int], near_duplicates: int, links: PatientLinks
 ) -> TrainingSetSummary:
-    """The summary of a training set."""
+    """Summarise a training set."""
     counts = pd.crosstab(table["region"].fillna("(none)"), table["split"]).reindex(columns=list(SPLITS), fill_value=0)
     excluded = {str(why): int(n) for why, n in table["exclusion"].value_counts().sort_index().items() if why}
     patients = int(table["patient_group"].nunique())

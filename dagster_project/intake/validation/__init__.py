@@ -1,1 +1,1 @@
-"""Validation: whether a batch's header table is fit to learn from."""
+"""Validation: whether a batch's header table is good enough for training."""

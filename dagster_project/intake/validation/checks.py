@@ -1,4 +1,4 @@
-"""One asset check an expectation, all from one run of the Great Expectations suite."""
+"""One asset check for each expectation, all from one run of the Great Expectations suite."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ from dagster_project.intake.validation.validate import CheckResult, validate
     ],
 )
 def metadata_checks(context: dg.AssetCheckExecutionContext, root: RootResource) -> Iterator[dg.AssetCheckResult]:
-    """Validate one batch's headers; Data Docs are written too."""
+    """Validate one batch's headers, and write Data Docs."""
     batch = context.partition_key
     result = validate(root.open(), batch)
     root.commit("metadata_checks")
@@ -38,10 +38,10 @@ def metadata_checks(context: dg.AssetCheckExecutionContext, root: RootResource) 
 def _metadata(check: CheckResult) -> dict[str, dg.MetadataValue]:
     shown: dict[str, dg.MetadataValue] = {
         "rows": dg.MetadataValue.int(check.rows),
-        "rows against it": dg.MetadataValue.int(check.unexpected),
+        "failing rows": dg.MetadataValue.int(check.unexpected),
     }
     if check.samples:
-        shown["some of these"] = as_table(pd.DataFrame(check.samples))
+        shown["sample rows"] = as_table(pd.DataFrame(check.samples))
     if check.message:
         shown["message"] = dg.MetadataValue.text(check.message)
     return shown

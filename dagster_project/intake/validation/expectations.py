@@ -1,4 +1,4 @@
-"""What a batch's header table must look like: one entry an expectation, named once for GX, Dagster and the reports."""
+"""Expectations on a batch's header table: one entry each, with one name for GX, Dagster and the reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAY_BE_MISSING = ("header_region", "label_conflict_region")
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the expectations compare with. `images` is the length of the batch's pixel shard."""
+    """The values that the expectations use. `images` is the length of the batch's pixel shard."""
 
     batch: str
     regions: tuple[str, ...]
@@ -34,7 +34,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class HeaderExpectation:
-    """`kind` is the GX expectation's class; `settings` gives its arguments. `blocking`: training would be harmed."""
+    """`kind` is the GX expectation class, `settings` gives its arguments. `blocking`: a failure would harm training."""
 
     name: str
     says: str
@@ -44,7 +44,7 @@ class HeaderExpectation:
 
 
 def _pseudonym(column: str) -> HeaderExpectation:
-    says = f"`{column}` is a pseudonym, 32 hexadecimal digits, in every row"
+    says = f"`{column}` is a pseudonym (32 hexadecimal digits) in every row"
     settings = {"column": column, "regex": _PSEUDONYM}
     return HeaderExpectation(f"{column}_is_a_pseudonym", says, "ColumnValuesToMatchRegex", lambda b: settings, True)
 
@@ -59,7 +59,7 @@ def _one_of(column: str, *, blocking: bool = False) -> HeaderExpectation:
 def _side(column: str) -> HeaderExpectation:
     return HeaderExpectation(
         f"{column}_within_bounds",
-        f"`{column}` of the source image lies within validation.min_side and max_side",
+        f"`{column}` of the source image is between validation.min_side and validation.max_side",
         "ColumnValuesToBeBetween",
         lambda b: {
             "column": column,
@@ -80,7 +80,7 @@ def _label_share(name: str, says: str, status: str, most: Callable[[Validation],
 
 
 def _no_identity(column: str) -> HeaderExpectation:
-    says = f"`{column}` holds nothing that looks like an original UID or a person's name"
+    says = f"`{column}` contains no text that looks like an original UID or a person's name"
     settings = {"column": column, "regex": _UID_OR_NAME}
     return HeaderExpectation(
         f"{column}_holds_no_identity", says, "ColumnValuesToNotMatchRegex", lambda b: settings, True
@@ -90,21 +90,21 @@ def _no_identity(column: str) -> HeaderExpectation:
 EXPECTATIONS: tuple[HeaderExpectation, ...] = (
     HeaderExpectation(
         "columns_are_the_allowed_ones",
-        "The table has just the columns of the allow-list, so no private one",
+        "The table has exactly the columns of the allow-list, and therefore no private column",
         "TableColumnsToMatchSet",
         lambda b: {"column_set": list(HEADERS.types), "exact_match": True},
         blocking=True,
     ),
     HeaderExpectation(
         "rows_match_the_shard",
-        "There are as many rows as images in the pixel shard",
+        "The number of rows equals the number of images in the pixel shard",
         "TableRowCountToEqual",
         lambda b: {"value": b.images},
         blocking=True,
     ),
     HeaderExpectation(
         "image_id_is_unique",
-        "No image stands there twice",
+        "Each image appears only once",
         "ColumnValuesToBeUnique",
         lambda b: {"column": "image_id"},
         blocking=True,
@@ -122,7 +122,7 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
     _one_of("photometric_interpretation", blocking=True),
     HeaderExpectation(
         "transfer_syntax_is_standard",
-        "`transfer_syntax` is one of the DICOM standard's",
+        "`transfer_syntax` is a transfer syntax of the DICOM standard",
         "ColumnValuesToMatchRegex",
         lambda b: {"column": "transfer_syntax", "regex": _TRANSFER_SYNTAX},
     ),
@@ -144,28 +144,33 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
     ),
     HeaderExpectation(
         "bits_stored_are_enough",
-        "`bits_stored` lies in 8 to 16",
+        "`bits_stored` is between 8 and 16",
         "ColumnValuesToBeBetween",
         lambda b: {"column": "bits_stored", "min_value": 8, "max_value": 16},
     ),
     HeaderExpectation(
         "header_region_is_a_class",
-        "`header_region`, where there is one, is a class of the regions file",
+        "`header_region` is empty or a class of the regions file",
         "ColumnValuesToBeInSet",
         lambda b: {"column": "header_region", "value_set": list(b.regions)},
         blocking=True,
     ),
     _one_of("label_status", blocking=True),
-    _label_share("labels_are_present", "Few images lack a label", "missing", lambda p: p.max_missing_label),
+    _label_share(
+        "labels_are_present",
+        "Few images have no label (limit: validation.max_missing_label)",
+        "missing",
+        lambda p: p.max_missing_label,
+    ),
     _label_share(
         "labels_are_unambiguous",
-        "Few labels name no single region or no known word",
+        "Few labels have no single region or no known word (limit: validation.max_ambiguous_label)",
         "ambiguous unmapped",
         lambda p: p.max_ambiguous_label,
     ),
     HeaderExpectation(
         "labels_agree",
-        "Few images have attributes that name different regions",
+        "Few images have attributes that name different regions (limit: validation.max_label_conflict)",
         "ColumnValuesToBeInSet",
         lambda b: {"column": "label_conflict", "value_set": [""], "mostly": 1 - b.settings.max_label_conflict},
     ),
@@ -180,13 +185,13 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
     _one_of("patient_sex"),
     HeaderExpectation(
         "age_decade_is_possible",
-        "`age_decade`, where known, lies in 0 to 9",
+        "`age_decade` is missing or between 0 and 9",
         "ColumnValuesToBeBetween",
         lambda b: {"column": "age_decade", "min_value": 0, "max_value": 9},
     ),
     HeaderExpectation(
         "study_date_is_possible",
-        "`study_date_shifted`, where known, lies between validation.first_year less a year and today",
+        "`study_date_shifted` is missing, or between the year before validation.first_year and today",
         "ColumnValuesToBeBetween",
         lambda b: {
             "column": "study_date_shifted",
@@ -202,13 +207,13 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
     ),
     HeaderExpectation(
         "kvp_is_possible",
-        "`kvp`, where known, lies in 20 to 150 kV",
+        "`kvp` is missing or between 20 and 150 kV",
         "ColumnValuesToBeBetween",
         lambda b: {"column": "kvp", "min_value": 20, "max_value": 150, "mostly": 0.99},
     ),
     HeaderExpectation(
         "images_mostly_differ",
-        "At least 90% of the images have pixels that no other has",
+        "At least 90% of the images have pixels that no other image has",
         "ColumnValuesToBeUnique",
         lambda b: {"column": "pixel_digest", "mostly": 0.9},
     ),
@@ -217,10 +222,10 @@ EXPECTATIONS: tuple[HeaderExpectation, ...] = (
 
 
 def masked(headers: pd.DataFrame) -> pd.DataFrame:
-    """The header table as the suite may see it: samples of what fails are shown in Data Docs, Dagster and reports.
+    """The header table for the suite, without identities: Data Docs, Dagster and reports show sample rows.
 
-    What stands in a pseudonym's place or looks like an identity is replaced by a text that fails the same check, and a
-    text missing where there must be one by an empty text, since Great Expectations passes over missing values.
+    A value that is not a pseudonym, or that looks like an identity, is replaced by a text that fails the same check. A
+    required text that is missing becomes an empty text, because Great Expectations ignores missing values.
     """
     shown = headers.copy(deep=False)
     texts = [name for name, kind in HEADERS.types.items() if kind == "string" and name in shown]
@@ -238,7 +243,7 @@ def masked(headers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shared(values: pd.Series) -> pd.Series:
-    """Texts as objects, one for all rows that hold the same: a million of each takes gigabytes. None if missing."""
-    codes, texts = pd.factorize(values)  # -1, so the last, if missing
+    """Texts as objects, one object for all equal rows, because a million objects take gigabytes. None if missing."""
+    codes, texts = pd.factorize(values)  # a missing value has code -1, which is the last object
     objects: Any = np.array([*texts, None], dtype=object)
     return pd.Series(objects[codes], index=values.index, dtype="object")

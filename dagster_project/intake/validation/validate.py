@@ -1,4 +1,4 @@
-"""Run the Great Expectations suite over one batch, keep the result, write Data Docs."""
+"""Run the Great Expectations suite on one batch, save the result, and write Data Docs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAMPLES = 5
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One expectation's outcome: rows looked at, rows against it, a few of these, and what went wrong if it broke."""
+    """The result of one expectation: number of rows, failing rows, a few samples of these, and an error message."""
 
     name: str
     says: str
@@ -35,7 +35,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Validation:
-    """A batch's results, and the hash of the header table that they are about."""
+    """The results of a batch, and the hash of the header table that was checked."""
 
     batch: str
     headers: str
@@ -48,12 +48,14 @@ class Validation:
 
 
 def validate(root: Root, batch: str) -> Validation:
-    """Validate a batch's header table, write `data/validation/<batch>.json` and its Data Docs.
+    """Validate a batch's header table, and write `data/validation/<batch>.json` and Data Docs.
 
     Raises RayTruthError if there is no such batch. A failed check is a result, not an error.
     """
     if batch not in ingested_batches(root.paths):
-        raise RayTruthError("No such batch", where=f"batch {batch}", do="ingest it first: `raytruth ingest SOURCE`")
+        raise RayTruthError(
+            "No such batch", where=f"batch {batch}", do="ingest the batch first: `raytruth ingest SOURCE`"
+        )
     bounds = Bounds(
         batch,
         root.taxonomy.regions,
@@ -70,7 +72,7 @@ def validate(root: Root, batch: str) -> Validation:
 
 
 def load_validation(paths: Paths, batch: str) -> Validation | None:
-    """The latest validation of the batch as it stands now; None if there is none, or the headers changed since."""
+    """The latest validation of the batch; None if there is none, or if the headers have changed since then."""
     path = paths.validation(batch)
     values = read_json(path) if path.exists() else None
     if values is None or values["headers"] != content_hash(paths.headers(batch)):
@@ -131,11 +133,11 @@ def _result(expectation: HeaderExpectation, found: dict[str, Any]) -> CheckResul
 
 
 def _message(found: dict[str, Any]) -> str:
-    """What broke, or was seen instead. Exceptions come keyed by metric where a column is missing."""
+    """The error, or the values found. If a column is missing, GX keys the exceptions by metric."""
     broken = found["exception_info"]
     infos = [broken] if "raised_exception" in broken else list(broken.values())
-    said = [str(info["exception_message"]) for info in infos if info.get("raised_exception")]
-    if said:
-        return said[0]
+    messages = [str(info["exception_message"]) for info in infos if info.get("raised_exception")]
+    if messages:
+        return messages[0]
     seen = found["result"].get("details") or found["result"].get("observed_value", "")
-    return "" if found["success"] or seen == "" else f"seen: {seen}"
+    return "" if found["success"] or seen == "" else f"found: {seen}"

@@ -14,7 +14,7 @@ from dagster_project.core.ledger import load_verdicts, update_corrected_labels
 from dagster_project.core.paths import Paths
 from dagster_project.core.verdict_kinds import KINDS, NEEDS_REGION
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.region_remap import migrate
+from dagster_project.intake.training_set.region_remap import remap_regions
 
 _SAME = ["image_id", "reviewer", "at", "verdict"]
 _UIDS = ["sop_instance_uid", "series_instance_uid", "study_instance_uid"]
@@ -63,7 +63,7 @@ def collect_corrections(root: Root) -> Collected:
     Raises RayTruthError if a verdict names a region that the regions file lacks and `region_map` does not map.
     """
     regions = root.taxonomy.regions
-    decided, _ = migrate(update_corrected_labels(root.paths), root.settings.training_set.region_map, regions)
+    decided, _ = remap_regions(update_corrected_labels(root.paths), root.settings.training_set.region_map, regions)
     verdicts = load_verdicts(root.paths).drop_duplicates(_SAME, keep="last")[[*_SAME, "verdict_id", "model_version"]]
     table = decided.merge(verdicts, on=_SAME, how="left").merge(_identities(root.paths), on="image_id", how="left")
     found, left_out = [], Counter[str]()

@@ -15,7 +15,7 @@ from dagster_project.core.ledger import Verdict, append_verdicts, load_verdicts,
 from dagster_project.core.verdict_kinds import ERRORS
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
-from dagster_project.intake.training_set.region_remap import migrate
+from dagster_project.intake.training_set.region_remap import remap_regions
 from dagster_project.label_quality.label_errors.find import load_label_errors
 from dagster_project.label_quality.review.external_answers import Answer
 from dagster_project.label_quality.review.label_studio import read_results
@@ -95,7 +95,7 @@ def export_corrections(root: Root, out: Path) -> int:
     Raises RayTruthError if there is nothing to export, or a verdict names a former class that is not mapped.
     """
     regions = root.taxonomy.regions
-    corrected, _ = migrate(update_corrected_labels(root.paths), root.settings.training_set.region_map, regions)
+    corrected, _ = remap_regions(update_corrected_labels(root.paths), root.settings.training_set.region_map, regions)
     changed = corrected[corrected["verdict"].isin(ERRORS)]
     if changed.empty:
         raise RayTruthError(

@@ -21,7 +21,7 @@ from dagster_project.core.settings.settings import Settings
 from dagster_project.core.verdict_kinds import DECIDING, ERRORS, NEEDS_REGION
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
-from dagster_project.intake.training_set.region_remap import migrate
+from dagster_project.intake.training_set.region_remap import remap_regions
 from dagster_project.learning.evaluation.metrics import Interval, patient_bootstrap
 
 log = logging.getLogger("raytruth")
@@ -107,7 +107,7 @@ def _verdicts(root: Root, regions: tuple[str, ...]) -> pd.DataFrame:
     """The latest deciding verdict on each image: verdict, the label that was reviewed, the region that was named."""
     current = current_verdicts(load_verdicts(root.paths))
     decided = current[current["verdict"].isin(DECIDING)].drop_duplicates("image_id", keep="last")
-    decided, _ = migrate(decided, root.settings.training_set.region_map, regions)
+    decided, _ = remap_regions(decided, root.settings.training_set.region_map, regions)
     decided = decided[["image_id", "verdict", "given_region", "region"]]
     return decided.rename(columns={"given_region": "reviewed_region", "region": "named_region"})
 

@@ -14,7 +14,7 @@ from pyarrow.parquet import ParquetWriter
 
 from dagster_project.core.atomic_io import replacing, with_schema_version
 from dagster_project.core.errors import RayTruthError
-from dagster_project.intake.ingestion.batch.folder_reader import Scorable, read_for_scoring
+from dagster_project.intake.ingestion.batch.folder_reader import FolderImage, read_folder
 from dagster_project.intake.root import Root
 from dagster_project.learning.ensembling.champion import load_champion
 from dagster_project.learning.ensembling.model import Predictor, refuse_other_regions
@@ -57,7 +57,7 @@ def predict_folder(root: Root, source: Path, out: Path, model_file: Path | None 
     regions: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     with (
-        closing(read_for_scoring(root, source, left_out)) as scorable,
+        closing(read_folder(root, source, left_out)) as scorable,
         replacing(out) as temporary,
         ParquetWriter(temporary, _schema(model)) as writer,
     ):
@@ -78,7 +78,7 @@ def _load(root: Root, model_file: Path | None) -> Predictor:
     return model
 
 
-def _predict(model: Predictor, block: list[Scorable]) -> pa.Table:
+def _predict(model: Predictor, block: list[FolderImage]) -> pa.Table:
     found = model.predict(np.stack([scorable.image for scorable in block]))
     columns = {
         "sop_instance_uid": [scorable.sop_instance_uid for scorable in block],

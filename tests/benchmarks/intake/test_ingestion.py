@@ -29,7 +29,7 @@ from benchmarks.memory import watched
 from benchmarks.paired import OURS, compare
 from benchmarks.results import shipped_settings
 from dagster_project.core.paths import Paths
-from dagster_project.intake.ingestion.headers.fast_header import plain_header
+from dagster_project.intake.ingestion.headers.fast_header import fast_header
 from dagster_project.intake.root import Root
 
 SHAPE = (150, 120)
@@ -86,7 +86,7 @@ def test_ours_and_the_peers_all_read_the_files(files: list[Path], tmp_path: Path
     settings = shipped_settings().ingestion
     not_plain(files[0], tmp_path)
     ways = header_ways(settings, tmp_path)
-    assert not plain_header(tmp_path / files[0].name, ("ProtocolName",))
+    assert not fast_header(tmp_path / files[0].name, ("ProtocolName",))
     for way in (OURS, NOT_PLAIN):
         assert ways[way](files[0]).row  # type: ignore[attr-defined]
     table = compare(image_ways(settings, tmp_path), files, 1)

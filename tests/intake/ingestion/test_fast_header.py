@@ -18,7 +18,7 @@ from support.mutations import KINDS, SYNTAXES, Mutation, Recipe, valid
 from support.readers import HEADERS, source_file
 
 from dagster_project.intake.ingestion.headers import header_reader
-from dagster_project.intake.ingestion.headers.fast_header import plain_header
+from dagster_project.intake.ingestion.headers.fast_header import fast_header
 from dagster_project.intake.ingestion.headers.header_reader import HeaderRead
 
 KNEE = {"AnatomicRegionSequence": Sequence([code("72696002", "Knee")])}
@@ -52,12 +52,12 @@ def told(read: HeaderRead) -> list[object]:
 
 def by_pydicom(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     with monkeypatch.context() as patch:
-        patch.setattr(header_reader, "plain_header", lambda *_: None)
+        patch.setattr(header_reader, "fast_header", lambda *_: None)
         return told(HEADERS(source_file(path)))
 
 
 def is_plain(path: Path) -> bool:
-    return plain_header(path, tuple(header_reader._TAGS)) is not None
+    return fast_header(path, tuple(header_reader._TAGS)) is not None
 
 
 @pytest.mark.parametrize("undefined", [False, True], ids=["lengths", "undefined lengths"])

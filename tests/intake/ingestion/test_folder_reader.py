@@ -19,7 +19,7 @@ from dagster_project.core.atomic_io import content_hash, read_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch import folder_reader as module
-from dagster_project.intake.ingestion.batch.folder_reader import read_for_scoring
+from dagster_project.intake.ingestion.batch.folder_reader import read_folder
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.batch.pixel_reader import PixelRead, PixelReader
 from dagster_project.intake.ingestion.batch.store import open_pixels
@@ -31,7 +31,7 @@ def test_images_and_instances_are_those_of_an_ingestion_and_the_root_stays_as_it
     ingested: Paths, export: Path
 ) -> None:
     before, left_out = content_hash(ingested.root), Counter[str]()
-    found = list(read_for_scoring(Root(ingested, settings_of(ingested)), export, left_out))
+    found = list(read_folder(Root(ingested, settings_of(ingested)), export, left_out))
     assert content_hash(ingested.root) == before
     expected = read_table(ingested.identities)
     assert [f.sop_instance_uid for f in found] == expected["sop_instance_uid"].tolist()
@@ -66,7 +66,7 @@ def test_of_one_instance_the_same_file_counts_as_in_an_ingestion_whatever_comes_
     known = read_table(empty_root.identities)["sop_instance_uid"]
     for turn in range(len(contents)):
         left_out = Counter[str]()
-        found = list(read_for_scoring(Root(empty_root, settings_of(empty_root)), tmp_path / f"{turn}", left_out))
+        found = list(read_folder(Root(empty_root, settings_of(empty_root)), tmp_path / f"{turn}", left_out))
         assert summary.images == len(found) == 2
         images = {f.sop_instance_uid: f.image for f in found}
         for uid, kept in zip(known, open_pixels(empty_root, "batch"), strict=True):
@@ -88,7 +88,7 @@ def test_no_more_files_are_read_than_images_are_asked_for(
         return original(self, file)
 
     monkeypatch.setattr(PixelReader, "__call__", counted)
-    images = read_for_scoring(Root(empty_root, settings_of(empty_root)), tmp_path / "source", Counter())
+    images = read_folder(Root(empty_root, settings_of(empty_root)), tmp_path / "source", Counter())
     for asked in range(1, 5):
         next(images)
         assert len(read) <= asked + 1
@@ -97,7 +97,7 @@ def test_no_more_files_are_read_than_images_are_asked_for(
 
 def test_who_stops_listening_leaves_nothing_behind(empty_root: Paths, export: Path) -> None:
     before = sorted(empty_root.private.iterdir())
-    images = read_for_scoring(Root(empty_root, settings_of(empty_root)), export, Counter())
+    images = read_folder(Root(empty_root, settings_of(empty_root)), export, Counter())
     next(images)
     (staging,) = set(empty_root.private.iterdir()) - set(before)
     assert staging.stat().st_mode & 0o077 == 0, "it holds identities"
@@ -110,7 +110,7 @@ def test_who_stops_listening_leaves_nothing_behind(empty_root: Paths, export: Pa
 def test_a_name_that_is_no_text_is_read(empty_root: Paths, tmp_path: Path) -> None:
     path = save(radiograph(1), tmp_path / "source" / "a.dcm")
     subprocess.run(["mv", path, os.fsencode(path.parent) + b"/caf\xe9.dcm"], check=True)
-    assert len(list(read_for_scoring(Root(empty_root, settings_of(empty_root)), path.parent, Counter()))) == 1
+    assert len(list(read_folder(Root(empty_root, settings_of(empty_root)), path.parent, Counter()))) == 1
 
 
 @pytest.mark.usefixtures("here")
@@ -118,12 +118,12 @@ def test_a_source_without_radiographs_is_an_error_that_counts_reasons(empty_root
     source = tmp_path / "CANARYSOURCE"
     source.mkdir()
     with pytest.raises(RayTruthError, match="empty"):
-        list(read_for_scoring(Root(empty_root, settings_of(empty_root)), source, Counter()))
+        list(read_folder(Root(empty_root, settings_of(empty_root)), source, Counter()))
     with pytest.raises(RayTruthError, match="not a folder"):
-        list(read_for_scoring(Root(empty_root, settings_of(empty_root)), source / "nowhere", Counter()))
+        list(read_folder(Root(empty_root, settings_of(empty_root)), source / "nowhere", Counter()))
     (source / "a.dcm").write_text("no image")
     (source / "b.txt").write_text("no image")
     with pytest.raises(RayTruthError, match="no usable radiograph") as error:
-        list(read_for_scoring(Root(empty_root, settings_of(empty_root)), source, Counter()))
+        list(read_folder(Root(empty_root, settings_of(empty_root)), source, Counter()))
     assert "1 not_dicom_content" in str(error.value)
     assert "CANARY" not in str(error.value)

@@ -14,17 +14,17 @@ from support.dicoms import image, radiograph, save
 from support.hostile import deflated, with_value
 
 from dagster_project.intake.ingestion.headers.elements import open_dataset
-from dagster_project.intake.ingestion.headers.header_warnings import odd_content, odd_header
+from dagster_project.intake.ingestion.headers.header_warnings import warnings_of_content, warnings_of_header
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 
 
 def header(folder: Path, **elements: Any) -> list[str]:
-    return odd_header(open_dataset(save(radiograph(**elements), folder / "a.dcm"), []))
+    return warnings_of_header(open_dataset(save(radiograph(**elements), folder / "a.dcm"), []))
 
 
 def content(path: Path, stored: np.ndarray | None = None) -> list[str]:
     ds = open_dataset(path, [])
-    return odd_content(ds, image(0) if stored is None else stored, path.stat().st_size)
+    return warnings_of_content(ds, image(0) if stored is None else stored, path.stat().st_size)
 
 
 def nested_items(depth: int) -> Sequence:
@@ -68,7 +68,7 @@ def test_a_standard_character_set_is_no_trouble(declared: str | list[str], tmp_p
 
 def test_bytes_that_do_not_fit_the_character_set_are_trouble(tmp_path: Path) -> None:
     undeclared = with_value(tmp_path / "a.dcm", "PatientName", "PN", b"M\xfcller")
-    assert odd_header(open_dataset(undeclared, [])) == ["charset"]
+    assert warnings_of_header(open_dataset(undeclared, [])) == ["charset"]
 
 
 @pytest.mark.parametrize("keyword", ["KVP", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"])
@@ -77,7 +77,7 @@ def test_bytes_that_do_not_fit_the_character_set_are_trouble(tmp_path: Path) -> 
 )
 def test_a_decimal_that_is_none_is_named(keyword: str, raw: bytes, bad: bool, tmp_path: Path) -> None:
     path = with_value(tmp_path / "a.dcm", keyword, "DS", raw)
-    assert odd_header(open_dataset(path, [])) == (["bad_number"] if bad else [])
+    assert warnings_of_header(open_dataset(path, [])) == (["bad_number"] if bad else [])
 
 
 def test_private_attributes_and_bytes_after_the_pixels_are_named(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dagster_project.intake.ingestion.pixels.lazy_image import Covered, Place, Shown
+from dagster_project.intake.ingestion.pixels.lazy_image import Covered, LazyImage, Place
 
 PLACES: list[Place] = [
     slice(None),
@@ -25,7 +25,7 @@ def test_every_part_shows_what_the_table_says(kind: type[np.integer], place: Pla
     stored.flat[:2] = np.iinfo(kind).min, np.iinfo(kind).max
     stored.flags.writeable = False  # as what lies in a file
     table = rng.random(2 ** (8 * stored.itemsize), np.float32)
-    found = Shown(stored, table)[place]
+    found = LazyImage(stored, table)[place]
     np.testing.assert_array_equal(found, table[stored.view(f"u{stored.itemsize}")][place])
     assert found.dtype == np.float32
 

@@ -90,7 +90,7 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "private" / "key"
     load_pseudonyms(path)
     path.chmod(0o640)
-    with pytest.raises(RayTruthError, match="Others can read"):
+    with pytest.raises(RayTruthError, match="Other users can read"):
         load_pseudonyms(path)
 
 

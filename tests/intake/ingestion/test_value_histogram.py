@@ -12,7 +12,7 @@ from support.dicoms import image, radiograph
 
 from dagster_project.intake.ingestion.batch.pixel_reader import presented
 from dagster_project.intake.ingestion.pixels.contrast import stretch
-from dagster_project.intake.ingestion.pixels.value_histogram import Levels, levels_of, painted
+from dagster_project.intake.ingestion.pixels.value_histogram import ValueHistogram, histogram_of, painted
 
 WINDOW = {"WindowCenter": "2000", "WindowWidth": "1500"}
 BLANKING = {"WindowCenter": "2000", "WindowWidth": "3"}
@@ -36,7 +36,7 @@ def pixel_by_pixel(ds: FileDataset, stored: np.ndarray) -> np.ndarray:
 
 
 def on_its_levels(ds: FileDataset, stored: np.ndarray) -> np.ndarray:
-    levels = levels_of(stored)
+    levels = histogram_of(stored)
     return painted(levels, stretch(presented(ds, levels, []), (0.5, 99.5)), stored)[:]
 
 
@@ -59,12 +59,12 @@ def test_the_image_is_the_one_made_pixel_by_pixel(
 
 def test_a_image_that_is_no_block_of_memory_is_read_in_its_own_order() -> None:
     stored = image(3, (300, 200))[::2, ::-1].T
-    np.testing.assert_array_equal(painted(levels_of(stored), levels_of(stored).values, stored)[:], stored)
+    np.testing.assert_array_equal(painted(histogram_of(stored), histogram_of(stored).values, stored)[:], stored)
 
 
 def test_levels_count_all_pixels() -> None:
     stored = image(1, (81, 62))
-    levels = levels_of(stored)
+    levels = histogram_of(stored)
     for value, count in zip(levels.values, levels.counts, strict=True):
         assert count == (stored == value).sum() > 0
 
@@ -75,5 +75,5 @@ def test_levels_count_all_pixels() -> None:
 )
 def test_percentiles_are_numpys_to_the_last_bit(values: np.ndarray, wanted: tuple[float, float]) -> None:
     counts = 1 + np.arange(len(values)) % 3
-    found = Levels(values, counts).percentiles(wanted)
+    found = ValueHistogram(values, counts).percentiles(wanted)
     np.testing.assert_array_equal(found, np.percentile(np.repeat(values, counts), wanted))

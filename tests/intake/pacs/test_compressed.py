@@ -69,7 +69,7 @@ def test_sent_by_a_pacs(root: Paths, pacs: Orthanc, compressed: dict[str, Path],
     pacs.add(*compressed.values())
     with receiving(root, allowed={"ORTHANC": HERE}, port=receiver_port):
         pacs.send("raytruth")
-    assert_all_came(root.arriving("received"), compressed)
+    assert_all_came(root.incoming_batch("received"), compressed)
 
 
 def test_sent_by_storescu(root: Paths, compressed: dict[str, Path]) -> None:
@@ -77,4 +77,4 @@ def test_sent_by_storescu(root: Paths, compressed: dict[str, Path]) -> None:
     with receiving(root):
         for syntax, (_, option) in COMPRESSED.items():
             assert storescu(root, compressed[syntax], options=[option]) == ""
-    assert_all_came(root.arriving("received"), compressed)
+    assert_all_came(root.incoming_batch("received"), compressed)

@@ -14,7 +14,7 @@ from support.dicoms import code, radiograph, save
 
 from dagster_project.intake.pacs.content_digest import content_digest
 
-pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR")  # as Arrivals does
+pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR")  # as IncomingBatch does
 
 
 def base() -> FileDataset:

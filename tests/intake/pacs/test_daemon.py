@@ -46,7 +46,7 @@ def test_what_a_pacs_holds_and_what_a_sender_sends_is_ingested_once_and_shown(
 
         first, second = sorted(served.instance.get_dynamic_partitions("batches"))
         assert (first, second.split("_")[0]) == (shown_by(served, "main")["batch"].value, "received")
-        assert table(shown_by(served, "main")["objects"], "what became of them") == {"arrived": 4}
+        assert table(shown_by(served, "main")["objects by outcome"], "outcome") == {"arrived": 4}
         assert {run.tags["dagster/partition"] for run in served.runs("ingest_batch")} == {first, second}
         assert sum(table(of_batch(served, first)["files by verdict"], "verdict").values()) == 4
         assert table(of_batch(served, second)["files by verdict"], "verdict")["quarantine"] == 1
@@ -64,13 +64,13 @@ def shown_by(served: Served, source: str) -> dict[str, dg.MetadataValue]:
     seen = [r.asset_observation for r in instance.fetch_observations(key, limit=5).records]
     made = [r.asset_materialization for r in instance.fetch_materializations(key, limit=5).records]
     shown = [dict(event.metadata) for event in (*seen, *made) if event]
-    return next((s for s in shown if table(s["by day"], "what")), {})
+    return next((s for s in shown if table(s["objects by day"], "outcome")), {})
 
 
 def counts(served: Served) -> dict[str, int]:
     """What the receiver's asset shows; {} if nothing yet."""
     shown = shown_by(served, "received")
-    return table(shown["by day"], "what") if shown else {}
+    return table(shown["objects by day"], "outcome") if shown else {}
 
 
 def of_batch(served: Served, batch: str) -> dict[str, dg.MetadataValue]:

@@ -21,7 +21,7 @@ from dagster_project.core.settings.settings import PacsSettings
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.ingestion.sensors import inbox
 from dagster_project.intake.pacs.assets import key_of, pacs_assets
-from dagster_project.intake.pacs.incoming_batch import Arrivals, make_private
+from dagster_project.intake.pacs.incoming_batch import IncomingBatch, make_private
 from dagster_project.intake.pacs.resources import Pacs
 from dagster_project.intake.pacs.sensors import pacs_sensors
 from dagster_project.intake.pacs.state import State
@@ -87,7 +87,7 @@ def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_inges
             assert job.execute_in_process(instance=instance).success
         (looked,) = instance.fetch_observations(key_of("main"), limit=5).records
         assert looked.asset_observation
-        assert looked.asset_observation.metadata["studies not fetched in full"].value > 0, "not settled yet"
+        assert looked.asset_observation.metadata["incomplete studies"].value > 0, "not settled yet"
         assert len(instance.fetch_materializations(key_of("main"), limit=5).records) == 1, (
             "of the poll that brought one"
         )
@@ -95,7 +95,7 @@ def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_inges
         assert event
         assert event.asset_materialization
         shown = event.asset_materialization.metadata
-        counts = {r.data["what became of them"]: r.data["objects"] for r in shown["objects"].value.records}
+        counts = {r.data["outcome"]: r.data["objects"] for r in shown["objects by outcome"].value.records}
         assert counts == {"arrived": 6}
         batch = shown["batch"].value
         told = str(instance.all_logs(instance.get_runs()[0].run_id))
@@ -123,7 +123,7 @@ def test_while_a_pull_is_under_way_no_other_is_asked_for(root: Paths) -> None:
         instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
         tick = graph.resolve_sensor_def("poll_main").evaluate_tick(dg.build_sensor_context(instance, definitions=graph))
     assert tick.run_requests in (None, [])
-    assert "under way" in (tick.skip_message or "")
+    assert "is running" in (tick.skip_message or "")
 
 
 def test_what_is_received_is_observed_once_when_it_changed(root: Paths, images: list[Path]) -> None:
@@ -135,14 +135,14 @@ def test_what_is_received_is_observed_once_when_it_changed(root: Paths, images: 
             with dg.build_sensor_context(instance, cursor=cursor, resources=resources(root)) as context:
                 return watch.evaluate_tick(context)
 
-        assert "nothing new" in (look().skip_message or "")
+        assert "no new images" in (look().skip_message or "")
         make_private(root.pacs)
         state = State(root.pacs_state)
-        Arrivals(root, "received", state, 0).keep_bytes(images[0].read_bytes(), uid_of(images[0]))
+        IncomingBatch(root, "received", state, 0).keep_bytes(images[0].read_bytes(), uid_of(images[0]))
         state.close()
         tick = look()
         (seen,) = tick.asset_events
         assert seen.asset_key == key_of("received")
-        (row,) = seen.metadata["by day"].value.records
-        assert (row.data["what"], row.data["objects"]) == ("arrived", 1)
-        assert "nothing new" in (look(tick.cursor).skip_message or "")
+        (row,) = seen.metadata["objects by day"].value.records
+        assert (row.data["outcome"], row.data["objects"]) == ("arrived", 1)
+        assert "no new images" in (look(tick.cursor).skip_message or "")

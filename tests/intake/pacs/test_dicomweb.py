@@ -42,7 +42,7 @@ def test_a_certificate_counts_only_if_its_authority_is_named(
         url = f"https://127.0.0.1:{port}/dicom-web"
         for ca in (None, str(other)):
             configure(root, sources={"main": {"protocol": "dicomweb", "url": url, "ca": ca}})
-            with pytest.raises(RayTruthError, match="certificate is not to be trusted"):
+            with pytest.raises(RayTruthError, match="certificate of the PACS is not trusted"):
                 pull(Root(root, settings_of(root)), "main")
         configure(root, sources={"main": {"protocol": "dicomweb", "url": url, "ca": str(certificate)}})
         pull(Root(root, settings_of(root)), "main")
@@ -254,5 +254,5 @@ def test_no_error_names_what_was_asked(odd: Server, asking: Callable[..., Archiv
 
 
 def test_a_source_that_is_not_named_is_said(root: Paths) -> None:
-    with pytest.raises(RayTruthError, match="No source of that name"):
+    with pytest.raises(RayTruthError, match="no source with that name"):
         pull(Root(root, settings_of(root)), "main")

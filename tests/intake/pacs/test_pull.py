@@ -162,7 +162,7 @@ def test_killed_before_any_of_its_steps_it_loses_nothing_and_brings_nothing_twic
         pull_main(root)
         assert uids_in(root.inbox) == pacs.uids(), f"killed before step {step}"
         assert not any(root.spool("main").iterdir())
-        assert not any(root.arriving("main").iterdir())
+        assert not any(root.incoming_batch("main").iterdir())
     assert step > 2 * 6, "each image is opened, written, hashed, linked, ..."
     assert uids_in(root.inbox) == pacs.uids()
 
@@ -203,7 +203,7 @@ def test_killed_at_any_moment_a_rerun_completes_it_and_brings_every_image_once(
         pull_main(root)
         assert uids_in(root.inbox) == pacs.uids()
         assert not any(root.spool("main").iterdir())
-        assert not any(root.arriving("main").iterdir())
+        assert not any(root.incoming_batch("main").iterdir())
     assert kills > 3, "else it was killed after its end"
 
 
@@ -239,10 +239,10 @@ def test_a_pacs_that_is_away_is_said_and_what_a_kill_left_is_handed_over_and_com
     there = settings_of(source).pacs.sources["main"].model_dump(mode="json")
     away = there | ({"url": "http://127.0.0.1:1/dicom-web"} if "url" in there else {"port": 1})
     configure(source, sources={"main": away})
-    source.arriving("main").mkdir(parents=True)
+    source.incoming_batch("main").mkdir(parents=True)
     image = load_pseudonyms(source.pseudonym_key).of("arrival", uid_of(images[0]))
-    shutil.copy(images[0], source.arriving("main") / f"{image}.dcm")
-    with pytest.raises(Unanswered, match="does not answer"):
+    shutil.copy(images[0], source.incoming_batch("main") / f"{image}.dcm")
+    with pytest.raises(Unanswered, match=r"request to the PACS failed|did not set up an association"):
         pull_main(source)
     assert uids_in(source.inbox) == pacs.uids()
     configure(source, sources={"main": there})

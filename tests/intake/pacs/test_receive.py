@@ -55,7 +55,7 @@ def test_what_a_pacs_sends_becomes_one_batch_after_a_quiet_time(
     pacs.add(*images[:8])
     with receiving(root, allowed={"ORTHANC": HERE}, port=receiver_port, quiet_seconds=6):
         pacs.send("raytruth")
-        assert uids_in(root.arriving("received")) == pacs.uids()
+        assert uids_in(root.incoming_batch("received")) == pacs.uids()
         assert files_in(root.inbox) == [], "it is open until nothing more comes"
         wait_for(lambda: files_in(root.inbox))
     (batch,) = root.inbox.iterdir()
@@ -91,16 +91,16 @@ def test_only_allowed_senders_from_their_own_networks_get_in(root: Paths, images
         assert "Reject" in storescu(root, images[0], calling="STRANGER")
         assert "Reject" in storescu(root, images[0], calling="ELSEWHERE"), "the title of another machine"
         assert "Reject" in storescu(root, images[0], called="OTHER")
-        assert files_in(root.arriving("received")) == []
+        assert files_in(root.incoming_batch("received")) == []
         assert storescu(root, images[0]) == ""
-    assert uids_in(root.arriving("received")) == [uid_of(images[0])]
+    assert uids_in(root.incoming_batch("received")) == [uid_of(images[0])]
     assert counted(root) == {"arrived": 1, "refused: sender not allowed": 2}
 
 
 def test_a_machine_of_no_allowed_network_cannot_even_ask(root: Paths, images: list[Path]) -> None:
     with receiving(root, allowed={"STORESCU": ["192.0.2.0/24"]}):
         assert storescu(root, images[0]) != ""
-    assert files_in(root.arriving("received")) == []
+    assert files_in(root.incoming_batch("received")) == []
     assert counted(root) == {}, "it did not come so far as to give a title"
 
 
@@ -113,8 +113,8 @@ def test_sent_again_it_counts_once_and_another_content_is_set_aside(
     with receiving(root):
         for file in (images[0], images[0], other, other):
             assert storescu(root, file) == "", "the sender may forget it"
-    assert [uid_of(images[0])] == uids_in(root.arriving("received"))
-    (kept,) = files_in(root.arriving("received"))
+    assert [uid_of(images[0])] == uids_in(root.incoming_batch("received"))
+    (kept,) = files_in(root.incoming_batch("received"))
     assert pydicom.dcmread(kept).get("BodyPartExamined") == pydicom.dcmread(images[0]).get("BodyPartExamined")
     (aside,) = files_in(root.set_aside("received"))
     assert pydicom.dcmread(aside).BodyPartExamined == "SKULL"
@@ -135,7 +135,7 @@ def test_odd_values_of_what_is_sent_are_said_nowhere(root: Paths, images: list[P
         process.send_signal(signal.SIGINT)
         said = "".join(process.communicate(timeout=180))
     assert "CANARY" not in said
-    assert len(files_in(root.arriving("received"))) == 1
+    assert len(files_in(root.incoming_batch("received"))) == 1
 
 
 def test_a_full_disk_is_told_to_the_sender_who_keeps_the_image(root: Paths, images: list[Path]) -> None:
@@ -148,7 +148,7 @@ def test_a_full_disk_is_told_to_the_sender_who_keeps_the_image(root: Paths, imag
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=120)
-    assert files_in(root.arriving("received")) == files_in(root.spool("received")) == []
+    assert files_in(root.incoming_batch("received")) == files_in(root.spool("received")) == []
     assert counted(root) == {"refused: disk nearly full": 1}
 
 
@@ -157,7 +157,7 @@ def test_a_uid_that_is_a_path_is_refused(root: Paths, images: list[Path]) -> Non
     ds.SOPInstanceUID = "../../../etc/passwd"
     with receiving(root):
         assert send(root, ds) == 0xA900
-    assert files_in(root.arriving("received")) == files_in(root.spool("received")) == []
+    assert files_in(root.incoming_batch("received")) == files_in(root.spool("received")) == []
 
 
 def test_killed_while_being_sent_to_it_goes_on_where_it_was(root: Paths, images: list[Path]) -> None:
@@ -167,17 +167,17 @@ def test_killed_while_being_sent_to_it_goes_on_where_it_was(root: Paths, images:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for(lambda: len(files_in(root.arriving("received"))) >= 4)
+        wait_for(lambda: len(files_in(root.incoming_batch("received"))) >= 4)
         process.kill()
         process.wait()
         sender.wait(30)
-    kept = uids_in(root.arriving("received"))
+    kept = uids_in(root.incoming_batch("received"))
     assert 4 <= len(kept) < len(images)
     with receiving(root):
         assert storescu(root, *images) == ""
         assert files_in(root.spool("received")) == []
-    assert uids_in(root.arriving("received")) == sorted(map(uid_of, images))
-    assert len(files_in(root.arriving("received"))) == len(images)
+    assert uids_in(root.incoming_batch("received")) == sorted(map(uid_of, images))
+    assert len(files_in(root.incoming_batch("received"))) == len(images)
 
 
 def test_over_tls_a_sender_without_a_certificate_is_left_out(root: Paths, images: list[Path], tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_over_tls_a_sender_without_a_certificate_is_left_out(root: Paths, images
         assert storescu(root, images[0]) != ""
         assert send(root, images[0], tls=client_context(strange, ours)) is None
         assert send(root, images[0], tls=client_context(theirs, ours)) == 0x0000
-    assert uids_in(root.arriving("received")) == [uid_of(images[0])]
+    assert uids_in(root.incoming_batch("received")) == [uid_of(images[0])]
 
 
 def client_context(certificate: Path, authority: Path) -> ssl.SSLContext:
@@ -213,7 +213,7 @@ def send(root: Paths, what: Path | pydicom.Dataset, tls: ssl.SSLContext | None =
 
 @pytest.mark.parametrize(
     ("receive", "said"),
-    [({"allowed": {}}, "Nobody is allowed to send"), ({"address": "192.0.2.1"}, "Cannot listen there")],
+    [({"allowed": {}}, "No sender is allowed"), ({"address": "192.0.2.1"}, "cannot listen on this address")],
 )
 def test_what_cannot_be_served_is_said(root: Paths, receive: dict[str, object], said: str) -> None:
     configure(root, receive={"allowed": {"STORESCU": HERE}} | receive)

@@ -18,9 +18,9 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
 from dagster_project.intake.ingestion.headers.sources import fingerprint, list_files
-from dagster_project.intake.pacs.incoming_batch import Arrivals
+from dagster_project.intake.pacs.incoming_batch import IncomingBatch
 from dagster_project.intake.pacs.pull import Pulled, pull
-from dagster_project.intake.pacs.refetch import Renewed, pull_anew
+from dagster_project.intake.pacs.refetch import Refetched, refetch_studies
 from dagster_project.intake.pacs.state import State
 from dagster_project.intake.root import Root
 
@@ -31,8 +31,10 @@ def pull_main(root: Paths) -> Pulled:
     return pull(Root(root, settings_of(root)), "main")
 
 
-def again(root: Paths, *files: Path) -> Renewed:
-    return pull_anew(Root(root, settings_of(root)), "main", [f"{dcmread(file).StudyInstanceUID}\n" for file in files])
+def again(root: Paths, *files: Path) -> Refetched:
+    return refetch_studies(
+        Root(root, settings_of(root)), "main", [f"{dcmread(file).StudyInstanceUID}\n" for file in files]
+    )
 
 
 def files_in(folder: Path) -> dict[str, str]:
@@ -77,18 +79,18 @@ def test_a_replaced_image_takes_the_old_ones_place_when_its_study_is_taken_in_an
     pacs.empty()
     change(study[0], BodyPartExamined="FOOT")
     pacs.add(*study)
-    renewed = again(source, study[0], study[1])
-    assert renewed.outcomes == {"replaced": 1, "known already": 1, "arrived": 1}
+    refetched = again(source, study[0], study[1])
+    assert refetched.outcomes == {"replaced": 1, "known already": 1, "arrived": 1}
     assert files_in(batch) == {uid_of(study[0]): "FOOT", uid_of(study[1]): "KNEE"}
-    assert files_in(source.inbox / str(renewed.batch)) == {uid_of(study[2]): "KNEE"}
+    assert files_in(source.inbox / str(refetched.batch)) == {uid_of(study[2]): "KNEE"}
     assert files_in(source.set_aside("main")) == {uid_of(study[0]): "KNEE"}, "nothing is lost"
     assert fingerprint(list_files(batch), pseudonyms) != before, "so that the batch is ingested again, if of equal size"
     assert {oct(path.stat().st_mode & 0o777) for path in batch.iterdir()} == {"0o600"}
-    assert again(source, study[0]) == Renewed({"known already": 3}, None)
+    assert again(source, study[0]) == Refetched({"known already": 3}, None)
     assert pull_main(source).outcomes == {}
 
 
-@pytest.mark.parametrize(("where", "step"), [(Arrivals, "_set_aside"), (State, "replaced")])
+@pytest.mark.parametrize(("where", "step"), [(IncomingBatch, "_set_aside"), (State, "replaced")])
 def test_stopped_on_its_way_it_is_completed_by_the_next(
     where: type, step: str, web: Paths, pacs: Orthanc, study: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,8 +135,8 @@ def test_by_the_command_line_and_what_is_no_uid_is_said_without_repeating_it(
     assert "arrived" in said.output
     assert "studies without a radiograph" in said.output
     assert uids_in(web.inbox) == [uid_of(study[0])]
-    with pytest.raises(RayTruthError, match="no Study Instance UID") as caught:
-        pull_anew(Root(web, settings_of(web)), "main", ["1.2.3\n", "CANARY^JANE\n"])
+    with pytest.raises(RayTruthError, match="not a Study Instance UID") as caught:
+        refetch_studies(Root(web, settings_of(web)), "main", ["1.2.3\n", "CANARY^JANE\n"])
     assert "line 2" in str(caught.value)
     assert "CANARY" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Each ingestion leaves a proof of what happened to every attribute of its files, without a value of any."""
+"""Each ingestion leaves a report of what happened to every attribute of its files, without a value of any."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.roots import settings_of, small_root
 from dagster_project.core.atomic_io import read_table
 from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import ingest
-from dagster_project.intake.privacy.deidentification_report import load_proof
+from dagster_project.intake.privacy.deidentification_report import load_report
 from dagster_project.intake.privacy.identities import NAME, NUMBER, Identity, identities_of
 from dagster_project.intake.root import Root
 
@@ -37,8 +37,8 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 
 
 def test_every_attribute_of_the_used_files_is_listed_with_its_action_and_the_standards(paths: Paths) -> None:
-    proof = load_proof(paths, "march")
-    listed = {a["keyword"] or a["tag"]: (a["action"], a["table_e1_1"], a["files"]) for a in proof["attributes"]}
+    report = load_report(paths, "march")
+    listed = {a["keyword"] or a["tag"]: (a["action"], a["table_e1_1"], a["files"]) for a in report["attributes"]}
     assert listed["PatientName"] == ("removed", "Z", 3)
     assert listed["AccessionNumber"] == ("removed", "Z", 2)
     assert listed["SOPInstanceUID"] == ("pseudonym", "U", 3)
@@ -47,16 +47,16 @@ def test_every_attribute_of_the_used_files_is_listed_with_its_action_and_the_sta
     assert listed["Rows"] == ("kept", "", 3)
     assert listed["(0029,1001)"] == ("removed", "X", 1)
     assert "PatientAddress" not in listed, "of a file that is not used nothing is taken"
-    assert proof["images"] == 3
-    assert proof["unknown_attributes"] == 2
-    assert sum(proof["attributes_by_action"].values()) == len(listed)
-    assert any(option.startswith("113107") for option in proof["options"])
+    assert report["images"] == 3
+    assert report["unknown_attributes"] == 2
+    assert sum(report["attributes_by_action"].values()) == len(listed)
+    assert any(option.startswith("113107") for option in report["options"])
 
 
 def test_masked_text_is_counted_and_no_value_is_told(paths: Paths) -> None:
-    assert load_proof(paths, "march")["images_with_text_masked"] == 1
+    assert load_report(paths, "march")["images_with_text_masked"] == 1
     assert (read_table(paths.headers("march"))["text_masked"] > 0).sum() == 1
-    assert "CANARY" not in json.dumps(load_proof(paths, "march"))
+    assert "CANARY" not in json.dumps(load_report(paths, "march"))
 
 
 def test_what_is_searched_for_is_known_in_private_alone_and_not_whose_it_is(paths: Paths) -> None:

@@ -26,7 +26,7 @@ from dagster_project.cli.main import app
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.batch.ingest import ingest
-from dagster_project.intake.privacy.deidentification_report import load_proof
+from dagster_project.intake.privacy.deidentification_report import load_report
 from dagster_project.intake.privacy.scan import Scan, scan
 from dagster_project.intake.root import Root
 
@@ -222,8 +222,8 @@ def test_the_command_says_where_and_ends_with_status_1_and_the_proof_holds_it(pa
     assert done.exit_code == 1
     assert "data/reports/leak.txt" in done.output
     assert "qwertz" not in done.output.casefold()
-    assert load_proof(paths, "march")["scan"]["found"][0]["place"] == "data/reports/leak.txt"
+    assert load_report(paths, "march")["scan"]["found"][0]["place"] == "data/reports/leak.txt"
     leak.unlink()
     done = CliRunner().invoke(app, ["--root", str(paths.root), "scan-identities"])
     assert (done.exit_code, "nothing found" in done.output) == (0, True)
-    assert load_proof(paths, "march")["scan"]["found"] == []
+    assert load_report(paths, "march")["scan"]["found"] == []

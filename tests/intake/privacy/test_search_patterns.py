@@ -7,12 +7,12 @@ import pytest
 from dagster_project.intake.privacy.file_contents import BINARY, NUMBERS, TEXT, Piece
 from dagster_project.intake.privacy.identities import NAME, NUMBER, PATH, STAFF, UID, Identity
 from dagster_project.intake.privacy.search import Search
-from dagster_project.intake.privacy.search_patterns import needles_of
-from dagster_project.intake.privacy.stopwords import own_words
+from dagster_project.intake.privacy.search_patterns import search_patterns_of
+from dagster_project.intake.privacy.stopwords import stopwords
 
 
 def kinds(text: str | bytes, *identities: tuple[str, str], least: int = TEXT) -> set[str]:
-    search = Search(needles_of(Identity(kind, value, "b") for kind, value in identities))
+    search = Search(search_patterns_of(Identity(kind, value, "b") for kind, value in identities))
     data = text if isinstance(text, bytes) else text.encode()
     return {identity.kind for identity in search.found(Piece("", data, least))}
 
@@ -30,14 +30,14 @@ def test_a_name_is_found_however_it_is_joined(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["Qwertzmannia", "xqwertzmann", "Jane", "Qwertz mann", "qwertzmann1"])
 def test_a_part_of_a_longer_word_or_a_common_name_alone_is_no_hit(text: str) -> None:
-    assert "label" in own_words()
+    assert "label" in stopwords()
     assert kinds(text, (NAME, "Qwertzmann^Jan")) == set()
 
 
 def test_a_name_that_is_a_word_of_our_own_counts_only_as_a_whole() -> None:
     assert kinds("the label of an image", (NAME, "Label^Image")) == set()
     assert kinds("the patient Label, Image", (NAME, "Label^Image")) == {NAME}
-    assert needles_of([Identity(NAME, "Label^Image", "b")]).left_out.total() == 2
+    assert search_patterns_of([Identity(NAME, "Label^Image", "b")]).left_out.total() == 2
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
@@ -65,9 +65,9 @@ def test_digits_within_a_longer_or_decimal_number_are_no_hit(text: str) -> None:
 
 @pytest.mark.parametrize("value", ["1", "12345", "X1", "abcd"])
 def test_an_id_too_short_is_named_as_not_searched_for(value: str) -> None:
-    needles = needles_of([Identity(NUMBER, value, "b")])
-    assert needles.patterns == []
-    assert needles.left_out.total() == 1
+    patterns = search_patterns_of([Identity(NUMBER, value, "b")])
+    assert patterns.spellings == []
+    assert patterns.left_out.total() == 1
 
 
 def test_a_uid_is_found_and_another_of_which_it_is_the_beginning_only_at_a_dot() -> None:
@@ -78,9 +78,9 @@ def test_a_uid_is_found_and_another_of_which_it_is_the_beginning_only_at_a_dot()
 
 @pytest.mark.parametrize("value", ["1.2", "1", "1.2.840.10008.1.2.1"])
 def test_a_uid_that_is_short_or_the_standards_own_is_named_as_not_searched_for(value: str) -> None:
-    needles = needles_of([Identity(UID, value, "b")])
-    assert needles.patterns == []
-    assert needles.left_out.total() == 1
+    patterns = search_patterns_of([Identity(UID, value, "b")])
+    assert patterns.spellings == []
+    assert patterns.left_out.total() == 1
 
 
 @pytest.mark.parametrize("text", ["Qwertzmann^Jane", "JANE QWERTZMANN", "by qwertzmann, jane:"])
@@ -90,7 +90,7 @@ def test_staff_are_found_by_their_full_name_in_either_order(text: str) -> None:
 
 def test_a_lone_word_that_names_staff_is_not_searched_for() -> None:
     assert kinds("the SYSTEM of room1 by Qwertzmann", (STAFF, "SYSTEM"), (STAFF, "Qwertzmann^Jane")) == set()
-    assert needles_of([Identity(STAFF, "SYSTEM", "b")]).left_out.total() == 1
+    assert search_patterns_of([Identity(STAFF, "SYSTEM", "b")]).left_out.total() == 1
 
 
 def test_a_path_is_found_whole_and_by_a_rare_file_name() -> None:

@@ -82,7 +82,7 @@ def test_a_term_may_be_one_that_the_vocabulary_does_not_know(tmp_path: Path) -> 
         ("{}", "0 class"),
         ("", "valid dictionary"),
         ("- knee\n- hand", "valid dictionary"),
-        ("knee: {terms: {KNEE", "no valid YAML"),
+        ("knee: {terms: {KNEE", "not valid YAML"),
         ("knee: {terms: {}}\nhand: {terms: {}}", "knee.terms"),
         ("knee: {}\nhand: {}", "knee.terms"),
         (KNEE_AND + "hand: {terms: {HAND: 85562004}}", "hand.terms.HAND"),
@@ -90,11 +90,11 @@ def test_a_term_may_be_one_that_the_vocabulary_does_not_know(tmp_path: Path) -> 
         (KNEE_AND + 'hand: {terms: {HAND: "85562004"}, words: [x]}', "hand.words"),
         (KNEE_AND + 'hand: {terms: {HAND: "85562004"}, synonyms: x}', "hand.synonyms"),
         (KNEE_AND + 'Left Hand: {terms: {HAND: "85562004"}}', "Left Hand"),
-        (KNEE_AND + 'hand: {terms: {knee: "1"}}', "term 'knee' stands in two classes: knee and hand"),
-        (KNEE_AND + 'hand: {terms: {HAND: "72696002"}}', "code '72696002' stands in two classes: knee and hand"),
+        (KNEE_AND + 'hand: {terms: {knee: "1"}}', "term 'knee' is in two classes: knee and hand"),
+        (KNEE_AND + 'hand: {terms: {HAND: "72696002"}}', "code '72696002' is in two classes: knee and hand"),
         (
             'knee: {terms: {KNEE: "1"}, synonyms: [Füße]}\nhand: {terms: {HAND: "2"}, synonyms: [FUESSE]}',
-            "synonym 'FUESSE' stands in two classes: knee and hand",
+            "synonym 'FUESSE' is in two classes: knee and hand",
         ),
     ],
 )

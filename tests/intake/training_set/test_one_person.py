@@ -120,7 +120,11 @@ def test_links_that_contradict_each_other_are_reported_and_stay(paths: Paths, ca
     assert links.loc["p1-004", "linked_by"] == STUDY
     assert summary.links.contradictions == {"birth_date": 1, "issuer": 1, "sex": 1}
     assert read_json(paths.metrics("training_set"))["contradicted_links"] == summary.links.contradictions
-    for word in ("8 patients are linked to 4, at most 2 to one", "the sex contradicts", "the birth date contradicts"):
+    for word in (
+        "8 patients are linked into 4 groups, at most 2 in one",
+        "the sex contradicts",
+        "the birth date contradicts",
+    ):
         assert word in caplog.text
     assert table["patient"].nunique() - table["patient_group"].nunique() == 4
 

@@ -141,7 +141,7 @@ def test_what_is_wrong_in_a_column_fails_its_check_with_count_and_samples(name: 
     assert not check.passed
     assert (check.blocking, check.says) == (declared.blocking, declared.says)
     if name in ("several_regions", "columns_are_the_allowed_ones"):
-        assert check.message.startswith("seen: ")
+        assert check.message.startswith("found: ")
         return
     assert (check.rows, check.unexpected) == (ROWS, len(change.values))
     assert len(check.samples) == min(len(change.values), 5)
@@ -174,7 +174,7 @@ def test_rows_that_do_not_match_the_shard_and_a_column_that_is_gone_fail(good_ro
     found = results(checked(good_root, table, tmp_path / "root"))
     failed = {name: check.message for name, check in found.items() if not check.passed}
     assert set(failed) == {"rows_match_the_shard", "columns_are_the_allowed_ones", "kvp_is_possible"}
-    assert failed["rows_match_the_shard"] == f"seen: {ROWS - 1}"
+    assert failed["rows_match_the_shard"] == f"found: {ROWS - 1}"
     assert "kvp" in failed["columns_are_the_allowed_ones"]
     assert "kvp" in failed["kvp_is_possible"]
     assert found["rows_match_the_shard"].blocking

@@ -83,7 +83,7 @@ def test_the_training_set_takes_a_batch_only_while_its_latest_blocking_checks_pa
     set_first(root, "patient", "no pseudonym")  # the validation is stale now
     assert load_validation(root, BATCH) is None
     summary = build_training_set(Root(root, settings_of(root)))
-    assert "not validated as it stands now" in summary.refused[BATCH]
+    assert "not validated in its current state" in summary.refused[BATCH]
     assert set(load_training_set(root)["batch"]) == {"april"}
 
     assert run(root).blocked_by == ["patient_is_a_pseudonym"]

@@ -39,7 +39,7 @@ def test_a_image_that_is_gone_is_counted(known: Paths) -> None:
 def test_a_class_that_is_no_more_stops_it_until_the_map_says_what_became_of_it(known: Paths) -> None:
     say(known, said_of(0), said_of(1, region="hand"))
     drop_class(known, "elbow", {})
-    with pytest.raises(RayTruthError, match="lacks: elbow"):
+    with pytest.raises(RayTruthError, match="not in the regions file: elbow"):
         collect_corrections(Root(known, settings_of(known)))
     drop_class(known, "wrist", {"elbow": "forearm"})
     assert {c.image_id: c.region for c in collect_corrections(Root(known, settings_of(known))).corrections} == {

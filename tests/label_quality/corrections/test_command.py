@@ -73,7 +73,7 @@ def test_a_class_that_is_no_more_stops_the_push_until_it_is_mapped(reviewed: Pat
     drop_class(reviewed, "elbow", {})
     status, said = push(reviewed, "--send")
     assert (status, len(pacs.uids())) == (1, 3)
-    assert "regions file lacks: elbow" in said
+    assert "not in the regions file: elbow" in said
     assert "region_map" in said
     drop_class(reviewed, "wrist", {"elbow": "forearm"})
     shown = run_raytruth("correct-labels", root=reviewed.root).stdout

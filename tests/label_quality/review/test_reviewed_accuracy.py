@@ -113,7 +113,7 @@ def test_a_class_that_is_no_more_needs_the_map(root: Paths) -> None:
     classes = yaml.safe_load(path.read_text())
     del classes["hand"]
     path.write_text(yaml.safe_dump(classes, sort_keys=False))
-    with pytest.raises(RayTruthError, match="lacks: hand"):
+    with pytest.raises(RayTruthError, match="not in the regions file: hand"):
         measured(root)
 
 

@@ -16,7 +16,7 @@ from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import read_table
 from dagster_project.core.errors import RayTruthError
-from dagster_project.intake.ingestion.batch.folder_reader import Scorable
+from dagster_project.intake.ingestion.batch.folder_reader import FolderImage
 from dagster_project.intake.ingestion.batch.ingest import ingest
 from dagster_project.intake.root import Root
 from dagster_project.learning.ensembling.export import export_champion
@@ -42,18 +42,18 @@ def onnx_file(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 class Folder:
-    """A folder as `read_for_scoring` gives it; remembers how many images were taken out of it."""
+    """A folder as `read_folder` gives it; remembers how many images were taken out of it."""
 
     def __init__(self, breaks_after: int | None = None) -> None:
         self.taken, self.breaks_after, self.closed = 0, breaks_after, False
 
-    def __call__(self, root: object, source: Path, left_out: Counter[str]) -> Generator[Scorable]:
+    def __call__(self, root: object, source: Path, left_out: Counter[str]) -> Generator[FolderImage]:
         try:
             for number in range(COUNT):
                 if number == self.breaks_after:
                     raise OSError("the network drive is gone")
                 self.taken += 1
-                yield Scorable(f"1.2.{number}", pattern(number % 5, np.random.default_rng(number)))
+                yield FolderImage(f"1.2.{number}", pattern(number % 5, np.random.default_rng(number)))
             left_out["not_dicom"] += 3
         finally:
             self.closed = True
@@ -62,7 +62,7 @@ class Folder:
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Folder:
     folder = Folder()
-    monkeypatch.setattr(module, "read_for_scoring", folder)
+    monkeypatch.setattr(module, "read_folder", folder)
     return folder
 
 
@@ -132,7 +132,7 @@ def test_a_failure_midway_leaves_the_old_table_or_none(
     out.parent.mkdir()
     if there:
         out.write_text("old")
-    monkeypatch.setattr(module, "read_for_scoring", folder)
+    monkeypatch.setattr(module, "read_folder", folder)
     monkeypatch.setattr(module, "_BLOCK", 5)
     with pytest.raises(OSError, match="drive is gone"):
         predict_folder(Root(trained.paths, trained.settings), tmp_path, out)

@@ -1,1 +1,1 @@
-"""One batch: both passes over its files, staged, then published whole."""
+"""One batch: two passes over its files, staged, then published as a whole."""

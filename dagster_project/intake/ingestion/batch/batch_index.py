@@ -1,6 +1,6 @@
-"""What both passes found in a batch's files, kept on disk in staging, and which of one instance's files counts.
+"""The results of both passes over a batch, on disk in staging, and the choice between files of one instance.
 
-Memory holds a row at a time. It knows identities: for `data/private/` only.
+Only one row at a time is in memory. The index contains identities: only for `data/private/`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _TABLES = (
 )
 _SAME_IMAGE = "FROM images AS first WHERE first.image_id = images.image_id AND first.counts"
 _SETTLE = (
-    # Of one instance's files the first usable one counts, the first by content, so that the choice does not depend on
-    # names; the same bytes again are harmless, others a conflict.
+    # The first usable file of an instance counts. Files are ordered by content, so the choice does not depend on names.
+    # A byte-identical copy is harmless, other content is a conflict.
     f"""UPDATE images SET counts = 0, reasons = reasons || CASE
             WHEN file_digest = (SELECT min(first.file_digest) {_SAME_IMAGE}) THEN ';duplicate_file'
             ELSE ';uid_conflict' END
@@ -49,7 +49,7 @@ _SETTLE = (
 
 @dataclass(frozen=True)
 class SeenFile:
-    """A file of the batch, with the reason codes of both passes, sorted."""
+    """A file of the batch with the sorted reason codes of both passes."""
 
     file_id: str
     path: str
@@ -58,7 +58,7 @@ class SeenFile:
 
 @dataclass(frozen=True)
 class UsedFile:
-    """A file that counts for its instance: its path and reason codes, and what both passes found in it."""
+    """The file that counts for its instance: path, reason codes, and the results of both passes."""
 
     path: str
     reasons: list[str]
@@ -69,7 +69,7 @@ class UsedFile:
 
 
 class BatchIndex:
-    """Filled by both passes, then `settle`d, then read."""
+    """Both passes fill the index; then `settle` is called; then the index is read."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -77,12 +77,12 @@ class BatchIndex:
             database.execute(statement)
 
     def add_header(self, number: int, file_id: str, path: str, read: HeaderRead) -> None:
-        """Note what the first pass found in the batch's file of this number."""
+        """Record the result of the first pass for the file with this number."""
         image_id = header = None
         if read.row is not None and read.identity is not None:
             image_id = read.row["image_id"]
-            header = json.dumps([read.row, vars(read.identity), read.label_texts], default=str)  # a date is no JSON
-        # A path need not be valid text, which SQLite's must be.
+            header = json.dumps([read.row, vars(read.identity), read.label_texts], default=str)  # JSON has no dates
+            # Stored as bytes, because a path may be invalid text.
         row = (number, file_id, os.fsencode(path), ";".join(read.reasons), image_id, header)
         self._database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", row)
         self._database.executemany(
@@ -97,7 +97,7 @@ class BatchIndex:
         return [number for (number,) in found]
 
     def add_image(self, number: int, read: StagedImage) -> None:
-        """Note what the second pass found in the file of this number."""
+        """Record the result of the second pass for the file with this number."""
         (image_id,) = self._database.execute("SELECT image_id FROM files WHERE number = ?", (number,)).fetchone()
         digests = read.file_digest, read.pixel_digest
         counts, masked = read.place is not None, read.masked > 0
@@ -106,7 +106,7 @@ class BatchIndex:
         self._database.execute("INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def settle(self) -> None:
-        """Decide which of several files of one instance counts, and mark images that are there under several UIDs."""
+        """Decide which of several files of one instance counts, and mark images that have several UIDs."""
         for statement in _SETTLE:
             self._database.execute(statement)
 
@@ -121,14 +121,14 @@ class BatchIndex:
             yield UsedFile(os.fsdecode(path), _reasons(first, second), row, Identity(**identity), texts, pixels)
 
     def places(self) -> np.ndarray:
-        """Where the images of the files that count lie in staging, in the order of their image ids; int64 (N,)."""
+        """The rows in staging of the images of the files that count, in the order of their image ids; int64 (N,)."""
         found = self._database.execute(
             "SELECT place FROM images WHERE counts ORDER BY images.image_id, file_digest, number"
         )
         return np.fromiter((place for (place,) in found), np.int64)
 
     def masked(self) -> int:
-        """In how many of the files that count burned-in text was masked."""
+        """The number of files that count and have masked burned-in text."""
         return int(self._database.execute("SELECT count(*) FROM images WHERE counts AND masked").fetchone()[0])
 
     def seen(self) -> Iterator[SeenFile]:
@@ -140,17 +140,17 @@ class BatchIndex:
             yield SeenFile(file_id, os.fsdecode(path), _reasons(first, second))
 
     def identifiers(self) -> Iterator[tuple[str, str]]:
-        """Kind and value of the names and numbers in all headers that could be read, each once, sorted."""
+        """Kind and value of the names and numbers in all readable headers, each once, sorted."""
         yield from self._database.execute("SELECT kind, value FROM identifiers ORDER BY kind, value")
 
     def evidence(self) -> Iterator[Evidence]:
-        """What all headers that could be read, of refused files too, say about their patients; each once, sorted."""
+        """The evidence about patients in all readable headers, including refused files; each once, sorted."""
         yield from map(Evidence._make, self._database.execute(f"SELECT * FROM evidence ORDER BY {_EVIDENCE}"))
 
 
 @contextmanager
 def batch_index(path: Path) -> Iterator[BatchIndex]:
-    """An empty index in a new file, which is removed at the end. A full disk is an OSError."""
+    """An empty index in a new file, which is removed at the end. Raises OSError on a full disk."""
     with disk_index(path) as database:
         yield BatchIndex(database)
 
@@ -160,5 +160,5 @@ def _reasons(first: str, second: str | None) -> list[str]:
 
 
 def shown(name: str) -> str:
-    """File names and texts may hold bytes that are no UTF-8; tables hold text only."""
+    """The name as valid text for tables; bytes that are not UTF-8 are escaped."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

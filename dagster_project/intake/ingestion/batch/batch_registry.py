@@ -1,4 +1,4 @@
-"""Which batch is which source: names in the open, paths in private."""
+"""The sources of the batches: batch names are public, source paths are private."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dagster_project.intake.ingestion.headers.sources import SourceFile, fingerp
 
 
 def register(paths: Paths, pseudonyms: Pseudonyms, batch: str, source: Path, files: list[SourceFile]) -> None:
-    """Note that `batch` is `source`, and what it holds now (by keyed fingerprint), for DVC to see changes.
+    """Record the source of `batch`, and a keyed fingerprint of its current content, so that DVC sees changes.
 
     Raises RayTruthError if the name belongs to another source.
     """
@@ -25,17 +25,17 @@ def register(paths: Paths, pseudonyms: Pseudonyms, batch: str, source: Path, fil
             raise RayTruthError(
                 "This batch name is already used for another source",
                 where=f"batch {batch}",
-                do="choose another name; a batch is ingested again from its own source only",
+                do="choose another name; a batch can only be ingested again from its own source",
             )
         write_json(paths.sources, sources)
         listed = _read(paths.batches)
         listed[batch] = {"files": len(files), "fingerprint": fingerprint(files, pseudonyms)}
         write_json(paths.batches, listed)
-        begin_ledger(paths)  # dvc.yaml starts from it too; a checkout of the repository has none
+        begin_ledger(paths)  # dvc.yaml depends on the ledger, and a checkout of the repository has none
 
 
 def forget(paths: Paths, batch: str) -> None:
-    """Take a name back whose first ingestion was refused, so that it stays free."""
+    """Remove a batch name after its first ingestion was refused, so that the name stays free."""
     with FileLock(paths.lock):
         for path in (paths.sources, paths.batches):
             listed = _read(path)
@@ -44,17 +44,19 @@ def forget(paths: Paths, batch: str) -> None:
 
 
 def registered_source(paths: Paths, batch: str) -> Path:
-    """The source of a registered batch, or the folder of that name in the inbox.
+    """The source of a registered batch, or the folder with that name in the inbox.
 
-    Raises RayTruthError if there is neither, or the source cannot be reached.
+    Raises RayTruthError if there is neither, or if the source cannot be reached.
     """
     known = _read(paths.sources).get(batch)
     source = Path(known) if known else paths.inbox / batch
     if not source.is_dir():
         raise RayTruthError(
-            "The batch's source cannot be reached" if known else "No such batch",
+            "The source of the batch cannot be reached" if known else "No such batch",
             where=f"batch {batch}",
-            do="mount the source again" if known else "drop its folder into data/inbox/, or `raytruth ingest` it",
+            do="mount the source again"
+            if known
+            else "put the folder into data/inbox/, or run `raytruth ingest SOURCE`",
         )
     return source
 
@@ -65,7 +67,7 @@ def registered_batches(paths: Paths) -> list[str]:
 
 
 def batch_name_for(paths: Paths, source: Path) -> str:
-    """The name under which `source` is registered, else the next free `batch-001`."""
+    """The batch name of `source` if it is registered, otherwise the next free name like `batch-001`."""
     sources = _read(paths.sources)
     for name, path in sources.items():
         if path == str(source.resolve()):

@@ -1,4 +1,4 @@
-"""Small SQLite files that hold rows between passes, so that memory does not grow with the number of files."""
+"""Small SQLite files for rows between the passes, so that memory does not grow with the number of files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ERRORS = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO}
 
 @contextmanager
 def disk_index(path: Path) -> Iterator[sqlite3.Connection]:
-    """An empty database in a new file, which is removed at the end; what a killed process left at `path` goes first.
+    """An empty database in a new file, which is removed at the end; a leftover file at `path` is removed first.
 
-    Rows are never sorted but read in the order of a key or an index: sorting would take memory, or files outside the
-    private folder. A disk that is full or fails is an OSError.
+    Rows are read in the order of a key or an index and never sorted, because sorting needs memory, or files outside the
+    private folder. Raises OSError if the disk is full or fails.
     """
     path.unlink(missing_ok=True)
     try:

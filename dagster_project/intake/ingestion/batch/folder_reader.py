@@ -1,4 +1,4 @@
-"""Reading radiographs that are to be predicted and not kept: a folder of any size, one image after another."""
+"""Read radiographs for prediction without storing them: a folder of any size, one image after another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from dagster_project.core.progress import track
 from dagster_project.core.settings.settings import Ingestion
-from dagster_project.intake.ingestion.batch.folder_index import Found, ScoringIndex, scoring_index
+from dagster_project.intake.ingestion.batch.folder_index import FolderIndex, Found, folder_index
 from dagster_project.intake.ingestion.batch.passes import limits_of, nothing_usable
 from dagster_project.intake.ingestion.batch.pixel_reader import PixelRead, PixelReader
 from dagster_project.intake.ingestion.headers.header_reader import HeaderReader
@@ -27,38 +27,38 @@ _CHUNK = 8  # images are large
 
 
 @dataclass(frozen=True)
-class Scorable:
-    """A radiograph that is in no batch: `image` is uint8 (side, side), as the ingestion would leave it."""
+class FolderImage:
+    """A radiograph outside the batches; `image` is uint8 (side, side), as the ingestion would produce it."""
 
     sop_instance_uid: str
     image: np.ndarray
 
 
-def read_for_scoring(root: Root, source: Path, left_out: Counter[str]) -> Generator[Scorable, None, None]:
-    """Yield every usable radiograph under `source` once, in the order of the image ids, without making them a batch.
+def read_folder(root: Root, source: Path, left_out: Counter[str]) -> Generator[FolderImage, None, None]:
+    """Yield every usable radiograph under `source` once, in the order of the image ids, without creating a batch.
 
-    Which files are usable, and which of several files of one instance counts, is as in `ingest`. `left_out` counts the
-    other files by reason, complete at the end. Memory does not grow with the number of files: between the passes over
-    headers and pixels, what is known of them waits in `data/private/`.
-    Raises RayTruthError if the source is no folder or empty, and at the end if nothing in it was usable.
+    The rules for usable files, and for several files of one instance, are those of `ingest`. `left_out` counts the
+    other files by reason; the counts are complete at the end. Memory does not grow with the number of files: between
+    the passes over headers and pixels, the results are in `data/private/`.
+    Raises RayTruthError if the source is empty or not a folder, and at the end if no file was usable.
     """
     pseudonyms = load_pseudonyms(root.paths.pseudonym_key)
     reader = HeaderReader(pseudonyms, root.taxonomy, root.settings.ingestion.max_megapixels)
     usable = False
     with (
-        TemporaryDirectory(prefix="scoring-", dir=root.paths.private) as folder,
-        scoring_index(Path(folder) / "index.sqlite") as index,
+        TemporaryDirectory(prefix="predict-folder-", dir=root.paths.private) as folder,
+        folder_index(Path(folder) / "index.sqlite") as index,
     ):
         _read_headers(source, reader, root.settings.ingestion, index, left_out)
-        for scorable in _read_images(index, root.settings.ingestion, left_out):
+        for image in _read_images(index, root.settings.ingestion, left_out):
             usable = True
-            yield scorable
+            yield image
     if not usable:
-        raise nothing_usable(left_out, "the source given")
+        raise nothing_usable(left_out, "the given source")
 
 
 def _read_headers(
-    source: Path, reader: HeaderReader, settings: Ingestion, index: ScoringIndex, left_out: Counter[str]
+    source: Path, reader: HeaderReader, settings: Ingestion, index: FolderIndex, left_out: Counter[str]
 ) -> None:
     total = sum(1 for _ in walk_files(source))
     if not total:
@@ -74,8 +74,8 @@ def _read_headers(
             index.add(Found(header.row["image_id"], header.identity.sop_instance_uid, file.path))
 
 
-def _read_images(index: ScoringIndex, settings: Ingestion, left_out: Counter[str]) -> Iterator[Scorable]:
-    """The files of one instance come one after another, so that of all of them one image is held."""
+def _read_images(index: FolderIndex, settings: Ingestion, left_out: Counter[str]) -> Iterator[FolderImage]:
+    """Yield the images; files of one instance follow each other, so only one image at a time is in memory."""
     found, read_found = tee(index)
     files = (SourceFile(f.path, "", 0) for f in read_found)
     reader = PixelReader(settings.image_size, settings.percentiles, settings.clean)
@@ -98,7 +98,7 @@ def _read_images(index: ScoringIndex, settings: Ingestion, left_out: Counter[str
 
 @dataclass
 class _Instance:
-    """The usable files of one instance so far: the first by content, how often it came again, and how many others."""
+    """The usable files of one instance so far: the first by content, and the numbers of copies and of other files."""
 
     file: Found
     first: PixelRead
@@ -113,8 +113,8 @@ class _Instance:
         else:
             self.first, self.again, self.others = read, 0, self.others + self.again + 1
 
-    def settled(self, left_out: Counter[str]) -> Scorable:
+    def settled(self, left_out: Counter[str]) -> FolderImage:
         if self.first.image is None:
-            raise ValueError("an instance is made of usable files")
+            raise ValueError("an instance has usable files only")
         left_out.update({r: n for r, n in (("duplicate_file", self.again), ("uid_conflict", self.others)) if n})
-        return Scorable(self.file.sop_instance_uid, self.first.image)
+        return FolderImage(self.file.sop_instance_uid, self.first.image)

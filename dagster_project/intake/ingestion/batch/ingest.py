@@ -1,4 +1,4 @@
-"""One batch: two passes over a source's files, staged, then published whole."""
+"""Ingest one batch: two passes over a source's files, staged, then published as a whole."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from dagster_project.intake.root import Root
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What a batch holds: images published, files by verdict and by reason code."""
+    """The content of a batch: number of published images, and files by verdict and by reason code."""
 
     batch: str
     images: int
@@ -50,12 +50,12 @@ class BatchSummary:
 
 
 def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
-    """Ingest the files under `source` as `batch`; nothing is done again if neither they nor the settings changed.
+    """Ingest the files under `source` as `batch`; nothing is repeated if files and settings have not changed.
 
-    An image's row stands at the same place in `data/headers/<batch>.parquet` and `data/pixels/<batch>.npy`.
-    Interrupted, it leaves what was published before, and continues when run again.
-    Raises RayTruthError if the source is empty or holds no usable radiograph (its quarantine table is written all the
-    same), the batch's name belongs to another source or repeats an identity, or another process ingests the batch.
+    An image has the same row number in `data/headers/<batch>.parquet` and `data/pixels/<batch>.npy`. After an
+    interruption the earlier published batch is still there, and a rerun continues.
+    Raises RayTruthError if the source is empty or has no usable radiograph (the quarantine table is written anyway), if
+    the batch name belongs to another source or contains an identity, or if another process ingests the batch.
     """
     started = time.monotonic()
     checked_batch_name(batch)
@@ -67,7 +67,7 @@ def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
         with FileLock(root.paths.staging(batch).with_suffix(".lock"), timeout=0):
             register(root.paths, pseudonyms, batch, source, files)
             sweep(root.paths)
-            publish(root.paths, batch)  # what a crash left staged whole
+            publish(root.paths, batch)  # a completely staged batch that a crash left
             work = pseudonyms.of(
                 "work", *map(stamp, files), root.settings.ingestion.model_dump_json(), repr(taxonomy), COLUMNS
             )
@@ -75,42 +75,44 @@ def ingest(root: Root, source: Path, batch: str) -> BatchSummary:
                 staging = start_staging(root.paths, batch, work)
                 with batch_index(staging / "index.sqlite") as index:
                     if read_headers(files, batch, pseudonyms, taxonomy, root.settings.ingestion, index):
-                        raise _telling_name(root.paths, batch)
+                        raise _identifying_name(root.paths, batch)
                     read_images(files, root.settings.ingestion, staging, index)
                     _stage(root.paths, batch, work, index, pseudonyms)
                 publish(root.paths, batch)
             clear_staging(root.paths, batch)
     except Timeout:
         raise RayTruthError(
-            "Another process is ingesting this batch", where=f"batch {batch}", do="wait for it; nothing was changed"
+            "Another process is ingesting this batch",
+            where=f"batch {batch}",
+            do="wait until it has ended; nothing was changed",
         ) from None
     return _summary(root.paths, batch, time.monotonic() - started)
 
 
 def ingest_again(root: Root, batch: str) -> BatchSummary:
-    """Ingest a registered batch, or a folder of the inbox, from where it lies; unchanged ones cost nothing."""
+    """Ingest a registered batch, or a folder in the inbox, from its source; an unchanged batch takes no time."""
     return ingest(root, registered_source(root.paths, batch), batch)
 
 
 def ingest_registered(root: Root) -> list[BatchSummary]:
-    """Ingest every registered batch again, and every folder of the inbox."""
+    """Ingest all registered batches again, and all folders in the inbox."""
     inbox = sorted(p.name for p in root.paths.inbox.iterdir() if p.is_dir()) if root.paths.inbox.is_dir() else []
     names = sorted({*registered_batches(root.paths), *map(checked_batch_name, inbox)})
     return [ingest_again(root, name) for name in names]
 
 
 def _stage(paths: Paths, batch: str, work: str, index: BatchIndex, pseudonyms: Pseudonyms) -> None:
-    proof = actions_report(batch, (file.pixels.tags for file in index.used()), index.masked())
+    report = actions_report(batch, (file.pixels.tags for file in index.used()), index.masked())
     shard = partial(copy_images, paths.staging(batch), index.places())
-    stage(paths, batch, work, batch_tables(index, batch, pseudonyms), proof, shard)
+    stage(paths, batch, work, batch_tables(index, batch, pseudonyms), report, shard)
 
 
-def _telling_name(paths: Paths, batch: str) -> RayTruthError:
+def _identifying_name(paths: Paths, batch: str) -> RayTruthError:
     if not paths.headers(batch).exists():
         forget(paths, batch)
     return RayTruthError(
-        "The batch's name repeats a patient's ID, and batch names are shown everywhere",
-        where="the batch's name, or its folder in data/inbox/",
+        "The batch name repeats a patient's ID, but batch names are shown everywhere",
+        where="the batch name, or the folder name in data/inbox/",
         do="choose another name, such as 2026-11",
     )
 

@@ -1,4 +1,4 @@
-"""One file's image as large as it is, for people to look at: decoded and shown as the second pass does it."""
+"""The image of one file in full size, for viewing: decoded and displayed as in the second pass."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _QUALITY = 92
 
 @dataclass(frozen=True)
 class Wanted:
-    """An image of which the ingestion knows the file's `path`, and the pseudonym of its pixels."""
+    """An ingested image, with the `path` of its file and the pseudonym of its pixels."""
 
     image_id: str
     pixel_digest: str
@@ -36,9 +36,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Original:
-    """`jpeg` shows the whole image, no side longer than 4,096 px; `rows` and `columns` are the file's own.
+    """`jpeg` shows the whole image with sides of at most 4,096 px; `rows` and `columns` are the size in the file.
 
-    `masked` is the share of burned-in text that was painted over, in 0..1; None if none was looked for.
+    `masked` is the share of the image that is masked burned-in text, in 0..1; None without a search for text.
     """
 
     jpeg: bytes
@@ -49,9 +49,9 @@ class Original:
 
 @dataclass(frozen=True)
 class OriginalReader:
-    """Reads originals in a worker process. `percentiles` and `clean` are those of the second pass.
+    """Reads originals in a worker process. `percentiles` and `clean` are as in the second pass.
 
-    Margins and marks are left as they are; burned-in text is painted over if `clean`.
+    Margins and marks stay; burned-in text is masked if `clean`.
     """
 
     pseudonyms: Pseudonyms
@@ -60,9 +60,9 @@ class OriginalReader:
     max_megapixels: float
 
     def __call__(self, wanted: Wanted) -> Original | RefusedFile:
-        """The original, or why it is not to be had: `changed` if the file is no longer the one that was ingested.
+        """The original, or the reason why it is not available: `changed` if the file is not the ingested one any more.
 
-        Never raises for what a file holds; MemoryError is left to the worker's limit.
+        The content of a file causes no exception except MemoryError, which the worker's limit handles.
         """
         try:
             with refusing("damaged_header"), warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Both passes over a source's files, in worker processes."""
+"""The two passes over a source's files, in worker processes."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def read_headers(
     settings: Ingestion,
     index: BatchIndex,
 ) -> bool:
-    """First pass over all files, into `index`; returns whether the batch's name repeats the ID of a patient in it."""
-    reader, telling = HeaderReader(pseudonyms, taxonomy, settings.max_megapixels), False
+    """First pass over all files, into `index`; returns whether the batch name repeats the ID of one of its patients."""
+    reader, identifying = HeaderReader(pseudonyms, taxonomy, settings.max_megapixels), False
     results = track(contained_map(reader, files, limits_of(settings)), len(files), "reading headers")
     for number, (file, result) in enumerate(zip(files, results, strict=True)):
         header = HeaderRead([result.reason]) if isinstance(result, RefusedFile) else result
         index.add_header(number, pseudonyms.of("file", batch, file.relative), file.path, header)
         patient = header.identity.patient_id if header.identity else ""
-        telling = telling or (len(patient) >= 4 and patient.casefold() in batch.casefold())
-    return telling
+        identifying = identifying or (len(patient) >= 4 and patient.casefold() in batch.casefold())
+    return identifying
 
 
 def read_images(files: list[SourceFile], settings: Ingestion, staging: Path, index: BatchIndex) -> None:
-    """Second pass over the files that the first did not refuse: images into `staging`, all else into `index`."""
+    """Second pass over the files that the first did not refuse: images go to `staging`, other results to `index`."""
     wanted = index.with_header()
     reader = PixelReader(settings.image_size, settings.percentiles, settings.clean)
     found = read_pixels([files[number] for number in wanted], reader, limits_of(settings), staging)
@@ -49,12 +49,12 @@ def read_images(files: list[SourceFile], settings: Ingestion, staging: Path, ind
 
 
 def nothing_usable(reasons: Counter[str], where: str) -> RayTruthError:
-    """The error of a source without any usable radiograph."""
+    """The error for a source without usable radiographs."""
     return RayTruthError(
         "The source holds no usable radiograph: "
         + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(6)),
         where=where,
-        do="look the reasons up in the documentation; an ingested batch's are in data/quarantine/",
+        do="look up the reasons in the documentation; for an ingested batch they are in data/quarantine/",
     )
 
 

@@ -1,4 +1,4 @@
-"""Second pass: one file's pixels to a letterboxed uint8 image."""
+"""Second pass: from one file's pixels to a letterboxed uint8 image."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pydicom.dataset import FileDataset
 
 from dagster_project.intake.ingestion.cleaning.cleaning import Cleaned, clean, declared_field
 from dagster_project.intake.ingestion.headers.elements import open_dataset, refusing, text
-from dagster_project.intake.ingestion.headers.header_warnings import is_as_in_file, odd_content
+from dagster_project.intake.ingestion.headers.header_warnings import is_as_in_file, warnings_of_content
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.ingestion.headers.safe_open import has_changed, open_regular
 from dagster_project.intake.ingestion.headers.sources import SourceFile
 from dagster_project.intake.ingestion.pixels.contrast import stretch
 from dagster_project.intake.ingestion.pixels.decoding import decode
 from dagster_project.intake.ingestion.pixels.grayscale import rescaled, windowed
-from dagster_project.intake.ingestion.pixels.lazy_image import Shown
+from dagster_project.intake.ingestion.pixels.lazy_image import LazyImage
 from dagster_project.intake.ingestion.pixels.letterbox import centred, fitted
 from dagster_project.intake.ingestion.pixels.padding import without_padding
-from dagster_project.intake.ingestion.pixels.value_histogram import Levels, levels_of, painted
+from dagster_project.intake.ingestion.pixels.value_histogram import ValueHistogram, histogram_of, painted
 from dagster_project.intake.privacy.actions import tags_of
 
 
 @dataclass
 class PixelRead:
-    """What the second pass found in one file. `image` is uint8 (side, side), or None if the file is refused.
+    """The result of the second pass for one file. `image` is uint8 (side, side), or None if the file is refused.
 
-    Both digests are BLAKE3: of the stored values, and of the whole file (`_file_digest`). `cropped` and `blanked` are
-    the shares that were cut off as border and blanked as marks, `masked` that of burned-in text, in 0..1. `tags` are
-    the file's tags (privacy.actions.tags_of).
+    The digests are BLAKE3 of the stored values, and of the whole file (`_file_digest`). `cropped`, `blanked` and
+    `masked` are the shares, in 0..1, of removed border, blanked marks and masked text. `tags` are the file's tags
+    (privacy.actions.tags_of).
     """
 
     reasons: list[str]
@@ -48,9 +48,9 @@ class PixelRead:
 
 @dataclass(frozen=True)
 class PixelReader:
-    """Reads pixels in a worker process. `percentiles` are the two of the stretch, in 0..100.
+    """Reads pixels in a worker process. `percentiles` are for the contrast stretch, in 0..100.
 
-    `clean`: whether burned-in text is masked, borders are cut off and marks blanked.
+    `clean`: whether text is masked, borders are cut off and marks are blanked.
     """
 
     side: int
@@ -58,7 +58,7 @@ class PixelReader:
     clean: bool
 
     def __call__(self, file: SourceFile) -> PixelRead:
-        """Decode one file. Never raises for what a file holds; MemoryError is left to the worker's limit."""
+        """Decode one file. The content of a file causes no exception except MemoryError (the worker's limit)."""
         warned: list[str] = []
         try:
             with refusing("damaged_header"), warnings.catch_warnings():
@@ -68,7 +68,7 @@ class PixelReader:
                 shown = displayed(ds, stored, self.percentiles, warned)
                 small = clean(shown, declared_field(ds), self.side) if self.clean else Cleaned(fitted(shown, self.side))
                 image = centred(small.image, self.side)
-                warned += odd_content(ds, stored, Path(file.path).stat().st_size)
+                warned += warnings_of_content(ds, stored, Path(file.path).stat().st_size)
                 pixel_digest = digest_of(stored)
                 file_digest = _file_digest(Path(file.path), ds, stored, pixel_digest)
                 tags = tags_of(ds)
@@ -81,16 +81,16 @@ class PixelReader:
         return PixelRead(reasons, image, pixel_digest, file_digest, small.cropped, small.blanked, small.masked, tags)
 
 
-def displayed(ds: FileDataset, stored: np.ndarray, percentiles: tuple[float, float], warned: list[str]) -> Shown:
-    """The image (Rows, Columns) as a display would show it, stretched to 0..255; padding is black."""
-    levels = without_padding(ds, levels_of(stored), warned)
+def displayed(ds: FileDataset, stored: np.ndarray, percentiles: tuple[float, float], warned: list[str]) -> LazyImage:
+    """The image (Rows, Columns) as on a display, stretched to 0..255; padding is black."""
+    levels = without_padding(ds, histogram_of(stored), warned)
     return painted(levels, stretch(presented(ds, levels, warned), percentiles), stored)
 
 
-def presented(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
-    """The values as a display would show them: modality LUT, VOI LUT or window, MONOCHROME1 inverted once.
+def presented(ds: FileDataset, stored: ValueHistogram, warned: list[str]) -> ValueHistogram:
+    """The values as on a display: after modality LUT and VOI LUT or window, with MONOCHROME1 inverted once.
 
-    float32, bright = dense.
+    float32; bright means dense.
     """
     inverse = text(ds, "PresentationLUTShape").upper() == "INVERSE"
     if inverse and text(ds, "PhotometricInterpretation") == "MONOCHROME2":  # PS3.3 C.8.11.3.1.2 forbids the pair
@@ -100,16 +100,16 @@ def presented(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
 
 
 def digest_of(stored: np.ndarray) -> str:
-    """BLAKE3 of stored values, their type and shape: SHA-256 takes four times as long, and more on old machines."""
+    """BLAKE3 of stored values, their type and shape. SHA-256 takes four times as long, and more on old machines."""
     digest = blake3(f"{stored.dtype}{stored.shape}".encode())
     digest.update(np.ascontiguousarray(stored).data.cast("B"))
     return digest.hexdigest()
 
 
 def _file_digest(path: Path, ds: FileDataset, stored: np.ndarray, pixel_digest: str) -> str:
-    """The same for two files just if they are the same byte by byte.
+    """A digest that is equal for two files only if the files are equal, byte by byte.
 
-    Where the stored values are the file's own bytes, their digest stands for them: hashing takes long.
+    If the stored values are the bytes of the file, their digest is used instead, because hashing takes long.
     """
     with open_regular(path) as file:
         if not is_as_in_file(ds, stored):

@@ -1,4 +1,4 @@
-"""A batch's tables are staged whole, then moved into place; a crash between the moves is made good by the next call."""
+"""A batch is staged completely, then moved into place. After a crash between the moves, the next call completes it."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def stage(
     batch: str,
     work: str,
     tables: dict[str, Iterator[pd.DataFrame]],
-    proof: dict[str, Any],
+    report: dict[str, Any],
     write_shard: Callable[[BinaryIO], None],
 ) -> None:
-    """Write a batch's tables (those of `batch_tables`), its de-identification proof and its shard to staging.
+    """Write a batch's tables (from `batch_tables`), its de-identification report and its shard to staging.
 
-    `write_shard` writes the shard's .npy into a file: a row a row of the headers.
+    `write_shard` writes the .npy of the shard into a file, with one image for each row of the headers.
     """
     with replacing_dir(_ready(paths, batch)) as folder:
         for name, blocks in tables.items():
@@ -47,22 +47,22 @@ def stage(
             write_shard(shard)
             shard.flush()
             os.fsync(shard.fileno())
-        write_json(folder / "proof.json", proof)
+        write_json(folder / "proof.json", report)
         write_json(folder / "work.json", work)
 
 
 def publish(paths: Paths, batch: str) -> None:
-    """Move a completely staged batch into place, if there is one. May be repeated after a crash at any point.
+    """Move a completely staged batch into place, if there is one. Can be repeated after a crash at any point.
 
-    Headers come last: a batch counts as ingested when it has them. A batch without any image publishes its verdicts
-    only; what stood published under its name stays as it was.
+    Headers come last, because a batch with headers counts as ingested. A batch without images publishes only its
+    verdicts; an earlier batch that was published under its name stays.
     """
     ready = _ready(paths, batch)
     if not ready.exists():
         return
     with FileLock(paths.lock):
         _merge(ready / "files.parquet", paths.files, batch)
-        _merge(ready / "identifiers.parquet", paths.identifiers, batch)  # of refused files too
+        _merge(ready / "identifiers.parquet", paths.identifiers, batch)  # also from refused files
         _move(ready / "quarantine.parquet", paths.quarantine(batch))
         headers = ready / "headers.parquet"
         if headers.exists() and row_count(headers):
@@ -70,7 +70,7 @@ def publish(paths: Paths, batch: str) -> None:
             _merge(ready / "label_texts.parquet", paths.label_texts, batch)
             _move(ready / "proof.json", paths.deidentification(batch))
             _mark(paths, batch, read_json(ready / "work.json"))
-            # From here on nothing needs room on the disk. The old rows go first: none may stand beside new images.
+            # From here on no disk space is needed. The old rows are removed first: they do not match the new images.
             paths.headers(batch).unlink(missing_ok=True)
             _move(ready / "patient_evidence.parquet", paths.patient_evidence(batch))
             _move(ready / "pixels.npy", paths.pixels(batch))
@@ -79,7 +79,7 @@ def publish(paths: Paths, batch: str) -> None:
 
 
 def sweep(paths: Paths) -> None:
-    """Remove what killed ingestions left half written beside the tables that all batches share."""
+    """Remove half-written files that killed ingestions left next to the tables of all batches."""
     with FileLock(paths.lock):
         tables = (paths.files, paths.identities, paths.identifiers, paths.label_texts)
         for path in (*tables, paths.sources, paths.batches, _done(paths)):
@@ -87,13 +87,13 @@ def sweep(paths: Paths) -> None:
 
 
 def is_published(paths: Paths, batch: str, work: str) -> bool:
-    """Whether the batch stands published as the result of just this work (files, settings, taxonomy, columns)."""
+    """Whether the published batch is the result of exactly this work (files, settings, taxonomy, columns)."""
     done = read_json(_done(paths)).get(batch) if _done(paths).exists() else None
     return done == work and paths.headers(batch).exists() and paths.pixels(batch).exists()
 
 
 def start_staging(paths: Paths, batch: str, work: str) -> Path:
-    """The staging folder of `batch` for this work; what an interrupted run of other work left there is removed."""
+    """The staging folder of `batch` for this work; leftovers of an interrupted run of other work are removed."""
     folder, note = paths.staging(batch), paths.staging(batch) / "work.json"
     if not note.exists() or read_json(note) != work:
         clear_staging(paths, batch)
@@ -108,15 +108,15 @@ def clear_staging(paths: Paths, batch: str) -> None:
 
 
 def _merge(staged: Path, shared: Path, batch: str) -> None:
-    """Put the batch's rows in the place of its old ones. Batches stand in the order of their names, in groups of rows
-    of their own, so that the same batches give the same file whichever came first.
+    """Replace the batch's old rows by its new rows. Each batch has its own row groups, in the order of the batch names,
+    so that the same batches give the same file in any order of ingestion.
     """
-    if not staged.exists():  # an interrupted publication had come to an end but for the tidying up
+    if not staged.exists():  # an interrupted publication was complete except for the cleanup
         return
 
-    def old(beside: Callable[[pa.Array, str], pa.Array]) -> Iterator[pa.Table]:
+    def old(compare: Callable[[pa.Array, str], pa.Array]) -> Iterator[pa.Table]:
         if shared.exists():
-            yield from (group.filter(beside(group["batch"], batch)) for group in read_groups(shared))
+            yield from (group.filter(compare(group["batch"], batch)) for group in read_groups(shared))
 
     write_groups(shared, pq.read_schema(staged), chain(old(pc.less), read_groups(staged), old(pc.greater)))
     shared.chmod(0o600)
@@ -124,7 +124,7 @@ def _merge(staged: Path, shared: Path, batch: str) -> None:
 
 def _move(staged: Path, final: Path) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
-    if staged.exists():  # else an interrupted publication moved it before
+    if staged.exists():  # otherwise an interrupted publication has already moved the file
         staged.replace(final)
 
 

@@ -1,4 +1,4 @@
-"""The second pass, kept in staging block by block, so that an interrupted batch continues where it stopped."""
+"""The results of the second pass in staging, block by block, so that an interrupted batch continues."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _IMAGES = "images.npy"
 
 @dataclass
 class StagedImage:
-    """What the second pass found in one file. `place` is its row in `staged_images`, or None if it is refused."""
+    """The result of the second pass for one file. `place` is its row in `staged_images`, or None if it is refused."""
 
     reasons: list[str]
     place: int | None
@@ -37,11 +37,11 @@ class StagedImage:
     tags: str = ""
 
     def __post_init__(self) -> None:
-        self.tags = sys.intern(self.tags)  # the same for all files of a console
+        self.tags = sys.intern(self.tags)  # the tags are the same for all files of a console
 
 
 def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, staging: Path) -> Iterator[StagedImage]:
-    """Read the pixels of `files`; yield what was found, in order. Blocks already in `staging` are taken from there."""
+    """Read the pixels of `files`, and yield the results in order. Blocks that are already in `staging` are not read."""
     blocks = range(0, len(files), _BLOCK)
     notes = [staging / f"block-{start:07d}.json" for start in blocks]
     missing = [f for start, note in zip(blocks, notes, strict=True) if not note.exists() for f in _block(files, start)]
@@ -64,7 +64,7 @@ def read_pixels(files: list[SourceFile], reader: PixelReader, limits: Limits, st
 def staged_images(staging: Path) -> np.memmap:
     """uint8 (files, side, side), memory-mapped; rows of refused files are zero.
 
-    What is read of it stays in memory while there is room, so `copy_images` reads otherwise.
+    Pages read from the map stay in memory while there is room, so `copy_images` reads the file instead.
     """
     return np.load(staging / _IMAGES, mmap_mode="r")
 

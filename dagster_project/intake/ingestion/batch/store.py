@@ -1,4 +1,4 @@
-"""Reading what was ingested."""
+"""Read ingested batches."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from dagster_project.intake.ingestion.batch.tables import PATIENT_EVIDENCE
 
 
 def ingested_batches(paths: Paths) -> list[str]:
-    """Names of the batches that have headers and pixels, sorted."""
+    """The names of the batches with headers and pixels, sorted."""
     return sorted(p.stem for p in paths.headers_dir.glob("*.parquet") if paths.pixels(p.stem).exists())
 
 
 def load_headers(paths: Paths, batch: str) -> pd.DataFrame:
-    """A batch's header table, one row an image (columns: ingestion/tables.py)."""
+    """A batch's header table, one row for each image (columns: ingestion/batch/tables.py)."""
     return read_table(paths.headers(batch))
 
 
 def open_pixels(paths: Paths, batch: str) -> np.ndarray:
-    """A batch's shard, uint8 (N, side, side), memory-mapped; row i is the headers' row i."""
+    """A batch's shard, uint8 (N, side, side), memory-mapped; row i belongs to row i of the headers."""
     return np.load(paths.pixels(batch), mmap_mode="r")
 
 
 def load_patient_evidence(paths: Paths) -> pd.DataFrame:
-    """What the headers of all batches say about their patients, each once (columns: `patient_evidence.Evidence`).
+    """The evidence about patients in all batches, each row once (columns: `patient_evidence.Evidence`).
 
-    Raises RayTruthError if a batch has none, since an older version ingested it.
+    Raises RayTruthError if a batch has no evidence, because an older version ingested it.
     """
     tables = []
     for batch in ingested_batches(paths):
         if not paths.patient_evidence(batch).exists():
             raise RayTruthError(
-                "It is not known which of the batch's patients are one person: an older version ingested it",
+                "It is unknown which patients of the batch are one person, because an older version ingested the batch",
                 where=f"batch {batch}",
                 do="run `raytruth ingest` and `raytruth validate`",
             )

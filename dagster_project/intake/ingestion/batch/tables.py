@@ -1,4 +1,4 @@
-"""The tables of the ingestion, and how rows become tables, block by block."""
+"""The tables of the ingestion, and the conversion of rows to tables, block by block."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dagster_project.intake.ingestion.headers.reasons import verdict_of
 from dagster_project.intake.privacy.identities import NAME, NUMBER, STAFF, UID
 from dagster_project.intake.privacy.metadata_columns import HEADER_COLUMNS
 
-_BLOCK = 512  # rows made at once
+_BLOCK = 512  # rows at once
 _INGEST = "radiograph_headers"
 _BATCH = Column("batch", "string", "the batch")
 _IMAGE = Column("image_id", "string", "pseudonym of the image", PSEUDONYM)
@@ -102,7 +102,7 @@ LABEL_TEXTS = Table(
 )
 TABLES = (HEADERS, QUARANTINE, PATIENT_EVIDENCE, FILES, IDENTITIES, IDENTIFIERS, LABEL_TEXTS)
 
-# A batch that was ingested into other columns is ingested again.
+# A batch that was ingested with other columns is ingested again.
 COLUMNS = repr([table.types for table in TABLES])
 
 
@@ -110,8 +110,8 @@ def batch_tables(index: BatchIndex, batch: str, pseudonyms: Pseudonyms) -> dict[
     """A batch's tables, in blocks.
 
     They are `headers`, `identities`, `identifiers`, `patient_evidence`, `label_texts`, `files` and `quarantine`.
-    Headers and identities have a row an image and stand in the order of their image ids. The same rows give the same
-    blocks, and each table has one at least.
+    Headers and identities have one row for each image, in the order of the image ids. The same rows give the same
+    blocks, and each table has at least one block.
     """
     return {
         "headers": _blocks((_header_row(f, batch, pseudonyms) for f in index.used()), HEADERS),
@@ -161,7 +161,7 @@ def _file_row(file: SeenFile, batch: str) -> dict[str, Any]:
 
 
 def _quarantine_row(file: SeenFile) -> dict[str, Any] | None:
-    """None for a file that was plainly accepted."""
+    """None for a file that was accepted without warnings."""
     verdict = verdict_of(file.reasons)
     if verdict == "accept":
         return None
@@ -169,7 +169,7 @@ def _quarantine_row(file: SeenFile) -> dict[str, Any] | None:
 
 
 def _blocks(rows: Iterator[dict[str, Any]], table: Table) -> Iterator[pd.DataFrame]:
-    """Exactly the columns of `table` with their types; without rows one empty block."""
+    """Blocks with exactly the columns of `table` and their types; one empty block if there are no rows."""
     columns = table.types
     yield pd.DataFrame(list(islice(rows, _BLOCK)), columns=list(columns)).astype(columns)
     while block := list(islice(rows, _BLOCK)):

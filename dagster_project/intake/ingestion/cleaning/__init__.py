@@ -1,1 +1,1 @@
-"""Burned-in text, borders and markers removed."""
+"""Remove burned-in text, borders and markers."""

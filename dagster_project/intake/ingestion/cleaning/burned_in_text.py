@@ -1,9 +1,9 @@
-"""Lines of text burned into an image: names, dates, numbers. Found, read to be sure, and painted over.
+"""Find lines of burned-in text (names, dates, numbers), read them to be sure, and mask them.
 
-Three steps, each on what the one before leaves, so that most images cost little more than the first: where strokes
-stand close together; where a network finds lines there; which of them a second one can read. Hands, feet and spines
-look like lines of text to the first network and cannot be read. Single letters are left to `cleaning`: an L or R tells
-a side, not a patient. What was read is used for nothing else, and forgotten.
+There are three steps, each on the results of the step before, so that most images need little more than the first
+step: find regions with dense strokes; find lines there with a network; check which lines a second network can read.
+Hands, feet and spines look like lines of text to the first network, but cannot be read. Single letters are left to
+`cleaning`: an L or R marks a side, not a patient. The text that was read is discarded and not used for anything else.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from dagster_project.intake.ingestion.cleaning.ocr_models import STRIDE, read_li
 from dagster_project.intake.ingestion.pixels.lazy_image import Box, Covered, GreyImage
 from dagster_project.intake.ingestion.pixels.letterbox import sketched
 
-SIDE = 960  # px, longest side of the image that is searched; a line must be about 10 px high in it
+SIDE = 960  # px, longest side of the searched image; a line must be about 10 px high in this image
 
-# Where to look: cells in which grey levels rise and fall steeply in both directions
+# Search regions: cells in which grey levels rise and fall steeply in both directions
 _CELL = 16  # px
 _STEEP = 32  # grey levels of 255 over two px
-_STEEP_SHARE = 0.02  # of the pixels around, that rise and that fall, across and down
-_AROUND = 12  # px beyond the strokes, at least, for the network to see
-_MOST_REGIONS, _MOST_AREA = 12, 0.6  # beyond either, the whole image is searched at once
+_STEEP_SHARE = 0.02  # minimum share of rising and of falling pixels nearby, across and down
+_AROUND = 12  # px around the strokes, at least, as context for the network
+_MOST_REGIONS, _MOST_AREA = 12, 0.6  # above either limit, the whole image is searched at once
 
-# What is a line
+# Criteria for a line
 _CORE = 0.3  # of text_map
-_LIKELY = 0.5  # its mean over the core
-_UNCLIP = 1.8  # how far the line reaches beyond its core, in core areas a circumference
-_TALLEST = 0.1  # of the image's longest side: no line is higher
-_READ = ((2, 0.8), (5, 0.6))  # letters and digits at least, and their mean confidence then
-_UPRIGHT = 1.5  # height over width from which on a line is read turned
-_LITTLE = 0.2  # of the largest stroke in a box: strokes that only reach in are smaller
-_NEXT = 1.5  # line heights within which the rest of a line lies beside it
-_RING = 4  # px around a box, whose median fills it
+_LIKELY = 0.5  # mean of text_map over the core
+_UNCLIP = 1.8  # distance of the line's edge from its core, in core area per circumference
+_TALLEST = 0.1  # of the image's longest side: the maximum height of a line
+_READ = ((2, 0.8), (5, 0.6))  # minimum number of letters and digits, and their minimum mean confidence
+_UPRIGHT = 1.5  # height / width above which a line is rotated before reading
+_LITTLE = 0.2  # of the largest stroke in a box: strokes that only reach into the box are smaller
+_NEXT = 1.5  # maximum gap, in line heights, to the rest of a line
+_RING = 4  # px around a box; their median fills the box
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class _Line:
 
 
 def without_text(image: GreyImage, small: np.ndarray | None = None) -> tuple[GreyImage, float]:
-    """An image (Rows, Columns) in 0..255 with its lines of text painted over, and their share of its area.
+    """An image (Rows, Columns) in 0..255 with masked lines of text, and their share of the area.
 
-    The image itself is returned where there are none. `small`: what `sketched` makes of it, if that is there already.
+    Without text, the image itself is returned. `small`: the result of `sketched`, if the caller has it already.
     """
     boxes = text_boxes(image, small)
     if not boxes:
@@ -70,7 +70,7 @@ def without_text(image: GreyImage, small: np.ndarray | None = None) -> tuple[Gre
 
 
 def text_boxes(image: GreyImage, small: np.ndarray | None = None) -> list[Box]:
-    """The lines of text of an image (Rows, Columns) in 0..255, as boxes in its own pixels; `small` as above."""
+    """The lines of text in an image (Rows, Columns) in 0..255, as boxes in its pixels; `small` as above."""
     if small is None:
         small = sketched(image, SIDE)
     scale = np.array(image.shape) / small.shape
@@ -85,7 +85,7 @@ def text_boxes(image: GreyImage, small: np.ndarray | None = None) -> list[Box]:
 
 
 def _regions(small: np.ndarray) -> list[Box]:
-    """Parts of a uint8 image (rows, columns) in which strokes stand close together; most images have few."""
+    """Parts of a uint8 image (rows, columns) with dense strokes; most images have few."""
     steep = _steep(small)
     share = np.min([_share(mask) for mask in steep], axis=0)
     labels, count = ndimage.label(ndimage.binary_dilation(share >= _STEEP_SHARE, np.ones((3, 3))), np.ones((3, 3)))
@@ -101,9 +101,9 @@ def _regions(small: np.ndarray) -> list[Box]:
 
 
 def _steep(small: np.ndarray) -> np.ndarray:
-    """Where levels rise and fall by _STEEP or more, down and across: bool (4, rows, columns), filled up to whole cells.
+    """Where levels rise and fall by at least _STEEP, down and across: bool (4, rows, columns), padded to whole cells.
 
-    In 8 bits, as more take longer: beyond 255 - _STEEP nothing can rise so far.
+    Computed in 8 bits for speed; above 255 - _STEEP no level can rise by _STEEP.
     """
     rows, columns = small.shape
     beyond = np.minimum(small, 256 - _STEEP) + np.uint8(_STEEP - 1)
@@ -116,7 +116,7 @@ def _steep(small: np.ndarray) -> np.ndarray:
 
 
 def _around(strokes: np.ndarray, place: tuple[slice, ...], shape: tuple[int, ...]) -> Box:
-    """A box around the strokes in one place of an image of `shape`, its sides whole strides of the network."""
+    """A box around the strokes in one place of an image of `shape`; its sides are multiples of the network's stride."""
     sides: list[int] = []
     for axis, (part, whole) in enumerate(zip(place, shape, strict=True)):
         found = np.flatnonzero(strokes.any(axis=1 - axis)) + part.start
@@ -128,16 +128,16 @@ def _around(strokes: np.ndarray, place: tuple[slice, ...], shape: tuple[int, ...
 
 
 def _share(mask: np.ndarray) -> np.ndarray:
-    """How much of the four cells around each cell's lower right corner, and its upper left one, is set; the greater."""
+    """The share that is set in the four cells around each cell's lower right or upper left corner; the larger one."""
     rows, columns = (side // _CELL for side in mask.shape)
     stripes = mask.view(np.uint8).reshape(rows, _CELL, -1).sum(axis=1, dtype=np.uint8)
     cells = stripes.reshape(rows, columns, _CELL).sum(axis=2, dtype=np.float32) / _CELL**2
-    four = ndimage.uniform_filter(cells, 2, mode="constant")  # of each cell with those above and left of it
+    four = ndimage.uniform_filter(cells, 2, mode="constant")  # each cell with the cells above and to the left
     return np.maximum(four, np.pad(four, ((0, 1), (0, 1)))[1:, 1:])
 
 
 def _cores(small: np.ndarray, region: Box) -> list[Box]:
-    """Cores of what may be lines of text within a region, in the pixels of `small`."""
+    """Cores of possible lines of text in a region, in the pixels of `small`."""
     top, bottom, left, right = region
     likely = text_map(small[top:bottom, left:right])
     labels, count = ndimage.label(likely >= _CORE, np.ones((3, 3)))
@@ -150,7 +150,7 @@ def _cores(small: np.ndarray, region: Box) -> list[Box]:
 
 
 def _enlarged(core: Box, scale: np.ndarray, shape: tuple[int, ...]) -> Box:
-    """A line's core as the box of the whole line, in the pixels of the whole image."""
+    """The box of the whole line around a core, in the pixels of the whole image."""
     top, bottom, left, right = core
     height, width = bottom - top, right - left
     reach = _UNCLIP * height * width / (2 * (height + width)) + 1
@@ -165,7 +165,7 @@ def _enlarged(core: Box, scale: np.ndarray, shape: tuple[int, ...]) -> Box:
 def _is_read(image: GreyImage, box: Box) -> bool:
     top, bottom, left, right = box
     line = image[top:bottom, left:right]
-    if max(line.shape) > SIDE:  # the reader needs 48 px of height
+    if max(line.shape) > SIDE:  # the reading network needs a height of 48 px
         line = np.asarray(Image.fromarray(line).reduce(max(1, min(line.shape) // 64)))
     line = line.astype(np.uint8)
     if _is_one_letter(line):
@@ -180,10 +180,11 @@ def _is_read(image: GreyImage, box: Box) -> bool:
 
 
 def _is_one_letter(line: np.ndarray) -> bool:
-    """Whether a uint8 image (rows, columns) shows a single stroke, enclosing one place at most: reading takes long.
+    """Whether a uint8 image (rows, columns) shows one stroke that encloses at most one area.
 
-    Letters on a plate are no single stroke, nor is a plate that encloses several. What little reaches in from beyond,
-    as a ring around a letter, does not count.
+    Several letters on a plate are not one stroke, and a plate with several letters encloses several areas. Small
+    strokes that reach in from outside, such as a ring around a letter, do not count. A single letter is not read,
+    because reading takes long.
     """
     if max(line.shape) > _UPRIGHT * min(line.shape):
         return False
@@ -201,7 +202,7 @@ def _rim(image: np.ndarray) -> np.ndarray:
 
 
 def _continues(line: _Line, other: _Line) -> bool:
-    """Whether a line stands beside another of like height, as the rest of it."""
+    """Whether a line is next to another line of similar height, as the rest of that line."""
     if not 0.5 <= line.height / other.height <= 2:
         return False
     upright = other.box[1] - other.box[0] > other.box[3] - other.box[2]

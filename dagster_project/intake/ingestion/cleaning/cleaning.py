@@ -1,9 +1,9 @@
-"""What is burned in or no anatomy goes before an image fills its square: it tells the patient or the room.
+"""Remove burned-in text, borders and markers before resizing, because they reveal the patient or the room.
 
-In this order: lines of text are painted over wherever they stand (burned_in_text.py), borders are cut off, and small
-marks are blanked. Of the last two only what cannot be anatomy goes: black or white margins without any content, and
-small marks in full white (or black) that stand alone on even ground near a margin. An image without any stays as it
-was, bit by bit.
+In this order: lines of text are masked anywhere in the image (burned_in_text.py), borders are cut off, and small
+markers are blanked. Borders and markers are only removed if they cannot be anatomy: black or white margins without
+content, and small white (or black) marks that are isolated on even ground near a margin. An image without text,
+borders and markers stays the same, bit by bit.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from dagster_project.intake.ingestion.headers.elements import integer, text
 from dagster_project.intake.ingestion.pixels.lazy_image import Box, GreyImage
 from dagster_project.intake.ingestion.pixels.letterbox import fitted, sketched_and_fitted
 
-_EVEN = 12.0  # grey levels of 255 by which the pixels of a margin's line differ at most: noise, JPEG artefacts
-_EXTREME = 16.0  # grey levels from black or white within which a margin lies
-_SEAM = 2  # px over which one margin may pass into the next
-_LEAST_LEFT = 0.3  # of either side: where less would be left, nothing is cut
-_DECLARED_SPREAD = 40.0  # grey levels, 5th to 95th percentile: what lies beyond a declared edge has no more content
-_INK = 150.0  # grey level of a mark, at least
-_BRIGHTEST = 230.0  # grey level of its brightest pixel, at least: strokes may be thinner than a pixel
-_GROUND = 90.0  # grey level around it, at most
-_GROUND_SPREAD = 25.0  # grey levels, 5th to 95th percentile, around it
-_NEAR = 0.25  # of the side: how far from a margin a mark's middle may lie
-_LARGEST = 0.012  # of the image: the ink of one mark
-_MOST_BLANKED = 0.04  # of the image: where more would go, nothing does
-_EDGE = 1  # of every second px: the soft edge of a stroke; strokes of one mark lie apart by no more than twice this
-_RING = 2  # of every second px: around a mark, what must be even ground
+_EVEN = 12.0  # of 255 grey levels: maximum difference in one line of a margin, from noise and JPEG artefacts
+_EXTREME = 16.0  # grey levels: maximum distance of a margin from black or white
+_SEAM = 2  # px: maximum width of the transition between two margins
+_LEAST_LEFT = 0.3  # of either side: if less would remain, nothing is cut
+_DECLARED_SPREAD = 40.0  # grey levels, 5th to 95th percentile: maximum outside a declared edge, without content
+_INK = 150.0  # minimum grey level of a mark
+_BRIGHTEST = 230.0  # minimum grey level of a mark's brightest pixel, as strokes may be thinner than a pixel
+_GROUND = 90.0  # maximum grey level around a mark
+_GROUND_SPREAD = 25.0  # grey levels, 5th to 95th percentile: maximum around a mark
+_NEAR = 0.25  # of the side: maximum distance of a mark's centre from a margin
+_LARGEST = 0.012  # of the image: maximum ink of one mark
+_MOST_BLANKED = 0.04  # of the image: if more would be blanked, nothing is
+_EDGE = 1  # of every second px: soft edge of a stroke; strokes of one mark are at most twice this apart
+_RING = 2  # of every second px: width of the ring around a mark that must be even ground
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """`image` is float32 (rows, columns), its longest side as asked; the shares are of its area, in 0..1."""
+    """`image` is float32 (rows, columns) with the requested longest side; the shares are of its area, in 0..1."""
 
     image: np.ndarray
     cropped: float = 0.0
@@ -47,12 +47,12 @@ class Cleaned:
 
 
 def clean(image: GreyImage, declared: Box | None, side: int) -> Cleaned:
-    """Paint over an image's text, cut its margins off, fit it to `side`, and blank its marks.
+    """Mask an image's text, cut off its margins, fit it to `side`, and blank its marks.
 
     `image` is (Rows, Columns) in 0..255.
 
-    `declared`: the field that the header declares, in the image's pixels; an edge of it counts only if nothing of
-    interest lies beyond.
+    `declared`: the field that the header declares, in the image's pixels. An edge of the field counts only if there is
+    no content outside it.
     """
     sketch, small = sketched_and_fitted(image, SEARCHED, side)
     image, masked = without_text(image, sketch)
@@ -70,9 +70,9 @@ def clean(image: GreyImage, declared: Box | None, side: int) -> Cleaned:
 
 
 def content_box(image: np.ndarray, within: Box) -> Box:
-    """The part of an image (rows, columns) in 0..255 inside its black and white margins, looked for in `within`.
+    """The part of an image (rows, columns) in 0..255 inside its black and white margins, searched in `within`.
 
-    Margins may be nested, as a black border in a white frame. Returns `within` if less than 30 % of a side would stay.
+    Margins may be nested, such as a black border in a white frame. Returns `within` if under 30 % of a side is left.
     """
     box, before = within, None
     while box != before:
@@ -87,10 +87,10 @@ def content_box(image: np.ndarray, within: Box) -> Box:
 
 
 def _without_margins(lines: np.ndarray, first: int, beyond: int) -> tuple[int, int]:
-    """Of lines (L, n) `first` to `beyond`, what is left without the margins at either end."""
+    """The range of lines (L, n), within `first` to `beyond`, without the margins at both ends."""
     if lines.shape[1] <= 2 * _SEAM:
         return first, first
-    lines = lines[first:beyond, _SEAM:-_SEAM]  # without the seams of margins that cross it
+    lines = lines[first:beyond, _SEAM:-_SEAM]  # without the transitions of the crossing margins
     low, high = lines.min(axis=1), lines.max(axis=1)
     even = high - low <= _EVEN
     extreme = even & ((high <= _EXTREME) | (low >= 255 - _EXTREME))
@@ -98,7 +98,7 @@ def _without_margins(lines: np.ndarray, first: int, beyond: int) -> tuple[int, i
 
 
 def _margin(even: np.ndarray, extreme: np.ndarray) -> int:
-    """How many lines are margin, from the first: up to the last extreme one, across blurred seams of even lines."""
+    """The number of margin lines at the start: up to the last extreme line, including blurred seams of even lines."""
     margin = 0
     for line in range(len(even)):
         if extreme[line]:
@@ -109,9 +109,9 @@ def _margin(even: np.ndarray, extreme: np.ndarray) -> int:
 
 
 def without_marks(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """An image (rows, columns) in 0..255 with its burned-in marks filled by the ground around them, and their share.
+    """An image (rows, columns) in 0..255 with its burned-in marks filled by the surrounding ground, and their share.
 
-    The image itself is returned where there are none, or so many that they are likely something else.
+    The image itself is returned if there are no marks, or so many that they are probably something else.
     """
     bright, dark = (_marks(image), _marks(255 - image)) if min(image.shape) > 1 else ([], [])
     if not (bright or dark):
@@ -125,9 +125,9 @@ def without_marks(image: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _marks(image: np.ndarray) -> list[tuple[tuple[np.ndarray, np.ndarray], float]]:
-    """Places of each bright mark, soft edge included, and the level of the ground that it stands on.
+    """The places of each bright mark, including its soft edge, and the level of the surrounding ground.
 
-    Looked for, and given, on every second row and column: that takes a fourth of the time.
+    Only every second row and column is searched and returned, which takes a fourth of the time.
     """
     wide = np.maximum(image[:, :-1:2], image[:, 1::2])
     brightest = np.maximum(wide[:-1:2], wide[1::2])
@@ -157,9 +157,9 @@ def _grown(mask: np.ndarray, reach: int) -> np.ndarray:
 
 
 def declared_field(ds: Dataset) -> Box | None:
-    """The exposed or shown field that a header declares as a rectangle, in pixels; None if it declares none.
+    """The rectangular field, exposed or shown, that a header declares, in pixels; None if there is none.
 
-    Collimator (PS3.3 C.8.7.3) before display shutter (C.7.6.11); edges are column and row numbers from 1.
+    The collimator (PS3.3 C.8.7.3) comes before the display shutter (C.7.6.11). Edges are row and column numbers from 1.
     """
     for kind in ("Collimator", "Shutter"):
         if "RECTANGULAR" in text(ds, f"{kind}Shape").upper():
@@ -171,7 +171,7 @@ def declared_field(ds: Dataset) -> Box | None:
 
 
 def _declared_field(small: np.ndarray, declared: Box, scale: np.ndarray) -> Box:
-    """The declared field in the pixels of `small`, without those edges beyond which it shows anything."""
+    """The declared field in the pixels of `small`; an edge is ignored if there is content outside it."""
     rows, columns = small.shape
     top, left = (int(declared[i] / scale[i]) for i in (0, 2))
     bottom, right = (int(np.ceil(declared[i] / scale[i])) for i in (1, 3))
@@ -186,6 +186,6 @@ def _declared_field(small: np.ndarray, declared: Box, scale: np.ndarray) -> Box:
 
 
 def _outwards(box: Box, scale: np.ndarray) -> Box:
-    """A box of the reduced image in the pixels of the whole one, rounded outwards."""
+    """A box of the reduced image in the pixels of the whole image, rounded outwards."""
     top, bottom, left, right = box * scale
     return int(top), int(np.ceil(bottom)), int(left), int(np.ceil(right))

@@ -1,6 +1,6 @@
-"""Two small networks that find and read lines of text: PP-OCRv4, as the package rapidocr-onnxruntime carries them.
+"""Two small networks that find and read lines of text: PP-OCRv4, from the package rapidocr-onnxruntime.
 
-Only its model files are used (Apache-2.0; nothing is downloaded), run by onnxruntime in one thread.
+Only the model files of the package are used (Apache-2.0; nothing is downloaded); onnxruntime runs them in one thread.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from PIL import Image
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-STRIDE = 32  # px: both sides of what the finder is given must be a multiple
-_LINE = 48  # px: height of the line that the reader is given
-_LONGEST = 1200  # px: its width at most
-_BLANK = 0  # the reader's class for "no letter"
+STRIDE = 32  # px: both sides of the finding network's input must be a multiple of this
+_LINE = 48  # px: height of the reading network's input
+_LONGEST = 1200  # px: maximum width of that input
+_BLANK = 0  # the reading network's class for "no letter"
 
 
 def text_map(image: np.ndarray) -> np.ndarray:
-    """For each pixel of a uint8 image (rows, columns) how likely it lies in the core of a line of text; 0..1.
+    """For each pixel of a uint8 image (rows, columns), the probability of the core of a line of text; 0..1.
 
-    The core is the line without its upper and lower fifth or so (Liao et al. 2020, arXiv 1911.08947).
+    The core is the line without about a fifth at the top and at the bottom (Liao et al. 2020, arXiv 1911.08947).
     """
     rows, columns = image.shape
     padded = np.pad(image, ((0, -rows % STRIDE), (0, -columns % STRIDE)), mode="edge")
@@ -34,7 +34,7 @@ def text_map(image: np.ndarray) -> np.ndarray:
 
 
 def read_line(image: np.ndarray) -> tuple[str, float]:
-    """The text in a uint8 image (rows, columns) of one line, and the mean confidence of its letters in 0..1."""
+    """The text in a uint8 image (rows, columns) of one line, and the mean confidence of the letters in 0..1."""
     rows, columns = image.shape
     width = int(np.clip(round(_LINE * columns / rows / 8) * 8, _LINE, _LONGEST))
     line = np.asarray(Image.fromarray(image).resize((width, _LINE), Image.Resampling.BILINEAR))
@@ -42,7 +42,7 @@ def read_line(image: np.ndarray) -> tuple[str, float]:
     (found,) = session.run(None, {"x": _as_input(line)})
     steps = found[0]  # (steps, letters)
     letters, confidence = steps.argmax(axis=1), steps.max(axis=1)
-    kept = (letters != _BLANK) & np.r_[True, letters[1:] != letters[:-1]]  # CTC: repeats are one letter
+    kept = (letters != _BLANK) & np.r_[True, letters[1:] != letters[:-1]]  # CTC: a repeated letter counts once
     if not kept.any():
         return "", 0.0
     alphabet = _alphabet()
@@ -50,7 +50,7 @@ def read_line(image: np.ndarray) -> tuple[str, float]:
 
 
 def _as_input(image: np.ndarray) -> np.ndarray:
-    """Grey as three alike channels in -1..1: float32 (1, 3, rows, columns)."""
+    """A grey image as three equal channels in -1..1: float32 (1, 3, rows, columns)."""
     scaled = image.astype(np.float32) / 127.5 - 1
     return np.repeat(scaled[None, None], 3, axis=1)
 
@@ -67,10 +67,10 @@ def _session(name: str) -> InferenceSession:
 
     from dagster_project.intake.ingestion.cleaning.onnx_graph_rewrites import folded
 
-    spec = find_spec("rapidocr_onnxruntime")  # found, not imported: the package itself would load OpenCV
+    spec = find_spec("rapidocr_onnxruntime")  # not imported, because the package would load OpenCV
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # a worker process a core
-    options.enable_cpu_mem_arena = False  # images differ in size: the arena would keep memory for each
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # there is one worker process per core
+    options.enable_cpu_mem_arena = False  # images differ in size, and the arena would keep memory for each size
     model = folded(folder / "models" / f"{name}.onnx")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

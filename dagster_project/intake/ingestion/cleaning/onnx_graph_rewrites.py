@@ -1,7 +1,7 @@
-"""The networks that find and read text, with the same sums in fewer steps: a third faster, equal but for rounding.
+"""Rewrite the networks that find and read text into fewer steps: a third faster, equal up to rounding.
 
-As they come, an activation is four steps and each layer's scale and shift two more, all of which go through memory, and
-most of which onnxruntime cannot fuse.
+In the original networks an activation takes four steps, and scale and shift of each layer take two more. All steps
+go through memory, and onnxruntime cannot fuse most of them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from onnx import NodeProto, helper, numpy_helper
 
 
 def folded(path: Path) -> bytes:
-    """An ONNX model with hard swish in two steps, and scale and shift by a constant in the convolution before them.
+    """An ONNX model with hard swish in two steps, and scale and shift by a constant merged into the convolution before.
 
-    Where there is none before them they become one batch normalisation.
+    Without a convolution before them, scale and shift become one batch normalisation.
     """
     model = onnx.load(path)
     graph = _Graph(model.graph)
@@ -31,7 +31,7 @@ def folded(path: Path) -> bytes:
 
 
 class _Graph:
-    """The nodes of a graph in their order, and its constants by name."""
+    """The nodes of a graph in order, and its constants by name."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.nodes = [node for node in graph.node if node.op_type != "Constant"]
@@ -44,7 +44,7 @@ class _Graph:
         self.kept = {output.name for output in graph.output}
 
     def store(self, graph: onnx.GraphProto) -> None:
-        """Write the nodes and those constants that they use."""
+        """Write the nodes, and the constants that the nodes use."""
         used = {name for node in self.nodes for name in node.input}
         del graph.node[:], graph.initializer[:]
         graph.node.extend(self.nodes)
@@ -52,7 +52,7 @@ class _Graph:
         graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in tensors.items())
 
     def fold_hard_swish(self, last: NodeProto) -> None:
-        """x * clip(x + 3, 0, 6) / 6, of which `last` is the division."""
+        """Rewrite x * clip(x + 3, 0, 6) / 6; `last` is the division."""
         six, name = self._scalar(last, "Div")
         product = self._maker(name)
         clips = [clip for name in product.input if (clip := self._maker(name)).op_type == "Clip"]
@@ -71,7 +71,7 @@ class _Graph:
         )
 
     def fold_scale_and_shift(self, last: NodeProto, channels: dict[str, int]) -> None:
-        """x * scale + shift, of which `last` is the sum."""
+        """Rewrite x * scale + shift; `last` is the sum."""
         shift, product = self._scalar(last, "Add")
         times = self._maker(product)
         scale, x = self._scalar(times, "Mul")
@@ -92,7 +92,7 @@ class _Graph:
             self._replace([times, last], helper.make_node("BatchNormalization", [x, *inputs], [name], epsilon=0.0))
 
     def channels(self) -> dict[str, int]:
-        """How many channels each value has, as far as its convolution says."""
+        """The number of channels of each value, as far as convolutions determine it."""
         found: dict[str, int] = {}
         for node in self.nodes:
             known = [found[name] for name in node.input if name in found]
@@ -103,7 +103,7 @@ class _Graph:
         return found
 
     def _scalar(self, node: NodeProto, kind: str) -> tuple[float | None, str]:
-        """The one number with which a node of a kind combines a value, and the value's name; else None and no name."""
+        """The constant of a node of this kind, and the name of its other input; None and '' for other nodes."""
         if node.op_type == kind:
             for number, value in ((1, 0),) if kind == "Div" else ((1, 0), (0, 1)):
                 constant = self.constants.get(node.input[number])
@@ -112,11 +112,11 @@ class _Graph:
         return None, ""
 
     def _maker(self, name: str) -> NodeProto:
-        """The node that makes a value; an empty one if none does."""
+        """The node that computes a value; an empty node if there is none."""
         return self.makers.get(name, _NOBODY)
 
     def _is_inner(self, name: str) -> bool:
-        """Whether a value is used once, and within the graph."""
+        """Whether a value is used only once, and only inside the graph."""
         return name not in self.kept and self.uses[name] == 1
 
     def _put(self, name: str, values: dict[str, np.ndarray]) -> list[str]:
@@ -124,7 +124,7 @@ class _Graph:
         return [f"{name}/{key}" for key in values]
 
     def _replace(self, old: list[NodeProto], *new: NodeProto) -> None:
-        """Take out nodes, and put new ones where the last of them was."""
+        """Remove nodes, and insert new nodes at the position of the last removed node."""
         gone = {id(node) for node in old}
         place = max(index for index, node in enumerate(self.nodes) if id(node) in gone)
         self.nodes[place : place + 1] = new

@@ -1,4 +1,4 @@
-"""Opening a DICOM file, and reading single elements of it without trusting what they hold."""
+"""Open a DICOM file, and read single elements without trusting their content."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
+from dagster_project.intake.ingestion.headers.fast_elements import FastHeader
 from dagster_project.intake.ingestion.headers.lengths import false_lengths
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.ingestion.headers.safe_open import open_regular
 
-Header = Dataset | PlainHeader
+Header = Dataset | FastHeader
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-# What asking pydicom for an attribute raises, or making a number of it, where a file is damaged
+# What pydicom raises for an attribute of a damaged file, or Python for its conversion to a number
 UNUSABLE = (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError, StructError)
 _PIXEL_DATA = Tag("PixelData")
-_MOST_ELEMENTS = 50_000  # outside sequences; without a limit, a gigabyte of empty ones takes minutes
+_MOST_ELEMENTS = 50_000  # outside sequences; without a limit, a gigabyte of empty elements takes minutes
 _FIRST_GROUPS = (b"\2\0", b"\0\2", b"\10\0", b"\0\10")  # 0002 and 0008, in either byte order
 _NATIVE: dict[tuple[bool | None, bool | None], UID] = {  # (implicit VR, little endian) -> transfer syntax
     (True, True): ImplicitVRLittleEndian,
@@ -40,35 +40,35 @@ _NATIVE: dict[tuple[bool | None, bool | None], UID] = {  # (implicit VR, little 
 
 @contextmanager
 def refusing(reason: str) -> Iterator[None]:
-    """Turn whatever a hostile file makes the libraries raise into RefusedFile, with `reason` where none is plainer.
+    """Turn any error that a hostile file causes into RefusedFile, with `reason` unless the error gives a clearer one.
 
-    MemoryError is left to the worker's limit.
+    MemoryError is passed on, because the limit of the worker handles it.
     """
     try:
         yield
     except (RefusedFile, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as error:  # a decoder written in Rust panics with what is no Exception
+    except BaseException as error:  # a panic in a Rust decoder is not an Exception
         if _ran_out_of_stack(error):
             reason = "nested_too_deep"
-        elif isinstance(error, OSError) and error.errno:  # pydicom's own ones have no number
+        elif isinstance(error, OSError) and error.errno:  # an OSError raised by pydicom has no errno
             reason = "unreadable"
         raise RefusedFile(reason) from error
 
 
 def _ran_out_of_stack(error: BaseException | None) -> bool:
-    """Whether it is a RecursionError or came of one: pydicom wraps some, depending on where the stack ended."""
+    """Whether the error is, or was caused by, a RecursionError; pydicom wraps some of these errors."""
     while error is not None and not isinstance(error, RecursionError):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def open_dataset(path: Path, warned: list[str], only: list[str] | None = None) -> FileDataset:
-    """Open a DICOM file up to and with its pixel data; with `only`, these attributes alone and no pixels.
+    """Open a DICOM file up to and including its pixel data; with `only`, just these attributes and no pixels.
 
-    Also opens one without preamble or file meta information if its SOP class is known or it clearly is an image, and
-    appends `no_preamble` to `warned` then. Without `only`, appends `false_length` if a length field is false.
-    Raises RefusedFile if it is no DICOM file.
+    A file without preamble or file meta information is opened if its SOP class is known or the file clearly is an
+    image; `no_preamble` is then added to `warned`. Without `only`, a wrong length field adds `false_length`.
+    Raises RefusedFile if the file is not a DICOM file.
     """
     try:
         ds = _read(path, only)
@@ -93,7 +93,7 @@ def _read(path: Path, only: list[str] | None, *, force: bool = False) -> FileDat
         count += 1
         if count > _MOST_ELEMENTS:
             raise RefusedFile("too_large")
-        return tag >= _PIXEL_DATA if only else tag > _PIXEL_DATA  # what comes after the pixels may be anything
+        return tag >= _PIXEL_DATA if only else tag > _PIXEL_DATA  # anything may follow the pixels
 
     with open_regular(path) as file:
         tags: list[BaseTag | int] | None = [Tag(keyword) for keyword in only] if only else None
@@ -120,13 +120,13 @@ def _named_dicom(path: Path) -> bool:
 
 
 def byte_order(ds: FileDataset) -> Literal["<", ">"]:
-    """The byte order of the file's numbers, as NumPy writes it."""
+    """The byte order of the file's numbers, in NumPy's notation."""
     return "<" if ds.file_meta.TransferSyntaxUID.is_little_endian else ">"
 
 
 def raw_text(ds: Header, keyword: str) -> str:
-    """An attribute's value as text just as it stands; several values joined by a backslash; '' if none."""
-    if isinstance(ds, PlainHeader):
+    """An attribute's value as unchanged text; several values are joined by a backslash; '' if there is none."""
+    if isinstance(ds, FastHeader):
         return ds.texts.get(keyword, "")
     value = ds.get(keyword)
     if value is None:
@@ -139,14 +139,14 @@ def raw_text(ds: Header, keyword: str) -> str:
 
 
 def text(ds: Header, keyword: str) -> str:
-    """An attribute's value as text without control characters; several values joined by a backslash; '' if none."""
-    if isinstance(ds, PlainHeader):
+    """An attribute's value as text without control characters; several values joined by a backslash; '' for none."""
+    if isinstance(ds, FastHeader):
         return ds.texts.get(keyword, "")
     return CONTROL.sub(" ", raw_text(ds, keyword)).strip()
 
 
 def parse_date(value: str) -> date | None:
-    """A DICOM date (DA, also the retired form with dots), or None if it is none between 1895 and 2199."""
+    """A DICOM date (DA, also the retired form with dots); None if it is not a date between 1895 and 2199."""
     digits = value.replace(".", "")
     try:
         day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])) if len(digits) == 8 else None
@@ -156,17 +156,17 @@ def parse_date(value: str) -> date | None:
 
 
 def decimal(ds: Header, keyword: str) -> float:
-    """A decimal attribute as float, also with a comma; the first if several. Raises ValueError if it is none."""
+    """The first value of a decimal attribute as float; a decimal comma is accepted. Raises ValueError if invalid."""
     return parse_decimal(text(ds, keyword).split("\\")[0])
 
 
 def parse_decimal(value: str) -> float:
-    """A decimal's text as float, also with a comma. Raises ValueError if it is none."""
+    """A decimal number's text as float; a decimal comma is accepted. Raises ValueError if invalid."""
     return float(value.replace(",", "."))
 
 
 def number(ds: Header, keyword: str, default: float) -> float:
-    """A decimal attribute as float, read as by `decimal`; `default` if it is missing, unusable or infinite."""
+    """A decimal attribute as float, read by `decimal`; `default` if the value is missing, unusable or infinite."""
     try:
         value = decimal(ds, keyword)
     except ValueError:
@@ -175,5 +175,5 @@ def number(ds: Header, keyword: str, default: float) -> float:
 
 
 def integer(ds: Header, keyword: str, default: int = 0) -> int:
-    """A whole-number attribute; `default` if it is missing or unusable."""
+    """A whole-number attribute; `default` if the value is missing or unusable."""
     return int(number(ds, keyword, default))

@@ -1,6 +1,6 @@
-"""First pass: one file's header to a verdict, a pseudonymised row, and the identity that stays private.
+"""First pass: from one file's header to a verdict, a pseudonymised row, and the identity that stays private.
 
-Attributes are taken from an allow-list: what is not named here never leaves the file.
+Attributes are taken from an allow-list: an attribute that is not named here never leaves the file.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from dagster_project.intake.ingestion.headers.elements import (
     refusing,
     text,
 )
-from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
-from dagster_project.intake.ingestion.headers.fast_header import plain_header
-from dagster_project.intake.ingestion.headers.header_warnings import odd_header
+from dagster_project.intake.ingestion.headers.fast_elements import FastHeader
+from dagster_project.intake.ingestion.headers.fast_header import fast_header
+from dagster_project.intake.ingestion.headers.header_warnings import warnings_of_header
 from dagster_project.intake.ingestion.headers.identifiers import IDENTIFYING, identifiers_of
 from dagster_project.intake.ingestion.headers.patient_evidence import Evidence, evidence_of, patient_of
 from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
@@ -43,7 +43,7 @@ DX_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
 DX_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 DICOMDIR = "1.2.840.10008.1.3.10"
 SOP_CLASSES = {CR: "CR", DX_PRESENTATION: "DX"}
-_COLOUR = re.compile(r"PALETTE COLOR|RGB|YBR_\w+|XYB|HSV|ARGB|CMYK")  # PS3.3, C.7.6.3.1.2, with the retired ones
+_COLOUR = re.compile(r"PALETTE COLOR|RGB|YBR_\w+|XYB|HSV|ARGB|CMYK")  # PS3.3, C.7.6.3.1.2, including retired values
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PIXEL_LIMIT_BITS = 16
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
@@ -56,7 +56,7 @@ _TAGS = sorted(
 
 @dataclass(frozen=True)
 class Identity:
-    """Who and what an image is in the archive. For `data/private/` only."""
+    """The identifiers of an image in the archive. Only for `data/private/`."""
 
     sop_instance_uid: str
     study_instance_uid: str
@@ -66,14 +66,14 @@ class Identity:
 
 @dataclass
 class HeaderRead:
-    """What the first pass found in one file. `row` is None if the file is refused; `reasons` then says why."""
+    """The result of the first pass for one file. `row` is None if the file is refused for one of the `reasons`."""
 
     reasons: list[str]
     row: dict[str, Any] | None = None
     identity: Identity | None = None
     label_texts: dict[str, str] = field(default_factory=dict)
-    identifiers: list[tuple[str, str]] = field(default_factory=list)  # kind and value; for `data/private/` only
-    evidence: list[Evidence] = field(default_factory=list)  # of refused files too
+    identifiers: list[tuple[str, str]] = field(default_factory=list)  # kind and value; only for `data/private/`
+    evidence: list[Evidence] = field(default_factory=list)  # also from refused files
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class HeaderReader:
     max_megapixels: float
 
     def __call__(self, file: SourceFile) -> HeaderRead:
-        """Read one file's header. Never raises for what a file holds; MemoryError is left to the worker's limit."""
+        """Read one file's header. The content of a file causes no exception except MemoryError (the worker's limit)."""
         if file.refused:
             return HeaderRead([file.refused])
         try:
@@ -96,17 +96,17 @@ class HeaderReader:
         return HeaderRead(["changed"], identifiers=found.identifiers) if has_changed(file) else found
 
     def _read(self, file: SourceFile) -> HeaderRead:
-        if plain := plain_header(Path(file.path), (*_TAGS, *_CODE)):
-            return self._told(file, plain, [])
+        if plain := fast_header(Path(file.path), (*_TAGS, *_CODE)):
+            return self._result(file, plain, [])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings repeat values of the header
+            warnings.simplefilter("ignore")  # pydicom's warnings contain values of the header
             warned: list[str] = []
             ds = open_dataset(Path(file.path), warned, only=_TAGS)
             refuse_floods(ds)
-            return self._told(file, ds, warned)
+            return self._result(file, ds, warned)
 
-    def _told(self, file: SourceFile, ds: FileDataset | PlainHeader, warned: list[str]) -> HeaderRead:
-        """Used or refused, with whom the header names and whose file it says it is."""
+    def _result(self, file: SourceFile, ds: FileDataset | FastHeader, warned: list[str]) -> HeaderRead:
+        """The result, used or refused, with the identifiers and the patient evidence in the header."""
         identifiers = identifiers_of(ds)
         try:
             with refusing("damaged_header"):
@@ -116,13 +116,13 @@ class HeaderReader:
         return replace(found, identifiers=identifiers, evidence=evidence_of(ds, self.pseudonyms))
 
     def _used(
-        self, file: SourceFile, ds: FileDataset | PlainHeader, warned: list[str], identifiers: list[tuple[str, str]]
+        self, file: SourceFile, ds: FileDataset | FastHeader, warned: list[str], identifiers: list[tuple[str, str]]
     ) -> HeaderRead:
         _refuse_other_kinds(ds)
         identity = _identity(ds)
         _refuse_bad_format(ds)
         refuse_too_large(ds, file, self.max_megapixels)
-        warned += odd_header(ds)
+        warned += warnings_of_header(ds)
         patient = patient_of(ds, self.pseudonyms)
         texts = {name: text(ds, name) for name in LABEL_ATTRIBUTES[1:] if text(ds, name)}
         codes = _codes(ds)
@@ -140,7 +140,7 @@ class HeaderReader:
         return HeaderRead(warned, row, identity, texts)
 
 
-def _refuse_other_kinds(ds: FileDataset | PlainHeader) -> None:
+def _refuse_other_kinds(ds: FileDataset | FastHeader) -> None:
     sop_class = _sop_class(ds)
     if sop_class == DICOMDIR:
         raise RefusedFile("dicomdir")
@@ -158,11 +158,11 @@ def _refuse_other_kinds(ds: FileDataset | PlainHeader) -> None:
         raise RefusedFile("colour")
 
 
-def _sop_class(ds: FileDataset | PlainHeader) -> str:
+def _sop_class(ds: FileDataset | FastHeader) -> str:
     return text(ds, "SOPClassUID") or text(ds.file_meta, "MediaStorageSOPClassUID")
 
 
-def _identity(ds: FileDataset | PlainHeader) -> Identity:
+def _identity(ds: FileDataset | FastHeader) -> Identity:
     identity = Identity(
         *(text(ds, k) for k in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"))
     )
@@ -191,9 +191,9 @@ def _refuse_bad_format(ds: Header) -> None:
 
 
 def _secrets(identity: Identity, identifiers: list[tuple[str, str]]) -> list[str]:
-    """What no device text may repeat: parts of names and numbers, at least four characters long.
+    """Texts that no device text may contain: parts of names and numbers with at least four characters.
 
-    Of staff only full names count: a console's operator is often called by the name of its room or maker.
+    For staff only full names count, because the operator field often has the name of the room or manufacturer.
     """
     values = [(NUMBER, value) for value in vars(identity).values()] + identifiers
     split = [(kind, [part for part in re.split(r"[\^\\=, ]+", value) if part]) for kind, value in values]
@@ -201,7 +201,7 @@ def _secrets(identity: Identity, identifiers: list[tuple[str, str]]) -> list[str
     return [part.casefold() for part in parts if len(part) >= 4]
 
 
-def _acquisition(ds: FileDataset | PlainHeader, secrets: list[str], warned: list[str]) -> dict[str, Any]:
+def _acquisition(ds: FileDataset | FastHeader, secrets: list[str], warned: list[str]) -> dict[str, Any]:
     def device(keyword: str) -> str:
         value = text(ds, keyword)
         if any(secret in value.casefold() for secret in secrets):
@@ -230,7 +230,7 @@ def _acquisition(ds: FileDataset | PlainHeader, secrets: list[str], warned: list
     return row
 
 
-def _declared(ds: FileDataset | PlainHeader, column: MetadataColumn) -> Any:
+def _declared(ds: FileDataset | FastHeader, column: MetadataColumn) -> Any:
     """A column's value, read as its declaration says."""
     keyword = column.attributes[0]
     if column.type == "string":
@@ -270,7 +270,7 @@ def _codes(ds: Header) -> list[Code]:
 
 
 def _age_decade(ds: Header) -> int | None:
-    """Age in decades, 0 to 9; 90 and above is 9 (the oldest are identifiable by their age alone)."""
+    """Age in decades, 0 to 9; 90 and above is 9, because very old patients are identifiable by their age."""
     stated = _AGE.fullmatch(text(ds, "PatientAge").upper())
     born, studied = parse_date(text(ds, "PatientBirthDate")), parse_date(text(ds, "StudyDate"))
     if stated:

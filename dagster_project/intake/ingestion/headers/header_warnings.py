@@ -1,4 +1,4 @@
-"""What is odd about a file that is used all the same: the warnings that say so."""
+"""Warnings about files that are used in spite of a flaw."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dagster_project.intake.ingestion.headers.elements import CONTROL, Header, byte_order, decimal, raw_text, text
-from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
+from dagster_project.intake.ingestion.headers.fast_elements import FastHeader
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.privacy.actions import items_of
 from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES
@@ -19,12 +19,12 @@ _TEXTS = ("Manufacturer", "ManufacturerModelName", "StationName", "PatientName",
 _DECIMALS = ("KVP", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "NumberOfFrames")
 _MARKUP_OR_FORMULA = re.compile(r"</?[A-Za-z!]|^\s*[=+@-]\s*\w+.*[(|!]")
 _UNDECODABLE = "\ufffd"
-_MOST_ELEMENTS = 50_000  # with those inside sequences
-_MOST_NESTED = 64  # sequences within sequences; the deepest reports have about twenty
+_MOST_ELEMENTS = 50_000  # including elements inside sequences
+_MOST_NESTED = 64  # levels of nested sequences; the deepest reports have about twenty
 
 
-def odd_header(ds: FileDataset | PlainHeader) -> list[str]:
-    """Warnings about the form of a header, not about what it says."""
+def warnings_of_header(ds: FileDataset | FastHeader) -> list[str]:
+    """Warnings about the form of a header, not about its meaning."""
     texts = [raw_text(ds, keyword) for keyword in _TEXTS]
     found = {
         "implicit_vr": ds.original_encoding[0] is True,
@@ -36,10 +36,10 @@ def odd_header(ds: FileDataset | PlainHeader) -> list[str]:
     return [reason for reason, holds in found.items() if holds]
 
 
-def odd_content(ds: FileDataset, stored: np.ndarray, size: int) -> list[str]:
-    """Warnings about a whole data set, its decoded pixels `stored` (Rows, Columns), and its file of `size` bytes.
+def warnings_of_content(ds: FileDataset, stored: np.ndarray, size: int) -> list[str]:
+    """Warnings about a complete data set, its decoded pixels `stored` (Rows, Columns), and its file of `size` bytes.
 
-    Raises RefusedFile if its sequences are nested beyond the limit, or hold masses of elements.
+    Raises RefusedFile if its sequences are nested too deep or have too many elements.
     """
     _refuse_deep_nesting(ds, 0)
     found = {
@@ -64,7 +64,7 @@ def _bad_number(ds: Header, keyword: str) -> bool:
 
 
 def _refuse_deep_nesting(ds: Dataset, depth: int) -> int:
-    """The number of elements, those inside sequences included. Raises RefusedFile if it or the depth is too great."""
+    """The number of elements, including sequences. Raises RefusedFile if the number or the depth is too large."""
     if depth > _MOST_NESTED:
         raise RefusedFile("nested_too_deep")
     elements = len(ds)
@@ -77,12 +77,12 @@ def _refuse_deep_nesting(ds: Dataset, depth: int) -> int:
 
 
 def is_as_in_file(ds: FileDataset, stored: np.ndarray) -> bool:
-    """Whether `stored` are the very bytes of the data set's pixel data, with nothing decoded or masked."""
+    """Whether `stored` is the data set's pixel data itself, without decoding or masking."""
     return np.may_share_memory(stored, np.frombuffer(ds.PixelData, np.uint8))
 
 
 def _has_high_bits(ds: FileDataset, stored: np.ndarray) -> bool:
-    """Whether bits above BitsStored are set, as by overlays of old; pydicom has masked them in `stored`."""
+    """Whether bits above BitsStored are set, for example by old overlays; pydicom has masked them in `stored`."""
     if ds.file_meta.TransferSyntaxUID.is_compressed or stored.itemsize == 1 or is_as_in_file(ds, stored):
         return False
     raw = np.frombuffer(ds.PixelData, stored.dtype.newbyteorder(byte_order(ds)), count=stored.size)
@@ -90,7 +90,7 @@ def _has_high_bits(ds: FileDataset, stored: np.ndarray) -> bool:
 
 
 def _ends_early(ds: FileDataset, size: int) -> bool:
-    """Whether the file goes on after the pixel data."""
+    """Whether other bytes follow the pixel data in the file."""
     pixels = ds["PixelData"]
     if pixels.is_undefined_length or ds.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
         return False

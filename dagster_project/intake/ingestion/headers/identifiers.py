@@ -1,4 +1,4 @@
-"""Whom a file names, whether it is used or refused: what the search of all outputs looks for."""
+"""The identifiers in a used or refused file; the search for identities looks for these in all outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PATIENT_NAMES = (
 _NUMBERS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "AdmissionID", "PatientTelephoneNumbers")
 _UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _OTHER_IDS = "OtherPatientIDsSequence"
-_FORMER = ("OriginalAttributesSequence", "ModifiedAttributesSequence")  # PS3.3 C.12.1.1.9: before a correction or merge
+_FORMER = ("OriginalAttributesSequence", "ModifiedAttributesSequence")  # before a correction or merge, PS3.3 C.12.1.1.9
 _PERSONS = sorted(keyword for vr, _, _, _, keyword in DicomDictionary.values() if vr == "PN" and keyword)
 _KINDS = {
     **dict.fromkeys(_PERSONS, STAFF),
@@ -22,13 +22,13 @@ _KINDS = {
     **dict.fromkeys(_NUMBERS, NUMBER),
     **dict.fromkeys(_UIDS, UID),
 }
-# Every attribute of a person's name in the standard, and who and what it is about.
+# All attributes of the standard with a person's name, and the attributes that identify patient, study and image.
 IDENTIFYING = (*_KINDS, _OTHER_IDS, *_FORMER)
 _LONGEST = 1024  # characters; a name has 324 at most (PS3.5 6.2)
 
 
 def identifiers_of(ds: Header) -> list[tuple[str, str]]:
-    """Kind and value of all that identifies in a header, as far as it can be read; for `data/private/` only."""
+    """Kind and value of all readable identifiers in a header; only for `data/private/`."""
     found = [
         (kind, value)
         for header in (ds, *former_attributes(ds))
@@ -41,7 +41,7 @@ def identifiers_of(ds: Header) -> list[tuple[str, str]]:
 
 
 def former_attributes(ds: Header) -> list[Header]:
-    """What attributes held before somebody corrected or merged them, one an alteration; none if it cannot be read."""
+    """The attributes before each correction or merge; empty if they cannot be read."""
     around, inside = _FORMER
     try:
         with refusing("damaged_header"):
@@ -51,7 +51,7 @@ def former_attributes(ds: Header) -> list[Header]:
 
 
 def values_of(ds: Header, keyword: str) -> list[str]:
-    """The values of an attribute as text, cut off where they are longer than any sound one; none if unreadable."""
+    """The values of an attribute as text, cut off at the maximum sensible length; empty if they cannot be read."""
     try:
         with refusing("damaged_header"):
             return [value[:_LONGEST] for value in text(ds, keyword).split("\\") if value]

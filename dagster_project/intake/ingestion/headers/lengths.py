@@ -1,4 +1,4 @@
-"""Length fields that say otherwise than the file. None is believed; one that lies is named, if all is there even so."""
+"""Wrong length fields. No length field is trusted; a wrong one gives a warning if the file is otherwise complete."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pydicom.uid import (
 
 from dagster_project.intake.ingestion.headers.fast_elements import (
     FalseLength,
-    Odd,
-    PlainHeader,
+    FastHeader,
+    NotPlain,
     read_elements,
     wanted_tags,
 )
@@ -25,7 +25,7 @@ from dagster_project.intake.ingestion.headers.safe_open import open_regular
 
 _UNDEFINED = 0xFFFFFFFF
 _META = 132  # bytes: where the file meta information begins
-MOST_META = 1 << 13  # bytes of a file, among which its file meta information ends
+MOST_META = 1 << 13  # bytes at the start of a file, within which its file meta information ends
 _MOST_HEADER = 1 << 20
 _GROUP_LENGTH = b"\2\0\0\0UL\4\0"
 _PIXEL_DATA, _FIRST_OF_DATA = 0x7FE00010, 0x00030000
@@ -34,10 +34,10 @@ _NATIVE = {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, 
 
 
 def false_lengths(ds: FileDataset, path: Path) -> bool:
-    """Whether a length is false: of the meta information, of the pixel data, or within a sequence whose items are read.
+    """Whether a length is wrong: of the meta information, the pixel data, or inside a sequence that is read.
 
-    The pixel data's is if the file ends before, or if it is undefined without compression (PS3.5 A.1 to A.3). `ds` is
-    as just read: its pixel data must not have been asked for.
+    The length of the pixel data is wrong if the file ends earlier, or if it is undefined without compression (PS3.5 A.1
+    to A.3). The pixel data of `ds` must not have been accessed before.
     """
     pixels = ds.get_item(_PIXEL_DATA) if _PIXEL_DATA in ds else None
     if not isinstance(pixels, RawDataElement):
@@ -48,13 +48,13 @@ def false_lengths(ds: FileDataset, path: Path) -> bool:
 
 
 def data_set_start(head: bytes) -> int | None:
-    """Where the data set begins in a file that begins with `head`, by the elements before it, whatever lengths say.
+    """The start of the data set in a file that begins with `head`, found from the elements and not from length fields.
 
-    None if these are not plain.
+    None if the elements are not plain.
     """
     try:
-        return read_elements(head, _META, len(head), _FIRST_OF_DATA, {}, PlainHeader(), None, 0)
-    except (Odd, struct.error, UnicodeDecodeError):
+        return read_elements(head, _META, len(head), _FIRST_OF_DATA, {}, FastHeader(), None, 0)
+    except (NotPlain, struct.error, UnicodeDecodeError):
         return None
 
 
@@ -68,20 +68,20 @@ def _false_meta_length(head: bytes) -> bool:
     if not head.startswith(b"DICM" + _GROUP_LENGTH, _META - 4):
         return False
     begin = _META + len(_GROUP_LENGTH)
-    (said,) = struct.unpack_from("<L", head, begin)
-    return data_set_start(head) not in (None, begin + 4 + said)
+    (stated,) = struct.unpack_from("<L", head, begin)
+    return data_set_start(head) not in (None, begin + 4 + stated)
 
 
 def _false_item_length(ds: FileDataset, head: bytes) -> bool:
-    """In what is not plain none is looked for."""
+    """Only plain data sets are checked."""
     start = data_set_start(head) if head.startswith(b"DICM", _META - 4) else None
     if start is None or ds.file_meta.TransferSyntaxUID in (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian):
         return False
-    header = PlainHeader(implicit=ds.original_encoding[0] is True)
+    header = FastHeader(implicit=ds.original_encoding[0] is True)
     try:
         read_elements(head, start, len(head), _PIXEL_DATA, _SEQUENCES, header, None, 0)
     except FalseLength:
         return True
-    except (Odd, struct.error, UnicodeDecodeError):
+    except (NotPlain, struct.error, UnicodeDecodeError):
         return False
     return False

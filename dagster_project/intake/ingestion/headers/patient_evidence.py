@@ -1,6 +1,6 @@
-"""What a header says about which patient its file is of: evidence that links patients, under keyed pseudonyms.
+"""Evidence in a header about the patient of a file: it links patients, under keyed pseudonyms.
 
-A row says that a patient has a study, a series, an image or a number. Patients who have the same one are one person.
+A row means that a patient has a study, a series, an image or a number. Patients who share one are the same person.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from dagster_project.intake.ingestion.headers.uids import is_valid_uid
 
 STUDY, SERIES, IMAGE, PATIENT_ID = "study", "series", "image", "patient_id"
 _UIDS = {STUDY: "StudyInstanceUID", SERIES: "SeriesInstanceUID", IMAGE: "SOPInstanceUID"}
-_COMPARED = 8  # hexadecimal digits of what is only compared
+_COMPARED = 8  # hexadecimal digits of pseudonyms that are only compared
 
 
 class Evidence(NamedTuple):
-    """That `patient` has the thing of kind `evidence` (one of the four above) with the pseudonym `value`.
+    """`patient` has the thing of kind `evidence` (one of the four above) with the pseudonym `value`.
 
     `issuer` is the pseudonym of the issuer of a patient ID, '' if it is unknown (PS3.3 C.2.1). `sex` is F, M, O or ''.
-    `birth_date` is a pseudonym that depends on `value` too, '' if unknown: only patients who share a `value` can be
-    compared by it.
+    `birth_date` is a pseudonym that also depends on `value`, '' if unknown: it can only be compared between patients
+    who share a `value`.
     """
 
     patient: str
@@ -35,14 +35,14 @@ class Evidence(NamedTuple):
 
 
 def patient_of(ds: Header, pseudonyms: Pseudonyms) -> str:
-    """The pseudonym of the patient whom a header names by ID and issuer."""
+    """The pseudonym of the patient with the ID and issuer in a header."""
     return pseudonyms.of("patient", text(ds, "IssuerOfPatientID"), text(ds, "PatientID"))
 
 
 def evidence_of(ds: Header, pseudonyms: Pseudonyms) -> list[Evidence]:
-    """All that a header, of a used or a refused file, says about its patient; none if it names no patient.
+    """All evidence about the patient in the header of a used or refused file; empty if the header names no patient.
 
-    A value that cannot be read, a UID that is none and a placeholder in the place of another ID say nothing.
+    Unreadable values, invalid UIDs and placeholders instead of another ID are ignored.
     """
     number, issuer = _value(ds, "PatientID"), _value(ds, "IssuerOfPatientID")
     if not number.strip("\\ "):
@@ -63,24 +63,24 @@ def evidence_of(ds: Header, pseudonyms: Pseudonyms) -> list[Evidence]:
         if is_valid_uid(uid := _value(header, keyword))
     ]
     ids = [(number, issuer), *_other_ids(ds, former, (number, issuer))]
-    found += [row(PATIENT_ID, pseudonyms.of(PATIENT_ID, other), whose) for other, whose in ids]
+    found += [row(PATIENT_ID, pseudonyms.of(PATIENT_ID, other), other_issuer) for other, other_issuer in ids]
     return list(dict.fromkeys(found))
 
 
 def _other_ids(ds: Header, former: list[Header], own: tuple[str, str]) -> list[tuple[str, str]]:
-    """Other numbers of the same patient with their issuers, '' if unknown: today's, and those before a correction."""
+    """Other numbers of the same patient, current or before a correction, with their issuers ('' if unknown)."""
     found = [(number.strip(), "") for number in values_of(ds, "OtherPatientIDs")]
     for item in (*_items(ds, "OtherPatientIDsSequence"), *former):
         found.append((_value(item, "PatientID"), _value(item, "IssuerOfPatientID")))
     return [
         (number, issuer)
         for number, issuer in found
-        if not _is_placeholder(number) and (number, issuer) not in (own, (own[0], ""))  # nothing new
+        if not _is_placeholder(number) and (number, issuer) not in (own, (own[0], ""))  # the latter are known already
     ]
 
 
 def _is_placeholder(number: str) -> bool:
-    """Whether it is a word such as UNKNOWN, or zeros, which many patients may have in the place of another ID."""
+    """Whether the number is a word such as UNKNOWN, or zeros, which many patients may have instead of another ID."""
     return not any(map(str.isdigit, number)) or not number.strip("0 -./\\")
 
 

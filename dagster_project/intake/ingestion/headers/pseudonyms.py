@@ -1,6 +1,6 @@
-"""Keyed pseudonyms: the same patient gets the same one on every run under the same key, and nobody without it can tell.
+"""Keyed pseudonyms: with the same key, the same patient always gets the same pseudonym, which only the key can link.
 
-HMAC-SHA256 (RFC 2104), truncated to 128 bits. PS3.15 Annex E asks for replacement values that are consistent.
+HMAC-SHA256 (RFC 2104), truncated to 128 bits. PS3.15 Annex E requires consistent replacement values.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class Pseudonyms:
-    """Pseudonyms under one key. The key never shows in a repr."""
+    """Pseudonyms under one key. The key never appears in a repr."""
 
     key: bytes = field(repr=False)
 
     def of(self, kind: str, *values: str) -> str:
-        """A 32-digit hexadecimal pseudonym of `values`; `kind` keeps equal values of different kinds apart."""
+        """A 32-digit hexadecimal pseudonym of `values`; equal values of different `kind` get different pseudonyms."""
         message = "\0".join((kind, *values)).encode("utf-8", "surrogatepass")
         return hmac.new(self.key, message, hashlib.sha256).hexdigest()[:32]
 
     def shifted(self, patient: str, day: date) -> date:
-        """`day` moved back by 1 to 365 days, by the same number for all dates of one patient pseudonym."""
+        """`day` moved back by 1 to 365 days; the number is the same for all dates of one patient pseudonym."""
         return day - self._shift(patient)
 
     def unshifted(self, patient: str, day: date) -> date:
-        """The true day of one that `shifted` moved. For `data/private/` only."""
+        """The true day of a shifted day. Only for `data/private/`."""
         return day + self._shift(patient)
 
     def _shift(self, patient: str) -> timedelta:
@@ -42,16 +42,16 @@ class Pseudonyms:
 
 
 def load_pseudonyms(path: Path) -> Pseudonyms:
-    """Read the key, or make one with mode 0600 if there is none.
+    """Read the key, or create one with mode 0600 if there is none.
 
-    Raises RayTruthError if the file is no key, or others may read it.
+    Raises RayTruthError if the file is not a key, or if other users may read it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.parent.chmod(0o700)
     if not path.exists():
         _make_key(path)
     if path.stat().st_mode & 0o077:
-        raise RayTruthError("Others can read the pseudonym key", where=str(path), do=f"chmod 600 {path}")
+        raise RayTruthError("Other users can read the pseudonym key", where=str(path), do=f"chmod 600 {path}")
     try:
         key = bytes.fromhex(path.read_text().strip())
     except ValueError:
@@ -60,13 +60,13 @@ def load_pseudonyms(path: Path) -> Pseudonyms:
         raise RayTruthError(
             "The pseudonym key is damaged",
             where=str(path),
-            do="restore it from your backup; with a new key every pseudonym and the split would change",
+            do="restore the key from your backup; a new key would change all pseudonyms and the split",
         )
     return Pseudonyms(key)
 
 
 def _make_key(path: Path) -> None:
-    """Linked into place when complete, so that two processes that start at once end up with one key."""
+    """Create the key; it is linked into place when complete, so that two processes at the same time get one key."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as f:

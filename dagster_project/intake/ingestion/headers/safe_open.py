@@ -1,4 +1,4 @@
-"""Opening a source's file, which somebody may have changed or exchanged since it was listed."""
+"""Open a source file that may have been changed or replaced after it was listed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MOST_IN_A_ROW = 1000
 
 
 class _Bounded(BufferedReader):
-    """Never makes room for more than the file holds, whatever a length field in it says.
+    """Never allocates more than the size of the file, even if a length field says more.
 
-    Refuses (`damaged_header`) to go on where zeros stand for elements, as in a file that was written in part: pydicom
-    would read a megabyte of them in a second, one by one.
+    Refuses (`damaged_header`) zeros instead of elements, as in a partly written file: pydicom would read them one by
+    one, a megabyte in a second.
     """
 
     def __init__(self, raw: FileIO, size: int) -> None:
@@ -36,7 +36,7 @@ class _Bounded(BufferedReader):
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file for reading: no link, and without waiting for anybody to write into a FIFO.
+    """Open a regular file for reading; no links, and no waiting for a writer of a FIFO.
 
     Raises OSError, or RefusedFile `special_file`.
     """
@@ -48,7 +48,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def has_changed(file: SourceFile) -> bool:
-    """Whether the file is there, but of another size or time than when it was listed; what was read may be mixed."""
+    """Whether size or time of an existing file differ from the listing; then the data read may be inconsistent."""
     if not file.modified:
         return False
     try:

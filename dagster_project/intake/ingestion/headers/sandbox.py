@@ -1,4 +1,4 @@
-"""Worker processes that no hostile file can harm: a memory cap each, a time limit a file, crashes survived."""
+"""Worker processes that contain hostile files: a memory limit per process, a time limit per file, safe crashes."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
-AHEAD = 8  # chunks a worker under way or waiting to be yielded: work for the others while one file hangs, and no more
-_TASKS_PER_WORKER = 500  # then a fresh process, against leaks in decoders
+AHEAD = 8  # chunks per worker in progress or waiting: work for other workers while a file hangs, with bounded memory
+_TASKS_PER_WORKER = 500  # then a new process starts, because decoders leak memory
 _CHUNK = 32
-_OUT_OF_MEMORY = 77  # exit status of a worker that reached its cap; what memory it has left may be in pieces
-_GRACE = 60.0  # s after which a worker that its own alarm did not end is killed
+_OUT_OF_MEMORY = 77  # exit status of a worker that reached its memory limit; its free memory may be fragmented
+_GRACE = 60.0  # seconds after which a worker is killed if its own alarm did not end it
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`workers` 0 means one a core; `memory_mb` caps a worker's address space; `seconds` is a file's time limit."""
+    """`workers` 0: one per core; `memory_mb`: limit of a worker's address space; `seconds`: time limit per file."""
 
     workers: int
     memory_mb: int
@@ -42,11 +42,11 @@ def contained_map(
 ) -> Iterator[O | RefusedFile]:
     """Yield `work(item)` for every item, in order, computed in worker processes.
 
-    Items are taken as they are needed, a few chunks ahead of the results.
+    Items are taken when needed, a few chunks ahead of the results.
 
-    In the place of an item that takes too long, needs more than the cap on memory, or takes its process down, stands a
-    RefusedFile `too_slow`, `too_large` or `decoder_crashed`. The items that shared its process are done again, and so
-    is, once and alone, the item itself if it did not just take too long: something else may have been to blame.
+    An item that exceeds the time limit or the memory limit, or crashes its process, gives a RefusedFile `too_slow`,
+    `too_large` or `decoder_crashed`. The other items of its chunk are repeated. Except after a timeout, the item itself
+    is repeated once, alone, because something else may have caused the failure.
     """
     workers = limits.workers or os.cpu_count() or 1
     source = iter(items)
@@ -63,29 +63,29 @@ def contained_map(
 
 
 class ContainedWorker(Generic[I, O]):
-    """One worker process that is kept for single items as they come; `contained_map` says what holds for them.
+    """One permanent worker process for single items, with the same rules as `contained_map`.
 
-    It starts with the first item. Calls from several threads take turns.
+    The process starts with the first item. Calls from several threads take turns.
     """
 
     def __init__(self, work: Callable[[I], O], limits: Limits) -> None:
         self._pool, self._turn = _Pool(work, limits, 1), Lock()
 
     def __call__(self, item: I) -> O | RefusedFile:
-        """`work(item)`, or why there is none."""
+        """The result of `work(item)`, or the reason why there is none."""
         with self._turn:
             (result,) = self._pool.results(self._pool.start([item]))
         return result
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """End the process at once."""
         self._pool.pool.stop()
         self._pool.pool.join()
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A chunk of items under way."""
+    """A chunk of items in progress."""
 
     items: list[Any]
     slot: int
@@ -94,12 +94,12 @@ class _Part:
 
 
 class _Pool(Generic[I, O]):
-    """`places[slot]` says at which place of a chunk its worker is, for when the worker does not come back."""
+    """`places[slot]` is the position of a worker in its chunk, in case the worker does not return."""
 
     def __init__(self, work: Callable[[I], O], limits: Limits, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.run = _Run(work, limits.seconds)
-        self.free = list(range(AHEAD * workers + 4))  # as many as waiting, one being yielded, three done again
+        self.free = list(range(AHEAD * workers + 4))  # slots: waiting chunks, one being yielded, three being repeated
         self.places: MutableSequence[int] = context.RawArray("i", len(self.free))
         self.pool = ProcessPool(
             max_workers=workers,
@@ -133,10 +133,10 @@ class _Pool(Generic[I, O]):
         yield from self._results_around(place, part, reason) if reason else results
 
     def _results_around(self, place: int, part: _Part, reason: str) -> Iterator[O | RefusedFile]:
-        """Results of a chunk whose item at `place` ended its process for `reason`."""
+        """The results of a chunk in which the item at `place` ended the process for `reason`."""
         culprit = part.items[place : place + 1]
         certain = part.alone or reason == "too_slow"
-        again, before, after = (  # in this order: the fresh process is the culprit's
+        again, before, after = (  # in this order, so that the culprit gets the new process
             self.start(items, alone=items is culprit) if items else None
             for items in ([] if certain else culprit, part.items[:place], part.items[place + 1 :])
         )
@@ -149,7 +149,7 @@ class _Pool(Generic[I, O]):
 
 @dataclass(frozen=True)
 class _Run(Generic[I, O]):
-    """What a worker does with a chunk of items."""
+    """The work of a worker process on a chunk of items."""
 
     work: Callable[[I], O]
     seconds: float
@@ -168,19 +168,19 @@ class _Run(Generic[I, O]):
         return results
 
 
-_places: MutableSequence[int] = []  # in a worker: the pool's
+_places: MutableSequence[int] = []  # in a worker: the places of the pool
 
 
 def _limit_this_process(memory_mb: int, places: MutableSequence[int]) -> None:
     global _places
     _places = places
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, also out of a decoder that never comes back
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, even in a decoder that hangs
     resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    logging.disable(logging.CRITICAL)  # libraries' messages repeat values of the header
+    logging.disable(logging.CRITICAL)  # messages of libraries contain values of the header
     devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 2)  # and so do C decoders' complaints
+    os.dup2(devnull, 2)  # messages of C decoders contain them too
 
 
 def _reason(end: BaseException) -> str:

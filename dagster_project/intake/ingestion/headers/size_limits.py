@@ -1,4 +1,4 @@
-"""How large a file and what it holds may be, so that none fills a process or keeps it busy for long."""
+"""Size limits for files and their content, so that no file fills a process or blocks it for long."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dagster_project.intake.ingestion.headers.elements import integer
-from dagster_project.intake.ingestion.headers.fast_elements import PlainHeader
+from dagster_project.intake.ingestion.headers.fast_elements import FastHeader
 from dagster_project.intake.ingestion.headers.lengths import MOST_META, data_set_start
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 from dagster_project.intake.ingestion.headers.safe_open import open_regular
@@ -18,13 +18,13 @@ from dagster_project.intake.taxonomy.resolve import LABEL_ATTRIBUTES
 
 _LONGEST_VALUE = 1 << 20  # bytes; a LUT of 65,536 entries takes 128 KiB
 _MOST_CODES = 1000
-_BYTES_A_PIXEL = 4  # twice the 16 bits that a pixel may take, for all that a file holds beside them
+_BYTES_A_PIXEL = 4  # twice the 16 bits of a pixel, which leaves room for everything else in a file
 _SMALLEST_LIMIT = 32 << 20  # bytes
 _STEP = 1 << 22
 
 
 def refuse_floods(ds: FileDataset) -> None:
-    """Refuse a header that would fill the process that gathers the rows: an attribute of megabytes, masses of codes.
+    """Refuse a header that would fill the process that collects the rows: a huge attribute, or too many codes.
 
     Raises RefusedFile `too_large`.
     """
@@ -34,8 +34,8 @@ def refuse_floods(ds: FileDataset) -> None:
         raise RefusedFile("too_large")
 
 
-def refuse_too_large(ds: FileDataset | PlainHeader, file: SourceFile, max_megapixels: float) -> None:
-    """Refuse an image of more pixels, or a file with or inflating to many more bytes, than a radiograph may have.
+def refuse_too_large(ds: FileDataset | FastHeader, file: SourceFile, max_megapixels: float) -> None:
+    """Refuse an image with too many pixels, and a file that is too large or inflates to too many bytes.
 
     Raises RefusedFile `too_large`.
     """
@@ -44,14 +44,14 @@ def refuse_too_large(ds: FileDataset | PlainHeader, file: SourceFile, max_megapi
     most = max(int(_BYTES_A_PIXEL * max_megapixels * 1e6), _SMALLEST_LIMIT)
     if file.size > most:
         raise RefusedFile("too_large")
-    if isinstance(ds, PlainHeader):  # never deflated
+    if isinstance(ds, FastHeader):  # never deflated
         return
     if ds.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian and _inflates_beyond(Path(file.path), most):
         raise RefusedFile("too_large")
 
 
 def _inflates_beyond(path: Path, most: int) -> bool:
-    """Whether a deflated data set (PS3.5 A.5) is longer than `most` bytes; step by step, so that no bomb goes off."""
+    """Whether a deflated data set (PS3.5 A.5) has more than `most` bytes; inflated in steps, against zip bombs."""
     unpacker, total = zlib.decompressobj(wbits=-zlib.MAX_WBITS), 0
     with open_regular(path) as file:
         start = data_set_start(file.read(MOST_META))

@@ -1,4 +1,4 @@
-"""A folder tree of any shape as a source of files."""
+"""A folder tree of any depth as a source of files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dagster_project.intake.ingestion.headers.pseudonyms import Pseudonyms
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file of a source, of `size` bytes and last `modified` so many ns after 1970 (0: not known).
+    """One file of a source, with `size` in bytes and `modified` in ns since 1970 (0: unknown).
 
-    `refused` is a reason code if its kind alone rules it out.
+    `refused` is a reason code if the kind of file cannot be used.
     """
 
     path: str
@@ -27,11 +27,12 @@ class SourceFile:
 
 
 def list_files(source: Path) -> list[SourceFile]:
-    """Every file under `source`, sorted by relative path, and every folder that cannot be read, as refused.
+    """All files under `source`, sorted by relative path, and all unreadable folders, as refused.
 
-    Links are not followed: what they lead to inside the source is listed in its own place, and all others are refused.
+    Links are not followed. A link to a place inside the source is ignored, because its target is listed anyway; other
+    links are refused.
 
-    Raises RayTruthError if `source` is no folder or holds no file. The message does not name the path.
+    Raises RayTruthError if `source` is not a folder or has no file. The message does not name the path.
     """
     files = sorted(walk_files(source), key=lambda f: f.relative)
     if not files:
@@ -40,32 +41,30 @@ def list_files(source: Path) -> list[SourceFile]:
 
 
 def nothing_there() -> RayTruthError:
-    """The error of a source without any file."""
-    return RayTruthError(
-        "The source folder is empty", where="the source given", do="give the folder that holds the export"
-    )
+    """The error for a source without files."""
+    return RayTruthError("The source folder is empty", where="the given source", do="give the folder with the export")
 
 
 def fingerprint(files: list[SourceFile], pseudonyms: Pseudonyms) -> str:
-    """A keyed digest of the files' names and sizes, which tells whether a source has changed and nothing else."""
+    """A keyed digest of the files' names and sizes, which only shows whether a source has changed."""
     return pseudonyms.of("source", *(f"{f.relative}\0{f.size}\0{f.refused}" for f in files))
 
 
 def stamp(file: SourceFile) -> str:
-    """What changes if a file does, or whether it may be read. Holds its name: not to be shown."""
+    """A text that changes if a file or its read permission changes. It contains the file name: do not show it."""
     return f"{file.relative}\0{file.size}\0{file.modified}\0{os.access(file.path, os.R_OK)}"
 
 
 def walk_files(source: Path) -> Iterator[SourceFile]:
-    """What `list_files` lists, in no particular order and one folder's names at a time in memory.
+    """The files of `list_files` in no particular order, with the names of only one folder at a time in memory.
 
-    Raises RayTruthError if `source` is no folder.
+    Raises RayTruthError if `source` is not a folder.
     """
     if not source.is_dir():
         raise RayTruthError(
             "The source is not a folder",
-            where="the source given",
-            do="give the folder that holds the export; any depth of folders will do",
+            where="the given source",
+            do="give the folder with the export; subfolders of any depth are read",
         )
     root = source.resolve()
     unreadable: list[OSError] = []
@@ -75,7 +74,7 @@ def walk_files(source: Path) -> Iterator[SourceFile]:
             try:
                 info = path.lstat()
             except OSError:
-                if path.name not in folders:  # the walk comes upon these itself
+                if path.name not in folders:  # the walk reports folders itself
                     yield SourceFile(str(path), relative, 0, "unreadable")
                 continue
             if stat.S_ISLNK(info.st_mode):
@@ -90,7 +89,7 @@ def walk_files(source: Path) -> Iterator[SourceFile]:
 
 
 def _leads_inside(link: Path, root: Path) -> bool:
-    """Whether a link leads to a file or folder under `root`, which is listed in its own place, and not in a circle."""
+    """Whether a link leads to a file or folder under `root`, and not in a circle; the target is listed anyway."""
     try:
         target = link.resolve(strict=True)
     except (OSError, RuntimeError):  # dangling, or a loop

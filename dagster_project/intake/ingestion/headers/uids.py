@@ -1,4 +1,4 @@
-"""What a UID may look like (PS3.5 9.1)."""
+"""The form of a UID (PS3.5 9.1)."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _LONGEST = 64
 
 
 def is_valid_uid(text: str) -> bool:
-    """Whether it is numbers with dots between, at most 64 characters; leading zeros, which many write, are let pass."""
+    """Whether `text` is numbers separated by dots, at most 64 characters; leading zeros are common and accepted."""
     return len(text) <= _LONGEST and _UID.fullmatch(text) is not None

@@ -1,1 +1,1 @@
-"""Pixel data to grey values as the header says, fitted into a square."""
+"""From pixel data to grey values according to the header, fitted into a square."""

@@ -1,4 +1,4 @@
-"""Compressed pixel data looked at before a decoder believes them, where decoders believe too much."""
+"""Checks on compressed pixel data before decoding, for errors that decoders do not detect."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _START = b"\xff\x4f\xff\x51"  # start of codestream, image and tile size
 _TILE_PART = 0xFF90
 _BEGIN, _END = b"\xff\xd8", b"\xff\xd9"
 _MOST_TILES = 65535
-_FRAME_HEADERS = {*range(0xFFC0, 0xFFD0)} - {0xFFC4, 0xFFC8, 0xFFCC}  # without tables of codes and an extension
+_FRAME_HEADERS = {*range(0xFFC0, 0xFFD0)} - {0xFFC4, 0xFFC8, 0xFFCC}  # without the code tables and an extension
 _SCAN, _LOSSLESS = 0xFFDA, 0xFFC3
 
 
 @dataclass(frozen=True)
 class JpegFrame:
-    """What a JPEG stream says of itself: its process (a marker SOF), bits a sample, rows, columns, samples a pixel."""
+    """The frame header of a JPEG stream: process (SOF marker), bits per sample, rows, columns, samples per pixel."""
 
     process: int
     precision: int
@@ -28,7 +28,7 @@ class JpegFrame:
 
 
 def jpeg_frame(stream: bytes) -> JpegFrame:
-    """The frame header of a JPEG stream (ISO/IEC 10918-1, B.2.2), looked for from marker to marker.
+    """The frame header of a JPEG stream (ISO/IEC 10918-1, B.2.2), searched from marker to marker.
 
     Raises RefusedFile `decoder_error` or struct.error if there is none, `pixels_short` if the stream has no end.
     """
@@ -47,9 +47,9 @@ def jpeg_frame(stream: bytes) -> JpegFrame:
 
 
 def check_jpeg(frame: bytes, *, lossless: bool) -> None:
-    """Refuse a JPEG stream that is lossless where the transfer syntax says lossy, or the other way round (PS3.5 8.2.1).
+    """Refuse a lossless JPEG stream in a lossy transfer syntax, or the other way round (PS3.5 8.2.1).
 
-    What is no JPEG stream is left to the decoder. Raises RefusedFile `syntax_mismatch`.
+    Anything that is not a JPEG stream is left to the decoder. Raises RefusedFile `syntax_mismatch`.
     """
     try:
         process = jpeg_frame(frame).process
@@ -60,7 +60,7 @@ def check_jpeg(frame: bytes, *, lossless: bool) -> None:
 
 
 def check_jpeg_ls(frame: bytes) -> None:
-    """Refuse what does not begin as a JPEG-LS stream, and one without an end, beyond which CharLS reads for seconds.
+    """Refuse data that do not begin as a JPEG-LS stream, and a stream without an end, which CharLS reads for seconds.
 
     The end marker cannot occur within compressed data (ISO/IEC 14495-1, A.1).
     Raises RefusedFile `decoder_error` or `pixels_short`.
@@ -72,11 +72,11 @@ def check_jpeg_ls(frame: bytes) -> None:
 
 
 def check_jpeg2000(frame: bytes, shape: tuple[int, int]) -> None:
-    """Refuse a codestream of another size than `shape` (rows, columns), or of which whole tiles are missing.
+    """Refuse a codestream with another size than `shape` (rows, columns), or with missing tiles.
 
-    The decoder allocates whatever size is written there, and leaves missing tiles dark without a word.
+    The decoder allocates any size in the codestream, and leaves missing tiles dark without an error.
     Source: ISO/IEC 15444-1, Annex A.
-    Raises RefusedFile `decoder_error` or `pixels_short`; struct.error where the codestream ends within its header.
+    Raises RefusedFile `decoder_error` or `pixels_short`; struct.error if the codestream ends within its header.
     """
     start = frame.find(_START)
     if start < 0:
@@ -92,7 +92,7 @@ def check_jpeg2000(frame: bytes, shape: tuple[int, int]) -> None:
 
 
 def _tiles_found(frame: bytes, position: int) -> set[int]:
-    """Numbers of the tiles that have at least one part, read from marker to marker."""
+    """The numbers of the tiles with at least one part, read from marker to marker."""
     found: set[int] = set()
     while position + 12 <= len(frame):
         marker, length = struct.unpack_from(">HH", frame, position)
@@ -103,7 +103,7 @@ def _tiles_found(frame: bytes, position: int) -> set[int]:
             continue
         tile, bytes_of_part = struct.unpack_from(">HI", frame, position + 4)
         found.add(tile)
-        if not bytes_of_part:  # it goes on to the end
+        if not bytes_of_part:  # the last part, up to the end
             break
         position += bytes_of_part
     return found

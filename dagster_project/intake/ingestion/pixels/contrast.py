@@ -1,20 +1,20 @@
-"""From displayed values of any range to 0..255, and how much of an image is grey then, neither black nor white."""
+"""Stretch displayed values of any range to 0..255, and measure the share of grey pixels (not black or white)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
-from dagster_project.intake.ingestion.pixels.value_histogram import Levels
+from dagster_project.intake.ingestion.pixels.value_histogram import ValueHistogram
 
-_FLAT = 0.05  # share of pixels at the very lowest or highest value from which on they count as border, not image
+_FLAT = 0.05  # share of pixels at the lowest or highest value above which they count as border, not image
 _USUAL = 0.5, 99.5
 
 
-def stretch(shown: Levels, percentiles: tuple[float, float]) -> np.ndarray:
+def stretch(shown: ValueHistogram, percentiles: tuple[float, float]) -> np.ndarray:
     """Values (L,) stretched between two percentiles of the pixels to 0..255, float32.
 
-    Pixels at the very lowest or highest value count as collimator or border, not as image, where they are many.
+    Pixels at the lowest or highest value count as collimator or border, not as image, if there are many of them.
     Raises RefusedFile if every pixel has the same value.
     """
     bottom, top = _limits(shown, percentiles)
@@ -23,14 +23,14 @@ def stretch(shown: Levels, percentiles: tuple[float, float]) -> np.ndarray:
     return np.clip((shown.values - bottom) * (255 / (top - bottom)), 0, 255).astype(np.float32)
 
 
-def grey_share(shown: Levels) -> float:
-    """The share of pixels that the stretch between the usual percentiles makes neither black nor white, in 0..1."""
+def grey_share(shown: ValueHistogram) -> float:
+    """The share of pixels, in 0..1, that are neither black nor white after a stretch between the usual percentiles."""
     bottom, top = _limits(shown, _USUAL)
     return float(shown.counts[(shown.values > bottom) & (shown.values < top)].sum() / shown.counts.sum())
 
 
-def _limits(shown: Levels, percentiles: tuple[float, float]) -> tuple[np.floating, np.floating]:
-    """The values that become black and white; they are the same just if every pixel has the same value."""
+def _limits(shown: ValueHistogram, percentiles: tuple[float, float]) -> tuple[np.floating, np.floating]:
+    """The values that become black and white; they are equal only if every pixel has the same value."""
     low, high = shown.values.min(), shown.values.max()
     inside = shown
     for edge in (low, high):

@@ -1,4 +1,4 @@
-"""Pixel data to stored values, by the fastest decoder there is."""
+"""From pixel data to stored values, by the fastest available decoder."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from dagster_project.intake.ingestion.pixels import jpeg_extended
 from dagster_project.intake.ingestion.pixels.codestreams import check_jpeg, check_jpeg2000, check_jpeg_ls, jpeg_frame
 from dagster_project.intake.ingestion.pixels.frames import only_frame
 
-# The fastest decoder of each kind with a permissive licence; others are left to pydicom's choice. For JPEG Baseline it
-# would be gdcm, which takes the process down over a stream with bytes too many.
+# The fastest decoder with a permissive licence for each transfer syntax; pydicom chooses the decoder for all others.
+# For JPEG Baseline the fastest is gdcm, but gdcm crashes the process on a stream with too many bytes.
 DECODERS = {
     JPEG2000: "pylibjpeg",
     JPEG2000Lossless: "pylibjpeg",
     JPEGBaseline8Bit: "pillow",
-    JPEGExtended12Bit: "pillow",  # of 8 bits; of 12 by jpeg_extended.py
+    JPEGExtended12Bit: "pillow",  # for 8 bits; jpeg_extended.py decodes 12 bits
     JPEGLossless: "gdcm",
     JPEGLosslessSV1: "gdcm",
     JPEGLSLossless: "pyjpegls",
@@ -50,7 +50,7 @@ _KEEPS_HIGH_BITS = (*_LOSSLESS_JPEG, JPEGLSLossless, JPEG2000Lossless, HTJ2KLoss
 def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
     """The stored pixel values, (Rows, Columns), in native byte order.
 
-    Raises RefusedFile if there are none, too few or too many, or if the decoder fails.
+    Raises RefusedFile if there are no pixels, too few or too many, or if the decoder fails.
     """
     data = ds.get("PixelData")
     if not data:
@@ -69,7 +69,7 @@ def decode(ds: FileDataset, warned: list[str]) -> np.ndarray:
 
 
 def _decompressed(ds: FileDataset, frame: bytes, shape: tuple[int, int], warned: list[str]) -> np.ndarray:
-    """A frame's stored values; those of the group that describes pixels are all that `ds` is asked for."""
+    """The stored values of a frame; only the attributes of group 0028 of `ds` are used."""
     syntax = ds.file_meta.TransferSyntaxUID
     if syntax in JPEG2000TransferSyntaxes:
         check_jpeg2000(frame, shape)
@@ -86,21 +86,21 @@ def _decompressed(ds: FileDataset, frame: bytes, shape: tuple[int, int], warned:
 
 
 def _stored_bits(ds: FileDataset, array: np.ndarray, warned: list[str]) -> np.ndarray:
-    """The BitsStored bits of lossless values: overlays of old may stand above them (PS3.5 8.1.1).
+    """The BitsStored bits of lossless values, because old overlays may be in the bits above (PS3.5 8.1.1).
 
-    Other decoders mask those bits. Lossy values may overshoot, and have no bits of their own above.
+    Other decoders mask these bits. Lossy values may overshoot, and have no extra bits.
     """
     unused = 8 * array.itemsize - integer(ds, "BitsStored")
     if unused <= 0:
         return array
-    stored = (array << unused) >> unused  # the sign is extended where there is one
+    stored = (array << unused) >> unused  # extends the sign of signed values
     if not np.array_equal(stored, array):
         warned.append("high_bits")
     return stored
 
 
 def _extended(ds: FileDataset, frame: bytes, shape: tuple[int, int]) -> np.ndarray:
-    """JPEG Extended of 12 bits; the sign is the header's."""
+    """Decode JPEG Extended with 12 bits; the header says whether values are signed."""
     header, bits = jpeg_frame(frame), integer(ds, "BitsStored")
     if (header.rows, header.columns) != shape or header.components != 1 or not header.precision == 12 <= bits:
         raise RefusedFile("decoder_error")
@@ -112,9 +112,9 @@ def _extended(ds: FileDataset, frame: bytes, shape: tuple[int, int]) -> np.ndarr
 
 
 def _raw(ds: FileDataset, data: bytes, shape: tuple[int, int]) -> np.ndarray | None:
-    """What `pixel_array` would give, without its copies: values of 16 bits just as they lie in the file, read-only.
+    """The result of `pixel_array` without copies: 16-bit values as in the file, read-only.
 
-    None if something has to be done to them, or they are not of the commonest kind.
+    None if the values need processing, or are not of the most common kind.
     """
     plain = ds.file_meta.TransferSyntaxUID in (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
     form = [integer(ds, keyword, -1) for keyword in ("BitsAllocated", "PixelRepresentation", "SamplesPerPixel")]

@@ -9,15 +9,15 @@ from pydicom.encaps import generate_fragments, parse_basic_offsets, parse_fragme
 
 from dagster_project.intake.ingestion.headers.reasons import RefusedFile
 
-_BEGINNINGS = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "  # JPEG and JPEG-LS, JPEG 2000, and its file format
-_FIRST_SEGMENT = 64  # bytes: of RLE, at the end of the header (PS3.5 G.5)
+_BEGINNINGS = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "  # JPEG and JPEG-LS, JPEG 2000, JPEG 2000 file format
+_FIRST_SEGMENT = 64  # bytes: start of the first RLE segment, after the header (PS3.5 G.5)
 _MOST_SEGMENTS = 15
 
 
 def only_frame(data: bytes, warned: list[str]) -> bytes:
-    """All fragments joined: of one frame they are one, whatever an offset table says.
+    """All fragments joined, as one frame, whatever an offset table says.
 
-    Appends `false_length` to `warned` if the last fragment is longer by its item's length than what there is.
+    Appends `false_length` to `warned` if the last fragment is shorter than the length of its item.
     Raises RefusedFile `decoder_error` if there are several frames; ValueError or struct.error if there are no items.
     """
     buffer = BytesIO(data)
@@ -26,14 +26,14 @@ def only_frame(data: bytes, warned: list[str]) -> bytes:
     fragments = list(generate_fragments(buffer))
     if not count or sum(map(_begins, fragments)) > 1:
         raise RefusedFile("decoder_error")
-    (said,) = struct.unpack_from("<L", data, places[-1] + 4)
-    if len(fragments[-1]) < said:
+    (stated,) = struct.unpack_from("<L", data, places[-1] + 4)
+    if len(fragments[-1]) < stated:
         warned.append("false_length")
     return b"".join(fragments)
 
 
 def _begins(fragment: bytes) -> bool:
-    """Whether a frame begins with it; no marker of these can occur within compressed data."""
+    """Whether a frame begins with this fragment; these markers cannot occur inside compressed data."""
     if fragment.startswith(_BEGINNINGS):
         return True
     if len(fragment) < _FIRST_SEGMENT:

@@ -1,8 +1,8 @@
-"""Stored pixel values to displayed ones: modality LUT or rescale, then VOI LUT or window (PS3.3 C.11.1 and C.11.2).
+"""From stored to displayed pixel values: modality LUT or rescale, then VOI LUT or window (PS3.3 C.11.1, C.11.2).
 
-Written out, since pydicom 3.0's functions wrap the indices of an 8-bit LUT, turn a window around after a negative
-slope, and fail for a LUT that begins below zero. What the header says is done, unless it cannot be done or would blank
-the image; then the next that the header offers is.
+pydicom 3.0's functions are not used: they wrap the indices of an 8-bit LUT, reverse a window after a negative slope,
+and fail for a LUT that begins below zero. A step of the header is applied unless it is impossible or would blank the
+image; then the next step that the header offers is applied.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from dagster_project.intake.ingestion.headers.elements import (
 )
 from dagster_project.intake.ingestion.pixels.contrast import grey_share
 from dagster_project.intake.ingestion.pixels.lookup_tables import LookupTable, lookup_table
-from dagster_project.intake.ingestion.pixels.value_histogram import Levels
+from dagster_project.intake.ingestion.pixels.value_histogram import ValueHistogram
 
-_BLANK = 0.01  # of the pixels that were grey: a step that leaves fewer of them grey blanks the image
+_BLANK = 0.01  # of the grey pixels: a step that leaves fewer of them grey blanks the image
 
 
-def rescaled(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
-    """Stored values through the first usable modality LUT, else the rescale, float32.
+def rescaled(ds: FileDataset, stored: ValueHistogram, warned: list[str]) -> ValueHistogram:
+    """Stored values after the first usable modality LUT, otherwise after the rescale, float32.
 
-    Appends `rescaled` to `warned` if that changes the values, and `rescale_ignored` where one is unusable or would
-    blank the image, and was left out.
+    Appends `rescaled` to `warned` if the values change, and `rescale_ignored` if a step was skipped because it is
+    unusable or would blank the image.
     """
     plain = stored.mapped(stored.values.astype(np.float32))
     signed = integer(ds, "PixelRepresentation") == 1
@@ -49,10 +49,10 @@ def rescaled(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
     return after
 
 
-def windowed(ds: FileDataset, levels: Levels, warned: list[str]) -> Levels:
-    """Values through the first usable VOI LUT, else the first usable window, else as they are; float32.
+def windowed(ds: FileDataset, levels: ValueHistogram, warned: list[str]) -> ValueHistogram:
+    """Values after the first usable VOI LUT, otherwise the first usable window, otherwise unchanged; float32.
 
-    Appends `voi_ignored` to `warned` where one is unusable or would blank the image, and was left out.
+    Appends `voi_ignored` to `warned` if a step was skipped because it is unusable or would blank the image.
     """
     steps = [
         *(partial(_through_lut, ds, item, levels, _may_be_negative(ds)) for item in _items(ds, "VOILUTSequence")),
@@ -61,8 +61,10 @@ def windowed(ds: FileDataset, levels: Levels, warned: list[str]) -> Levels:
     return _first_usable(steps, warned, "voi_ignored") or levels
 
 
-def _first_usable(steps: Sequence[Callable[[], Levels]], warned: list[str], reason: str) -> Levels | None:
-    """What the first step that can be done gives, None if none can; `reason` into `warned` if any before cannot."""
+def _first_usable(
+    steps: Sequence[Callable[[], ValueHistogram]], warned: list[str], reason: str
+) -> ValueHistogram | None:
+    """The result of the first usable step, None if there is none; adds `reason` to `warned` if a step is unusable."""
     for step in steps:
         try:
             return step()
@@ -72,13 +74,13 @@ def _first_usable(steps: Sequence[Callable[[], Levels]], warned: list[str], reas
 
 
 def _items(ds: Dataset, keyword: str) -> Sequence[Dataset]:
-    """A sequence's items; one that is unusable where there is something else."""
+    """The items of a sequence; one unusable item if the value is not a sequence."""
     value = ds.get(keyword)
     return value if isinstance(value, DicomSequence) else [Dataset()] if value else []
 
 
-def _through_lut(ds: FileDataset, item: Dataset, before: Levels, signed: bool) -> Levels:
-    """`signed` is whether the LUT's input is, which counts where the VR is not written out (PS3.3 C.11.2.1.1)."""
+def _through_lut(ds: FileDataset, item: Dataset, before: ValueHistogram, signed: bool) -> ValueHistogram:
+    """`signed`: whether the LUT's input is signed; used if the VR is not in the file (PS3.3 C.11.2.1.1)."""
     table = lookup_table(item, byte_order(ds), signed=signed if ds.original_encoding[0] else None)
     readings = [partial(_looked_up, table, first, before) for first in table.firsts]
     after = _first_usable(readings, [], "")
@@ -87,12 +89,12 @@ def _through_lut(ds: FileDataset, item: Dataset, before: Levels, signed: bool) -
     return after
 
 
-def _looked_up(table: LookupTable, first: int, before: Levels) -> Levels:
+def _looked_up(table: LookupTable, first: int, before: ValueHistogram) -> ValueHistogram:
     return _checked(before.mapped(table.looked_up(before.values, first)), before)
 
 
 def _may_be_negative(ds: Dataset) -> bool:
-    """Whether the modality step may give negative values, from what may be stored; a modality LUT never does."""
+    """Whether the modality step can give negative values for any stored value; a modality LUT never does."""
     if ds.get("ModalityLUTSequence"):
         return False
     bits, signed = integer(ds, "BitsStored"), integer(ds, "PixelRepresentation") == 1
@@ -101,7 +103,7 @@ def _may_be_negative(ds: Dataset) -> bool:
     return min(slope * lowest, slope * (lowest + 2**bits - 1)) + intercept < 0
 
 
-def _rescaled(ds: Dataset, plain: Levels) -> Levels:
+def _rescaled(ds: Dataset, plain: ValueHistogram) -> ValueHistogram:
     slope = decimal(ds, "RescaleSlope") if text(ds, "RescaleSlope") else 1.0
     intercept = decimal(ds, "RescaleIntercept") if text(ds, "RescaleIntercept") else 0.0
     if (slope, intercept) == (1, 0):
@@ -110,13 +112,13 @@ def _rescaled(ds: Dataset, plain: Levels) -> Levels:
 
 
 def _windows(ds: Dataset) -> list[tuple[str, str]]:
-    """The windows' centers and widths, as they are written."""
+    """The centers and widths of the windows, as written."""
     centers, widths = text(ds, "WindowCenter"), text(ds, "WindowWidth")
     return list(zip(centers.split("\\"), widths.split("\\"), strict=False)) if centers and widths else []
 
 
-def _through_window(ds: Dataset, window: tuple[str, str], before: Levels) -> Levels:
-    """Values through a window, to 0..1; raises ValueError if it is unusable."""
+def _through_window(ds: Dataset, window: tuple[str, str], before: ValueHistogram) -> ValueHistogram:
+    """Values after a window, in 0..1; raises ValueError if the window is unusable."""
     center, width = (np.float32(parse_decimal(part)) for part in window)
     function = text(ds, "VOILUTFunction").upper() or "LINEAR"
     if function == "LINEAR":
@@ -130,10 +132,10 @@ def _through_window(ds: Dataset, window: tuple[str, str], before: Levels) -> Lev
     return _checked(before.mapped(np.clip((before.values - center) / width + np.float32(0.5), 0, 1)), before)
 
 
-def _checked(after: Levels, before: Levels) -> Levels:
-    """`after` a step; raises ValueError if it yields no numbers or blanks the image.
+def _checked(after: ValueHistogram, before: ValueHistogram) -> ValueHistogram:
+    """Return `after`, the values after a step; raises ValueError if they are not finite or the image is blank.
 
-    Whether a window saturates much does not matter: often the direct exposure lies beyond it, and is most of the image.
+    A window may saturate many pixels: often the direct exposure is outside the window and fills most of the image.
     """
     values = after.values
     if not np.isfinite(values).all() or values.min() == values.max() or grey_share(after) < _BLANK * grey_share(before):

@@ -1,4 +1,4 @@
-"""JPEG Extended of 12 bits by gdcm itself: pydicom's plug-in refuses them, and Pillow reads 8 bits alone."""
+"""Decode JPEG Extended with 12 bits by gdcm: pydicom's plug-in refuses it, and Pillow reads only 8 bits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dagster_project.intake.ingestion.pixels.codestreams import JpegFrame
 
 
 def decoded(frame: bytes, header: JpegFrame) -> np.ndarray:
-    """Samples of 12 bits, uint16 (rows, columns). Raises ValueError or AttributeError if gdcm gives something else."""
+    """12-bit samples, uint16 (rows, columns). Raises ValueError or AttributeError if gdcm returns something else."""
     fragment, fragments = gdcm.Fragment(), gdcm.SequenceOfFragments.New()
     fragment.SetByteStringValue(frame)
     fragments.AddFragment(fragment)
@@ -25,5 +25,5 @@ def decoded(frame: bytes, header: JpegFrame) -> np.ndarray:
     syntax = gdcm.TransferSyntax.GetTSType(str(JPEGExtended12Bit))
     image.SetTransferSyntax(gdcm.TransferSyntax(syntax))
     image.SetPixelFormat(gdcm.PixelFormat(1, 12, 12, 11, 0))
-    samples = image.GetBuffer().encode("utf-8", "surrogateescape")  # gdcm gives bytes as text
+    samples = image.GetBuffer().encode("utf-8", "surrogateescape")  # gdcm returns bytes as text
     return np.frombuffer(samples, "<u2").reshape(header.rows, header.columns)

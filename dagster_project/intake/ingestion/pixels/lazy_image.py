@@ -1,6 +1,6 @@
-"""Images that are made as they are asked for, rows by rows: whole and in float32 one is twice what is stored.
+"""Images that are computed on demand, some rows at a time: a whole float32 image is twice the stored size.
 
-Memory that is written once and read once takes longer than the sums; rows at a time stay in the processor's cache.
+Writing and reading memory once takes longer than the computation; some rows fit into the processor's cache.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are the first beyond
-Place = slice | tuple[slice, slice]  # rows, or rows and columns; none skipped
+Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are exclusive
+Place = slice | tuple[slice, slice]  # rows, or rows and columns; without a step
 
 
 class GreyImage(Protocol):
-    """What is asked of an image (Rows, Columns) in 0..255: its shape, and parts of it as float32. Arrays are such."""
+    """The interface of an image (Rows, Columns) in 0..255: its shape, and parts as float32. Arrays have it too."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -30,8 +30,8 @@ class GreyImage(Protocol):
 
 
 @dataclass(frozen=True)
-class Shown:
-    """`stored` (Rows, Columns) are whole numbers of 8 or 16 bits; `table` says what each bit pattern shows."""
+class LazyImage:
+    """`stored` (Rows, Columns) are whole numbers of 8 or 16 bits; `table` has the grey value of each bit pattern."""
 
     stored: np.ndarray
     table: np.ndarray
@@ -43,7 +43,7 @@ class Shown:
 
     def __getitem__(self, place: Place, /) -> np.ndarray:
         patterns = self.stored[place].view(f"u{self.stored.itemsize}")
-        # Arrow looks up by 16 bits as they are, where numpy makes 64 of them first; its own pool would reserve a GB
+        # Arrow uses 16-bit indices directly, numpy converts them to 64 bits first; Arrow's own pool would reserve 1 GB.
         looked_up = pc.take(self._arrow, pa.array(patterns.ravel()), boundscheck=False, memory_pool=_POOL)
         return looked_up.to_numpy().reshape(patterns.shape)
 
@@ -54,7 +54,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Covered:
-    """An image with boxes of it in one level each, later ones over earlier."""
+    """An image with covered boxes, each in one grey level; later boxes cover earlier ones."""
 
     image: GreyImage
     covers: Sequence[tuple[Box, float]]

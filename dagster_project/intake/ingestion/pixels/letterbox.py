@@ -1,4 +1,4 @@
-"""An image of any shape into a square: reduced with its aspect kept, and centred on black."""
+"""Fit an image of any shape into a square: resize it, keep its aspect ratio, and centre it on black."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from scipy.sparse import csr_matrix
 
 from dagster_project.intake.ingestion.pixels.lazy_image import Box, GreyImage
 
-_BLOCK = 1 << 17  # pixels at once, so that what is made of them stays in the processor's cache
+_BLOCK = 1 << 17  # pixels at once, so that the results stay in the processor's cache
 
 
 def fitted(image: GreyImage, side: int, box: Box | None = None) -> np.ndarray:
-    """A float32 image (Rows, Columns), or a box of it, with its longest side brought to `side`, aspect kept.
+    """A float32 image (Rows, Columns), or a box of it, resized to the longest side `side`, aspect ratio kept.
 
-    Reduced by area averaging, as Pillow's BOX does but in a third of the time; enlarged bilinearly.
+    Reduced by area averaging, like Pillow's BOX but in a third of the time; enlarged bilinearly.
     """
     top, bottom, left, right = box or (0, image.shape[0], 0, image.shape[1])
     size = _size(bottom - top, right - left, side)
@@ -30,7 +30,7 @@ def fitted(image: GreyImage, side: int, box: Box | None = None) -> np.ndarray:
 
 
 def sketched(image: GreyImage, side: int) -> np.ndarray:
-    """What `fitted` gives in whole grey levels, uint8, off by one here and there, and in less time."""
+    """The result of `fitted` in whole grey levels, uint8; faster, but a level may differ by one."""
     rows, columns = image.shape
     size = _size(rows, columns, side)
     if side >= max(rows, columns):
@@ -41,7 +41,7 @@ def sketched(image: GreyImage, side: int) -> np.ndarray:
 
 
 def sketched_and_fitted(image: GreyImage, sketch: int, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """`sketched` to the side `sketch` and `fitted` to `side`, looking at each pixel once for both."""
+    """`sketched` to the side `sketch`, and `fitted` to `side`; each pixel is read only once for both."""
     rows, columns = image.shape
     rough, size = _size(rows, columns, sketch), _size(rows, columns, side)
     if max(sketch, side) >= max(rows, columns):
@@ -52,7 +52,7 @@ def sketched_and_fitted(image: GreyImage, sketch: int, side: int) -> tuple[np.nd
 
 
 def _flatten(image: GreyImage, box: Box, flats: Sequence[np.ndarray]) -> None:
-    """Fill each of `flats` (fewer, columns) with the means of a box's rows in as many equal parts."""
+    """Fill each of `flats` (fewer, columns) with the means of a box's rows in `fewer` equal parts."""
     top, bottom, left, right = box
     for rows, shares in _blocks(bottom - top, right - left, tuple(len(flat) for flat in flats)):
         part = image[top + rows.start : top + rows.stop, left:right]
@@ -65,7 +65,7 @@ def _narrowed(flat: np.ndarray, fewer: int) -> np.ndarray:
     across = _means(flat.shape[1], fewer)
     first, count = across.indices[across.indptr[:-1]], np.diff(across.indptr)
     small = np.zeros((len(flat), fewer), np.float32)
-    for place in range(count.max()):  # a sparse product would want the transposed image, which takes longer
+    for place in range(count.max()):  # a sparse product needs the transposed image, which takes longer
         pixels = flat.take(np.minimum(first + place, flat.shape[1] - 1), axis=1)
         if place >= count.min():
             pixels *= place < count
@@ -80,7 +80,7 @@ def _size(rows: int, columns: int, side: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=64)
 def _means(pixels: int, fewer: int) -> csr_matrix:
-    """float32 (fewer, pixels): each row averages the pixels whose middles lie in one of `fewer` equal parts."""
+    """float32 (fewer, pixels): each row averages the pixels with their centre in one of `fewer` equal parts."""
     scale = pixels / fewer
     middle = (np.arange(fewer) + 0.5) * scale
     first = np.maximum((middle - 0.5 * scale + 0.5).astype(np.int32), 0)
@@ -99,7 +99,7 @@ def _roughly_narrowed(flat: np.ndarray, fewer: int) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _blocks(pixels: int, width: int, sizes: tuple[int, ...]) -> list[tuple[slice, list[tuple[slice, csr_matrix]]]]:
-    """`_means` for each of `sizes` in blocks of about `_BLOCK` pixels: rows of `width`; a size's places and means."""
+    """`_means` for each of `sizes` in blocks of about `_BLOCK` pixels: rows of `width`, places and means by size."""
     whole = [_means(pixels, fewer) for fewer in sizes]
     count = min(-(-pixels * width // _BLOCK), *sizes)  # a block has a part of each size
     blocks = []
@@ -112,7 +112,7 @@ def _blocks(pixels: int, width: int, sizes: tuple[int, ...]) -> list[tuple[slice
 
 
 def centred(image: np.ndarray, side: int) -> np.ndarray:
-    """An image (rows, columns) in 0..255, no side longer than `side`, in the middle of a black square; uint8."""
+    """An image (rows, columns) in 0..255, with sides of at most `side`, in the centre of a black square; uint8."""
     rows, columns = image.shape
     square = np.zeros((side, side), dtype=np.uint8)
     top, left = (side - rows) // 2, (side - columns) // 2

@@ -1,4 +1,4 @@
-"""Items of a modality or VOI LUT sequence as tables, bit by bit as PS3.3 C.11.1.1.1 and C.11.2.1.1 say."""
+"""Items of a modality or VOI LUT sequence as tables, exactly as in PS3.3 C.11.1.1.1 and C.11.2.1.1."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _WORD = 2**16
 
 @dataclass(frozen=True)
 class LookupTable:
-    """`entries` float32 (N,), and what value the first is for: `firsts` are the readings of it, the likeliest first.
+    """`entries` is float32 (N,). `firsts` are the possible input values of the first entry, the most likely first.
 
-    Two where its highest bit is set, since whether it has a sign depends on more than its VR, and is often wrong.
+    There are two if the highest bit is set, because the sign depends on more than the VR and is often wrong.
     """
 
     entries: np.ndarray
     firsts: tuple[int, ...]
 
     def looked_up(self, values: np.ndarray, first: int) -> np.ndarray:
-        """Values (L,) through the table: below its first mapped value its first entry, beyond its last the last."""
+        """Values (L,) after the table; values below or above the table's range give its first or last entry."""
         return self.entries.take(np.rint(values - first).astype(np.int32), mode="clip")
 
 
 def lookup_table(item: Dataset, order: Literal["<", ">"], *, signed: bool | None) -> LookupTable:
-    """The table of a LUT sequence's item. `signed`: whether its input is, None if the descriptor's VR says so.
+    """The table of a LUT sequence's item. `signed`: whether the input is signed, None to use the descriptor's VR.
 
-    Raises KeyError, ValueError, IndexError or TypeError if it is unusable.
+    Raises KeyError, ValueError, IndexError or TypeError if the table is unusable.
     """
     descriptor = item["LUTDescriptor"]
     count, first, _ = (int(word) for word in words(descriptor.value, order)[:3])
@@ -40,7 +40,7 @@ def lookup_table(item: Dataset, order: Literal["<", ">"], *, signed: bool | None
 
 
 def words(value: Any, order: Literal["<", ">"]) -> np.ndarray:
-    """An attribute's numbers of 16 bits as uint16 (N,), with or without a sign, or in bytes; raises ValueError."""
+    """An attribute's 16-bit numbers (signed, unsigned or bytes) as uint16 (N,); raises ValueError for larger ones."""
     if isinstance(value, bytes):
         return np.frombuffer(value + b"\0" * (len(value) % 2), f"{order}u2").astype(np.uint16)
     numbers = np.atleast_1d(np.asarray(value, np.int64))
@@ -50,14 +50,14 @@ def words(value: Any, order: Literal["<", ">"]) -> np.ndarray:
 
 
 def _entries(item: Dataset, order: Literal["<", ">"], count: int) -> np.ndarray:
-    """LUT Data's entries, float32 (count,): they have no sign, whatever its VR is.
+    """The entries of LUT Data, float32 (count,), always unsigned, whatever the VR is.
 
-    How many bits an entry takes is told by the length, as the standard advises, not by the descriptor's third value.
+    The bits per entry follow from the length, as the standard advises, not from the descriptor's third value.
     """
     data = item["LUTData"]
     entries = words(data.value, order)
-    if len(entries) == (count + 1) // 2 < count:  # of 8 bits
-        octets = data.value if data.VR == "OB" else entries.astype("<u2").tobytes()  # two in a word, the low one first
+    if len(entries) == (count + 1) // 2 < count:  # 8-bit entries
+        octets = data.value if data.VR == "OB" else entries.astype("<u2").tobytes()  # two per word, low byte first
         entries = np.frombuffer(octets, np.uint8)
     if len(entries) < count:
         raise ValueError("less data than entries")

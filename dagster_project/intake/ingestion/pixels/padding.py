@@ -1,4 +1,4 @@
-"""Pixels that the header declares as padding (PS3.3 C.7.5.1.1.2): they fill a rectangle, and are no image."""
+"""Pixels that the header declares as padding (PS3.3 C.7.5.1.1.2): they fill the rectangle and are not image."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pydicom.dataset import FileDataset
 
 from dagster_project.intake.ingestion.headers.elements import UNUSABLE, byte_order, integer
 from dagster_project.intake.ingestion.pixels.lookup_tables import words
-from dagster_project.intake.ingestion.pixels.value_histogram import Levels
+from dagster_project.intake.ingestion.pixels.value_histogram import ValueHistogram
 
-_LEAST_LEFT = 0.01  # of the pixels: a header that declares more than the rest as padding would blank the image
+_LEAST_LEFT = 0.01  # of the pixels: if padding leaves less than this, it would blank the image
 
 
-def without_padding(ds: FileDataset, stored: Levels, warned: list[str]) -> Levels:
-    """The levels of stored values that are image, by PixelPaddingValue and PixelPaddingRangeLimit.
+def without_padding(ds: FileDataset, stored: ValueHistogram, warned: list[str]) -> ValueHistogram:
+    """The stored values that are image and not padding, by PixelPaddingValue and PixelPaddingRangeLimit.
 
-    Appends `padding_masked` to `warned` if there are others, or `padding_ignored` where next to nothing would be left;
-    then all are image.
+    Appends `padding_masked` to `warned` if there is padding. If almost nothing would be left, appends
+    `padding_ignored`; then all values are image.
     """
     ends = [_stored_values(ds, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
     if not ends[0]:
@@ -34,9 +34,10 @@ def without_padding(ds: FileDataset, stored: Levels, warned: list[str]) -> Level
 
 
 def _stored_values(ds: FileDataset, keyword: str) -> list[int]:
-    """The first value of a padding attribute as the pixels are stored: [] if it is missing or unusable.
+    """The first value of a padding attribute, in the form of the stored pixels; [] if it is missing or unusable.
 
-    Signed just if the pixels are, whatever its own VR says; also one of BitsStored bits without its sign extended.
+    The value is signed only if the pixels are, whatever its VR is. A value of BitsStored bits without an extended sign
+    is accepted.
     """
     try:
         pattern = int(words(ds[keyword].value, byte_order(ds))[0])

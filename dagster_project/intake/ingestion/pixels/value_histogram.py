@@ -1,6 +1,6 @@
-"""An image's distinct values and how many pixels have each: what maps single values need not look at every pixel.
+"""The distinct values of an image and their pixel counts: mapping values need not process every pixel.
 
-All steps from stored values to the stretched image map single values, and of 16 bits there are 65,536 at most.
+All steps from stored values to the stretched image map single values, and 16 bits have at most 65,536 values.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dagster_project.intake.ingestion.pixels.lazy_image import Shown
+from dagster_project.intake.ingestion.pixels.lazy_image import LazyImage
 
-_BLOCK = 1 << 16  # pixels at once, so that what is made of them stays in the processor's cache
+_BLOCK = 1 << 16  # pixels at once, so that the results stay in the processor's cache
 
 
 @dataclass(frozen=True)
-class Levels:
-    """`values` (L,) in any order, not all different; `counts` int64 (L,) of the image's pixels that have each."""
+class ValueHistogram:
+    """`values` (L,) in any order, may repeat; `counts` int64 (L,) is the number of pixels with each value."""
 
     values: np.ndarray
     counts: np.ndarray
 
-    def mapped(self, values: np.ndarray) -> Levels:
+    def mapped(self, values: np.ndarray) -> ValueHistogram:
         """The same pixels with other values."""
         return replace(self, values=values)
 
-    def only(self, chosen: np.ndarray) -> Levels:
-        """The pixels of the levels that `chosen`, bool (L,), names."""
-        return Levels(self.values[chosen], self.counts[chosen])
+    def only(self, chosen: np.ndarray) -> ValueHistogram:
+        """Only the values where `chosen`, bool (L,), is true."""
+        return ValueHistogram(self.values[chosen], self.counts[chosen])
 
     def percentiles(self, wanted: tuple[float, float]) -> np.ndarray:
-        """Two percentiles (0..100) over the pixels, bit for bit those of np.percentile."""
+        """Two percentiles (0..100) over the pixels, bit for bit equal to np.percentile."""
         order = np.argsort(self.values, kind="stable")
         upto = np.cumsum(self.counts[order])
         place = (int(upto[-1]) - 1) * (np.asarray(wanted) / 100)
@@ -44,21 +44,21 @@ class Levels:
         return np.where(share < 0.5, low + step * share, high - step * (1 - share))
 
 
-def levels_of(stored: np.ndarray) -> Levels:
-    """The levels of stored values (Rows, Columns), whole numbers of 8 or 16 bits; ascending bit patterns."""
+def histogram_of(stored: np.ndarray) -> ValueHistogram:
+    """The histogram of stored values (Rows, Columns), whole numbers of 8 or 16 bits; ascending bit patterns."""
     counts = _counts(stored)
     found = np.flatnonzero(counts)
-    return Levels(found.astype(_unsigned(stored)).view(stored.dtype), counts[found])
+    return ValueHistogram(found.astype(_unsigned(stored)).view(stored.dtype), counts[found])
 
 
-def painted(levels: Levels, values: np.ndarray, stored: np.ndarray) -> Shown:
-    """The image (Rows, Columns) in which each of `levels`, some of `levels_of(stored)`, shows its one of `values`.
+def painted(levels: ValueHistogram, values: np.ndarray, stored: np.ndarray) -> LazyImage:
+    """The image (Rows, Columns) in which each of `levels` is replaced by the corresponding one of `values`.
 
-    The others are black.
+    `levels` is a part of `histogram_of(stored)`; all other pixels are black.
     """
     table = np.zeros(2 ** (8 * stored.itemsize), values.dtype)
     table[levels.values.view(_unsigned(stored))] = values
-    return Shown(stored, table)
+    return LazyImage(stored, table)
 
 
 def _counts(stored: np.ndarray) -> np.ndarray:
