@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -74,6 +74,18 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Write what describes a model file, with the schema version."""
+    write_json(path, {**card, KEY: SCHEMA})
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read what `write_card` wrote. Raises RayTruthError if another version of RayTruth wrote it."""
+    card: dict[str, Any] = read_json(path)
+    check_schema(card.get(KEY), path)
+    return card
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -18,6 +18,6 @@ def check_schema(found: Any, path: Path) -> None:
     older = found is None or (str(found).isdigit() and int(found) < SCHEMA)
     raise RayTruthError(
         f"An {'older' if older else 'unknown'} version of RayTruth wrote this file (schema {found or 1}, not {SCHEMA})",
-        where=str(path),
+        where=f"{path.parent.name}/{path.name}",
         do="run `raytruth migrate`" if older else "use the version of RayTruth that wrote the file",
     )

@@ -12,8 +12,9 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from dagster_project.core.atomic_io import content_hash, write_json
+from dagster_project.core.atomic_io import content_hash, write_card
 from dagster_project.core.errors import RayTruthError
+from dagster_project.core.schema import KEY, check_schema
 from dagster_project.core.settings.settings import Device, NetworkSettings
 from dagster_project.learning.encoders.backbone import (
     as_input,
@@ -80,7 +81,7 @@ class ResNetEncoder:
         """Write weights and card to a new folder."""
         folder.mkdir(parents=True)
         save_backbone(folder / WEIGHTS, self.backbone)
-        write_json(folder / CARD, self.card)
+        write_card(folder / CARD, self.card)
 
     def to_onnx(self) -> onnx.ModelProto:
         """`images` uint8 (N, s, s) to `embeddings` float32 (N, D), any N and s."""
@@ -101,8 +102,10 @@ class _Embedding(nn.Module):
 def load_resnet_encoder(folder: Path, card: dict[str, Any], device: Device) -> ResNetEncoder:
     """Read an encoder's weights, with the network that the card describes.
 
-    Raises RayTruthError if the weights are missing or cannot be read, or the card does not describe the network.
+    Raises RayTruthError if the weights are missing or cannot be read, if the card does not describe the network, or if
+    another version of RayTruth wrote it.
     """
+    check_schema(card.get(KEY), folder / CARD)
     try:
         network = NetworkSettings.model_validate(
             {name: card["settings"][name] for name in NetworkSettings.model_fields} | {"device": device}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dagster_project.core.atomic_io import read_json, replacing_dir, write_json, write_text
+from dagster_project.core.atomic_io import read_json, replacing_dir, write_card, write_text
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import evenly
@@ -57,7 +57,7 @@ def export_champion(root: Root, folder: Path) -> OnnxParity:
             "model_version": champion_hash(root.paths),
             "onnx_against_torch": vars(parity),
         }
-        write_json(made / CARD, card)
+        write_card(made / CARD, card)
         write_text(made / README, (source / README).read_text(encoding="utf-8") + _how_to_use(model, parity))
     return parity
 

@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from dagster_project.core.atomic_io import read_json, write_json
+from dagster_project.core.atomic_io import read_card, write_card
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Device
 from dagster_project.intake.root import Root
@@ -112,13 +112,13 @@ def save_model(folder: Path, model: Model, card: dict[str, Any]) -> None:
         for m in model.members
     ]
     (device,) = {encoder.device for encoder in model.encoders.values()}
-    write_json(folder / "card.json", {**card, "regions": model.regions, "device": device, "members": members})
+    write_card(folder / "card.json", {**card, "regions": model.regions, "device": device, "members": members})
 
 
 def load_model(folder: Path) -> Model:
-    """Read a model that `save_model` wrote. Raises RayTruthError if it is missing or incomplete."""
+    """Read a model that `save_model` wrote. Raises RayTruthError if it is missing, incomplete or of another version."""
     try:
-        card = read_json(folder / "card.json")
+        card = read_card(folder / "card.json")
         arrays = load_file(folder / "heads.safetensors")
         members = tuple(
             Member(

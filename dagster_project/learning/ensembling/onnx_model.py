@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dagster_project.core.errors import RayTruthError
+from dagster_project.core.schema import KEY, SCHEMA
 from dagster_project.intake.training_set.build import reduced
 from dagster_project.learning.encoders.onnx_export import to_onnx
 from dagster_project.learning.ensembling.model import Member, Model, Predictions
@@ -59,7 +60,7 @@ def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
         part = onnx.compose.add_prefix(encoder.to_onnx(), f"{name}/")
         written = onnx.compose.merge_models(part, written, io_map=[(f"{name}/embeddings", name)])
     _read_one_input(written, [f"{name}/images" for name in model.encoders])
-    about = {**card, "regions": model.regions, "image_size": model.image_size}
+    about = {**card, KEY: SCHEMA, "regions": model.regions, "image_size": model.image_size}
     onnx.helper.set_model_props(written, {_CARD: json.dumps(about, sort_keys=True)})
     onnx.checker.check_model(written)
     onnx.save(written, path)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
+from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_card
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
@@ -123,7 +123,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
             "loss_last_epoch": curve[-1],
             "code_version": version("raytruth"),
         }
-        write_json(new / CARD, card)
+        write_card(new / CARD, card)
     return EncoderSummary(name, len(rows), labelled, curve)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from dagster_project.core.atomic_io import content_hash, replacing_dir, write_json
+from dagster_project.core.atomic_io import content_hash, replacing_dir, write_card, write_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
@@ -82,7 +82,7 @@ def promote(root: Root) -> Gate:
     if gate.passed and name != current:
         with replacing_dir(root.paths.champions_dir / name) as folder:
             shutil.copytree(root.paths.ensemble, folder, dirs_exist_ok=True)
-        write_json(root.paths.champion, {"model": name, "regions": challenger.regions, "accuracy": gate.accuracy})
+        write_card(root.paths.champion, {"model": name, "regions": challenger.regions, "accuracy": gate.accuracy})
         log.info("champion: %s (accuracy %.3f)", name[:12], gate.accuracy)
     elif not gate.passed:
         log.warning("the challenger is not promoted: %s", "; ".join(gate.against))
