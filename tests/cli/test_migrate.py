@@ -89,8 +89,8 @@ def test_a_root_of_version_0_1_0_has_the_tables_and_settings_of_today(root_0_1_0
     settings = load_settings(root_0_1_0.settings)
     assert (settings.ingestion.image_size, settings.validation.max_ambiguous_label) == (256, 0.3)
     quick = settings.profiles["quick"]
-    assert (quick.input_size, quick.batch_size, quick.methods["supcon"].projection_dim) == (64, 64, 128)
-    assert (quick.methods["crossfit"].epochs, quick.methods["crossfit"].temperature) == (30, 0.1)
+    assert (quick.input_size, quick.batch_size, quick.methods["supcon"]["projection_dim"]) == (64, 64, 128)
+    assert (quick.methods["crossfit"]["epochs"], quick.methods["crossfit"]["temperature"]) == (30, 0.1)
     assert "a multiple of 32" in root_0_1_0.settings.read_text(), "comments are kept"
     for path in sorted(root_0_1_0.root.rglob("*.parquet")):
         if SET_ASIDE not in path.parts:

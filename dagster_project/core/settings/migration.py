@@ -20,7 +20,7 @@ BEFORE = "params.before-0.2.0.yaml"
 _RENAMED = (
     (r"ingestion\.side", "ingestion.image_size"),
     (r"validation\.max_undecided_label", "validation.max_ambiguous_label"),
-    (r"ensemble\.min_class_pictures", "ensemble.min_class_images"),
+    (r"ensembling\.min_class_pictures", "ensembling.min_class_images"),
     (r"monitoring\.min_pictures", "monitoring.min_images"),
     (r"monitoring\.prediction_drift", "monitoring.label_mix_drift"),
     (r"monitoring\.metadata_drift", "monitoring.acquisition_drift"),
