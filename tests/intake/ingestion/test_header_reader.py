@@ -82,9 +82,10 @@ def test_no_identifying_attribute_shows_in_the_row_whatever_it_holds(tmp_path: P
 
 
 def test_an_attribute_that_is_not_on_the_list_is_not_even_read(tmp_path: Path) -> None:
-    plain = read_header(save(radiograph(KVP="60"), tmp_path / "a.dcm"))
+    plain = read_header(save(radiograph(), tmp_path / "a.dcm"))
     more = {k: v for k, v in IDENTIFYING.items() if k in ("PatientAddress", "ImageComments")}
-    assert read_header(save(radiograph(KVP="60", **more), tmp_path / "b.dcm")) == plain
+    other = read_header(save(radiograph(**more), tmp_path / "b.dcm"))
+    assert repr(other) == repr(plain), "compared as text: a missing number is NaN, which equals nothing"
 
 
 @pytest.mark.parametrize("column", ["Manufacturer", "ManufacturerModelName", "StationName"])
@@ -120,7 +121,7 @@ def test_the_identity_and_the_labels_own_words_are_kept_for_private_tables(tmp_p
 
 
 def test_pseudonyms_come_from_identifiers_and_the_key_alone(tmp_path: Path) -> None:
-    ds, row = radiograph(), row_of(tmp_path, KVP="60")
+    ds, row = radiograph(), row_of(tmp_path)
     assert row["image_id"] == PSEUDONYMS.of("image", ds.SOPInstanceUID)
     assert row["study"] == PSEUDONYMS.of("study", ds.StudyInstanceUID)
     other = HeaderReader(Pseudonyms(b"another"), own_taxonomy(), 100)(source_file(tmp_path / "a.dcm")).row
@@ -128,7 +129,7 @@ def test_pseudonyms_come_from_identifiers_and_the_key_alone(tmp_path: Path) -> N
     columns = ("image_id", "patient", "study", "series", "study_date_shifted")
     assert [other[c] == row[c] for c in columns[:4]] == [False] * 4
     (tmp_path / "a.dcm").rename(tmp_path / "moved")
-    assert read_header(tmp_path / "moved").row == row
+    assert repr(read_header(tmp_path / "moved").row) == repr(row)
 
 
 def test_the_patient_is_the_id_under_its_issuer_and_not_the_name(tmp_path: Path) -> None:
