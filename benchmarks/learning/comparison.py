@@ -57,8 +57,8 @@ def predictions(root: Root, peers: list[str], draws: int) -> pd.DataFrame:
 
 
 def scored(predicted: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """The predictions of in-domain images with `right` and the patients' `group`."""
-    true = truth.loc[truth["role"] != "out_of_domain", ["image_id", "group", "region", "second_region"]]
+    """The predictions of in-domain images with `right` and the `patient_group`."""
+    true = truth.loc[truth["role"] != "out_of_domain", ["image_id", "patient_group", "region", "second_region"]]
     merged = predicted.merge(true, on="image_id", suffixes=("_predicted", ""))
     right = (merged["region_predicted"] == merged["region"]) | (merged["region_predicted"] == merged["second_region"])
     return merged.assign(right=right.astype(float))
@@ -72,7 +72,7 @@ def compare(scores: pd.DataFrame, best_first: list[str], resamples: int, seed: i
     """
     rows = []
     for fraction, part in sorted(scores.groupby("fraction"), reverse=True):
-        patients = part.groupby("image_id")["group"].first()
+        patients = part.groupby("image_id")["patient_group"].first()
         mean = part.pivot_table(index="image_id", columns="model", values="right", aggfunc="mean")
         first = part[part["repeat"] == 0].pivot(index="image_id", columns="model", values="right").astype(bool)
         compete = [m for m in mean.columns if fraction == 1 or m in SAW_NONE]

@@ -79,7 +79,7 @@ def test_right_is_what_the_truth_says_either_of_two_regions_and_no_strangers() -
             "region": ["hand", "knee", "hand", "hand"],
             "second_region": ["", "foot", "", ""],
             "role": ["in_domain"] * 3 + ["out_of_domain"],
-            "group": list("abcd"),
+            "patient_group": list("abcd"),
         }
     )
     found = scored(predicted, truth)
@@ -98,7 +98,7 @@ def test_discordant_images_are_counted_one_by_one_and_the_best_single_is_validat
     right = {"encoder_simclr": [1, 1, 1, 0], "encoder_byol": [1, 0, 0, 0], "ensemble": [1, 1, 0, 1]}
     scores = pd.DataFrame(
         [
-            {"image_id": f"i{i}", "group": f"g{i}", "model": m, "fraction": 1.0, "repeat": 0, "right": float(r)}
+            {"image_id": f"i{i}", "patient_group": f"g{i}", "model": m, "fraction": 1.0, "repeat": 0, "right": float(r)}
             for m, values in right.items()
             for i, r in enumerate(values)
         ]
