@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from support.displayed import displayed
 
-from raytruth_phantom.contact_sheet import displayed
 from raytruth_phantom.hospital import write_hospital
 
 SIZE = 64

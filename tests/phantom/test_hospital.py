@@ -13,9 +13,9 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.errors import InvalidDicomError
+from support.displayed import displayed
 
 from raytruth_phantom import hospital
-from raytruth_phantom.contact_sheet import contact_sheet, displayed
 from raytruth_phantom.hospital import COLUMNS, HospitalSummary, write_hospital, write_patient
 from raytruth_phantom.labels import TERMS
 from raytruth_phantom.plan import BROKEN_KINDS, DUPLICATE_KINDS, plan_hospital
@@ -251,21 +251,3 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(KeyboardInterrupt):
         write_hospital(tmp_path / "out", patients=3, seed=1, workers=2)
     assert multiprocessing.active_children() == []
-
-
-def test_the_contact_sheet_shows_every_region_in_a_small_file(export: Path, tmp_path: Path) -> None:
-    page = contact_sheet(export, tmp_path / "sheets" / "page.png", columns=6, cell=80)
-    from PIL import Image
-
-    with Image.open(page) as sheet:
-        grey = np.asarray(sheet.convert("L"))
-    assert page.stat().st_size < 450_000
-    rows = grey.reshape(len(REGIONS), 80, -1)
-    assert (rows[:, :, 120:].std((1, 2)) > 20).all()
-
-
-def test_the_contact_sheet_says_what_it_needs(export: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds no truth\.csv"):
-        contact_sheet(tmp_path, tmp_path / "page.png")
-    with pytest.raises(ValueError, match="fewer columns"):
-        contact_sheet(export, tmp_path / "page.png", columns=4, max_bytes=1000)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from support.dicoms import radiograph, save
+from support.displayed import displayed
 from support.readers import source_file
 
 from benchmarks.intake.planted_text import FONTS, INKS, plant
@@ -17,7 +18,6 @@ from dagster_project.intake.ingestion.batch.pixel_reader import PixelReader
 from dagster_project.intake.ingestion.cleaning.burned_in_text import Box, _is_one_letter, text_boxes, without_text
 from dagster_project.intake.ingestion.cleaning.cleaning import clean
 from dagster_project.intake.ingestion.pixels.letterbox import fitted
-from raytruth_phantom.contact_sheet import displayed
 from raytruth_phantom.hospital import write_hospital
 
 
