@@ -1,9 +1,9 @@
 # make demo: install, then the whole chain on a synthetic hospital   make ui: Dagster on its results
 # make test: install, then everything that CI checks                 make check: the same
-# make docs: write the pages that are made from the code
+# make quick: in two minutes, checks and one case of each fast test   make docs: write the pages that are made from the code
 PYTHON ?= python3.11
 
-.PHONY: demo ui test check docs clean
+.PHONY: demo ui test check quick docs clean
 
 demo: .venv/installed
 	.venv/bin/raytruth demo demo
@@ -19,6 +19,13 @@ test check: .venv/installed
 	.venv/bin/lint-imports
 	.venv/bin/typos
 	PATH="$$PATH:/usr/sbin" OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 2 --dist worksteal
+
+quick: .venv/installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	OMP_NUM_THREADS=1 .venv/bin/pytest --quick --quiet --numprocesses 2
 
 docs: .venv/installed
 	.venv/bin/typer dagster_project.cli.main utils docs --name raytruth --title "Command line" --output docs/cli.md

@@ -22,6 +22,7 @@ SOURCES = (
     *("tests/support/*.py", "tests/**/conftest.py", "params.yaml", "dvc.yaml", "pyproject.toml", "constraints.txt"),
 )
 A_DAY = 24 * 3600.0
+LONG_PREPARATION = {"trained", "learned", "hospital", "export", "site"}
 settings.register_profile("raytruth", deadline=None)  # no test depends on how fast the machine is
 settings.load_profile("raytruth")
 for name in ("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "ITERATIVE_DO_NOT_TRACK"):
@@ -29,6 +30,26 @@ for name in ("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "ITERATIVE_DO_NOT_TRACK"):
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ.pop("RAYTRUTH_ROOT", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background, a process would ignore Ctrl-C
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="the first case of each test that takes no long preparation")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --quick, keep the first case of each test; leave out what is slow, or needs a trained root or a program."""
+    if not config.getoption("--quick"):
+        return
+    seen: set[str] = set()
+    kept: list[pytest.Item] = []
+    for item in items:
+        function = item.nodeid.partition("[")[0]
+        slow = any(item.get_closest_marker(name) for name in ("slow", "browser", "daemon", "pacs", "gpu"))
+        if not slow and not LONG_PREPARATION & set(getattr(item, "fixturenames", ())) and function not in seen:
+            kept.append(item)
+        seen.add(function)
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
 
 
 @pytest.fixture(scope="session")
