@@ -55,7 +55,7 @@ def test_an_original_is_the_file_as_it_is_and_what_cannot_be_had_is_said_without
     assert (found.rows, found.columns) == (500, 400)
     assert originals(second) == "its file was moved or deleted"
     assert originals(third) == "its file was changed"
-    assert originals(fourth) == "its file: named .dcm, but the content is no DICOM file"
+    assert originals(fourth) == "its file: named as a DICOM file, but the content is not DICOM"
     assert originals(unknown) == originals("../../x") == "the path of its file is not known here"
 
 
