@@ -15,6 +15,7 @@ from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import content_hash, read_json, write_json
 from dagster_project.core.errors import RayTruthError
+from dagster_project.core.schema import KEY, SCHEMA
 from dagster_project.intake.root import Root
 from dagster_project.learning.encoders import encoder as module
 from dagster_project.learning.encoders.encoder import load_encoder, open_encoder
@@ -76,13 +77,24 @@ def test_an_encoder_of_another_network_than_the_profile_s_is_refused(root: Root)
     assert error.value.where == REFERENCE
 
 
-@pytest.mark.parametrize("card", [{"kind": "moco"}, {}, {"kind": "resnet"}, {"kind": "resnet", "settings": {}}, [1]])
+@pytest.mark.parametrize(
+    "card",
+    [{"kind": "moco"}, {}, {"kind": "resnet", KEY: SCHEMA}, {"kind": "resnet", "settings": {}, KEY: SCHEMA}, [1]],
+)
 def test_a_card_of_no_kind_that_is_known_is_refused_in_plain_words(root: Root, tmp_path: Path, card: object) -> None:
     open_encoder(root, REFERENCE).save(tmp_path / "encoder")
     write_json(tmp_path / "encoder" / "card.json", card)
     with pytest.raises(RayTruthError, match="another version") as error:
         load_encoder(tmp_path / "encoder", "cpu")
     assert error.value.where == "encoder/card.json"
+
+
+def test_an_encoder_of_another_schema_is_refused(root: Root, tmp_path: Path) -> None:
+    encoder = open_encoder(root, REFERENCE)
+    encoder.save(tmp_path / "encoder")
+    write_json(tmp_path / "encoder" / "card.json", {name: value for name, value in encoder.card.items() if name != KEY})
+    with pytest.raises(RayTruthError, match="older version"):
+        load_encoder(tmp_path / "encoder", "cpu")
 
 
 def test_an_encoder_that_was_not_trained_here_is_evaluated_chosen_saved_audited_and_exported(
