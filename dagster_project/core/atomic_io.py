@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dagster_project.core.schema import KEY, SCHEMA, check_schema
+from dagster_project.core.tables import Table
 
 
 @contextmanager
@@ -91,6 +92,15 @@ def read_card(path: Path) -> dict[str, Any]:
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as parquet without its index, atomically; the same table gives the same bytes."""
     write_blocks(path, [table])
+
+
+def write_rows(path: Path, rows: pd.DataFrame, table: Table, regions: Sequence[str] = ()) -> None:
+    """Write `rows` as `table` declares: its columns in their order, with their types.
+
+    `regions` are the region classes, for a table with a column for each. Raises KeyError if a column is missing.
+    """
+    types = table.types | dict.fromkeys(regions, "float32")
+    write_table(path, rows[list(types)].astype(types))
 
 
 def write_blocks(path: Path, blocks: Iterable[pd.DataFrame]) -> None:

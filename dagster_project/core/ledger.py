@@ -17,13 +17,12 @@ import pandas as pd
 from filelock import FileLock
 from pyarrow import ArrowException
 
-from dagster_project.core.atomic_io import read_table, remove_leftovers, write_table
+from dagster_project.core.atomic_io import read_table, remove_leftovers, write_rows, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.hash_chain import CHAIN_COLUMNS, chained, first_break
 from dagster_project.core.ledger_schema import OLD_COLUMNS, SCHEMA, translated, unknown_schema
 from dagster_project.core.ledger_tables import CORRECTED_LABELS
 from dagster_project.core.paths import Paths
-from dagster_project.core.tables import write_rows
 from dagster_project.core.verdict_kinds import DECIDING, KEEPS_GIVEN, NEEDS_REGION, VerdictKind
 
 _WHERE = "data/verdicts.parquet"

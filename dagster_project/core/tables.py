@@ -1,14 +1,11 @@
-"""What a table holds: the declaration from which its file, Dagster's column schema and docs/outputs.md follow."""
+"""What a table holds: the declaration from which its file, Dagster's column schema and docs/outputs.md follow.
+
+No slow library is imported here: the workers that read files import these declarations.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import pandas as pd
-
-from dagster_project.core.atomic_io import write_table
 
 PSEUDONYM, SHARE = "32 hexadecimal digits", "0..1"
 
@@ -67,12 +64,3 @@ def described(column: Column) -> str:
     """The meaning of a column with its unit and range, in one line."""
     details = "; ".join(part for part in (column.unit, column.range) if part)
     return f"{column.description} ({details})" if details else column.description
-
-
-def write_rows(path: Path, rows: pd.DataFrame, table: Table, regions: Sequence[str] = ()) -> None:
-    """Write `rows` as `table` declares: its columns in their order, with their types.
-
-    `regions` are the region classes, for a table with a column for each. Raises KeyError if a column is missing.
-    """
-    types = table.types | dict.fromkeys(regions, "float32")
-    write_table(path, rows[list(types)].astype(types))

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from support.tables import check
 
-from dagster_project.core.tables import Column, Table, write_rows
+from dagster_project.core.atomic_io import write_rows
+from dagster_project.core.tables import Column, Table
 
 TWO = Table("two.parquet", "", (Column("a", "int32", ""), Column("share", "float32", "", "0..1", (0, 1))))
 

@@ -8,12 +8,11 @@ import logging
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import read_table, write_json
+from dagster_project.core.atomic_io import read_table, write_json, write_rows
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_corrected_labels
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import TrainingSet
-from dagster_project.core.tables import write_rows
 from dagster_project.intake.ingestion.batch.store import (
     ingested_batches,
     load_headers,

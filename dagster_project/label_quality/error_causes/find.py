@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from dagster_project.core.atomic_io import write_rows
 from dagster_project.core.paths import Paths
-from dagster_project.core.tables import write_rows
 from dagster_project.label_quality.error_causes.evidence import (
     FACTORS,
     PAIRS,

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import read_table, write_json
+from dagster_project.core.atomic_io import read_table, write_json, write_rows
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import draw_montage
-from dagster_project.core.tables import write_rows
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours

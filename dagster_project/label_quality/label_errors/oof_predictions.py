@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from dagster_project.core.atomic_io import write_rows
 from dagster_project.core.paths import Paths
-from dagster_project.core.tables import write_rows
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.label_errors.out_of_fold import OofPredictions, oof_models
 from dagster_project.label_quality.label_errors.tables import OOF_PREDICTIONS

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import read_table, write_array
+from dagster_project.core.atomic_io import read_table, write_array, write_rows
 from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import evenly
-from dagster_project.core.tables import SHARE, Column, Table, write_rows
+from dagster_project.core.tables import SHARE, Column, Table
 from dagster_project.intake.ingestion.batch.store import load_headers
 from dagster_project.intake.privacy.metadata_columns import HEADER_COLUMNS
 from dagster_project.learning.evaluation.labelled import LabelledSet

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import read_json, write_json
+from dagster_project.core.atomic_io import read_json, write_json, write_rows
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
-from dagster_project.core.tables import write_rows
 from dagster_project.learning.ensembling.calibration import calibrated
 from dagster_project.learning.ensembling.candidates import Candidate, mixture
 from dagster_project.learning.ensembling.plots import draw_reliability, draw_risk_coverage

@@ -10,9 +10,8 @@ import pandas as pd
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
-from dagster_project.core.atomic_io import write_json
+from dagster_project.core.atomic_io import write_json, write_rows
 from dagster_project.core.settings.settings import Evaluation, Settings
-from dagster_project.core.tables import write_rows
 from dagster_project.intake.root import Root
 from dagster_project.learning.evaluation.embeddings import embed_training_set
 from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fraction, load_labelled_set

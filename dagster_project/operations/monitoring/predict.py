@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import read_table, write_array
+from dagster_project.core.atomic_io import read_table, write_array, write_rows
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.core.progress import track
-from dagster_project.core.tables import write_rows
 from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -144,6 +146,12 @@ def test_a_deflate_bomb_and_a_decoders_panic_are_refused_and_their_neighbours_re
     pixels = list(contained_map(PIXELS, files, limits))
     found = [r.reason if isinstance(r, RefusedFile) else r.reasons for r in pixels]
     assert found == [[], "too_large", ["decoder_error"], []]
+
+
+def test_the_module_that_a_pixel_worker_loads_is_small() -> None:
+    ask = "import sys, dagster_project.intake.ingestion.batch.pixel_reader; print({'pandas', 'torch'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()", "each worker pays for it, in its time to start and under its cap on memory"
 
 
 def test_a_kept_worker_answers_one_by_one_in_the_same_process_and_survives_what_an_item_does() -> None:

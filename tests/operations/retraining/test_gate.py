@@ -14,6 +14,7 @@ from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import content_hash, read_json, replacing_dir, write_json
 from dagster_project.core.errors import RayTruthError
+from dagster_project.core.schema import KEY
 from dagster_project.intake.root import Root
 from dagster_project.learning.ensembling.champion import load_champion
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
@@ -58,7 +59,7 @@ def test_the_first_model_becomes_champion_under_its_content_hash(root: Trained) 
     assert champion_hash(paths) == name
     assert content_hash(paths.champions_dir / name) == name
     card = read_json(paths.champion)
-    assert set(card) == {"model", "regions", "accuracy"}
+    assert set(card) == {"model", "regions", "accuracy", KEY}
     assert load_champion(root.open()).regions == tuple(card["regions"])
 
 
