@@ -1,9 +1,9 @@
 # make demo: install, then the whole chain on a synthetic hospital   make ui: Dagster on its results
 # make test: install, then everything that CI checks                 make check: the same
-# make quick: in two minutes, checks and one case of each fast test   make docs: write the pages that are made from the code
+# make quick: the linters, and one case of each fast test   make docs: write the pages that are made from the code
 PYTHON ?= python3.11
 
-.PHONY: demo ui test check quick docs clean
+.PHONY: demo ui lint test check quick docs clean
 
 demo: .venv/installed
 	.venv/bin/raytruth demo demo
@@ -11,20 +11,18 @@ demo: .venv/installed
 ui: .venv/installed
 	.venv/bin/raytruth --root demo ui
 
-test check: .venv/installed
-	.venv/bin/pip check
+lint: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/typos
+
+test check: lint
+	.venv/bin/pip check
 	PATH="$$PATH:/usr/sbin" OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 2 --dist worksteal
 
-quick: .venv/installed
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports
+quick: lint
 	OMP_NUM_THREADS=1 .venv/bin/pytest --quick --quiet --numprocesses 2
 
 docs: .venv/installed
