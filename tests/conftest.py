@@ -18,8 +18,8 @@ from hypothesis import settings
 REPOSITORY = Path(__file__).parents[1]
 # What a kept folder depends on, besides the test file that makes it.
 SOURCES = (
-    *("dagster_project/**/*.py", "dagster_project/**/*.yaml", "raytruth_phantom/**/*.py", "raytruth_phantom/**/*.yaml"),
-    *("tests/support/*.py", "tests/**/conftest.py", "params.yaml", "dvc.yaml", "pyproject.toml", "constraints.txt"),
+    *("dagster_project/**/*.*", "raytruth_phantom/**/*.*", "tests/support/*.py", "tests/**/conftest.py"),
+    *("*.yaml", "pyproject.toml", "constraints.txt", "LICENSE", "README.md"),  # a wheel is made of these too
 )
 A_DAY = 24 * 3600.0
 LONG_PREPARATION = {"trained", "learned", "hospital", "export", "site"}
@@ -62,7 +62,8 @@ def made_once() -> Callable[[str, Callable[[Path], object]], Path]:
     kept = Path(tempfile.gettempdir()) / f"raytruth-tests-{os.getuid()}" / digest_of([])
     kept.mkdir(parents=True, exist_ok=True)
     kept.parent.chmod(0o700)
-    sources = digest_of(sorted(path for place in SOURCES for path in REPOSITORY.glob(place)))
+    found = {path for place in SOURCES for path in REPOSITORY.glob(place) if path.suffix != ".pyc"}
+    sources = digest_of(sorted(path for path in found if path.is_file()))
 
     def get(name: str, make: Callable[[Path], object]) -> Path:
         folder = kept / f"{name}-{digest_of([Path(make.__code__.co_filename)], sources)}"

@@ -134,3 +134,11 @@ def test_a_table_of_version_0_1_0_is_refused_with_what_to_do(root_0_1_0: Paths) 
     with pytest.raises(RayTruthError, match="older version") as error:
         read_table(root_0_1_0.headers("batch-001"), ["header_region"])
     assert error.value.do == "run `raytruth migrate`"
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: [", "profiles:\ningestion: 3\n"])
+def test_a_params_yaml_that_is_no_mapping_is_named_and_left_as_it_is(root_0_1_0: Paths, text: str) -> None:
+    root_0_1_0.settings.write_text(text)
+    lines = list(migrated(root_0_1_0))
+    assert any(line.startswith("to do: params.yaml") for line in lines), lines
+    assert root_0_1_0.settings.read_text() == text

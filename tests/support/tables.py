@@ -29,6 +29,9 @@ def check(path: Path, table: Table, regions: tuple[str, ...]) -> None:
     more = regions if table.for_each_region else ()
     assert list(rows) == [*table.types, *more], path
     empty = rows.iloc[:0].astype(table.types | dict.fromkeys(more, "float32"))
+    for column in table.columns:
+        if column.type == "string":
+            assert str(schema.field(column.name).type) in ("string", "large_string"), f"{path}: {column.name}"
     for name in rows:
         if pd.api.types.is_numeric_dtype(empty[name]) or pd.api.types.is_bool_dtype(empty[name]):
             assert str(rows[name].dtype).lower() == str(empty[name].dtype).lower(), f"{path}: {name}"

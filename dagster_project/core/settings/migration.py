@@ -39,7 +39,7 @@ _OF_SUPCON = ("learning_rate", "temperature", "projection")
 
 def has_old_names(path: Path) -> bool:
     """Whether a params.yaml has a name that only version 0.1.0 knows."""
-    return any(_new_name(name) != name for name, _ in _leaves(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    return any(_new_name(name) != name for name, _ in _leaves(_read(path)))
 
 
 def migrate_settings(path: Path, template: Path) -> tuple[int, list[str]]:
@@ -49,13 +49,14 @@ def migrate_settings(path: Path, template: Path) -> tuple[int, list[str]]:
     that have another name now, and the settings that this version does not have. A file whose names are those of
     `template` stays as it is: then the number is 0.
     """
-    old = yaml.safe_load(path.read_text(encoding="utf-8"))
+    old = _read(path)
     values = dict(_leaves(old))
     renamed = {name: new for name in values if (new := _new_name(name)) != name}
     if not renamed:
         return 0, []
     wanted = {renamed.get(name, name): value for name, value in values.items()}
-    for profile in old.get("profiles", {}):
+    profiles = old["profiles"] if isinstance(old.get("profiles"), dict) else {}
+    for profile in profiles:
         for name in _OF_SUPCON:
             if f"profiles.{profile}.supcon.{name}" in values:
                 new = _new_name(f"profiles.{profile}.supcon.{name}").replace(".supcon.", ".crossfit.")
@@ -63,13 +64,22 @@ def migrate_settings(path: Path, template: Path) -> tuple[int, list[str]]:
     editor = YAML()
     editor.width = 4096
     document = editor.load(template.read_text(encoding="utf-8"))
-    _add_profiles(document, old.get("profiles", {}))
+    _add_profiles(document, profiles)
     unknown = [name for name, value in wanted.items() if not _set(document, name.split("."), value)]
     text = StringIO()
     editor.dump(document, text)
     shutil.copyfile(path, path.with_name(BEFORE))
     write_text(path, text.getvalue())
     return len(renamed), unknown
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The settings of a file; none if it is no mapping in YAML, which `load_settings` says better."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _new_name(name: str) -> str:
