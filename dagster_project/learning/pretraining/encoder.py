@@ -67,32 +67,17 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
     A stopped run resumes. An encoder of the same images, labels and settings is kept. Under torchrun all processes
     train, and the first process writes.
     """
-    data, profile, folder = _training_data(root, name), root.settings.learning, root.paths.encoder(name)
+    plan = _plan(root, name)
+    data, profile, folder = plan.data, root.settings.learning, root.paths.encoder(name)
     rows, labels = data.rows, data.labels
-    seed = (root.settings.seed + zlib.crc32(name.encode())) % 2**31
-    images = gather_images(root.paths, rows, round(profile.input_size * SOURCE_MARGIN))
-    own = method_settings(profile, data.method.name)
-    settings = profile.model_dump(exclude={"methods"}) | {
-        "method": data.method.name,
-        **own.model_dump(),
-        "seed": seed,
-    }
-    reference = _reference(root)
-    begun_from = content_hash(reference) if data.self_training and reference.exists() else ""
-    made_from = _fingerprint(images, labels, settings | {"begun_from": begun_from})
-    known = read_json(folder / CARD) if (folder / CARD).exists() else {}
-    seen = learned_from(rows, labels)
-    same = (known.get("made_from"), known.get("learned_from")) == (made_from, seen)
-    if same and known["weights"] == content_hash(folder / WEIGHTS):
-        log.info("%s is up to date", name)
-        curve = pd.read_csv(folder / "loss.csv")["loss"].tolist()
-        return EncoderSummary(name, known["images"], known["labels_seen"], curve)
-    labelled = int((labels >= 0).sum())
-    log.info("%s: %d images, %d labels, %d epochs", name, len(rows), labelled, own.epochs)
-    run = Run(name, data.method.name, own.epochs, seed, images, labels)
+    if kept := _kept(root, name, plan):
+        return kept
+    labelled, epochs = int((labels >= 0).sum()), method_settings(profile, data.method.name).epochs
+    log.info("%s: %d images, %d labels, %d epochs", name, len(rows), labelled, epochs)
+    run = Run(name, data.method.name, epochs, plan.seed, plan.images, labels)
     if data.self_training:
         run = _self_training(root, run, rows)
-    backbone, curve = train_encoder(run, profile, checkpoint_folder(root.paths.checkpoints(name), made_from))
+    backbone, curve = train_encoder(run, profile, checkpoint_folder(root.paths.checkpoints(name), plan.made_from))
     if processes().rank > 0:
         return EncoderSummary(name, len(rows), labelled, curve)
     batches = plan_batches(profile, len(rows), processes().count)
@@ -105,7 +90,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
             "encoder": name,
             "method": data.method.name,
             "profile": root.settings.profile,
-            "settings": settings,
+            "settings": plan.settings,
             "batch_size": batches.size,  # smaller than in the settings if there were too few images
             "micro_batch_size": batches.micro_batch_size,
             "processes": batches.processes,
@@ -114,10 +99,10 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
             "images": len(rows),
             "labels_seen": labelled,
             "pseudo_labels_seen": int((run.labels >= 0).sum()) - labelled,  # of self-training, if labels are few
-            "begun_from": begun_from,
+            "begun_from": plan.begun_from,
             "training_set": content_hash(root.paths.training_set),
-            "made_from": made_from,
-            "learned_from": seen,
+            "made_from": plan.made_from,
+            "learned_from": learned_from(rows, labels),
             "weights": content_hash(new / WEIGHTS),
             "loss_first_epoch": curve[0],
             "loss_last_epoch": curve[-1],
@@ -125,6 +110,11 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
         }
         write_card(new / CARD, card)
     return EncoderSummary(name, len(rows), labelled, curve)
+
+
+def kept_encoder(root: Root, name: str) -> EncoderSummary | None:
+    """The summary of an encoder that `pretrain_encoder` would keep; None if it would train."""
+    return _kept(root, name, _plan(root, name))
 
 
 def waits_for_reference(root: Root, name: str) -> bool:
@@ -143,6 +133,42 @@ class _TrainingData:
     @property
     def self_training(self) -> bool:
         return self.method.sees_labels and labels_are_few(self.labels)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Everything that determines an encoder's weights; `made_from` is the hash of all of it."""
+
+    data: _TrainingData
+    images: np.ndarray
+    seed: int
+    settings: dict[str, Any]
+    begun_from: str
+    made_from: str
+
+
+def _plan(root: Root, name: str) -> _Plan:
+    data, profile = _training_data(root, name), root.settings.learning
+    seed = (root.settings.seed + zlib.crc32(name.encode())) % 2**31
+    images = gather_images(root.paths, data.rows, round(profile.input_size * SOURCE_MARGIN))
+    own = method_settings(profile, data.method.name).model_dump()
+    settings = profile.model_dump(exclude={"methods"}) | {"method": data.method.name, **own, "seed": seed}
+    reference = _reference(root)
+    begun_from = content_hash(reference) if data.self_training and reference.exists() else ""
+    made_from = _fingerprint(images, data.labels, settings | {"begun_from": begun_from})
+    return _Plan(data, images, seed, settings, begun_from, made_from)
+
+
+def _kept(root: Root, name: str, plan: _Plan) -> EncoderSummary | None:
+    folder = root.paths.encoder(name)
+    known = read_json(folder / CARD) if (folder / CARD).exists() else {}
+    seen = learned_from(plan.data.rows, plan.data.labels)
+    same = (known.get("made_from"), known.get("learned_from")) == (plan.made_from, seen)
+    if not same or known["weights"] != content_hash(folder / WEIGHTS):
+        return None
+    log.info("%s is up to date", name)
+    curve = pd.read_csv(folder / "loss.csv")["loss"].tolist()
+    return EncoderSummary(name, known["images"], known["labels_seen"], curve)
 
 
 def _training_data(root: Root, name: str) -> _TrainingData:

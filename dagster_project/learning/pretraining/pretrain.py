@@ -20,6 +20,7 @@ from dagster_project.learning.encoders.device import processes
 from dagster_project.learning.pretraining.encoder import (
     EncoderSummary,
     encoder_names,
+    kept_encoder,
     pretrain_encoder,
     waits_for_reference,
 )
@@ -38,10 +39,11 @@ def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
     waiting = {name for name in names if waits_for_reference(root, name)}
     made: dict[str, EncoderSummary] = {}
     for group in ([name for name in names if name not in waiting], [name for name in names if name in waiting]):
-        if min(at_once, len(group)) > 1:
-            made |= _in_processes(root, group, min(at_once, len(group)))
-        else:
+        if at_once == 1 or len(group) == 1:
             made |= {name: pretrain_encoder(root, name) for name in group}
+            continue
+        kept = {name: summary for name in group if (summary := kept_encoder(root, name))}
+        made |= kept | _in_processes(root, [name for name in group if name not in kept], at_once)
     if CROSSFIT.name in methods and processes().rank == 0:
         folds = set(root.paths.encoder(CROSSFIT.encoder).glob("fold_*"))
         for other in folds - {root.paths.encoder(name) for name in names}:
@@ -50,22 +52,31 @@ def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
 
 
 def _in_processes(root: Root, names: list[str], at_once: int) -> dict[str, EncoderSummary]:
-    """Each process has its own pipe, because a killed process could leave a shared pipe locked."""
-    waiting, at_work, made = list(names), dict[Connection, tuple[str, BaseProcess]](), dict[str, EncoderSummary]()
+    """A process trains one encoder after another, because each start takes seconds to import torch.
+
+    Each process has its own pipe, because a killed process could leave a shared pipe locked.
+    """
+    waiting, made = list(names), dict[str, EncoderSummary]()
+    at_work: dict[Connection, tuple[str, BaseProcess]] = {}
     try:
-        while waiting or at_work:
-            while waiting and len(at_work) < at_once:
-                here, process = _start(root, waiting[0])
-                at_work[here] = waiting.pop(0), process
+        for _ in range(min(at_once, len(names))):
+            here, process = _start(root)
+            at_work[here] = waiting[0], process
+            here.send(waiting.pop(0))
+        while at_work:
             ready = wait(list(at_work))
             for here in [one for one in at_work if one in ready]:
                 name, process = at_work[here]
                 message = _receive(here, name, process)
                 if isinstance(message, EncoderSummary):
                     made[name] = message
-                    process.join()
-                    here.close()
-                    del at_work[here]
+                    if waiting:
+                        at_work[here] = waiting[0], process
+                        here.send(waiting.pop(0))
+                    else:
+                        here.close()  # which ends the process
+                        process.join()
+                        del at_work[here]
                 elif isinstance(message, BaseException):
                     raise message
                 else:
@@ -78,10 +89,10 @@ def _in_processes(root: Root, names: list[str], at_once: int) -> dict[str, Encod
     return made
 
 
-def _start(root: Root, name: str) -> tuple[Connection, BaseProcess]:
+def _start(root: Root) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_train, args=(there, root, name), daemon=True)
+    here, there = context.Pipe()
+    process = context.Process(target=_train, args=(there, root), daemon=True)
     process.start()
     there.close()  # only the other process holds this end now, so its death is noticed here
     return here, process
@@ -99,18 +110,27 @@ def _receive(here: Connection, name: str, process: BaseProcess) -> logging.LogRe
         ) from error
 
 
-def _train(there: Connection, root: Root, name: str) -> None:
-    """The work of such a process: log to the parent, send the summary or the error, and end with the parent."""
+def _train(there: Connection, root: Root) -> None:
+    """The work of such a process: train what the parent names, log to it, send the summary or the error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log.handlers[:] = [_Sender(there)]
     log.setLevel(logging.INFO)
     log.propagate = False
+    while name := _next(there):
+        try:
+            there.send(pretrain_encoder(root, name))
+        except Exception as error:  # noqa: BLE001 (raised by the parent)
+            error.add_note(f"In the process of {name}:\n{traceback.format_exc()}")
+            there.send(error)
+
+
+def _next(there: Connection) -> str:
+    """The next encoder to train, empty at the end."""
     try:
-        there.send(pretrain_encoder(root, name))
-    except Exception as error:  # noqa: BLE001 (raised by the parent)
-        error.add_note(f"In the process of {name}:\n{traceback.format_exc()}")
-        there.send(error)
+        return there.recv()
+    except EOFError:
+        return ""
 
 
 class _Sender(logging.Handler):
