@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -88,6 +88,14 @@ def digest_of(files: Iterable[Path], before: str = "") -> str:
     for path in files:
         digest.update(f"{path}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_encoder_at_a_time() -> Iterator[None]:
+    """No processes for encoders: the tests' own processes keep the cores busy. `test_side_by_side` has two cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dagster_project.learning.encoders.cpu_parallelism._cores", lambda: 1)
+        yield
 
 
 @pytest.fixture

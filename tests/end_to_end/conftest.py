@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.whole_chain import PATIENTS, SEED, Command, learning_root, raytruth_here, run_raytruth
+from support.whole_chain import PATIENTS, SEED, Command, learning_root, raytruth_here
 
 from dagster_project.core.paths import Paths
 
@@ -35,7 +35,7 @@ def learned(made_once: Callable[..., Path], hospital: Path) -> Paths:
 
     def make(folder: Path) -> None:
         paths = learning_root(folder)
-        done = run_raytruth("run", hospital / "dicom", root=paths.root)
+        done = raytruth_here("run", hospital / "dicom", root=paths.root)
         (folder / "run.log").write_text(done.stdout + done.stderr)
         assert done.returncode == 0, done.stderr[-3000:]
 

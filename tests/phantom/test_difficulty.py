@@ -17,7 +17,7 @@ from support.displayed import displayed
 
 from raytruth_phantom.hospital import write_hospital
 
-SIZE = 64
+SIZE, PATIENTS = 64, 240
 
 
 def letterboxed(image: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ def letterboxed(image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.slow
 def test_histograms_of_gradients_reach_neither_the_ceiling_nor_the_floor(tmp_path: Path) -> None:
-    write_hospital(tmp_path / "export", patients=420, seed=7)
+    write_hospital(tmp_path / "export", patients=PATIENTS, seed=7)
     with (tmp_path / "export" / "truth.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["role"] == "in_domain"]
     images = [letterboxed(displayed(tmp_path / "export" / row["file"])) for row in rows]
