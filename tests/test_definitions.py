@@ -101,6 +101,7 @@ def test_trainings_wait_for_one_another_in_the_pool(graph: dg.AssetGraph) -> Non
     assert pooled == {"encoder_simclr", "encoder_byol", "encoder_supcon", "encoder_supcon_crossfit"}
 
 
+@pytest.mark.slow
 def test_the_workspace_loads_without_a_warning_or_a_slow_library(tmp_path: Path) -> None:
     script = (
         "import sys\n"
@@ -117,6 +118,7 @@ def test_the_workspace_loads_without_a_warning_or_a_slow_library(tmp_path: Path)
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_what_learns_imports_no_orchestration_validation_or_versioning_library() -> None:
     script = (
         "import sys\n"

@@ -85,6 +85,7 @@ def test_dvc_keeps_silent_and_has_a_remote_that_moves_with_the_root(tmp_path: Pa
         assert Path(repo.cloud.get_remote().path) == tmp_path / "moved" / ".dvc" / "remote"
 
 
+@pytest.mark.slow
 def test_in_a_git_repository_dvc_works_with_git_and_nothing_private_is_tracked(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     paths = init(tmp_path)

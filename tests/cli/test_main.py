@@ -46,6 +46,7 @@ def test_a_folder_that_is_no_root_is_named_with_what_to_do(tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_root_may_stand_before_or_after_the_command_and_wins_over_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

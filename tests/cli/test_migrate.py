@@ -44,6 +44,7 @@ def old(tmp_path: Path) -> Paths:
     return paths
 
 
+@pytest.mark.slow
 def test_ledger_cards_and_the_pacs_record_are_brought_over_and_the_rest_is_named(old: Paths) -> None:
     with pytest.raises(RayTruthError, match="older version") as error:
         State(old.pacs_state)
@@ -61,6 +62,7 @@ def test_ledger_cards_and_the_pacs_record_are_brought_over_and_the_rest_is_named
     assert "0 entries chained" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_second_run_changes_nothing_and_unusable_settings_are_named(old: Paths) -> None:
     old.settings.write_text(old.settings.read_text().replace("batch_images:", "batch_imagse:"))
     raytruth("--root", str(old.root), "migrate")
@@ -80,6 +82,7 @@ def root_0_1_0(tmp_path: Path) -> Paths:
     return paths
 
 
+@pytest.mark.slow
 def test_a_root_of_version_0_1_0_has_the_tables_and_settings_of_today(root_0_1_0: Paths) -> None:
     with pytest.raises(RayTruthError, match="cannot use"):
         load_settings(root_0_1_0.settings)

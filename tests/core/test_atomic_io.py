@@ -169,6 +169,7 @@ def test_json_on_disk_is_json_for_others(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes().endswith(b"\n")
 
 
+@pytest.mark.slow
 @given(FOLDER, FOLDER)
 def test_the_hash_of_a_folder_tells_names_and_contents(one: dict, two: dict) -> None:
     assert (folder_hash(one) == folder_hash(two)) == (one == two)

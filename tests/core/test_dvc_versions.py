@@ -57,6 +57,7 @@ def test_a_stage_that_dvc_yaml_lacks_is_refused_and_says_what_to_do(paths: Paths
     assert "docs/machine-learning.md" in error.value.do
 
 
+@pytest.mark.slow
 def test_the_training_set_s_stage_is_clean_after_a_build_outside_dvc(paths: Paths) -> None:
     put_batch(paths, "b", *patients_of([0, 1, 2] * 6, 1))
     paths.quarantine_dir.mkdir()
@@ -68,6 +69,7 @@ def test_the_training_set_s_stage_is_clean_after_a_build_outside_dvc(paths: Path
     assert set(versions) >= {"data/training_set.parquet", "data/splits.parquet"}
 
 
+@pytest.mark.slow
 def test_the_versions_are_dvc_s_own_and_bring_the_old_file_back(paths: Paths) -> None:
     say(paths, "a")
     first = commit_stage(paths, "corrected_labels")["data/corrected_labels.parquet"]
@@ -97,6 +99,7 @@ def test_the_current_folder_is_left_as_it_was(paths: Paths, tmp_path: Path) -> N
         assert Path.cwd() == tmp_path
 
 
+@pytest.mark.slow
 def test_two_processes_that_commit_at_once_wait_for_each_other(paths: Paths) -> None:
     say(paths, "a")
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:

@@ -106,6 +106,7 @@ def test_one_malformed_verdict_and_none_is_recorded(paths: Paths, verdict: Verdi
     assert paths.verdicts.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_appending_leaves_the_ledger_as_it_was(paths: Paths) -> None:
     append_verdicts(paths, [says("a")], REGIONS)
     before = paths.verdicts.read_bytes()
@@ -126,6 +127,7 @@ def test_a_ledger_is_begun_once_and_rid_of_what_killed_processes_left(paths: Pat
     assert not leftover.exists()
 
 
+@pytest.mark.slow
 def test_verdicts_given_at_once_are_all_kept(paths: Paths) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: append_verdicts(paths, [says(f"{i:02d}")], REGIONS), range(24)))
@@ -286,6 +288,7 @@ def writer(paths: Paths, name: str, count: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_no_acknowledged_verdict_is_lost(paths: Paths) -> None:
     moment, acknowledged = random.Random(5), []
     for name in ("x", "y", "z"):
@@ -302,6 +305,7 @@ def test_killed_at_any_moment_no_acknowledged_verdict_is_lost(paths: Paths) -> N
     assert sorted(path.name for path in paths.verdicts.parent.iterdir()) == [".verdicts.lock", "verdicts.parquet"]
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_lose_none_and_make_one_chain(paths: Paths) -> None:
     both = [writer(paths, name, 12) for name in ("x", "y")]
     acknowledged = [line for process in both for line in process.communicate()[0].split()]

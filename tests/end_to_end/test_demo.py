@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from support.encoders import ENCODERS
-from support.roots import where_found
-from support.whole_chain import PATIENTS, learning_root
+from support.roots import small_root, where_found
+from support.whole_chain import PATIENTS
 
 pytestmark = pytest.mark.slow
 
 
 def test_the_demonstration_runs_through_and_says_where_to_look(tmp_path: Path, raytruth) -> None:
-    demo = learning_root(tmp_path / "demo").root
+    demo = small_root(tmp_path / "demo").root
     (demo / "hospital").mkdir()  # as if begun before: its settings are kept, and these learn quickly
     done = raytruth("demo", demo, "--patients", PATIENTS)
     assert done.returncode == 0, done.stderr[-3000:]

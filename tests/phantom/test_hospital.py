@@ -22,6 +22,8 @@ from raytruth_phantom.plan import BROKEN_KINDS, DUPLICATE_KINDS, plan_hospital
 from raytruth_phantom.sites import SITES
 from raytruth_phantom.views import REGIONS
 
+pytestmark = pytest.mark.slow
+
 IDENTIFYING = (
     "PatientName",
     "PatientID",

@@ -121,6 +121,7 @@ def test_about_one_image_in_twelve_shows_two_regions(plan: list[Exposure]) -> No
     assert np.mean([bool(s.view and s.view.second) for s in shots]) == pytest.approx(0.08, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_south_site_examines_other_parts_in_other_rooms(plan: list[Exposure]) -> None:
     north, south = own(plan), own(planned("south"))
 

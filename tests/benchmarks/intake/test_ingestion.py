@@ -32,6 +32,8 @@ from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.fast_header import fast_header
 from dagster_project.intake.root import Root
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (150, 120)
 
 

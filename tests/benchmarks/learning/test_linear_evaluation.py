@@ -11,6 +11,7 @@ from benchmarks.learning.linear_evaluation import drawn, measure
 from benchmarks.results import code_version, hardware, save, shipped_settings
 
 
+@pytest.mark.slow
 def test_every_part_is_timed_and_the_peer_agrees() -> None:
     table = measure(shipped_settings(), 1500, 48).set_index("part")
     ours = table.loc[:"nearest neighbours", "seconds"]

@@ -12,6 +12,7 @@ from benchmarks.learning import pretraining_gpu
 from benchmarks.learning.pretraining_gpu import METHODS, Clock, Plan, main
 
 
+@pytest.mark.slow
 def test_it_runs_from_the_command_line_on_a_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

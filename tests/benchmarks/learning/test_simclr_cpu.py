@@ -41,6 +41,7 @@ def test_a_plain_pipeline_changes_the_weights_it_starts_from(profile: Profile, k
     assert torch.isfinite(trained).all()
 
 
+@pytest.mark.slow
 def test_each_pipeline_has_its_speed_and_our_ratio_to_it(profile: Profile) -> None:
     table = compare(profile, 16, 2, 0).set_index("pipeline")
     assert {OURS, "monai", "pillow"} <= set(table.index)

@@ -20,6 +20,8 @@ from dagster_project.intake.ingestion.cleaning.cleaning import clean
 from dagster_project.intake.ingestion.pixels.letterbox import fitted
 from raytruth_phantom.hospital import write_hospital
 
+pytestmark = pytest.mark.slow
+
 
 def limb(rows: int = 1200, columns: int = 900) -> np.ndarray:
     """A bright, grainy limb across a dark ground, float32 in 0..255."""

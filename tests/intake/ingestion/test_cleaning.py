@@ -48,6 +48,7 @@ def cleaned(image: np.ndarray) -> Cleaned:
     return clean(image, None, SIDE)
 
 
+@pytest.mark.slow
 @SLOWLY_AT_FIRST
 @given(seed=st.integers(0, 10_000), side=st.integers(40, 200), low=st.integers(0, 120), high=st.integers(140, 255))
 def test_a_image_without_margins_or_marks_stays_bit_by_bit(seed: int, side: int, low: int, high: int) -> None:
@@ -87,6 +88,7 @@ def test_a_border_in_a_frame_goes_too_and_the_anatomy_fills_the_square() -> None
     assert found.image[-4].max() > 100
 
 
+@pytest.mark.slow
 @SLOWLY_AT_FIRST
 @given(rows=st.integers(1, 60), columns=st.integers(1, 400), seed=st.integers(0, 99))
 def test_a_image_of_any_shape_is_cleaned(rows: int, columns: int, seed: int) -> None:

@@ -104,6 +104,7 @@ def test_every_syntax_but_two_rare_ones_is_plain(syntax: str, tmp_path: Path) ->
     assert is_plain(tmp_path / "a.dcm")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_of_damaged_files_both_readings_say_the_same(
     syntax: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

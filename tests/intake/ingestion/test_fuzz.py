@@ -56,6 +56,7 @@ def test_before_any_damage_every_file_is_used(syntax: str, tmp_path: Path) -> No
     assert found.image is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOUND)
 def test_what_was_found_is_contained(name: str, tmp_path: Path) -> None:
     recipe, reasons = FOUND[name]
@@ -63,6 +64,7 @@ def test_what_was_found_is_contained(name: str, tmp_path: Path) -> None:
     assert found.reasons == reasons
 
 
+@pytest.mark.slow
 @settings(
     max_examples=4,
     deadline=None,

@@ -153,6 +153,7 @@ def test_an_unusable_lut_is_left_out(sequence: Sequence) -> None:
     assert warned == ["voi_ignored"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "formula"),
     [(None, linear), ("", linear), ("LINEAR", linear), ("LINEAR_EXACT", linear_exact), ("SIGMOID", sigmoid)],

@@ -282,6 +282,7 @@ def test_the_limit_of_megapixels_is_the_settings(tmp_path: Path) -> None:
     assert HeaderReader(PSEUDONYMS, own_taxonomy(), 0.0047)(file).reasons == ["too_large"]
 
 
+@pytest.mark.slow
 @given(position=st.integers(132, 1100), byte=st.integers(0, 255))
 def test_one_byte_changed_anywhere_is_read_or_refused_and_tells_no_name(
     position: int, byte: int, tmp_path_factory: pytest.TempPathFactory

@@ -113,6 +113,7 @@ def test_sequences_are_followed_to_a_limit_only(depth: int, refused: bool, tmp_p
         assert content(path) == []
 
 
+@pytest.mark.slow
 def test_masses_of_elements_in_sequences_are_too_large(tmp_path: Path) -> None:
     item = Dataset()
     for element in range(0x1000, 0x1000 + 500):

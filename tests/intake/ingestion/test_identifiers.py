@@ -19,6 +19,8 @@ from dagster_project.intake.privacy.identities import NAME, NUMBER, STAFF, UID, 
 from dagster_project.intake.privacy.scan import scan
 from dagster_project.intake.root import Root
 
+pytestmark = pytest.mark.slow
+
 STUDY = "1.2.276.0.7230010.3.1.2.{}"
 
 

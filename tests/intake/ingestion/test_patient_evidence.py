@@ -128,6 +128,7 @@ def test_birth_dates_can_be_compared_only_by_those_who_share_something(tmp_path:
     assert len({value for rows in born[:2] for value in rows.values()}) == len(born[0].keys() | born[1].keys())
 
 
+@pytest.mark.slow
 def test_two_patients_of_one_instance_in_one_batch_are_one_whichever_file_counts(paths: Paths, tmp_path: Path) -> None:
     """Under one SOP Instance UID: other pixels under another patient ID; one of the two is a conflict."""
     save(radiograph(1), tmp_path / "in" / "a.dcm")
@@ -139,6 +140,7 @@ def test_two_patients_of_one_instance_in_one_batch_are_one_whichever_file_counts
     assert person_of(table).nunique() == 1
 
 
+@pytest.mark.slow
 def test_a_batch_without_a_usable_image_leaves_the_evidence_of_what_stands(paths: Paths, tmp_path: Path) -> None:
     path = save(radiograph(1), tmp_path / "in" / "a.dcm")
     ingest(Root(paths, settings_of(paths)), tmp_path / "in", "march")
@@ -150,6 +152,7 @@ def test_a_batch_without_a_usable_image_leaves_the_evidence_of_what_stands(paths
     assert content_hash(paths.patient_evidence("march")) == before
 
 
+@pytest.mark.slow
 def test_no_number_is_readable_outside_the_private_folder_and_the_search_knows_them_all(
     paths: Paths, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def test_the_work_is_done_in_other_processes() -> None:
     assert os.getpid() not in set(contained_map(process_id, GOOD, ONE))
 
 
+@pytest.mark.slow
 def test_only_the_culprits_are_refused_each_for_its_own_reason() -> None:
     items = ["before", KILLED, "a", EAT, "b", HANG, "c", LEFT, ABORTED, "d", SPIN, SEGFAULT, "after"]
     crashed, slow = "decoder_crashed", "too_slow"
@@ -68,6 +69,7 @@ def test_only_the_culprits_are_refused_each_for_its_own_reason() -> None:
     assert said(items, TWO, chunk=5) == expected
 
 
+@pytest.mark.slow
 def test_a_chunk_of_culprits_only_is_worked_off() -> None:
     assert said([KILLED, HANG, EAT, ABORTED, KILLED], ONE, chunk=5) == [
         *("decoder_crashed", "too_slow", "too_large", "decoder_crashed", "decoder_crashed")
@@ -80,17 +82,20 @@ def test_a_crash_that_does_not_come_again_is_not_held_against_the_item(tmp_path:
     assert (tmp_path / "done").exists()
 
 
+@pytest.mark.slow
 def test_an_item_is_not_blamed_for_the_memory_that_others_left_full() -> None:
     narrow = Limits(1, 512, 20)
     assert said([HOARD, NEEDY, "a"], narrow) == [HOARD.upper(), NEEDY.upper(), "A"]
 
 
+@pytest.mark.slow
 def test_a_file_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
     tries = tmp_path / "tries"
     assert said(["a", f"{COUNTED}{tries}", "b"], ONE) == ["A", "too_slow", "B"]
     assert tries.read_text() == "x"
 
 
+@pytest.mark.slow
 def test_the_time_limit_is_a_files_and_not_a_chunks() -> None:
     assert said([SLOW] * 5, ONE, chunk=5) == [SLOW.upper()] * 5
 
@@ -128,6 +133,7 @@ def test_items_are_taken_a_few_chunks_ahead_of_the_results_and_no_further() -> N
             assert taken <= asked + 2 * (AHEAD * TWO.workers + 2)
 
 
+@pytest.mark.slow
 def test_a_deflate_bomb_and_a_decoders_panic_are_refused_and_their_neighbours_read(tmp_path: Path) -> None:
     tag = tag_of("StudyComments")
     panicking = radiograph(0)
@@ -148,12 +154,14 @@ def test_a_deflate_bomb_and_a_decoders_panic_are_refused_and_their_neighbours_re
     assert found == [[], "too_large", ["decoder_error"], []]
 
 
+@pytest.mark.slow
 def test_the_module_that_a_pixel_worker_loads_is_small() -> None:
     ask = "import sys, dagster_project.intake.ingestion.batch.pixel_reader; print({'pandas', 'torch'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()", "each worker pays for it, in its time to start and under its cap on memory"
 
 
+@pytest.mark.slow
 def test_a_kept_worker_answers_one_by_one_in_the_same_process_and_survives_what_an_item_does() -> None:
     with closing(ContainedWorker(behave, ONE)) as worker:
         assert worker("item 1") == "ITEM 1"

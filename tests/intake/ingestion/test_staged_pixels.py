@@ -37,6 +37,7 @@ def read(files: list[SourceFile], staging: Path) -> list[StagedImage]:
     return list(read_pixels(files, PIXELS, LIMITS, staging))
 
 
+@pytest.mark.slow
 def test_every_image_stands_at_its_place_and_a_refused_one_leaves_its_place_dark(
     files: list[SourceFile], tmp_path: Path
 ) -> None:
@@ -52,6 +53,7 @@ def test_every_image_stands_at_its_place_and_a_refused_one_leaves_its_place_dark
         assert (staged[i].pixel_digest, staged[i].file_digest) == (found.pixel_digest, found.file_digest)
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_everything_from_staging(files: list[SourceFile], tmp_path: Path) -> None:
     first = read(files, tmp_path / "staging")
     for file in files:
@@ -59,6 +61,7 @@ def test_a_second_run_takes_everything_from_staging(files: list[SourceFile], tmp
     assert read(files, tmp_path / "staging") == first
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_does_the_missing_blocks_only_and_ends_with_the_same(
     files: list[SourceFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +88,7 @@ def test_no_files_give_no_images(tmp_path: Path) -> None:
     assert staged_images(tmp_path / "staging").shape == (0, SIDE, SIDE)
 
 
+@pytest.mark.slow
 def test_a_shard_is_some_of_the_images_in_the_order_asked_for(files: list[SourceFile], tmp_path: Path) -> None:
     read(files, tmp_path / "staging")
     places = np.array([5, 0, 6])

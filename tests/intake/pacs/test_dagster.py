@@ -38,6 +38,7 @@ def test_without_a_source_there_is_no_asset_and_no_sensor(root: Paths) -> None:
     assert pacs_sensors(pacs_settings(root)) == []
 
 
+@pytest.mark.slow
 def test_each_source_has_its_asset_and_a_sensor_that_runs(root: Paths) -> None:
     web = {"protocol": "dicomweb", "url": "https://pacs.example/dicom-web", "ca": None}
     configure(root, sources={"one": web, "two": web}, receive={"allowed": {"CR1": ["10.0.0.0/8"]}})
@@ -114,6 +115,7 @@ def test_a_poll_becomes_a_batch_that_the_inbox_sensor_asks_for_and_that_is_inges
     assert sorted(read_table(root.identities)["sop_instance_uid"]) == pacs.uids()
 
 
+@pytest.mark.slow
 def test_while_a_pull_is_under_way_no_other_is_asked_for(root: Paths) -> None:
     web = {"protocol": "dicomweb", "url": "https://pacs.example/dicom-web", "ca": None}
     configure(root, sources={"main": web})

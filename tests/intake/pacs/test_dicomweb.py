@@ -127,6 +127,7 @@ def test_it_is_given_up_after_five_tries(odd: Server, asking: Callable[..., Arch
     assert len(odd.asked) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "form"), [(429, "{seconds}"), (503, "{date}")])
 def test_as_long_as_it_asks_to_be_left_alone_it_is(
     odd: Server, asking: Callable[..., Archive], status: int, form: str

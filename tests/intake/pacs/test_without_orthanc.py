@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parents[2]
 ONE = "tests/intake/pacs/test_pull.py::test_two_pulls_at_once_are_one_and_a_clear_refusal"
 
@@ -20,6 +22,7 @@ def pytest_without_orthanc(*arguments: str, everything: bool = False) -> subproc
     return subprocess.run(command, cwd=TESTS.parent, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_every_test_of_the_pacs_is_left_out_and_pytest_says_which_and_why() -> None:
     done = pytest_without_orthanc("-m", "pacs", "tests/intake/pacs", "tests/label_quality/corrections")
     assert done.returncode == 0, done.stdout
@@ -30,6 +33,7 @@ def test_every_test_of_the_pacs_is_left_out_and_pytest_says_which_and_why() -> N
     assert len(re.findall(r"^SKIPPED \[\d+\] tests/", done.stdout, re.MULTILINE)) > 10, "each is named"
 
 
+@pytest.mark.slow
 def test_where_everything_is_to_be_tested_its_absence_fails_the_tests() -> None:
     done = pytest_without_orthanc(ONE, everything=True)
     assert done.returncode == 1, done.stdout

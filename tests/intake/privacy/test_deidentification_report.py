@@ -18,6 +18,8 @@ from dagster_project.intake.privacy.deidentification_report import load_report
 from dagster_project.intake.privacy.identities import NAME, NUMBER, Identity, identities_of
 from dagster_project.intake.root import Root
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:

@@ -30,6 +30,8 @@ from dagster_project.intake.privacy.deidentification_report import load_report
 from dagster_project.intake.privacy.scan import Scan, scan
 from dagster_project.intake.root import Root
 
+pytestmark = pytest.mark.slow
+
 NAME, ID, ACCESSION = "Qwertzmann^Jane", "4711082", "ACC-20931-7"
 UID = str(generate_uid(entropy_srcs=["sop", "3"]))
 FILE = "QWERTZ_9/IM0815.dcm"

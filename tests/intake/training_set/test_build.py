@@ -67,6 +67,7 @@ def test_no_patient_stands_on_two_sides_or_in_two_folds_and_every_class_is_on_ea
     assert read_json(paths.metrics("training_set"))["images_by_split"] == table["split"].value_counts().to_dict()
 
 
+@pytest.mark.slow
 def test_new_batches_leave_everybody_where_they_are(paths: Paths) -> None:
     put_batch(paths, "b", *patients_of(KINDS, 1))
     before = sides(build(paths)[0])
@@ -78,6 +79,7 @@ def test_new_batches_leave_everybody_where_they_are(paths: Paths) -> None:
     assert set(new) == {"train", "validation", "test"}
 
 
+@pytest.mark.slow
 def test_a_batch_taken_away_and_brought_back_changes_nobody_s_side(paths: Paths) -> None:
     put_batch(paths, "a", *patients_of(KINDS, 1))
     put_batch(paths, "b", *patients_of(KINDS, 2))
@@ -91,6 +93,7 @@ def test_a_batch_taken_away_and_brought_back_changes_nobody_s_side(paths: Paths)
     assert sides(build(paths)[0]) == before
 
 
+@pytest.mark.slow
 def test_the_same_images_give_the_same_bytes(paths: Paths) -> None:
     put_batch(paths, "a", *patients_of(KINDS, 1))
     build(paths)
@@ -99,6 +102,7 @@ def test_the_same_images_give_the_same_bytes(paths: Paths) -> None:
     assert [path.read_bytes() for path in (paths.training_set, paths.splits)] == before
 
 
+@pytest.mark.slow
 def test_other_pseudonyms_which_is_another_key_give_another_split(paths: Paths, tmp_path: Path) -> None:
     rows, images = patients_of(KINDS, 1)
     put_batch(paths, "a", rows, images)
@@ -108,6 +112,7 @@ def test_other_pseudonyms_which_is_another_key_give_another_split(paths: Paths, 
     assert [one[p] for p in sorted(one)] != [two["x" + p] for p in sorted(one)]
 
 
+@pytest.mark.slow
 def test_copies_under_other_patients_never_straddle(paths: Paths) -> None:
     first = patients_of(KINDS, 1)
     second = with_copies(first, patients_of(KINDS, 2))
@@ -121,6 +126,7 @@ def test_copies_under_other_patients_never_straddle(paths: Paths) -> None:
     assert (table["exclusion"] == "").all()
 
 
+@pytest.mark.slow
 def test_copies_of_settled_patients_come_to_their_side(paths: Paths) -> None:
     first = patients_of(KINDS, 1)
     put_batch(paths, "a", *first)
@@ -131,6 +137,7 @@ def test_copies_of_settled_patients_come_to_their_side(paths: Paths) -> None:
     assert {p.replace("p2-", "p1-"): side for p, side in after.items() if p.startswith("p2-")} == before
 
 
+@pytest.mark.slow
 def test_a_copy_that_links_patients_of_two_sides_leaves_the_less_protected_one(paths: Paths) -> None:
     rows, images = patients_of(KINDS, 1)
     put_batch(paths, "a", rows, images)
@@ -150,6 +157,7 @@ def test_a_copy_that_links_patients_of_two_sides_leaves_the_less_protected_one(p
     assert (table.loc[table["batch"] == "a", "exclusion"] == "").all()
 
 
+@pytest.mark.slow
 def test_a_newcomer_with_copies_of_two_sides_joins_the_more_protected_one(paths: Paths) -> None:
     rows, images = patients_of(KINDS, 1)
     put_batch(paths, "a", rows, images)
@@ -182,6 +190,7 @@ def test_a_image_that_comes_again_in_a_later_batch_counts_once(paths: Paths) -> 
     assert set(table["batch"]) == {"a"}
 
 
+@pytest.mark.slow
 def test_a_batch_blocked_by_its_latest_check_is_refused_by_name(paths: Paths) -> None:
     put_batch(paths, "good", *patients_of(KINDS, 1))
     put_batch(paths, "bad", *patients_of(KINDS, 2), blocked_by=["image_id_unique"])
@@ -239,6 +248,7 @@ def test_a_small_class_keeps_its_images_without_a_label(paths: Paths) -> None:
     assert small["header_region"].tolist() == ["foot"] * 4
 
 
+@pytest.mark.slow
 def test_what_reviewers_said_overrides_the_header_and_moves_nobody(paths: Paths) -> None:
     put_batch(paths, "a", *patients_of(KINDS, 1))
     table, _ = build(paths)

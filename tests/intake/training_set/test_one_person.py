@@ -133,6 +133,7 @@ def one_a_side(table: pd.DataFrame) -> dict[str, str]:
     return {str(side): min(rows["patient"]) for side, rows in table.groupby("split")}
 
 
+@pytest.mark.slow
 def test_of_a_person_found_on_several_sides_only_the_most_protected_is_used(paths: Paths) -> None:
     put_batch(paths, "a", *patients_of(KINDS, 1))
     before, _ = build(paths)
@@ -150,6 +151,7 @@ def test_of_a_person_found_on_several_sides_only_the_most_protected_is_used(path
     assert (used.groupby("patient_group")["split"].nunique() == 1).all()
 
 
+@pytest.mark.slow
 def test_equal_pixels_make_one_person_also_of_settled_patients(paths: Paths) -> None:
     put_batch(paths, "a", *patients_of(KINDS, 1))
     one = one_a_side(build(paths)[0])
@@ -163,6 +165,7 @@ def test_equal_pixels_make_one_person_also_of_settled_patients(paths: Paths) -> 
     assert set(summary.links.table["linked_by"]) == {"near_duplicate;pixels"}
 
 
+@pytest.mark.slow
 def test_a_newcomer_joins_the_own_person_before_whom_a_near_duplicate_links(paths: Paths) -> None:
     rows, images = patients_of(KINDS, 1)
     put_batch(paths, "a", rows, images)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def split(strata: pd.Series, settled: pd.Series = NOBODY, test: float = 0.2, val
     return assign_splits(strata, settled, test=test, validation=validation)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from("abcde"), st.integers(1, 60), min_size=1))
 def test_every_class_has_its_shares_in_every_split(sizes: dict[str, int]) -> None:
     strata = pd.concat([groups(n, region) for region, n in sizes.items()])
@@ -34,6 +36,7 @@ def test_every_class_has_its_shares_in_every_split(sizes: dict[str, int]) -> Non
         assert n < 3 or own.get("train", 0) > 0
 
 
+@pytest.mark.slow
 @given(st.integers(3, 40), st.integers(0, 40))
 def test_whoever_was_settled_stays_when_others_come(before: int, more: int) -> None:
     everyone = groups(before + more, "knee")

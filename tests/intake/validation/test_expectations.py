@@ -22,6 +22,8 @@ from dagster_project.intake.root import Root
 from dagster_project.intake.validation.expectations import EXPECTATIONS, masked
 from dagster_project.intake.validation.validate import CheckResult, load_validation, validate
 
+pytestmark = pytest.mark.slow
+
 UID, NAME = "1.2.276.0.7230010.3.1.4.8323329", "CANARY^JANE"
 FUTURE, PAST = pd.Timestamp(2200, 1, 1), pd.Timestamp(1983, 12, 31)
 NAMES = [e.name for e in EXPECTATIONS]

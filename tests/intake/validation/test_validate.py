@@ -34,6 +34,7 @@ def set_first(paths: Paths, column: str, value: object, batch: str = BATCH) -> N
     write_table(paths.headers(batch), table)
 
 
+@pytest.mark.slow
 def test_a_good_batch_passes_and_its_result_and_pages_are_kept(root: Paths) -> None:
     found = run(root)
     assert [check.name for check in found.checks] == [e.name for e in EXPECTATIONS]
@@ -48,6 +49,7 @@ def test_a_good_batch_passes_and_its_result_and_pages_are_kept(root: Paths) -> N
         assert column in shown
 
 
+@pytest.mark.slow
 def test_the_same_table_gives_the_same_result_and_the_pages_are_replaced(root: Paths) -> None:
     run(root)
     before = root.validation(BATCH).read_bytes()
@@ -66,6 +68,7 @@ def test_a_batch_that_nobody_validated_has_no_validation_and_an_unknown_one_is_a
     assert not root.validation("april").exists()
 
 
+@pytest.mark.slow
 def test_what_a_failed_check_says_depends_on_the_settings(root: Paths) -> None:
     strict = settings_of(root).model_copy(
         update={"validation": settings_of(root).validation.model_copy(update={"min_side": 65})}
@@ -74,6 +77,7 @@ def test_what_a_failed_check_says_depends_on_the_settings(root: Paths) -> None:
     assert [found[name].unexpected for name in ("rows_within_bounds", "columns_within_bounds")] == [ROWS, ROWS]
 
 
+@pytest.mark.slow
 def test_the_training_set_takes_a_batch_only_while_its_latest_blocking_checks_pass(root: Paths) -> None:
     put_good_batch(root, "april", seed=2)
     for batch in (BATCH, "april"):
@@ -96,6 +100,7 @@ def test_the_training_set_takes_a_batch_only_while_its_latest_blocking_checks_pa
     assert set(build_training_set(Root(root, settings_of(root))).refused) == {BATCH}
 
 
+@pytest.mark.slow
 def test_with_every_batch_blocked_there_is_no_training_set(root: Paths) -> None:
     set_first(root, "batch", "another")
     run(root)

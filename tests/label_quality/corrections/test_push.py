@@ -216,6 +216,7 @@ def half(root: Paths, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> Ite
         yield half
 
 
+@pytest.mark.slow
 def test_a_pacs_that_refuses_half_keeps_the_other_half_and_a_rerun_sends_what_is_missing(
     root: Paths, half: Half
 ) -> None:
@@ -232,6 +233,7 @@ def test_a_pacs_that_refuses_half_keeps_the_other_half_and_a_rerun_sends_what_is
     assert set(sent(root)["sop_instance_uid"]) == set(half.kept)
 
 
+@pytest.mark.slow
 def test_a_pacs_that_falls_silent_is_left_alone_and_the_rest_waits(root: Paths, half: Half) -> None:
     half.silent = True
     assert push(root, with_images=False).outcomes == {("report", "the PACS did not answer"): 4}

@@ -48,6 +48,7 @@ def test_reports_and_instances_are_written_under_their_uids_for_their_owner_only
     assert not root.pushed.exists()
 
 
+@pytest.mark.slow
 def test_a_rerun_writes_what_is_missing_and_overwrites_nothing(root: Paths, files: list[Path], tmp_path: Path) -> None:
     write(root, tmp_path / "out")
     one, other, *_ = sorted((tmp_path / "out").iterdir())

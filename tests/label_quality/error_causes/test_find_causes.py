@@ -57,6 +57,7 @@ def test_protocols_and_true_months_are_mined_but_stay_private(root: Root) -> Non
     assert "2026-" not in read_table(paths.error_causes).to_csv()
 
 
+@pytest.mark.slow
 def test_where_private_data_is_missing_the_rest_is_the_same(tmp_path: Path) -> None:
     paths, _ = suspicious_root(tmp_path / "root")
     with_it = find_causes(paths).causes
@@ -66,6 +67,7 @@ def test_where_private_data_is_missing_the_rest_is_the_same(tmp_path: Path) -> N
     pd.testing.assert_frame_equal(without.causes, with_it)
 
 
+@pytest.mark.slow
 def test_what_reviewers_found_right_is_held_against_nobody_and_what_they_found_wrong_counts(tmp_path: Path) -> None:
     paths, rows = suspicious_root(tmp_path / "root")
     planted = rows.loc[rows["header_region"] != rows["truth"], "image_id"].tolist()
@@ -86,6 +88,7 @@ def test_the_command_prints_the_sentence_and_nothing_private(root: Root, wide: N
     assert "2026-03" not in shown.output
 
 
+@pytest.mark.slow
 def test_a_station_s_name_is_shown_as_it_is_and_a_withheld_one_is_no_group(tmp_path: Path, wide: None) -> None:
     paths, _ = suspicious_root(tmp_path / "root")
     headers = read_table(paths.headers("first"))

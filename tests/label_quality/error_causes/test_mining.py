@@ -46,6 +46,7 @@ def found(table: pd.DataFrame) -> list[Group]:
     return mine(images, images.groups(FACTORS, PAIRS))
 
 
+@pytest.mark.slow
 def test_the_synthetic_hospital_s_bad_room_is_found_its_device_named_with_it_and_no_other_room() -> None:
     rooms = [
         [
@@ -59,6 +60,7 @@ def test_the_synthetic_hospital_s_bad_room_is_found_its_device_named_with_it_and
     assert {room for found_rooms in rooms for room, _ in found_rooms} == {"ROOM3"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clustered", [False, True])
 def test_errors_that_fall_anywhere_have_no_cause(clustered: bool) -> None:
     seeds_with_a_cause = 0
@@ -93,6 +95,7 @@ def confused(station: str, share: float, seed: int = 4) -> pd.DataFrame:
     return table.assign(probability=probabilities_of(hit, seed))
 
 
+@pytest.mark.slow
 def test_a_station_that_makes_shoulders_of_elbows_is_named_so_and_no_part_of_it_again() -> None:
     (only,) = found(confused("ROOM2", 0.4))
     assert only.levels == ("ROOM2", "shoulder", "elbow")
@@ -105,6 +108,7 @@ def test_a_few_errors_are_no_cause() -> None:
     assert found(confused("ROOM2", 0.03)) == []
 
 
+@pytest.mark.slow
 def test_nothing_to_look_at_gives_nothing() -> None:
     assert found(confused("ROOM2", 0.4).head(0)) == []
     assert found(confused("ROOM2", 0.4).assign(probability=0.0)) == []

@@ -109,6 +109,7 @@ def test_the_error_probability_is_one_minus_the_score_and_higher_where_the_label
     assert wrong.mean() > 0.5 > 0.1 > found["error_probability"][truth == labels].mean()
 
 
+@pytest.mark.slow
 def test_error_probabilities_add_up_to_about_as_many_as_are_wrong() -> None:
     expected, planted = 0.0, 0
     for seed in range(6):

@@ -63,6 +63,7 @@ def sampled(*said: tuple[str, str], mark: str = DRAW.mark) -> pd.DataFrame:
     return pd.DataFrame([vars(row) for row in rows], columns=VERDICT_COLUMNS)
 
 
+@pytest.mark.slow
 def test_drawn_are_labelled_images_that_nobody_read_or_listed_each_as_likely(paths: Paths) -> None:
     listed = set(load_worklist(paths).cards)
     ranked = read_table(paths.label_errors)
@@ -75,6 +76,7 @@ def test_drawn_are_labelled_images_that_nobody_read_or_listed_each_as_likely(pat
     assert max(drawn.values()) < 12, "30 of 58 images, 12 times: none is drawn every time"
 
 
+@pytest.mark.slow
 def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(paths: Paths) -> None:
     ranked = read_table(paths.label_errors)
     write_table(paths.label_errors, ranked.assign(proposed_region=REGIONS[0]))
@@ -101,6 +103,7 @@ def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(paths
     assert load_sample(paths, 10_000, 5) is not None
 
 
+@pytest.mark.slow
 def test_its_verdicts_are_marked_in_one_chain_and_kept_out_of_the_ranked_yield(paths: Paths) -> None:
     session, of_sample = session_of(paths, load_worklist(paths)), session_of(paths, draw_sample(opened(paths), 6, 1))
     first = next(iter(session.worklist.cards))
@@ -151,6 +154,7 @@ def test_naming_a_missing_label_finds_no_error(paths: Paths) -> None:
     assert (result.reviewed, result.found, result.run_without_error) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_the_interval_holds_whatever_the_number_of_wrong_labels_there() -> None:
     """Exactly, over all that can be drawn: at least 95 in 100 samples have the truth in their interval."""
     size, population = 60, 400
@@ -224,6 +228,7 @@ def test_nothing_left_to_draw_from_is_said(paths: Paths) -> None:
         draw_sample(opened(paths), 5, 1)
 
 
+@pytest.mark.slow
 def test_the_command_that_says_what_reading_on_is_worth_says_it_too(paths: Paths) -> None:
     session = session_of(paths, draw_sample(opened(paths), 6, 7))
     for image_id, card in list(session.worklist.cards.items())[:4]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pandas as pd
+import pytest
 from support.suspicious import STATION, suspicious_root
 
 from dagster_project.core.atomic_io import write_table
@@ -17,6 +18,7 @@ from dagster_project.label_quality.error_causes.assets import error_causes
 from dagster_project.label_quality.review.assets import review_budget, reviewed_accuracy
 
 
+@pytest.mark.slow
 def test_causes_budget_and_reviewed_accuracy_are_told_in_dagster(tmp_path: Path) -> None:
     paths, _ = suspicious_root(tmp_path / "root")
     begin_ledger(paths)

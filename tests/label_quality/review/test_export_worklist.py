@@ -187,6 +187,7 @@ def test_label_studio_s_results_come_back_once_each(root: Pair) -> None:
     assert set(zip(ledger["model_version"], ledger["data_version"], strict=True)) == shown(root)
 
 
+@pytest.mark.slow
 def test_an_answer_changed_in_label_studio_and_changed_back_is_a_further_entry_each_time(root: Pair) -> None:
     task = tasks(root)[0]
     for minute, verdict in enumerate(("undetermined", "out_of_domain", "undetermined")):
@@ -195,6 +196,7 @@ def test_an_answer_changed_in_label_studio_and_changed_back_is_a_further_entry_e
     assert [row[1] for row in recorded(root)] == ["undetermined", "out_of_domain", "undetermined"]
 
 
+@pytest.mark.slow
 def test_a_row_without_a_time_counts_when_it_is_not_what_was_said_last(root: Pair) -> None:
     image_id, path = next(iter(load_worklist(root[0]).cards)), root[0].root.parent / "v.csv"
     for verdict in ("undetermined", "out_of_domain", "undetermined"):

@@ -16,6 +16,8 @@ from dagster_project.intake.training_set.build import build_training_set, load_t
 from dagster_project.label_quality.review.import_export import export_corrections, import_verdicts
 from dagster_project.label_quality.review.worklist import model_version_of
 
+pytestmark = pytest.mark.slow
+
 AT = "2026-03-01T10:00:00Z"
 
 

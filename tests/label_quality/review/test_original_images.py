@@ -19,6 +19,8 @@ from dagster_project.label_quality.review.cards import load_worklist
 from dagster_project.label_quality.review.original_images import OriginalImages, open_original_images
 from dagster_project.label_quality.review.worklist import build_worklist
 
+pytestmark = pytest.mark.slow
+
 FILES = 4
 
 

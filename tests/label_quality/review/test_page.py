@@ -19,6 +19,8 @@ from dagster_project.intake.root import Root
 from dagster_project.label_quality.review.cards import load_sample, load_worklist
 from dagster_project.label_quality.review.worklist import build_worklist
 
+pytestmark = pytest.mark.slow
+
 SUSPECTS = 120
 
 

@@ -44,6 +44,7 @@ def test_a_further_reader_is_asked_only_in_doubt_and_never_twice(
     assert open_images(read_by(tmp_path, *said), ["a"], "B", 0.0) == wanted
 
 
+@pytest.mark.slow
 def test_the_sample_for_second_reading_is_the_same_at_every_start_and_of_the_share_asked_for(tmp_path: Path) -> None:
     ids = [f"{i:04d}" for i in range(400)]
     read = read_by(tmp_path, *((i, "A", "given_is_right", "") for i in ids))

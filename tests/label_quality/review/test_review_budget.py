@@ -22,6 +22,8 @@ from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.label_quality.review.review_budget import estimate_review_budget, expected_yield
 from dagster_project.label_quality.review.stopping_rule import STOP_AFTER
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> tuple[Paths, pd.DataFrame]:

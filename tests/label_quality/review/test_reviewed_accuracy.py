@@ -21,6 +21,8 @@ from dagster_project.intake.taxonomy.taxonomy import load_taxonomy
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
 from dagster_project.label_quality.review.reviewed_accuracy import ReviewedAccuracy, measure_reviewed_accuracy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Paths:

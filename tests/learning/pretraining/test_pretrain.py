@@ -24,6 +24,8 @@ from dagster_project.learning.pretraining.encoder import pretrain_encoder
 from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.pretrain import pretrain
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(made_once: Callable[..., Path]) -> Trained:

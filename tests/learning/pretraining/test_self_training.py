@@ -20,6 +20,8 @@ from dagster_project.learning.pretraining.encoder import pretrain_encoder, waits
 from dagster_project.learning.pretraining.pretrain import pretrain
 from dagster_project.learning.pretraining.self_training import labels_are_few, with_pseudo_labels
 
+pytestmark = pytest.mark.slow
+
 
 def clusters(count: int) -> tuple[np.ndarray, np.ndarray]:
     truth = np.arange(count) % 3

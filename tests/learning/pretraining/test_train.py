@@ -72,6 +72,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(profile: Profil
     assert not first.training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("micro_batch_size", ["batch", 4])
 def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(
     profile: Profile, micro_batch_size: int | str, tmp_path: Path
@@ -90,6 +91,7 @@ def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(
     assert_goes_on(run, profile, tmp_path / "checkpoints", tmp_path / "unbroken")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_so_does_one_that_somebody_stopped_by_ctrl_c(profile: Profile, method: str, tmp_path: Path) -> None:
     run, log = a_run(method), logging.getLogger("raytruth")

@@ -21,6 +21,8 @@ from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.pretrain import pretrain
 
+pytestmark = pytest.mark.slow
+
 # two processes' size, and the one with which one process does the same: batch norm sees a process's share at most
 MICRO_BATCHES = {4: 4, "batch": BATCH // 2}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from dagster_project.learning.shortcut_audit.attribute_probes import ATTRIBUTES, AttributeProbe, probe_attributes
 
@@ -41,6 +42,7 @@ def test_a_scanner_that_shows_is_read() -> None:
     assert found.chance == 0.5
 
 
+@pytest.mark.slow
 def test_a_scanner_that_does_not_show_is_not_read_from_the_patient() -> None:
     of_patient = np.repeat(np.random.default_rng(5).normal(0, 3, (PATIENTS, 12)), EACH, axis=0)
     found = probe((embedding() + of_patient).astype(np.float32), named(SCANNER))
@@ -48,6 +50,7 @@ def test_a_scanner_that_does_not_show_is_not_read_from_the_patient() -> None:
     assert found.balanced_accuracy < 0.65
 
 
+@pytest.mark.slow
 def test_what_the_region_gives_away_is_not_counted_as_known() -> None:
     found = probe(embedding(REGION * 3), named((REGION > 0).astype(int)))
     assert found.balanced_accuracy is not None
@@ -66,5 +69,6 @@ def test_values_of_few_patients_and_missing_ones_are_left_out_and_one_value_is_s
     assert "fewer than two" in lonely.note
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures() -> None:
     assert probe(embedding(SCANNER), named(SCANNER)) == probe(embedding(SCANNER), named(SCANNER))

@@ -21,6 +21,8 @@ from dagster_project.learning.ensembling.drift_reference import METADATA, load_r
 from dagster_project.operations.monitoring.drift import Drift, DriftTest, measure_drift
 from dagster_project.operations.monitoring.predict import load_predictions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def root(made_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:

@@ -24,6 +24,9 @@ from dagster_project.operations.monitoring.predict import load_predictions, pred
 from dagster_project.operations.monitoring.stored import predictions_are_current
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def root(made_once: Callable[..., Path], tmp_path: Path) -> Trained:
     copy = trained_root(made_once).copied_to(tmp_path / "root")
@@ -58,6 +61,7 @@ def test_they_are_better_than_chance(root: Trained) -> None:
     assert (table["region"].to_numpy() == given.to_numpy()).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_images_that_it_learned_from_are_marked(root: Trained) -> None:
     assert not predict_batch(root.open(), "new")["trained_on"].any()
     table = predict_batch(root.open(), FIRST).set_index("image_id")
@@ -65,6 +69,7 @@ def test_images_that_it_learned_from_are_marked(root: Trained) -> None:
     assert table["trained_on"].eq(split[table.index] == "train").all()
 
 
+@pytest.mark.slow
 def test_predictions_on_file_stand_until_the_batch_or_the_champion_changes(root: Trained) -> None:
     assert not predictions_are_current(root.paths, "new")
     first = load_predictions(root.open(), "new")

@@ -44,6 +44,7 @@ def test_only_reports_of_drift_made_with_the_present_champion_count(root: Traine
     assert list(drifted_batches(root.paths)) == ["a"]
 
 
+@pytest.mark.slow
 def test_one_report_of_drift_asks_once_and_a_changed_one_again(root: Trained) -> None:
     assert asked(root) == []
     report(root, "a", drifted=True)
@@ -60,6 +61,7 @@ def test_a_new_champion_ends_the_asking(root: Trained) -> None:
     assert asked(root) == []
 
 
+@pytest.mark.slow
 def test_a_measured_drift_asks_and_a_calm_batch_does_not(root: Trained) -> None:
     put_unseen(root, "calm", 11)
     put_unseen(root, "moved", 22, manufacturer="other")
@@ -69,6 +71,7 @@ def test_a_measured_drift_asks_and_a_calm_batch_does_not(root: Trained) -> None:
     assert asked(root)[0].startswith("drift-moved-")
 
 
+@pytest.mark.slow
 def test_a_batch_is_monitored_when_there_is_no_report_of_it_as_it_stands_with_this_champion(root: Trained) -> None:
     assert not needs_monitoring(root.paths, "unknown")
     put_unseen(root, "new", 11)
@@ -84,6 +87,7 @@ def test_a_batch_is_monitored_when_there_is_no_report_of_it_as_it_stands_with_th
     assert not needs_monitoring(root.paths, "new")
 
 
+@pytest.mark.slow
 def test_new_batches_that_passed_and_new_verdicts_are_something_to_learn(root: Trained) -> None:
     paths = root.paths
     assert something_to_learn(paths) == []
