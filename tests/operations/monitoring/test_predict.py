@@ -23,7 +23,6 @@ from dagster_project.operations.monitoring.drift import measure_drift
 from dagster_project.operations.monitoring.predict import load_predictions, predict_batch
 from dagster_project.operations.monitoring.stored import predictions_are_current
 
-
 pytestmark = pytest.mark.slow
 
 
