@@ -28,3 +28,9 @@ def test_commits_are_checked_by_what_the_test_command_runs() -> None:
 def test_the_licence_is_the_one_that_the_package_names() -> None:
     assert PROJECT["license"] == "Apache-2.0"
     assert "Apache License\n                           Version 2.0" in (REPOSITORY / "LICENSE").read_text()
+
+
+def test_an_error_names_a_path_by_the_module_that_spells_all_paths() -> None:
+    spelled = re.compile(r"where=f?\"(data|models)/")
+    found = {p.name for p in (REPOSITORY / "dagster_project").rglob("*.py") if spelled.search(p.read_text())}
+    assert found == set(), "use `Paths.place`"

@@ -96,7 +96,7 @@ def chosen_batches(paths: Paths, batch: str | None) -> list[str]:
     if not known or (batch and batch not in known):
         raise RayTruthError(
             f"There is no batch {batch}" if batch else "There is no batch yet",
-            where="data/headers/",
+            where=paths.place(paths.headers_dir),
             do="ingest one: `raytruth ingest SOURCE --batch NAME`"
             + (f"; existing batches: {', '.join(known)}" if known else ""),
         )

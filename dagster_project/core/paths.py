@@ -31,6 +31,10 @@ class Paths:
 
     root: Path
 
+    def place(self, path: Path) -> str:
+        """A path under the root as errors name it: relative to the root."""
+        return path.relative_to(self.root).as_posix()
+
     # Settings
     @property
     def settings(self) -> Path:

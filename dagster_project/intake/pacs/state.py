@@ -73,7 +73,7 @@ class State:
             self._db.close()
             raise RayTruthError(
                 "The record of pulled images was written by an older version of RayTruth",
-                where=f"data/private/pacs/{path.name}",
+                where=f"{path.parent.name}/{path.name}",
                 do="run `raytruth migrate`; nothing was changed",
             )
         self._db.executescript(_SCHEMA)

@@ -89,7 +89,9 @@ def load_training_set(paths: Paths) -> pd.DataFrame:
     """
     if not paths.training_set.exists():
         raise RayTruthError(
-            "There is no training set yet", where="data/training_set.parquet", do="run `raytruth build-training-set`"
+            "There is no training set yet",
+            where=paths.place(paths.training_set),
+            do="run `raytruth build-training-set`",
         )
     return read_table(paths.training_set)
 
@@ -135,7 +137,7 @@ def _read_batches(paths: Paths, batches: list[str], refused: dict[str, str]) -> 
     if not batches:
         raise RayTruthError(
             "No batch can be used for training" + "".join(f"\n  {batch}: {why}" for batch, why in refused.items()),
-            where="data/headers/",
+            where=paths.place(paths.headers_dir),
             do="fix what the checks found, and ingest again" if refused else "ingest a batch: `raytruth ingest SOURCE`",
         )
     tables = [load_headers(paths, batch).assign(row=lambda t: np.arange(len(t), dtype="int32")) for batch in batches]

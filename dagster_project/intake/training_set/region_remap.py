@@ -27,7 +27,7 @@ def remap_regions(
     if unknown := sorted(set(corrected["region"].dropna()) - {*regions, *region_map, ""}):
         raise RayTruthError(
             f"Verdicts name regions that are not in the regions file: {', '.join(unknown)}",
-            where="data/corrected_labels.parquet",
+            where="corrected_labels.parquet",
             do="map each of these regions in params.yaml, training_set, region_map, to the class that replaced it "
             "(null: review again), or restore the classes",
         )

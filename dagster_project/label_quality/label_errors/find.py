@@ -66,7 +66,9 @@ def load_label_errors(paths: Paths) -> pd.DataFrame:
     """The ranked list. Raises RayTruthError if there is none yet."""
     if not paths.label_errors.exists():
         raise RayTruthError(
-            "There is no list of label errors yet", where="data/label_errors.parquet", do="run `raytruth find-errors`"
+            "There is no list of label errors yet",
+            where=paths.place(paths.label_errors),
+            do="run `raytruth find-errors`",
         )
     return read_table(paths.label_errors)
 

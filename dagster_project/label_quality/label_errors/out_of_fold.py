@@ -109,7 +109,7 @@ def _check_held_out(paths: Paths, table: pd.DataFrame, labels: np.ndarray, k: in
         raise RayTruthError(
             "The encoders of the folds "
             + ("belong to other folds or labels than the training set" if known else "have not been pretrained"),
-            where=f"models/{CROSSFIT.encoder}/fold_{k}",
+            where=paths.place(card.parent),
             do=f"run `raytruth pretrain {CROSSFIT.name}`",
         )
 

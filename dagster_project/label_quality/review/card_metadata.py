@@ -58,7 +58,7 @@ def expected_errors_of(paths: Paths, worklist: Worklist, reviewed: Iterable[str]
     if "error_probability" not in ranked:
         raise RayTruthError(
             "The ranked list was written by an older version, without error probabilities",
-            where="data/label_errors.parquet",
+            where=paths.place(paths.label_errors),
             do="run `raytruth find-errors`, then `raytruth worklist`; no verdict is lost",
         )
     ranked = ranked[ranked["kind"] != "missing_label"]

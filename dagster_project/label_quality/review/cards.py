@@ -42,7 +42,7 @@ def load_worklist(paths: Paths) -> Worklist:
     """The worklist. Raises RayTruthError if there is none."""
     if not (paths.worklist / CARDS).exists():
         raise RayTruthError(
-            "There is no worklist yet", where=f"data/reports/worklist/{CARDS}", do="run `raytruth worklist`"
+            "There is no worklist yet", where=paths.place(paths.worklist / CARDS), do="run `raytruth worklist`"
         )
     return read_cards(paths.worklist)
 
@@ -62,7 +62,7 @@ def read_cards(folder: Path) -> Worklist:
     if found.get("schema") != SCHEMA:
         raise RayTruthError(
             "The cards of the review page were written by another version of RayTruth",
-            where=f"data/reports/{folder.name}/{CARDS}",
+            where=f"{folder.name}/{CARDS}",
             do="run `raytruth migrate`, or for the worklist also `raytruth worklist`; no verdict is lost",
         )
     cards = {card["image_id"]: card for card in found["cards"]}

@@ -100,7 +100,7 @@ def export_corrections(root: Root, out: Path) -> int:
     if changed.empty:
         raise RayTruthError(
             "There are no corrections yet",
-            where="data/corrected_labels.parquet",
+            where=root.paths.place(root.paths.corrected_labels),
             do="review the worklist: `raytruth review`",
         )
     identities = read_table(root.paths.identities).drop_duplicates("image_id")

@@ -36,7 +36,7 @@ def draw_sample(root: Root, size: int, seed: int) -> Worklist:
     if apart.empty:
         raise RayTruthError(
             "There is no image to draw: every labelled image is in the worklist or was reviewed",
-            where="data/label_errors.parquet",
+            where=paths.place(paths.label_errors),
             do="review the worklist: `raytruth review`",
         )
     digest = hashlib.sha256("\n".join(apart["image_id"]).encode()).hexdigest()[:12]

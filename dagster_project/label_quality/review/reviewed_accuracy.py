@@ -95,7 +95,7 @@ def _predictions(paths: Paths) -> pd.DataFrame:
     if not path_list:
         raise RayTruthError(
             "There are no test predictions yet",
-            where="data/test_predictions/",
+            where=paths.place(paths.test_predictions(_STAGES[0]).parent),
             do="run `raytruth evaluate` and `raytruth ensemble`",
         )
     table = pd.concat([read_table(path) for path in path_list])

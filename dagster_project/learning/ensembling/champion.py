@@ -21,6 +21,6 @@ def refuse_champion_of_other_regions(root: Root) -> None:
         refuse_other_regions(
             tuple(read_json(root.paths.champion)["regions"]),
             root,
-            where="models/champion.json",
+            where=root.paths.place(root.paths.champion),
             do="go back to the regions file it was trained with, or remove models/champion.json and train again",
         )

@@ -21,12 +21,12 @@ def champion_folder(paths: Paths) -> Path:
     """
     name = champion_hash(paths)
     if not name:
-        raise RayTruthError("There is no champion yet", where="models/champion.json", do="run `raytruth promote`")
+        raise RayTruthError("There is no champion yet", where=paths.place(paths.champion), do="run `raytruth promote`")
     folder = paths.champions_dir / name
     if not folder.exists() or content_hash(folder) != name:
         raise RayTruthError(
             "The champion's files are missing or were changed",
-            where=f"models/champions/{name[:12]}…",
+            where=paths.place(folder),
             do="bring them back with `dvc checkout`",
         )
     return folder

@@ -47,7 +47,7 @@ def export_champion(root: Root, folder: Path) -> OnnxParity:
     if not (source / README).exists():
         raise RayTruthError(
             "The champion has no model card",
-            where="models/champion.json",
+            where=root.paths.place(root.paths.champion),
             do="train and promote a model with this version",
         )
     with replacing_dir(folder) as made:
@@ -83,7 +83,9 @@ def _real_images(paths: Paths) -> np.ndarray:
     shards = [open_pixels(paths, batch) for batch in ingested_batches(paths)]
     if not shards:
         raise RayTruthError(
-            "There is no image to check the ONNX model with", where="data/pixels/", do="ingest a batch first"
+            "There is no image to check the ONNX model with",
+            where=paths.place(paths.pixels_dir),
+            do="ingest a batch first",
         )
     each = -(-_MOST_CHECKED // len(shards))
     chosen = np.concatenate([shard[evenly(len(shard), each)] for shard in shards])

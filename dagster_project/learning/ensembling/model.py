@@ -138,7 +138,7 @@ def load_model(folder: Path) -> Model:
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise RayTruthError(
             f"The model cannot be read ({type(error).__name__})",
-            where=f"models/{folder.name}",
+            where=folder.name,
             do="bring it back with `dvc checkout`, or make it again: `raytruth ensemble`",
         ) from error
     return Model(tuple(card["regions"]), encoders, members, mahalanobis)

@@ -30,7 +30,7 @@ def load_embeddings(paths: Paths, encoder: str, count: int) -> np.ndarray:
     if embeddings is None or len(embeddings) != count:
         raise RayTruthError(
             "The training set has not been embedded" + (" since it last changed" if path.exists() else ""),
-            where=f"data/embeddings/{encoder}.npy",
+            where=paths.place(path),
             do="run `raytruth evaluate`",
         )
     return embeddings

@@ -50,7 +50,7 @@ def load_labelled_set(root: Root) -> LabelledSet:
         if len(np.unique(labels[found])) < (2 if name == "train" else 1):
             raise RayTruthError(
                 f"The {name} split has too few labelled images ({len(found)})",
-                where="data/training_set.parquet",
+                where=root.paths.place(root.paths.training_set),
                 do="ingest more patients; see the table of images per class and split",
             )
     regions = root.taxonomy.regions

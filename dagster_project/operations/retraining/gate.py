@@ -63,7 +63,9 @@ def promote(root: Root) -> Gate:
     """
     data = load_labelled_set(root)
     challenger = load_model(root.paths.ensemble)
-    refuse_other_regions(challenger.regions, root, where="models/ensemble", do="make it again: `raytruth ensemble`")
+    refuse_other_regions(
+        challenger.regions, root, where=root.paths.place(root.paths.ensemble), do="make it again: `raytruth ensemble`"
+    )
     name, current = content_hash(root.paths.ensemble), champion_hash(root.paths)
     labels = data.labels[data.test]
     right = _right(root.paths, challenger, data)
@@ -76,7 +78,7 @@ def promote(root: Root) -> Gate:
     if not gate.passed and not current:
         raise RayTruthError(
             f"No model can become the first champion: {'; '.join(gate.against)} (accuracy {gate.accuracy:.3f})",
-            where="models/metrics/champion.json",
+            where=root.paths.place(root.paths.metrics("champion")),
             do="ingest more images or pretrain longer (`profiles` in params.yaml), then run the command again",
         )
     if gate.passed and name != current:
