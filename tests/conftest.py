@@ -22,6 +22,12 @@ SOURCES = (
     *("*.yaml", "pyproject.toml", "constraints.txt", "LICENSE", "README.md"),  # a wheel is made of these too
 )
 A_DAY = 24 * 3600.0
+# Test files that take minutes. Each process begins with some of them, so that none is left alone with one at the end.
+LONGEST = (
+    *("end_to_end/test_bad_input.py", "end_to_end/test_demo.py", "intake/pacs/test_daemon.py"),
+    *("end_to_end/test_command_line.py", "end_to_end/test_dagster.py", "end_to_end/test_daemon.py"),
+    *("end_to_end/test_outputs.py", "end_to_end/test_wheel.py", "phantom/test_difficulty.py"),
+)
 LONG_PREPARATION = {"trained", "learned", "hospital", "export", "site"}
 settings.register_profile("raytruth", deadline=None)  # no test depends on how fast the machine is
 settings.load_profile("raytruth")
@@ -39,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With --quick, keep the first case of each test; leave out what is slow, or needs a trained root or a program."""
     if not config.getoption("--quick"):
+        items[:] = longest_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
         return
     seen: set[str] = set()
     kept: list[pytest.Item] = []
@@ -50,6 +57,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         seen.add(function)
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
+
+
+def longest_first(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """The tests in an order whose equal parts, one a process, each begin with some of the `LONGEST`."""
+    tests = Path(__file__).parent
+    files = {name: [item for item in items if item.path == tests / name] for name in LONGEST}
+    long = [[item for name in LONGEST[part::processes] for item in files[name]] for part in range(processes)]
+    rest = [item for item in items if all(item not in part for part in files.values())]
+    ordered: list[pytest.Item] = []
+    for part, first in enumerate(long):
+        size = len(items) * (part + 1) // processes - len(ordered) - len(first)
+        ordered += [*first, *rest[: max(size, 0)]]
+        rest = rest[max(size, 0) :]
+    return ordered + rest
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def every_path() -> dict[str, Path]:
     for name, member in inspect.getmembers(Paths):
         if isinstance(member, property):
             paths[name] = getattr(LAYOUT, name)
-        elif inspect.isfunction(member) and not name.startswith("_"):
+        elif inspect.isfunction(member) and inspect.signature(member).return_annotation == "Path":
             parameters = list(inspect.signature(member).parameters)[1:]
             paths[name] = member(LAYOUT, *(f"a-{parameter}" for parameter in parameters))
     return paths
@@ -36,6 +36,10 @@ def test_every_path_lies_under_the_root_and_no_two_are_the_same() -> None:
     assert len(paths) > 30
     assert all(path.is_relative_to(LAYOUT.root) and path != LAYOUT.root for path in paths.values())
     assert len(set(paths.values())) == len(paths)
+
+
+def test_an_error_names_a_path_without_the_root() -> None:
+    assert LAYOUT.place(LAYOUT.headers("march")) == "data/headers/march.parquet"
 
 
 def test_what_names_identities_lies_in_the_private_folder_and_nothing_else_does() -> None:
