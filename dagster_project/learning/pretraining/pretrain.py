@@ -62,7 +62,7 @@ def _in_processes(root: Root, names: list[str], at_once: int) -> dict[str, Encod
         for _ in range(min(at_once, len(names))):
             here, process = _start(root)
             at_work[here] = waiting[0], process
-            here.send(waiting.pop(0))
+            _send(here, waiting.pop(0), process)
         while at_work:
             ready = wait(list(at_work))
             for here in [one for one in at_work if one in ready]:
@@ -72,7 +72,7 @@ def _in_processes(root: Root, names: list[str], at_once: int) -> dict[str, Encod
                     made[name] = message
                     if waiting:
                         at_work[here] = waiting[0], process
-                        here.send(waiting.pop(0))
+                        _send(here, waiting.pop(0), process)
                     else:
                         here.close()  # which ends the process
                         process.join()
@@ -98,16 +98,27 @@ def _start(root: Root) -> tuple[Connection, BaseProcess]:
     return here, process
 
 
+def _send(here: Connection, name: str, process: BaseProcess) -> None:
+    try:
+        here.send(name)
+    except OSError as error:
+        raise _ended(name, process) from error
+
+
 def _receive(here: Connection, name: str, process: BaseProcess) -> logging.LogRecord | EncoderSummary | BaseException:
     try:
         return here.recv()
     except (EOFError, OSError) as error:
-        process.join()
-        raise RayTruthError(
-            f"The process of {name} ended unexpectedly (exit code {process.exitcode})",
-            where="pretrain",
-            do="check that the machine has enough memory; the same command continues from the last epoch",
-        ) from error
+        raise _ended(name, process) from error
+
+
+def _ended(name: str, process: BaseProcess) -> RayTruthError:
+    process.join()
+    return RayTruthError(
+        f"The process of {name} ended unexpectedly (exit code {process.exitcode})",
+        where="pretrain",
+        do="check that the machine has enough memory; the same command continues from the last epoch",
+    )
 
 
 def _train(there: Connection, root: Root) -> None:

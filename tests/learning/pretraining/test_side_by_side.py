@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set
 from dagster_project.learning.encoders.cpu_parallelism import encoders_at_once, few_threads
 from dagster_project.learning.pretraining.encoder import pretrain_encoder
-from dagster_project.learning.pretraining.pretrain import pretrain
+from dagster_project.learning.pretraining.pretrain import _send, pretrain
 
 pytestmark = pytest.mark.slow
 TWO = ("encoder_simclr", "encoder_supcon")
@@ -57,6 +58,27 @@ def test_side_by_side_they_become_what_each_becomes_alone(
         (paths.encoder(name) / "card.json").unlink()
         pretrain_encoder(Root(paths, settings), name)
     assert {name: content_hash(paths.encoder(name)) for name in TWO} == together
+
+
+def test_no_process_starts_for_encoders_that_are_up_to_date(
+    tmp_path: Path, two_cores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = root_of(tmp_path)
+    root = Root(paths, settings_of(paths))
+    trained = [pretrain_encoder(root, name) for name in TWO]
+    monkeypatch.setattr("dagster_project.learning.pretraining.pretrain._start", None)
+    assert [s.name for s in pretrain(root, "simclr", "supcon")] == [s.name for s in trained]
+
+
+def test_a_process_that_is_gone_before_its_next_encoder_is_named() -> None:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=int)
+    process.start()
+    process.join()
+    there.close()
+    with pytest.raises(RayTruthError, match="process of encoder_simclr ended unexpectedly"):
+        _send(here, "encoder_simclr", process)
 
 
 def test_an_error_of_one_comes_back_whole(tmp_path: Path, two_cores: None) -> None:
