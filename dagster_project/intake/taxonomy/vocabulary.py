@@ -41,7 +41,7 @@ class Vocabulary(BaseModel):
     ambiguous: dict[str, Term]
     spine_levels: dict[str, str]
     spine_junctions: dict[str, str]
-    bone_parts: frozenset[str]
+    bone_parts: list[str]  # in one order: a batch is ingested again if the taxonomy looks different
     bones: dict[str, list[str]]
     wording: Wording
     retired_terms: dict[str, str]

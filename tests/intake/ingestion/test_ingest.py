@@ -126,6 +126,19 @@ def test_a_second_run_finds_everything_done(root: Paths, export: Path) -> None:
     assert not root.staging(BATCH).exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_another_process_finds_everything_done(
+    seed: str, root: Paths, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its hash seed, on which the order of a set depends."""
+    before = root.headers(BATCH).stat().st_mtime_ns
+    monkeypatch.setenv("PYTHONHASHSEED", seed)
+    process = started(PLAIN, root, export)
+    assert (process.communicate(timeout=120)[1], process.returncode) == ("", 0)
+    assert root.headers(BATCH).stat().st_mtime_ns == before
+
+
 def test_the_same_export_gives_the_same_bytes_under_the_same_key(
     ingested: Paths, empty_root: Paths, export: Path
 ) -> None:
