@@ -119,6 +119,19 @@ def one_encoder_at_a_time() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_in_the_process() -> Iterator[None]:
+    """The next test would work on this one's root: `raytruth` takes it from the environment or the current folder."""
+    before = _process_state()
+    yield
+    assert _process_state() == before, "this test has changed the environment or the current folder for the next one"
+
+
+def _process_state() -> tuple[str, dict[str, str]]:
+    ours = {name: value for name, value in os.environ.items() if name.startswith(("RAYTRUTH_", "DAGSTER_"))}
+    return os.getcwd(), ours
+
+
 @pytest.fixture
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal so wide that commands wrap no line, whatever this one is."""

@@ -65,6 +65,7 @@ def raytruth_here(*words: object, root: Path | None = None, cwd: Path | None = N
         redirect_stdout(out),
         redirect_stderr(errors),
         chdir(cwd or Path.cwd()),
+        mock.patch.dict(os.environ),  # `raytruth demo` sets its root there for Dagster
         mock.patch.object(sys, "argv", ["raytruth", *where, *map(str, words)]),
     ):
         try:
