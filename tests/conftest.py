@@ -129,7 +129,7 @@ def nothing_left_in_the_process() -> Iterator[None]:
 
 def _process_state() -> tuple[str, dict[str, str]]:
     ours = {name: value for name, value in os.environ.items() if name.startswith(("RAYTRUTH_", "DAGSTER_"))}
-    return os.getcwd(), ours
+    return str(Path.cwd()), ours
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock
 
 from dagster_project.core.atomic_io import content_hash
@@ -31,20 +30,21 @@ def commit_stage(paths: Paths, stage: str) -> dict[str, str]:
     if not (paths.root / ".dvc").is_dir():
         log.warning("no DVC repository here (no .dvc folder): nothing is versioned; `raytruth init` creates one")
         return {}
-    if stage not in yaml.safe_load(paths.dvc_yaml.read_text(encoding="utf-8"))["stages"]:
-        raise RayTruthError(
-            f"dvc.yaml has no stage {stage}",
-            where="dvc.yaml",
-            do="add the stage; for a pretraining method see Methods in docs/machine-learning.md. The outputs are kept",
-        )
     with _one_at_a_time(paths):
+        from dvc.exceptions import NoOutputOrStageError
         from dvc.repo import Repo
 
         # The names in DVC's run cache are relative to the current folder.
         with chdir(paths.root), Repo() as repo:
-            repo.commit(target=stage, force=True)
-            (loaded,) = repo.stage.collect(stage)
-            return {path: value for out in loaded.outs for path, value in _hashes(out, paths.root)}
+            try:
+                (committed,) = repo.commit(target=stage, force=True)
+            except NoOutputOrStageError:
+                raise RayTruthError(
+                    f"dvc.yaml has no stage {stage}",
+                    where="dvc.yaml",
+                    do="add it; for a pretraining method see Methods in docs/machine-learning.md. The outputs are kept",
+                ) from None
+            return {path: value for out in committed.outs for path, value in _hashes(out, paths.root)}
 
 
 def version_of(paths: Paths, path: Path, versions: dict[str, str]) -> str:
