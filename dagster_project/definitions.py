@@ -26,7 +26,7 @@ from dagster_project.label_quality.review.assets import (
 )
 from dagster_project.learning.ensembling.assets import ensemble_asset
 from dagster_project.learning.evaluation.assets import evaluation_asset
-from dagster_project.learning.pretraining.assets import encoder_assets
+from dagster_project.learning.pretraining.assets import encoder_assets, plugged_in_encoders
 from dagster_project.learning.pretraining.methods_on import check_methods
 from dagster_project.learning.shortcut_audit.assets import shortcut_audit
 from dagster_project.operations.monitoring.assets import batch_predictions, drift_report
@@ -49,6 +49,7 @@ defs = dg.Definitions(
         corrected_labels,
         training_set,
         encoder_assets(settings),  # one a pretraining method that is on
+        plugged_in_encoders,
         evaluation_asset(settings),
         ensemble_asset(settings),
         shortcut_audit,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dagster_project.core.dvc_versions import commit_stage
 from dagster_project.core.jobs import INGEST_BATCH, LEARN, MONITOR_BATCH
 from dagster_project.learning.pretraining.methods import CROSSFIT
-from dagster_project.learning.pretraining.methods_on import encoders_on, methods_on
+from dagster_project.learning.pretraining.methods_on import methods_on
 
 if TYPE_CHECKING:
     from dagster_project.core.settings.settings import Settings
@@ -49,7 +49,8 @@ class Stage:
 
 def stages(settings: Settings) -> tuple[Stage, ...]:
     """All stages, in the order in which `run` does them."""
-    headers, pixels, encoders = "radiograph_headers", "radiograph_pixels", encoders_on(settings)
+    headers, pixels = "radiograph_headers", "radiograph_pixels"
+    encoders = (*(method.encoder for method in methods_on(settings)), "plugged_in_encoders")
     set_, probes = "training_set", "linear_evaluation"
     return (
         Stage("radiographs", "ingest", _INGEST, ("inbox",), (headers, pixels), INGEST_BATCH),
@@ -60,6 +61,7 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
             _learn(m.encoder, f"pretrain {m.name}", partial(_pretrain, method=m.name), set_, pixels)
             for m in (*methods_on(settings), CROSSFIT)
         ),
+        _learn("plugged_in_encoders", "add-encoder", _CHECK_PLUGGED_IN, pixels),
         _learn(probes, "evaluate", _EVALUATE, set_, *encoders),
         _learn("ensemble", "ensemble", _ENSEMBLE, set_, probes, *encoders),
         _learn("shortcut_audit", "audit-shortcuts", _AUDIT, set_, headers, pixels, "ensemble"),
@@ -146,6 +148,7 @@ _INGEST = _Lazy("intake.ingestion.batch.ingest", "ingest_again")
 _VALIDATE = _Lazy("intake.validation.validate", "validate")
 _CORRECT_LABELS = _Lazy("core.ledger", "update_corrected_labels", of_paths=True)
 _TRAINING_SET = _Lazy("intake.training_set.build", "build_training_set")
+_CHECK_PLUGGED_IN = _Lazy("learning.encoders.plugged_in", "check_plugged_in")
 _EVALUATE = _Lazy("learning.evaluation.linear_evaluation", "evaluate")
 _ENSEMBLE = _Lazy("learning.ensembling.ensemble", "build_ensemble")
 _AUDIT = _Lazy("learning.shortcut_audit.audit", "audit_shortcuts")

@@ -24,15 +24,23 @@ GRAPH = {
     "encoder_byol": ("pretraining", False, {"training_set", "radiograph_pixels"}),
     "encoder_supcon": ("pretraining", False, {"training_set", "radiograph_pixels"}),
     "encoder_supcon_crossfit": ("pretraining", False, {"training_set", "radiograph_pixels"}),
+    "plugged_in_encoders": ("pretraining", False, {"radiograph_pixels"}),
     "linear_evaluation": (
         "evaluation",
         False,
-        {"training_set", "encoder_simclr", "encoder_byol", "encoder_supcon"},
+        {"training_set", "encoder_simclr", "encoder_byol", "encoder_supcon", "plugged_in_encoders"},
     ),
     "ensemble": (
         "ensembling",
         False,
-        {"training_set", "linear_evaluation", "encoder_simclr", "encoder_byol", "encoder_supcon"},
+        {
+            "training_set",
+            "linear_evaluation",
+            "encoder_simclr",
+            "encoder_byol",
+            "encoder_supcon",
+            "plugged_in_encoders",
+        },
     ),
     "shortcut_audit": (
         "evaluation",

@@ -121,3 +121,23 @@ def _decision(gate: Gate) -> str:
         return f"champion kept ({gate.champion[:12]}); the challenger is not promoted: {reasons}"
     kept = "is still the champion" if gate.challenger == gate.champion else "is the champion now"
     return f"{gate.challenger[:12]} {kept}: accuracy {gate.accuracy:.3f} on the locked test split"
+
+
+@app.command("add-encoder", rich_help_panel=LEARNING, epilog="Example: raytruth add-encoder /mnt/encoders/rad-dino")
+def add_encoder(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Folder with encoder.onnx and card.json. Without it: try all encoders of params.yaml."),
+    ] = None,
+    root: RootOption = None,
+) -> None:
+    """Take in an encoder that was trained elsewhere, after a trial on images of the root."""
+    opened = open_root(context, root)
+    from dagster_project.learning.encoders.plugged_in import add_encoder as add
+    from dagster_project.learning.encoders.plugged_in import check_plugged_in
+
+    tried = [add(opened, folder)] if folder else check_plugged_in(opened)
+    rows = [(t.encoder, f"{1000 * t.seconds_per_image:.0f} ms", *t.card.values()) for t in tried]
+    columns = ("encoder", "per image", *(tried[0].card if tried else ()))
+    show_table("plugged-in encoders", columns, rows)

@@ -42,7 +42,8 @@ def commit_stage(paths: Paths, stage: str) -> dict[str, str]:
                 raise RayTruthError(
                     f"dvc.yaml has no stage {stage}",
                     where="dvc.yaml",
-                    do="add it; for a pretraining method see Methods in docs/machine-learning.md. The outputs are kept",
+                    do="add it, as a new root of `raytruth init` has it; for a pretraining method see "
+                    "docs/machine-learning.md. The outputs are kept",
                 ) from None
             return {path: value for out in committed.outs for path, value in _hashes(out, paths.root)}
 

@@ -201,8 +201,16 @@ class Paths:
         return self.root / "data" / "patient_links.parquet"
 
     def encoder(self, name: str) -> Path:
-        """Weights and card of an encoder; `learning/pretraining/methods.py` lists the encoders trained here."""
+        """Weights and card of an encoder; `learning/pretraining/methods.py` lists the encoders trained here.
+
+        The name of a plugged-in encoder is `plugged_in/<name>`.
+        """
         return self.root / "models" / name
+
+    @property
+    def plugged_in(self) -> Path:
+        """The encoders that were trained elsewhere, a folder for each."""
+        return self.root / "models" / "plugged_in"
 
     def checkpoints(self, name: str) -> Path:
         """The state of an unfinished training, which then resumes."""

@@ -113,9 +113,14 @@ class Monitoring(Section):
 
 
 class Pretraining(Section):
-    """The encoders to train. The registry in `learning/pretraining` has the methods and checks the names."""
+    """The encoders to train, and encoders from elsewhere.
+
+    The registry in `learning/pretraining` has the methods and checks the names. `plugged_in` names folders under
+    `models/plugged_in/`.
+    """
 
     methods: tuple[str, ...]
+    plugged_in: tuple[str, ...] = ()
     reference_encoder: str
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +12,7 @@ from dagster_project.core.atomic_io import read_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Device
 from dagster_project.intake.root import Root
+from dagster_project.learning.encoders.onnx_encoder import load_onnx_encoder
 from dagster_project.learning.encoders.resnet_encoder import ResNetEncoder, load_resnet_encoder
 
 if TYPE_CHECKING:
@@ -57,7 +59,10 @@ class Encoder(Protocol):
         """`images` uint8 (N, s, s) to `embeddings` float32 (N, D), any N and s, best with s = `image_size`."""
 
 
-KINDS = {"resnet": load_resnet_encoder}
+KINDS: dict[str, Callable[[Path, dict[str, Any], Device], Encoder]] = {
+    "resnet": load_resnet_encoder,
+    "onnx": load_onnx_encoder,
+}
 
 
 def load_encoder(folder: Path, device: Device) -> Encoder:

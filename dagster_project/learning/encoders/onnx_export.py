@@ -12,7 +12,7 @@ import onnx
 import torch
 from torch import nn
 
-_OPSET = 17
+OPSET = 17
 
 
 def to_onnx(
@@ -37,9 +37,19 @@ def to_onnx(
             tuple(examples.values()),
             str(written),
             dynamo=False,
-            opset_version=_OPSET,
+            opset_version=OPSET,
             input_names=list(examples),
             output_names=list(outputs),
             dynamic_axes=axes,
         )
         return onnx.load(written)
+
+
+def renamed_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """The model with another name for its first output."""
+    before = model.graph.output[0].name
+    model.graph.output[0].name = name
+    for node in model.graph.node:
+        node.output[:] = [name if output == before else output for output in node.output]
+        node.input[:] = [name if entry == before else entry for entry in node.input]
+    return model

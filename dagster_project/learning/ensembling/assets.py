@@ -8,7 +8,7 @@ import pandas as pd
 from dagster_project.core.dagster_helpers import LEARNERS, as_counts, as_image, as_numbers, as_table
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.resources import RootResource
-from dagster_project.learning.pretraining.methods_on import encoders_on
+from dagster_project.learning.pretraining.methods_on import methods_on
 
 if TYPE_CHECKING:
     from dagster_project.learning.ensembling.test_evaluation import EnsembleSummary
@@ -18,7 +18,7 @@ def ensemble_asset(settings: Settings) -> dg.AssetsDefinition:
     """`ensemble` of the encoders that are trained here."""
 
     @dg.asset(
-        deps=["training_set", "linear_evaluation", *encoders_on(settings)],
+        deps=["training_set", "linear_evaluation", *(m.encoder for m in methods_on(settings)), "plugged_in_encoders"],
         group_name="ensembling",
         owners=[LEARNERS],
         kinds={"scikitlearn", "pytorch"},

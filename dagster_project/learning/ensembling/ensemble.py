@@ -43,7 +43,7 @@ def build_ensemble(root: Root) -> EnsembleSummary:
     members = tuple(Member(n, over[n], candidates[n].head, candidates[n].temperature, weights[n]) for n in order)
     main = inputs[order[0]]
     mahalanobis = fit_mahalanobis(main[data.train], data.labels[data.train], main[data.validation])
-    model = Model(data.regions, _encoders(root, members), members, mahalanobis)
+    model = Model(data.regions, _encoders(root, members), members, mahalanobis, root.settings.ingestion.image_size)
     fractions, predictions = evaluate_together(embeddings, data, root.settings)
     summary, evaluated = evaluate_on_test(candidates, weights, data, root.settings, fractions)
     with replacing_dir(root.paths.ensemble) as folder:

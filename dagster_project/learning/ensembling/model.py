@@ -67,18 +67,23 @@ class Predictor(Protocol):
 class Model:
     """An ensemble ready to predict. `regions` names its K classes; members are ordered by falling weight.
 
-    `encoders` holds every encoder that a member names.
+    `encoders` holds every encoder that a member names. `ingested_size` is the side (pixels) of the ingested images.
     """
 
     regions: tuple[str, ...]
     encoders: dict[str, Encoder]
     members: tuple[Member, ...]
     mahalanobis: Mahalanobis
+    ingested_size: int
 
     @property
     def image_size(self) -> int:
-        """Side (pixels) of the images that the model reads; larger images are reduced."""
-        return max(encoder.image_size for encoder in self.encoders.values())
+        """Side (pixels) of the images that the model reads; larger images are reduced.
+
+        Encoders that read different sizes each reduce the ingested image, because reducing twice blurs it.
+        """
+        sizes = {encoder.image_size for encoder in self.encoders.values()}
+        return sizes.pop() if len(sizes) == 1 else self.ingested_size
 
     def on(self, device: Device) -> Model:
         """The same model on another device."""
@@ -112,7 +117,8 @@ def save_model(folder: Path, model: Model, card: dict[str, Any]) -> None:
         for m in model.members
     ]
     (device,) = {encoder.device for encoder in model.encoders.values()}
-    write_card(folder / "card.json", {**card, "regions": model.regions, "device": device, "members": members})
+    ours = {"regions": model.regions, "device": device, "members": members, "ingested_size": model.ingested_size}
+    write_card(folder / "card.json", {**card, **ours})
 
 
 def load_model(folder: Path) -> Model:
@@ -141,7 +147,9 @@ def load_model(folder: Path) -> Model:
             where=folder.name,
             do="bring it back with `dvc checkout`, or make it again: `raytruth ensemble`",
         ) from error
-    return Model(tuple(card["regions"]), encoders, members, mahalanobis)
+    return Model(
+        tuple(card["regions"]), encoders, members, mahalanobis, card.get("ingested_size", 0)
+    )  # older ones read one size
 
 
 def refuse_other_regions(theirs: tuple[str, ...], root: Root, *, where: str, do: str) -> None:

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.schema import KEY, SCHEMA
 from dagster_project.intake.training_set.build import reduced
-from dagster_project.learning.encoders.onnx_export import to_onnx
+from dagster_project.learning.encoders.encoder import Encoder
+from dagster_project.learning.encoders.onnx_export import renamed_output, to_onnx
 from dagster_project.learning.ensembling.model import Member, Model, Predictions
 
 OUTPUTS = ("probabilities", "ood_score", "member_agreement", "embeddings")  # the fields of Predictions, in their order
@@ -57,13 +58,44 @@ def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
     sizes = {name: torch.zeros(2, encoder.embedding_size) for name, encoder in model.encoders.items()}
     written = to_onnx(_Heads(model).eval(), sizes, OUTPUTS)
     for name, encoder in model.encoders.items():
-        part = onnx.compose.add_prefix(encoder.to_onnx(), f"{name}/")
+        part = onnx.compose.add_prefix(_from_side(encoder, model.image_size), f"{name}/")
         written = onnx.compose.merge_models(part, written, io_map=[(f"{name}/embeddings", name)])
     _read_one_input(written, [f"{name}/images" for name in model.encoders])
     about = {**card, KEY: SCHEMA, "regions": model.regions, "image_size": model.image_size}
     onnx.helper.set_model_props(written, {_CARD: json.dumps(about, sort_keys=True)})
     onnx.checker.check_model(written)
     onnx.save(written, path)
+
+
+def _from_side(encoder: Encoder, side: int) -> onnx.ModelProto:
+    """The encoder as ONNX, best with images of this side (pixels), which it reduces first if it reads smaller ones."""
+    if encoder.image_size >= side:
+        return encoder.to_onnx()
+    images = torch.zeros(2, side, side, dtype=torch.uint8)
+    before = to_onnx(_AreaAverage(encoder.image_size), {"images": images}, ["reduced"], free_axes={"images": (0, 1, 2)})
+    after = onnx.compose.add_prefix(encoder.to_onnx(), "encoder/")
+    joined = onnx.compose.merge_models(before, after, io_map=[("reduced", "encoder/images")])
+    return renamed_output(joined, "embeddings")
+
+
+class _AreaAverage(nn.Module):
+    """uint8 (N, side, side) to uint8 (N, px, px), unchanged if side <= px: `reduced` as products of matrices.
+
+    ONNX has no such operator for sides that px does not divide.
+    """
+
+    def __init__(self, px: int) -> None:
+        super().__init__()
+        self.px = nn.Buffer(torch.tensor(px))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        side = torch._shape_as_tensor(images)[1]
+        px = torch.minimum(side, self.px)
+        row, column = torch.arange(px)[:, None], torch.arange(side)  # type: ignore[call-overload]
+        first, beyond = row * side // px, ((row + 1) * side + px - 1) // px
+        inside, count = ((column >= first) & (column < beyond)).float(), (beyond - first).float()
+        sums = inside @ images.float() @ inside.T  # whole numbers, so halves are rounded as `reduced` rounds them
+        return (sums / count / count.T).round().to(torch.uint8)
 
 
 def _read_one_input(model: onnx.ModelProto, inputs: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from dagster_project.core.dagster_helpers import LEARNERS, as_image, as_table
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.resources import RootResource
-from dagster_project.learning.pretraining.methods_on import encoders_on
+from dagster_project.learning.pretraining.methods_on import methods_on
 
 if TYPE_CHECKING:
     from dagster_project.learning.evaluation.linear_evaluation import EncoderEvaluation
@@ -18,7 +18,7 @@ def evaluation_asset(settings: Settings) -> dg.AssetsDefinition:
     """`linear_evaluation` of every encoder that is trained here."""
 
     @dg.asset(
-        deps=["training_set", *encoders_on(settings)],
+        deps=["training_set", *(m.encoder for m in methods_on(settings)), "plugged_in_encoders"],
         group_name="evaluation",
         owners=[LEARNERS],
         kinds={"scikitlearn"},

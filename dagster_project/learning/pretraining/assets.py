@@ -1,4 +1,4 @@
-"""The encoders, one asset per method. One step makes them all, several at once on a CPU; in the pool `gpu`."""
+"""The encoders: one asset per method, made in one step, several at once on a CPU; one for all plugged-in encoders."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -51,6 +51,20 @@ def encoder_assets(settings: Settings) -> dg.AssetsDefinition:
             yield _result(root, name, [s for s in summaries if s.name.split("/")[0] == name])
 
     return encoders
+
+
+@dg.asset(deps=["radiograph_pixels"], group_name="pretraining", owners=[LEARNERS], kinds={"onnx"})
+def plugged_in_encoders(root: RootResource) -> dg.MaterializeResult:
+    """Encoders from elsewhere, each with its card: tried on images of this root."""
+    from dagster_project.learning.encoders.plugged_in import check_plugged_in
+
+    tried = check_plugged_in(root.open())
+    versions = root.commit("plugged_in_encoders")
+    rows = [{"encoder": t.encoder, "ms per image": round(1000 * t.seconds_per_image, 1), **t.card} for t in tried]
+    return dg.MaterializeResult(
+        data_version=versions.of(root.paths.plugged_in),
+        metadata={"encoders": len(rows)} | ({"cards": as_table(pd.DataFrame(rows))} if rows else {}),
+    )
 
 
 def _result(root: RootResource, name: str, summaries: "list[EncoderSummary]") -> dg.MaterializeResult:

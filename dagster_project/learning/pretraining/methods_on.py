@@ -1,4 +1,4 @@
-"""Which pretraining methods a root's params.yaml turns on, and their settings."""
+"""Which pretraining methods and plugged-in encoders a root's params.yaml turns on, and the methods' settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from dagster_project.core.settings.problems import problems_of
 from dagster_project.core.settings.settings import Profile, Settings, unusable_settings
+from dagster_project.learning.encoders.plugged_in_on import plugged_in_on
 from dagster_project.learning.pretraining.methods import CROSSFIT, METHODS, Method, MethodSettings
 
 ALL = METHODS | {CROSSFIT.name: CROSSFIT}
@@ -20,19 +21,20 @@ def methods_on(settings: Settings) -> tuple[Method, ...]:
 
 
 def encoders_on(settings: Settings) -> tuple[str, ...]:
-    """The encoders of these methods. They are evaluated, and may become members of the ensemble."""
-    return tuple(method.encoder for method in methods_on(settings))
+    """The encoders of these methods, and plugged-in ones. They are evaluated, and may be members of the ensemble."""
+    return (*(method.encoder for method in methods_on(settings)), *plugged_in_on(settings))
 
 
 def self_supervised_on(settings: Settings) -> tuple[str, ...]:
-    """The encoders of these methods that have seen no label."""
-    return tuple(method.encoder for method in methods_on(settings) if not method.sees_labels)
+    """The encoders that have seen no label of this root: of methods that see none, and plugged-in ones."""
+    trained = (method.encoder for method in methods_on(settings) if not method.sees_labels)
+    return (*trained, *plugged_in_on(settings))
 
 
 def reference_encoder(settings: Settings) -> str:
     """The encoder that decides which images are similar, and the start of other encoders if labels are few.
 
-    Raises RayTruthError if it does not belong to a method that is on and sees no label.
+    Raises RayTruthError if it has seen labels, or is neither trained by a method that is on nor plugged in.
     """
     found = _unfit_reference(settings)
     if found:
@@ -72,7 +74,7 @@ def _unfit_reference(settings: Settings) -> list[str]:
     if settings.pretraining.reference_encoder in fit:
         return []
     return [
-        "pretraining.reference_encoder: must belong to a method that is on and sees no label: "
+        "pretraining.reference_encoder: must be plugged in, or belong to a method that is on and sees no label: "
         + (", ".join(fit) or "there is none")
     ]
 

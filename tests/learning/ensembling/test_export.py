@@ -8,19 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+import torch
 from support.archive import pattern
 from support.trained import Trained, trained_root
 
 from dagster_project.core.atomic_io import content_hash, read_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.root import Root
+from dagster_project.intake.training_set.build import reduced
+from dagster_project.learning.encoders.onnx_export import to_onnx
 from dagster_project.learning.ensembling import export as module
 from dagster_project.learning.ensembling.champion import load_champion
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
 from dagster_project.learning.ensembling.export import check_onnx, export_champion
 from dagster_project.learning.ensembling.model import Model
-from dagster_project.learning.ensembling.onnx_model import load_onnx_model, write_onnx
+from dagster_project.learning.ensembling.onnx_model import _AreaAverage, load_onnx_model, write_onnx
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,15 @@ def test_any_number_of_images_and_any_side_give_what_torch_gives(
     np.testing.assert_allclose(theirs.member_agreement, ours.member_agreement, atol=1e-6)
     np.testing.assert_allclose(theirs.ood_score, ours.ood_score, atol=1 / 200)
     assert ours.ood_score.std() > 0.1 or count < 10, "images of every kind were compared"
+
+
+@pytest.mark.parametrize("side", [16, 48, 50, 64, 100, 256])
+def test_where_encoders_read_different_sides_the_onnx_model_reduces_images_as_torch_does(side: int) -> None:
+    example = {"images": torch.zeros(2, 64, 64, dtype=torch.uint8)}
+    written = to_onnx(_AreaAverage(48), example, ["reduced"], free_axes={"images": (0, 1, 2)})
+    session = onnxruntime.InferenceSession(written.SerializeToString())
+    seen = np.random.default_rng(side).integers(0, 256, (20, side, side), dtype=np.uint8)
+    np.testing.assert_array_equal(session.run(["reduced"], {"images": seen})[0], reduced(seen, 48))
 
 
 def test_a_class_that_had_no_images_and_a_sole_member_are_no_trouble(model: Model, tmp_path: Path) -> None:

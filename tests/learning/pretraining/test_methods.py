@@ -38,7 +38,9 @@ SETTINGS = load_settings(template("params.yaml"))
 
 
 def with_pretraining(**changes: object) -> Settings:
-    return SETTINGS.model_copy(update={"pretraining": SETTINGS.pretraining.model_copy(update=changes)})
+    """The settings without plugged-in encoders, changed."""
+    section = SETTINGS.pretraining.model_copy(update={"plugged_in": (), **changes})
+    return SETTINGS.model_copy(update={"pretraining": section})
 
 
 def refusal(change: dict[str, Any], profile: str = "quick") -> str:
@@ -132,6 +134,7 @@ def test_encoders_assets_judges_and_pipeline_follow_the_methods_that_are_on(off:
     settings = with_pretraining(methods=tuple(name for name in METHODS if name != off))
     encoders = encoders_on(settings)
     assert encoders == tuple(method.encoder for method in METHODS.values() if method.name != off)
+    assert encoders_on(with_pretraining(methods=("simclr",), plugged_in=("x",))) == ("encoder_simclr", "plugged_in/x")
     assert names_of(encoder_assets(settings)) == {*encoders, CROSSFIT.encoder}
     for asset in (evaluation_asset(settings), ensemble_asset(settings)):
         assert {name for name in sources_of(asset) if name.startswith("encoder_")} == set(encoders)
@@ -157,8 +160,9 @@ def test_dvc_yaml_has_the_stages_of_the_methods_that_are_on() -> None:
         assert ("pretraining.reference_encoder" in stage["params"]) is method.sees_labels
     for name in ("linear_evaluation", "ensemble"):
         deps = {dep.removeprefix("models/") for dep in STAGES[name]["deps"] if dep.startswith("models/encoder_")}
-        assert deps == set(encoders_on(SETTINGS))
-        assert "pretraining.methods" in STAGES[name]["params"]
+        assert deps == {method.encoder for method in methods_on(SETTINGS)}
+        assert {"pretraining.methods", "pretraining.plugged_in"} <= set(STAGES[name]["params"])
+        assert "models/plugged_in" in STAGES[name]["deps"]
     assert f"models/{CROSSFIT.encoder}" in STAGES["label_errors"]["deps"]
 
 
