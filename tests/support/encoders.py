@@ -1,4 +1,4 @@
-"""The encoders of the settings that come along, by name."""
+"""The encoders of the settings that come along, by name; without plugged-in ones, as in `small_root`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dagster_project.label_quality.label_errors import out_of_fold
 from dagster_project.learning.pretraining import methods_on
 from dagster_project.learning.pretraining.methods import CROSSFIT as CROSSFIT_METHOD
 
-_SETTINGS = load_settings(template("params.yaml"))
+_SHIPPED = load_settings(template("params.yaml"))
+_SETTINGS = _SHIPPED.model_copy(update={"pretraining": _SHIPPED.pretraining.model_copy(update={"plugged_in": ()})})
 ON = tuple(method.name for method in methods_on.methods_on(_SETTINGS))
 ENCODERS = methods_on.encoders_on(_SETTINGS)
 SELF_SUPERVISED = methods_on.self_supervised_on(_SETTINGS)

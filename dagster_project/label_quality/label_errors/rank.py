@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
+from scipy.optimize import isotonic_regression
 from scipy.stats import median_abs_deviation, rankdata
 
 from dagster_project.label_quality.label_errors.duplicates import conflicting_duplicates, with_duplicates
@@ -24,11 +25,13 @@ def rank_labels(
 ) -> pd.DataFrame:
     """One row for each image, ranked: rank 1 is the label most likely wrong.
 
-    `error_probability`, in 0..1, is the probability that the given label is wrong; higher = more likely wrong. For a
-    label that names a class it comes from the label noise of this site (noise.py), the probability that the image is
-    out of domain (neighbours.py), and near-duplicates with another label (duplicates.py). A missing label counts as
-    wrong; missing labels with the most confident proposals come first. A label that names a region outside the classes
-    is right if the image is out of domain. A label that a reviewer gave is right.
+    `error_probability`, in 0..1, is the probability that the given label is wrong; higher = more likely wrong. Labels
+    that name a class are ordered by the out-of-fold models' doubt (1 - self-confidence) and the probability that the
+    image is out of domain (neighbours.py). The probabilities in this order come from the label noise of this site
+    (noise.py), which tells how many errors to expect: it orders small sites badly, but counts well. Near-duplicates
+    with another label (duplicates.py) raise them. A missing label counts as wrong; missing labels with the most
+    confident proposals come first. A label that names a region outside the classes is right if the image is out of
+    domain. A label that a reviewer gave is right.
     Columns: image_id, given_region, proposed_region, rank, kind, error_probability, confidence (of the proposal, 0..1),
     neighbourhood_noise (share of the other images with fewer wrong labels around them, 0..1), model_agreement (share of
     the out-of-fold models whose first choice is the proposal, 0..1), neighbour_agreement (share of the neighbours with
@@ -41,11 +44,10 @@ def rank_labels(
     outside = (status == "out_of_scope") & ~given
     missing = np.isin(status, _NO_REGION) & ~given
     known = np.where(reviewed & given, 0.0, np.where(np.isin(status, WITHOUT_CLASS) & ~given, 1.0, np.nan))
-    around = neighbourhood_errors(table["fold"].to_numpy(int), labels, oof, known, neighbours)
+    fold = table["fold"].to_numpy(int)
+    around = neighbourhood_errors(fold, labels, oof, known, neighbours)
     ood_probability = out_of_domain_probability(around)
-    alone, true = _without_duplicates(table["fold"].to_numpy(int), labels, mean, (1 - ood_probability) * ~reviewed)
-    alone[given] = 1 - (1 - alone[given]) * (1 - ood_probability[given])
-    alone[reviewed] = 0.0
+    alone, true = _without_duplicates(fold, labels, mean, ood_probability, reviewed)
     conflicts = conflicting_duplicates(table["near_duplicate_group"].to_numpy(), labels)
     wrong = with_duplicates(alone, labels, conflicts)
     wrong[missing] = 1 - _MISSING * (1 - mean[missing].max(axis=1))
@@ -88,18 +90,34 @@ def rank_labels(
     return out
 
 
-def _without_duplicates(
-    fold: np.ndarray, labels: np.ndarray, mean: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The probability that each label is wrong, (N,), 0 without one, and the true class, (N, K).
+def in_order_of(suspicion: np.ndarray, known: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Probabilities (n,) in the order of `suspicion` (n,), from the `probability` (N,) of images of `known` suspicion.
 
-    The label noise for a fold is estimated on the other folds.
+    Suspicion is in 0..1. By isotonic regression, which keeps the sum; its steps are joined by lines through their
+    centres, so that other suspicions get other probabilities.
     """
-    wrong, true, given = np.zeros(len(labels)), np.zeros_like(mean), labels >= 0
+    order = np.argsort(known, kind="stable")
+    steps = np.split(order, isotonic_regression(probability[order]).blocks[1:-1]) if len(order) else []
+    centres = [0.0, *(float(known[step].mean()) for step in steps), 1.0]
+    heights = [0.0, *(float(probability[step].mean()) for step in steps), 1.0]
+    return np.interp(suspicion, centres, heights)
+
+
+def _without_duplicates(
+    fold: np.ndarray, labels: np.ndarray, mean: np.ndarray, ood_probability: np.ndarray, reviewed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The probability that each label is wrong, (N,), 0 without one or reviewed, and the true class, (N, K).
+
+    What a fold's probabilities are taken from, the label noise and its order, comes from the labels of the other folds.
+    """
+    wrong, true = np.zeros(len(labels)), np.zeros_like(mean)
+    suspicion = 1 - mean[np.arange(len(labels)), labels] * (1 - ood_probability)
     for k in np.unique(fold):
+        given = (labels >= 0) & ~reviewed
         others, mine = given & (fold != k), given & (fold == k)
-        noise = fit_noise(mean[others], labels[others], weights[others])
-        wrong[mine] = noise.error_probability(mean[mine], labels[mine])
+        noise = fit_noise(mean[others], labels[others], 1 - ood_probability[others])
+        expected = 1 - (1 - noise.error_probability(mean[others], labels[others])) * (1 - ood_probability[others])
+        wrong[mine] = in_order_of(suspicion[mine], suspicion[others], expected)
         true[fold == k] = noise.true_class(mean[fold == k])
     return wrong, true
 
