@@ -20,7 +20,7 @@ from dagster_project.label_quality.label_errors.out_of_fold import predict_out_o
 from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, rank_labels
 from dagster_project.label_quality.label_errors.tables import KINDS, LABEL_ERRORS
 from dagster_project.learning.evaluation.embeddings import load_embeddings
-from dagster_project.learning.pretraining.methods_on import reference_encoder
+from dagster_project.learning.pretraining.methods_on import similarity_encoder
 
 log = logging.getLogger("raytruth")
 _SHOWN = 24
@@ -47,7 +47,7 @@ def find_label_errors(root: Root) -> LabelErrorSummary:
     oof = predict_out_of_fold(root, table, labels, len(regions))
     write_oof_predictions(root, table, oof)
     neighbours = find_neighbours(
-        load_embeddings(root.paths, reference_encoder(root.settings), len(table)),
+        load_embeddings(root.paths, similarity_encoder(root.settings), len(table)),
         (labels >= 0) | table["label_status"].isin(WITHOUT_CLASS).to_numpy(bool),
         table["patient_group"].to_numpy(object).astype(str),
         root.settings.label_errors.neighbours,

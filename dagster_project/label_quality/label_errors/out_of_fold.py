@@ -28,9 +28,9 @@ from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.evaluation.linear_head import choose_linear_head, fit_linear_head
 from dagster_project.learning.pretraining.encoder import learned_from
 from dagster_project.learning.pretraining.methods import CROSSFIT
-from dagster_project.learning.pretraining.methods_on import reference_encoder, self_supervised_on
+from dagster_project.learning.pretraining.methods_on import self_supervised_on, similarity_encoder
 
-_VOTERS = 10  # nearest images on the reference encoder
+_VOTERS = 10  # nearest images on the encoder of similarity
 _LEAST = 1e-9
 
 
@@ -78,7 +78,7 @@ def predict_out_of_fold(root: Root, table: pd.DataFrame, labels: np.ndarray, cla
     unlabelled = len(self_supervised_on(root.settings))
     probabilities = np.zeros((len(oof_models(root.settings)), len(table), classes))
     around = np.zeros((folds, unlabelled, len(table), classes))
-    alike = load_embeddings(root.paths, reference_encoder(root.settings), len(table))
+    alike = load_embeddings(root.paths, similarity_encoder(root.settings), len(table))
     for k in range(folds):
         each = list(_embeddings_for(root, images, of_fold[k]))
         for j, embeddings in enumerate([*each, np.concatenate(each, axis=1)]):

@@ -19,7 +19,7 @@ from dagster_project.label_quality.label_errors.find import load_label_errors
 from dagster_project.label_quality.label_errors.oof_predictions import oof_predictions_of
 from dagster_project.label_quality.review.worklist import model_version_of, nearest, provenance
 from dagster_project.learning.evaluation.embeddings import load_embeddings
-from dagster_project.learning.pretraining.methods_on import reference_encoder
+from dagster_project.learning.pretraining.methods_on import similarity_encoder
 
 _HEADER = ("modality", "station", "manufacturer", "model", "view_position", "laterality", "rows", "columns")
 _LABEL = ("label_attribute", "label_rule", "label_matched", "label_status", "label_conflict", "label_conflict_region")
@@ -82,7 +82,7 @@ def _unknown(image_id: str, *, known: bool) -> RayTruthError:
 
 
 def _comparison(root: Root, table: pd.DataFrame, row: int, regions: dict[str, None]) -> dict[str, list[dict[str, str]]]:
-    embeddings = load_embeddings(root.paths, reference_encoder(root.settings), len(table))
+    embeddings = load_embeddings(root.paths, similarity_encoder(root.settings), len(table))
     image, others = table.iloc[row], np.arange(len(table)) != row
     groups = {f"nearest images labelled {region}": nearest(table, embeddings, row, region) for region in regions}
     groups["other images of the study"] = table[(table["study"] == image["study"]) & others]

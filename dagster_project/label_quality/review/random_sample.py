@@ -16,7 +16,7 @@ from dagster_project.label_quality.review.acceptance_sampling import Draw
 from dagster_project.label_quality.review.cards import Worklist, load_worklist, read_cards
 from dagster_project.label_quality.review.worklist import cards_of, write_cards
 from dagster_project.learning.evaluation.embeddings import load_embeddings
-from dagster_project.learning.pretraining.methods_on import reference_encoder
+from dagster_project.learning.pretraining.methods_on import similarity_encoder
 
 log = logging.getLogger("raytruth")
 _SHOWN = ("image_id", "batch", "given_region", "provenance", "comparison")  # no model output: it would bias reviewers
@@ -43,7 +43,7 @@ def draw_sample(root: Root, size: int, seed: int) -> Worklist:
     places = np.random.default_rng(seed).choice(len(apart), min(size, len(apart)), replace=False)
     draw = Draw(seed, len(places), len(apart), digest)
     table = load_training_set(paths)
-    embeddings = load_embeddings(paths, reference_encoder(root.settings), len(table))
+    embeddings = load_embeddings(paths, similarity_encoder(root.settings), len(table))
     cards = cards_of(apart.iloc[places].assign(proposed_region=""), table, embeddings)
     blind = [
         {**{name: card[name] for name in _SHOWN}, "kind": "random_sample", "rank": number, "proposed_region": ""}

@@ -27,7 +27,7 @@ from dagster_project.label_quality.label_errors.out_of_fold import oof_encoders
 from dagster_project.label_quality.review.cards import CARDS, IMAGES, SCHEMA
 from dagster_project.label_quality.review.reader_assignment import latest_verdicts, open_images
 from dagster_project.learning.evaluation.embeddings import load_embeddings
-from dagster_project.learning.pretraining.methods_on import reference_encoder
+from dagster_project.learning.pretraining.methods_on import similarity_encoder
 
 log = logging.getLogger("raytruth")
 _NEIGHBOURS = 3
@@ -61,7 +61,7 @@ def build_worklist(root: Root) -> WorklistSummary:
     suspects = ranked[ranked["kind"] != "none"].head(root.settings.label_errors.worklist_length)
     suspects = pd.concat([suspects, _unsettled(root, ranked[~ranked["image_id"].isin(suspects["image_id"])])])
     table = load_training_set(root.paths)
-    cards = cards_of(suspects, table, load_embeddings(root.paths, reference_encoder(root.settings), len(table)))
+    cards = cards_of(suspects, table, load_embeddings(root.paths, similarity_encoder(root.settings), len(table)))
     write_cards(root, root.paths.worklist, table, cards)
     kinds = {str(kind): int(n) for kind, n in suspects["kind"].value_counts().items()}
     log.info("worklist: %d cards", len(cards))

@@ -8,6 +8,7 @@ import logging
 import zlib
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from dagster_project.intake.training_set.build import class_numbers, gather_imag
 from dagster_project.learning.encoders.backbone import count_parameters, embedding_size, save_backbone
 from dagster_project.learning.encoders.device import processes
 from dagster_project.learning.encoders.encoder import open_encoder
-from dagster_project.learning.encoders.onnx_encoder import NETWORK
 from dagster_project.learning.encoders.resnet_encoder import CARD, WEIGHTS, ResNetEncoder
 from dagster_project.learning.pretraining.batching import plan_batches
 from dagster_project.learning.pretraining.methods import CROSSFIT, Method
@@ -153,7 +153,8 @@ def _plan(root: Root, name: str) -> _Plan:
     images = gather_images(root.paths, data.rows, round(profile.input_size * SOURCE_MARGIN))
     own = method_settings(profile, data.method.name).model_dump()
     settings = profile.model_dump(exclude={"methods"}) | {"method": data.method.name, **own, "seed": seed}
-    begun_from = _reference(root) if data.self_training else ""
+    reference = _reference(root)
+    begun_from = content_hash(reference) if data.self_training and reference.exists() else ""
     made_from = _fingerprint(images, data.labels, settings | {"begun_from": begun_from})
     return _Plan(data, images, seed, settings, begun_from, made_from)
 
@@ -181,21 +182,18 @@ def _training_data(root: Root, name: str) -> _TrainingData:
 
 
 def _self_training(root: Root, run: Run, rows: pd.DataFrame) -> Run:
-    """The run with pseudo-labels for images without a label; the reference encoder, if trained here, is the start."""
+    """The run with pseudo-labels for images without a label, and the reference encoder's weights as the start."""
     reference = open_encoder(root, reference_encoder(root.settings))
+    assert isinstance(reference, ResNetEncoder)  # methods_on ensures that it was trained here
     embeddings = reference.embed(gather_images(root.paths, rows, reference.image_size))
     labels = with_pseudo_labels(embeddings, run.labels)
     pseudo_labels = int((labels >= 0).sum() - (run.labels >= 0).sum())
-    start = reference.backbone if isinstance(reference, ResNetEncoder) else None  # no other kind is the same network
     log.info("%s: labels are few; %d missing labels are replaced by pseudo-labels", run.name, pseudo_labels)
-    return replace(run, labels=labels, start=start)
+    return replace(run, labels=labels, start=reference.backbone)
 
 
-def _reference(root: Root) -> str:
-    """The hash of the reference encoder's weights; empty if they are not there yet."""
-    folder = root.paths.encoder(reference_encoder(root.settings))
-    found = [folder / name for name in (WEIGHTS, NETWORK) if (folder / name).exists()]
-    return content_hash(found[0]) if found else ""
+def _reference(root: Root) -> Path:
+    return root.paths.encoder(reference_encoder(root.settings)) / WEIGHTS
 
 
 def learned_from(rows: pd.DataFrame, labels: np.ndarray) -> str:

@@ -32,14 +32,20 @@ def self_supervised_on(settings: Settings) -> tuple[str, ...]:
 
 
 def reference_encoder(settings: Settings) -> str:
-    """The encoder that decides which images are similar, and the start of other encoders if labels are few.
+    """The encoder that other encoders start from if labels are few.
 
-    Raises RayTruthError if it has seen labels, or is neither trained by a method that is on nor plugged in.
+    Raises RayTruthError if it does not belong to a method that is on and sees no label.
     """
     found = _unfit_reference(settings)
     if found:
         raise unusable_settings(found, "params.yaml")
     return settings.pretraining.reference_encoder
+
+
+def similarity_encoder(settings: Settings) -> str:
+    """The encoder that decides which images are similar: the first plugged-in one, or else the reference encoder."""
+    plugged_in = plugged_in_on(settings)
+    return plugged_in[0] if plugged_in else reference_encoder(settings)
 
 
 def method_settings(profile: Profile, name: str) -> MethodSettings:
@@ -70,11 +76,11 @@ def _unknown_methods(settings: Settings) -> list[str]:
 
 
 def _unfit_reference(settings: Settings) -> list[str]:
-    fit = self_supervised_on(settings)
+    fit = [method.encoder for method in methods_on(settings) if not method.sees_labels]
     if settings.pretraining.reference_encoder in fit:
         return []
     return [
-        "pretraining.reference_encoder: must be plugged in, or belong to a method that is on and sees no label: "
+        "pretraining.reference_encoder: must belong to a method that is on and sees no label: "
         + (", ".join(fit) or "there is none")
     ]
 

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score
 
 from dagster_project.label_quality.label_errors.neighbours import Neighbours, find_neighbours
 from dagster_project.label_quality.label_errors.out_of_fold import OofPredictions
-from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, rank_labels
+from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, in_order_of, rank_labels
 from dagster_project.label_quality.label_errors.tables import KINDS
 
 REGIONS = ("hand", "knee", "foot")
@@ -133,6 +133,31 @@ def test_how_labels_go_wrong_is_learned_from_the_labels_of_other_folds_alone() -
     before, after = doubts(labels), doubts(relabelled)
     np.testing.assert_array_equal(after[mine[40:]], before[mine[40:]])
     assert (after[table["fold"] != 1] != before[table["fold"] != 1]).any(), "else the test would prove nothing"
+
+
+def test_a_right_label_that_all_models_agree_with_stands_behind_a_wrong_one_in_odd_surroundings_too() -> None:
+    """The image of a rare class, most of whose neighbours have wrong labels: it is odd, but its label is not."""
+    truth, place = np.tile([0, 1, 2], 40), np.tile([0, 1, 2], 40)
+    labels = truth.copy()
+    wrong, odd = np.array([30, 61]), np.array([119])
+    labels[wrong] = (truth[wrong] + 1) % 3
+    place[[*range(100, 109), *odd]] = 3
+    labels[100:109] = (truth[100:109] + 1) % 3  # half in doubt, so that they are evidence
+    oof = predictions_of(truth)
+    oof.around[:, 100:109] = 1 / 3
+    found = ranked(table_of(labels), labels, oof, place).set_index("image_id")["rank"]
+    assert all(found[f"{i:032x}"] < found[f"{odd[0]:032x}"] for i in wrong)
+
+
+def test_probabilities_follow_the_order_of_suspicion_and_keep_their_sum() -> None:
+    rng = np.random.default_rng(0)
+    suspicion = rng.random(2000)
+    probability = np.clip(suspicion**4 + rng.normal(0, 0.1, 2000), 0, 1)
+    found = in_order_of(suspicion, suspicion, probability)
+    assert (np.diff(found[np.argsort(suspicion)]) >= 0).all()
+    assert len(np.unique(found)) == 2000
+    assert found.sum() == pytest.approx(probability.sum(), rel=0.02)
+    assert in_order_of(suspicion[:3], suspicion[:0], probability[:0]).tolist() == suspicion[:3].tolist()
 
 
 def test_the_order_of_rows_does_not_matter() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from support.archive import pattern
+from support.encoders import REFERENCE
 from support.onnx_networks import write_encoder
 from support.trained import Trained, trained_root
 
@@ -27,7 +27,12 @@ from dagster_project.learning.ensembling.export import check_onnx
 from dagster_project.learning.ensembling.model import load_model
 from dagster_project.learning.ensembling.onnx_model import write_onnx
 from dagster_project.learning.evaluation.linear_evaluation import evaluate
-from dagster_project.learning.pretraining.methods_on import encoders_on, self_supervised_on
+from dagster_project.learning.pretraining.methods_on import (
+    encoders_on,
+    reference_encoder,
+    self_supervised_on,
+    similarity_encoder,
+)
 
 ELSEWHERE = "plugged_in/elsewhere"
 
@@ -37,8 +42,8 @@ def trained(made_once: Callable[..., Path]) -> Trained:
     return trained_root(made_once)
 
 
-def with_encoders(trained: Trained, *names: str, **pretraining: object) -> Root:
-    section = trained.settings.pretraining.model_copy(update={"plugged_in": names, **pretraining})
+def with_encoders(trained: Trained, *names: str) -> Root:
+    section = trained.settings.pretraining.model_copy(update={"plugged_in": names})
     return Root(trained.paths, trained.settings.model_copy(update={"pretraining": section}))
 
 
@@ -109,13 +114,13 @@ def test_a_name_that_stands_twice_in_the_settings_is_refused(trained: Trained) -
 
 def test_it_counts_as_an_encoder_that_has_seen_no_label(trained: Trained) -> None:
     settings = with_encoders(trained, "elsewhere").settings
-    assert encoders_on(settings)[-1] == self_supervised_on(settings)[-1] == ELSEWHERE
+    assert encoders_on(settings)[-1] == self_supervised_on(settings)[-1] == similarity_encoder(settings) == ELSEWHERE
+    assert reference_encoder(settings) == similarity_encoder(trained.settings) == REFERENCE
 
 
 @pytest.mark.slow
 def test_every_stage_uses_it(copy: Root, tmp_path: Path) -> None:
     add_encoder(copy, write_encoder(tmp_path / "elsewhere"))
-    copy = with_encoders(Trained(copy.paths, copy.settings, pd.DataFrame()), "elsewhere", reference_encoder=ELSEWHERE)
     assert ELSEWHERE in [found.encoder for found in evaluate(copy)]
     summary = build_ensemble(copy)
     assert ELSEWHERE in summary.weights or "joint_probe" in summary.weights
