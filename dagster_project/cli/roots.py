@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -72,6 +73,9 @@ def ui(
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "-w"]
     quiet = {"PYTHONWARNINGS": "ignore:Function `dev_command`"}  # the successor needs another kind of project
     environment = dagster_environment(paths) | quiet
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored, as behind `nohup`, Dagster would ignore SIGTERM too
     os.chdir(paths.dagster_home)  # elsewhere Dagster warns about any dagster.yaml that it does not use
     os.execve(sys.executable, [*command, str(template("workspace.yaml"))], environment)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,18 +52,25 @@ def dagster_on(paths: Paths, log: Path, raytruth: Sequence[str] = _HERE) -> Iter
     environment = dagster_environment(paths) | {"OMP_NUM_THREADS": "1"}
     command = [*raytruth, "--root", str(paths.root), "ui", "--port", str(port)]
     with log.open("w") as said:
-        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=environment, stdout=said, stderr=said, start_new_session=True, preexec_fn=_as_behind_nohup
+        )
     try:
         wait_for("the web server", lambda: _answers(port) or process.poll())
         assert process.poll() is None, log.read_text()[-3000:]
         with dg.DagsterInstance.from_config(str(paths.dagster_home)) as instance:
             yield Served(paths, instance, port)
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        process.terminate()
         try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(PATIENCE)  # SIGTERM must end it
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _as_behind_nohup() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _answers(port: int) -> bool:
