@@ -31,6 +31,7 @@ def ranked_root(paths: Paths, suspects: int, others: int = 40, files: int = 0) -
     write_regions(paths.root / "regions.yaml")
     settings = template("params.yaml").read_text()
     settings = settings.replace("dagster_project/intake/taxonomy/regions.yaml", "regions.yaml")
+    settings = settings.replace("plugged_in: [imagenet]", "plugged_in: []")
     paths.settings.write_text(settings.replace("second_reading: 0.1", "second_reading: 0.0"))
     regions = load_taxonomy(paths.root / "regions.yaml").regions
     count, draw = suspects + others, np.random.default_rng(3)

@@ -120,7 +120,7 @@ class Pretraining(Section):
     """
 
     methods: tuple[str, ...]
-    plugged_in: tuple[str, ...] = ()
+    plugged_in: tuple[str, ...]
     reference_encoder: str
 
 
