@@ -36,7 +36,7 @@ def write_encoder(folder: Path, fault: str = "", opset: int = 17, **card: object
 
 
 def network(fault: str = "", opset: int = 17) -> onnx.ModelProto:
-    """The network; `fault` is external, foreign, fixed, two_outputs, nan, constant, random, others, wide or loop."""
+    """The network; `fault`: external, foreign, fixed, two_outputs, nan, constant, random, others, wide, loop, inner."""
     size = {"wide": 100_000}.get(fault, SIZE)
     weight = np.random.default_rng(5).normal(size=(48, size)).astype(np.float32)
     weight = {"nan": weight * np.nan, "constant": weight * 0}.get(fault, weight)
@@ -51,11 +51,12 @@ def network(fault: str = "", opset: int = 17) -> onnx.ModelProto:
         "foreign": helper.make_node("Secret", ["product"], ["embedding"], domain="com.example"),
         "random": helper.make_node("RandomNormalLike", ["product"], ["embedding"]),
         "others": helper.make_node("CumSum", ["product", "axis"], ["embedding"]),
+        "inner": helper.make_node("Loop", ["times", "", "product"], ["embedding"], body=_endless("com.example")),
         "loop": helper.make_node("Loop", ["times", "", "product"], ["embedding"], body=_endless()),
     }.get(fault, helper.make_node("Identity", ["product"], ["embedding"]))
     if fault == "others":
         weights.append(numpy_helper.from_array(np.int64(0), "axis"))
-    if fault == "loop":
+    if fault in ("loop", "inner"):
         weights.append(numpy_helper.from_array(np.int64(2**60), "times"))
     outputs = ["embedding", "flat"] if fault == "two_outputs" else ["embedding"]
     graph = helper.make_graph(
@@ -65,16 +66,21 @@ def network(fault: str = "", opset: int = 17) -> onnx.ModelProto:
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [first, None]) for name in outputs],
         weights,
     )
-    opsets = [helper.make_opsetid("", opset)] + [helper.make_opsetid("com.example", 1)] * (fault == "foreign")
+    opsets = [helper.make_opsetid("", opset)] + [helper.make_opsetid("com.example", 1)] * (
+        fault in ("foreign", "inner")
+    )
     return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
-def _endless() -> onnx.GraphProto:
+def _endless(domain: str = "") -> onnx.GraphProto:
     def value(name: str, kind: int, shape: list[object]) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, kind, shape)
 
     return helper.make_graph(
-        [helper.make_node("Identity", ["again"], ["go_on"]), helper.make_node("Sin", ["before"], ["after"])],
+        [
+            helper.make_node("Identity", ["again"], ["go_on"]),
+            helper.make_node("Sin", ["before"], ["after"], domain=domain),
+        ],
         "body",
         [
             value("turn", TensorProto.INT64, []),

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -218,10 +219,16 @@ def _check_graph(network: bytes, card: OnnxCard, name: str) -> None:
         model = onnx.load_from_string(network)
     except DecodeError:
         raise refused("is no ONNX model", again) from None
-    tensors = [*model.graph.initializer, *(a.t for node in model.graph.node for a in node.attribute if a.HasField("t"))]
+    graphs = list(_with_inner(model.graph))
+    nodes = [node for graph in graphs for node in graph.node]
+    tensors = [tensor for graph in graphs for tensor in graph.initializer]
+    tensors += [
+        part for graph in graphs for sparse in graph.sparse_initializer for part in (sparse.values, sparse.indices)
+    ]
+    tensors += [tensor for node in nodes for a in node.attribute for tensor in (a.t, *a.tensors)]
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
         raise refused("keeps its weights in other files", "save it as one file (save_as_external_data=False)")
-    foreign = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
+    foreign = sorted({node.domain for node in nodes} - {"", "ai.onnx"})
     if foreign or model.functions:
         raise refused(f"uses operators that are not ONNX's own ({', '.join(foreign) or 'functions'})", again)
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -238,6 +245,15 @@ def _check_graph(network: bytes, card: OnnxCard, name: str) -> None:
         do = "correct `channels` and `input_size` in card.json, or export it with a free first axis"
         raise refused(f"takes {onnx.TensorProto.DataType.Name(kind).lower()} ({shape}), not {wants}", do)
     _session(network, name)
+
+
+def _with_inner(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph and those inside its loops and branches, at any depth."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _with_inner(inner)
 
 
 @functools.lru_cache(maxsize=4)

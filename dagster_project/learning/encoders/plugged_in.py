@@ -12,10 +12,8 @@ import numpy as np
 
 from dagster_project.core.atomic_io import replacing_dir
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Paths
-from dagster_project.core.plotting import evenly
 from dagster_project.core.progress import track
-from dagster_project.intake.ingestion.batch.store import ingested_batches, open_pixels
+from dagster_project.intake.ingestion.batch.store import images_from_all_batches
 from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.encoder import load_encoder
 from dagster_project.learning.encoders.imagenet import NAME, write_imagenet_encoder
@@ -54,7 +52,7 @@ def add_encoder(root: Root, folder: Path) -> Trial:
             where=root.paths.place(target),
             do="rename the new folder; a champion may still need the old encoder",
         )
-    tried = _try(f"plugged_in/{name}", encoder, _images(root.paths))
+    tried = _try(f"plugged_in/{name}", encoder, images_from_all_batches(root.paths, _TRIAL))
     with replacing_dir(target) as made:
         made.rmdir()  # `save` makes the folder
         encoder.save(made)
@@ -70,7 +68,7 @@ def check_plugged_in(root: Root) -> list[Trial]:
     """
     root.paths.plugged_in.mkdir(parents=True, exist_ok=True)
     names, tried = plugged_in_on(root.settings), []
-    images = _images(root.paths) if names else np.empty(0)
+    images = images_from_all_batches(root.paths, _TRIAL) if names else np.empty(0)
     for name in names:
         folder = root.paths.encoder(name)
         if folder.name == NAME and not folder.exists():
@@ -124,21 +122,10 @@ def _try(name: str, encoder: OnnxEncoder, images: np.ndarray) -> Trial:
         raise refused("gives an image other embeddings next to other images")
     if float(together.std(axis=0).max()) <= 1e-6 * max(scale, 1e-12):
         raise refused("gives the same embedding for all images")
-    return Trial(name, len(images), seconds, read_card_of(encoder))
+    return Trial(name, len(images), seconds, _card_of(encoder))
 
 
-def read_card_of(encoder: OnnxEncoder) -> dict[str, object]:
+def _card_of(encoder: OnnxEncoder) -> dict[str, object]:
     """The lines of an encoder's card that people read."""
     card = encoder.facts.model_dump(exclude={"kind", "normalisation", "sha256"})
     return {"input size": card.pop("input_size"), "embedding size": card.pop("embedding_size"), **card}
-
-
-def _images(paths: Paths) -> np.ndarray:
-    shards = [open_pixels(paths, batch) for batch in ingested_batches(paths)]
-    if not shards:
-        raise RayTruthError(
-            "There is no image to try an encoder on", where=paths.place(paths.pixels_dir), do="ingest a batch first"
-        )
-    each = -(-_TRIAL // len(shards))
-    chosen = np.concatenate([shard[evenly(len(shard), each)] for shard in shards])
-    return chosen[evenly(len(chosen), _TRIAL)]

@@ -9,9 +9,7 @@ import numpy as np
 
 from dagster_project.core.atomic_io import read_json, replacing_dir, write_card, write_text
 from dagster_project.core.errors import RayTruthError
-from dagster_project.core.paths import Paths
-from dagster_project.core.plotting import evenly
-from dagster_project.intake.ingestion.batch.store import ingested_batches, open_pixels
+from dagster_project.intake.ingestion.batch.store import images_from_all_batches
 from dagster_project.intake.root import Root
 from dagster_project.learning.ensembling.champion import load_champion
 from dagster_project.learning.ensembling.champion_store import champion_folder, champion_hash
@@ -42,7 +40,7 @@ def export_champion(root: Root, folder: Path) -> OnnxParity:
     folder = folder.resolve()
     _refuse_strange_folder(folder)
     model = load_champion(root)
-    images = _real_images(root.paths)
+    images = images_from_all_batches(root.paths, _MOST_CHECKED)
     source = champion_folder(root.paths)
     if not (source / README).exists():
         raise RayTruthError(
@@ -77,19 +75,6 @@ def check_onnx(path: Path, model: Model, images: np.ndarray) -> OnnxParity:
             do="nothing was exported; report the versions of torch and onnxruntime to the authors of RayTruth",
         )
     return parity
-
-
-def _real_images(paths: Paths) -> np.ndarray:
-    shards = [open_pixels(paths, batch) for batch in ingested_batches(paths)]
-    if not shards:
-        raise RayTruthError(
-            "There is no image to check the ONNX model with",
-            where=paths.place(paths.pixels_dir),
-            do="ingest a batch first",
-        )
-    each = -(-_MOST_CHECKED // len(shards))
-    chosen = np.concatenate([shard[evenly(len(shard), each)] for shard in shards])
-    return chosen[evenly(len(chosen), _MOST_CHECKED)]
 
 
 def _refuse_strange_folder(folder: Path) -> None:

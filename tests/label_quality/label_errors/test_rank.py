@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
+from dagster_project.label_quality.label_errors import rank as module
 from dagster_project.label_quality.label_errors.neighbours import Neighbours, find_neighbours
 from dagster_project.label_quality.label_errors.out_of_fold import OofPredictions
 from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, in_order_of, rank_labels
@@ -135,18 +136,20 @@ def test_how_labels_go_wrong_is_learned_from_the_labels_of_other_folds_alone() -
     assert (after[table["fold"] != 1] != before[table["fold"] != 1]).any(), "else the test would prove nothing"
 
 
-def test_a_right_label_that_all_models_agree_with_stands_behind_a_wrong_one_in_odd_surroundings_too() -> None:
-    """The image of a rare class, most of whose neighbours have wrong labels: it is odd, but its label is not."""
-    truth, place = np.tile([0, 1, 2], 40), np.tile([0, 1, 2], 40)
-    labels = truth.copy()
-    wrong, odd = np.array([30, 61]), np.array([119])
+def test_a_right_label_that_the_models_agree_with_stands_behind_a_wrong_one_though_its_surroundings_are_odd(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    truth = np.tile([0, 1, 2], 80)
+    labels, wrong, odd = truth.copy(), 30, 119
     labels[wrong] = (truth[wrong] + 1) % 3
-    place[[*range(100, 109), *odd]] = 3
-    labels[100:109] = (truth[100:109] + 1) % 3  # half in doubt, so that they are evidence
-    oof = predictions_of(truth)
-    oof.around[:, 100:109] = 1 / 3
-    found = ranked(table_of(labels), labels, oof, place).set_index("image_id")["rank"]
-    assert all(found[f"{i:032x}"] < found[f"{odd[0]:032x}"] for i in wrong)
+    oof = predictions_of(truth, sure=0.99)
+    for models in (oof.probabilities, oof.around):
+        models[:, wrong] = 0.05
+        models[:, wrong, truth[wrong]], models[:, wrong, labels[wrong]] = 0.6, 0.35  # rather in doubt than sure
+    oddness = np.where(np.arange(240) == odd, 0.45, 0.0)
+    monkeypatch.setattr(module, "out_of_domain_probability", lambda _: oddness)
+    found = ranked(table_of(labels), labels, oof).set_index("image_id")["rank"]
+    assert (found[f"{wrong:032x}"], found[f"{odd:032x}"]) == (1, 2)
 
 
 def test_probabilities_follow_the_order_of_suspicion_and_keep_their_sum() -> None:

@@ -82,6 +82,7 @@ def test_a_card_that_does_not_fit_is_refused_by_the_line(tmp_path: Path, lines: 
     [
         ("external", "keeps its weights in other files"),
         ("foreign", "uses operators that are not ONNX's own (com.example)"),
+        ("inner", "uses operators that are not ONNX's own (com.example)"),
         ("fixed", "takes float (1, 3, 32, 32)"),
         ("two_outputs", "has 1 inputs and 2 outputs"),
     ],

@@ -43,3 +43,20 @@ def load_patient_evidence(paths: Paths) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=list(PATIENT_EVIDENCE.types), dtype=object)
     return pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)
+
+
+def images_from_all_batches(paths: Paths, most: int) -> np.ndarray:
+    """At most so many images, uint8 (N, side, side), at even distances from all batches.
+
+    Raises RayTruthError if there is no batch.
+    """
+    from dagster_project.core.plotting import evenly  # imports matplotlib
+
+    shards = [open_pixels(paths, batch) for batch in ingested_batches(paths)]
+    if not shards:
+        raise RayTruthError(
+            "There is no image to try this on", where=paths.place(paths.pixels_dir), do="ingest a batch first"
+        )
+    each = -(-most // len(shards))
+    chosen = np.concatenate([shard[evenly(len(shard), each)] for shard in shards])
+    return chosen[evenly(len(chosen), most)]
