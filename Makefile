@@ -2,6 +2,8 @@
 # make test: install, then everything that CI checks                 make check: the same
 # make quick: the linters, and one case of each fast test   make docs: write the pages that are made from the code
 PYTHON ?= python3.11
+# Set, as it is in many containers, each of the tests' hundreds of processes would compile this project again.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo ui lint test check quick docs clean
 
