@@ -212,6 +212,11 @@ class Paths:
         """The encoders that were trained elsewhere, a folder for each."""
         return self.root / "models" / "plugged_in"
 
+    @property
+    def embedding_cache(self) -> Path:
+        """Embeddings of single images by plugged-in encoders; can be deleted at any time."""
+        return self.root / "data" / ".embedding_cache"
+
     def checkpoints(self, name: str) -> Path:
         """The state of an unfinished training, which then resumes."""
         return self.root / "models" / ".checkpoints" / name

@@ -15,6 +15,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.progress import track
 from dagster_project.intake.ingestion.batch.store import images_from_all_batches
 from dagster_project.intake.root import Root
+from dagster_project.learning.encoders.embedding_cache import forget_other_encoders
 from dagster_project.learning.encoders.encoder import load_encoder
 from dagster_project.learning.encoders.imagenet import NAME, write_imagenet_encoder
 from dagster_project.learning.encoders.onnx_encoder import OnnxEncoder
@@ -67,14 +68,17 @@ def check_plugged_in(root: Root) -> list[Trial]:
     Raises RayTruthError if an encoder is missing, not usable, or fails its trial.
     """
     root.paths.plugged_in.mkdir(parents=True, exist_ok=True)
-    names, tried = plugged_in_on(root.settings), []
+    names, tried, fingerprints = plugged_in_on(root.settings), [], set[str]()
     images = images_from_all_batches(root.paths, _TRIAL) if names else np.empty(0)
     for name in names:
         folder = root.paths.encoder(name)
         if folder.name == NAME and not folder.exists():
             with replacing_dir(folder) as made:
                 write_imagenet_encoder(made)
-        tried.append(_try(name, _load(folder, root), images))
+        encoder = _load(folder, root)
+        fingerprints.add(encoder.fingerprint)
+        tried.append(_try(name, encoder, images))
+    forget_other_encoders(root.paths, fingerprints)
     return tried
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -91,7 +92,10 @@ class Model:
 
     def predict(self, images: np.ndarray) -> Predictions:
         """Predict uint8 images (N, s, s), letterboxed and stretched by the ingestion."""
-        by_encoder = {name: encoder.embed(images) for name, encoder in self.encoders.items()}
+        return self.predict_embedded({name: encoder.embed(images) for name, encoder in self.encoders.items()})
+
+    def predict_embedded(self, by_encoder: Mapping[str, np.ndarray]) -> Predictions:
+        """Predict images from their embeddings (N, D) by each of `encoders`."""
         embeddings = [concatenate_embeddings(by_encoder, m.encoders) for m in self.members]
         each = [
             calibrated(m.head.logits(x), m.temperature) for m, x in zip(self.members, embeddings, strict=True)

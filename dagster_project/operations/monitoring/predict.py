@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
@@ -14,6 +12,7 @@ from dagster_project.core.progress import track
 from dagster_project.intake.ingestion.batch.store import load_headers, open_pixels
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.learning.encoders.embedding_cache import embed_cached
 from dagster_project.learning.ensembling.champion import load_champion, refuse_champion_of_other_regions
 from dagster_project.learning.ensembling.champion_store import champion_hash
 from dagster_project.learning.ensembling.model import Model, Predictions, Predictor
@@ -34,7 +33,7 @@ def predict_batch(root: Root, batch: str) -> pd.DataFrame:
         raise RayTruthError("No such batch", where=f"batch {batch}", do="ingest it first: `raytruth ingest SOURCE`")
     model = load_champion(root)
     headers, shard = load_headers(root.paths, batch), open_pixels(root.paths, batch)
-    found = _in_blocks(model, len(shard), lambda start, stop: shard[start:stop])
+    found = _in_blocks(root.paths, model, shard)
     table = headers[["image_id", "patient"]].assign(
         **first_choice(model, found),
         member_agreement=found.member_agreement.astype(np.float32),
@@ -59,12 +58,13 @@ def load_predictions(root: Root, batch: str) -> pd.DataFrame:
     return predict_batch(root, batch)
 
 
-def _in_blocks(model: Model, count: int, images: Callable[[int, int], np.ndarray]) -> Predictions:
-    starts = range(0, count, _BLOCK)
-    found = [
-        model.predict(np.ascontiguousarray(images(start, min(start + _BLOCK, count))))
-        for start in track(starts, len(starts), "predicting")
-    ]
+def _in_blocks(paths: Paths, model: Model, shard: np.ndarray) -> Predictions:
+    starts, found = range(0, len(shard), _BLOCK), []
+    for start in track(starts, len(starts), "predicting"):
+        images = np.ascontiguousarray(shard[start : start + _BLOCK])
+        found.append(
+            model.predict_embedded({name: embed_cached(paths, e, images) for name, e in model.encoders.items()})
+        )
     fields = ("probabilities", "ood_score", "member_agreement", "embeddings")
     return Predictions(*(np.concatenate([getattr(part, name) for part in found]) for name in fields))
 
