@@ -110,7 +110,7 @@ def run(root: Root, sources: list[Path]) -> dict[str, float]:
     methods = (*methods_on(root.settings), CROSSFIT)
     for stage in table:
         if stage.job == LEARN:
-            if stage.name == methods[0].encoder:
+            if stage.name == methods[0].encoder and root.settings.learning.trains:
                 with _timed("pretraining", seconds):  # side by side; the encoders' own stages then find them up to date
                     pretrain(root, *(method.name for method in methods))
             with _timed(stage.name, seconds):

@@ -31,6 +31,8 @@ def pretrain(
     if processes().rank > 0:  # only the first process prints; every process reports errors
         log.disabled = out.quiet = True
     summaries = stage(opened, *methods)
+    if not opened.settings.learning.trains:
+        return
     rows = [(s.name, s.images, s.labels, f"{s.curve[0]:.3f}", f"{s.curve[-1]:.3f}") for s in summaries]
     show_table("pretrained", ("encoder", "images", "labels seen", "first loss", "last loss"), rows)
 

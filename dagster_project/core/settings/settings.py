@@ -150,6 +150,11 @@ class Profile(NetworkSettings):
         return self
 
     @property
+    def trains(self) -> bool:
+        """Whether encoders are trained; without methods, plugged-in encoders are the only ones."""
+        return bool(self.methods)
+
+    @property
     def network(self) -> NetworkSettings:
         """The settings of the network only."""
         return NetworkSettings(**{name: getattr(self, name) for name in NetworkSettings.model_fields})

@@ -8,7 +8,6 @@ for each fold, on the other folds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
 from dagster_project.label_quality.label_errors.neighbours import find_neighbours
-from dagster_project.learning.encoders.encoder import Encoder, open_encoder
+from dagster_project.learning.encoders.encoder import open_encoder
 from dagster_project.learning.ensembling.calibration import calibrated, fit_temperature
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.evaluation.linear_head import choose_linear_head, fit_linear_head
@@ -35,13 +34,14 @@ _LEAST = 1e-9
 
 
 def oof_encoders(settings: Settings) -> tuple[str, ...]:
-    """The encoders of the out-of-fold models: those that saw no label, and the encoder of the fold."""
-    return (*self_supervised_on(settings), CROSSFIT.encoder)
+    """The encoders of the out-of-fold models: those that saw no label, and the encoder of the fold if trained."""
+    return (*self_supervised_on(settings), *((CROSSFIT.encoder,) if settings.learning.trains else ()))
 
 
 def oof_models(settings: Settings) -> tuple[str, ...]:
-    """The names of the out-of-fold models: a probe on each encoder, a probe on all encoders together, and votes."""
-    return (*oof_encoders(settings), "all_encoders", "neighbours")
+    """The names of the out-of-fold models: a probe on each encoder, one on all if there are several, and votes."""
+    encoders = oof_encoders(settings)
+    return (*encoders, *(("all_encoders",) if len(encoders) > 1 else ()), "neighbours")
 
 
 @dataclass(frozen=True)
@@ -71,21 +71,18 @@ def predict_out_of_fold(root: Root, table: pd.DataFrame, labels: np.ndarray, cla
     """
     fold, folds = table["fold"].to_numpy(int), root.settings.training_set.folds
     teaches = (labels >= 0) & (table["exclusion"] == "").to_numpy(bool)
-    for k in range(folds):
-        _check_held_out(root.paths, table, labels, k)
-    of_fold = [open_encoder(root, f"{CROSSFIT.encoder}/fold_{k}") for k in range(folds)]
-    images = gather_images(root.paths, table, max(encoder.image_size for encoder in of_fold))
-    unlabelled = len(self_supervised_on(root.settings))
+    of_all = [load_embeddings(root.paths, encoder, len(table)) for encoder in self_supervised_on(root.settings)]
+    of_fold = _of_folds(root, table, labels) if root.settings.learning.trains else [[] for _ in range(folds)]
     probabilities = np.zeros((len(oof_models(root.settings)), len(table), classes))
-    around = np.zeros((folds, unlabelled, len(table), classes))
+    around = np.zeros((folds, len(of_all), len(table), classes))
     alike = load_embeddings(root.paths, similarity_encoder(root.settings), len(table))
     for k in range(folds):
-        each = list(_embeddings_for(root, images, of_fold[k]))
-        for j, embeddings in enumerate([*each, np.concatenate(each, axis=1)]):
+        each = [*of_all, *of_fold[k]]
+        for j, embeddings in enumerate([*each, np.concatenate(each, axis=1)] if len(each) > 1 else each):
             case = _Case(embeddings, labels, teaches, fold, classes)
             setting = _choose(case, k, root.settings)
             probabilities[j, fold == k] = _predict_fold(case, (k,), k, setting)
-            if j < unlabelled:
+            if j < len(of_all):
                 for f in range(folds):
                     around[k, j, fold == f] = _predict_fold(case, (k, f), f, setting)
         voters = find_neighbours(
@@ -93,6 +90,16 @@ def predict_out_of_fold(root: Root, table: pd.DataFrame, labels: np.ndarray, cla
         )
         probabilities[-1, fold == k] = voters.vote(labels, classes)[fold == k]
     return OofPredictions(probabilities, np.stack([_together(predicted) for predicted in around]))
+
+
+def _of_folds(root: Root, table: pd.DataFrame, labels: np.ndarray) -> list[list[np.ndarray]]:
+    """For each fold, embeddings (N, D) of all images by the encoder that learned from the other folds."""
+    folds = range(root.settings.training_set.folds)
+    for k in folds:
+        _check_held_out(root.paths, table, labels, k)
+    encoders = [open_encoder(root, f"{CROSSFIT.encoder}/fold_{k}") for k in folds]
+    images = gather_images(root.paths, table, max(encoder.image_size for encoder in encoders))
+    return [[encoder.embed(images)] for encoder in encoders]
 
 
 def _together(probabilities: np.ndarray) -> np.ndarray:
@@ -112,13 +119,6 @@ def _check_held_out(paths: Paths, table: pd.DataFrame, labels: np.ndarray, k: in
             where=paths.place(card.parent),
             do=f"run `raytruth pretrain {CROSSFIT.name}`",
         )
-
-
-def _embeddings_for(root: Root, images: np.ndarray, of_fold: Encoder) -> Iterator[np.ndarray]:
-    """Embeddings (N, D) of each of the `oof_encoders` for a fold."""
-    for encoder in self_supervised_on(root.settings):
-        yield load_embeddings(root.paths, encoder, len(images))
-    yield of_fold.embed(images)
 
 
 @dataclass(frozen=True)

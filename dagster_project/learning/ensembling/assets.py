@@ -45,6 +45,7 @@ def ensemble_asset(settings: Settings) -> dg.AssetsDefinition:
                 "test accuracy, high (95 %)": summary.accuracy.high,
                 **{name.replace("_", " "): value for name, value in as_numbers(summary.test, numbers).items()},
                 "members": as_counts(summary.weights, "member", "weight"),
+                **({"what training added": as_table(_training(summary))} if summary.training else {}),
                 "accuracy of the most confident images": as_table(_most_confident(summary)),
                 "auto-labelling thresholds": as_table(_auto_label(summary)),
                 "combined encoders": as_table(pd.DataFrame(means)),
@@ -57,6 +58,18 @@ def ensemble_asset(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return ensemble
+
+
+def _training(summary: "EnsembleSummary") -> pd.DataFrame:
+    assert summary.training
+    rows = {
+        f"{summary.training.encoder} alone": summary.training.alone,
+        "ensemble": summary.accuracy,
+        "difference": summary.training.gain,
+    }
+    return pd.DataFrame(
+        [{"model": name, "test accuracy": i.value, "low": i.low, "high": i.high} for name, i in rows.items()]
+    )
 
 
 def _most_confident(summary: "EnsembleSummary") -> pd.DataFrame:

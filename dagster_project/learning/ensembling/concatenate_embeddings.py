@@ -14,8 +14,9 @@ from dagster_project.learning.pretraining.methods_on import encoders_on, self_su
 
 
 def joint_probes(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The probes on several encoders: the encoders of each probe, by name."""
-    return {"joint_probe": encoders_on(settings), "joint_probe_self_supervised": self_supervised_on(settings)}
+    """The probes on several encoders: the encoders of each probe, by name. With one encoder there is none."""
+    both = {"joint_probe": encoders_on(settings), "joint_probe_self_supervised": self_supervised_on(settings)}
+    return {name: among for name, among in both.items() if len(among) > 1}
 
 
 def concatenate_embeddings(embeddings: Mapping[str, np.ndarray], encoders: Sequence[str]) -> np.ndarray:

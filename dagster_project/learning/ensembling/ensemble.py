@@ -29,7 +29,8 @@ def build_ensemble(root: Root) -> EnsembleSummary:
     data = load_labelled_set(root)
     encoders = encoders_on(root.settings)
     embeddings = {encoder: load_embeddings(root.paths, encoder, len(data.table)) for encoder in encoders}
-    over = {encoder: (encoder,) for encoder in encoders} | {"joint_probe": joint_probes(root.settings)["joint_probe"]}
+    over: dict[str, tuple[str, ...]] = {encoder: (encoder,) for encoder in encoders}
+    over |= {name: among for name, among in joint_probes(root.settings).items() if name == "joint_probe"}
     inputs = {name: concatenate_embeddings(embeddings, among) for name, among in over.items()}
     candidates = {name: fit_candidate(x, data, data.train, root.settings) for name, x in inputs.items()}
     weights = select_members(

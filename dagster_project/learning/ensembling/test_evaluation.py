@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import log_loss
 
 from dagster_project.core.atomic_io import read_json, write_json, write_rows
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
+from dagster_project.learning.encoders.plugged_in_on import plugged_in_on
 from dagster_project.learning.ensembling.calibration import calibrated
 from dagster_project.learning.ensembling.candidates import Candidate, mixture
 from dagster_project.learning.ensembling.plots import draw_reliability, draw_risk_coverage
@@ -20,6 +22,7 @@ from dagster_project.learning.evaluation.linear_evaluation import prediction_tab
 from dagster_project.learning.evaluation.metrics import Interval, calibration_error, patient_bootstrap, scores
 from dagster_project.learning.evaluation.plots import draw_confusion, draw_label_fractions
 from dagster_project.learning.evaluation.tables import ENSEMBLE_PREDICTIONS
+from dagster_project.learning.pretraining.methods_on import trained_methods
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,23 @@ class ClassRecall:
 
 
 @dataclass(frozen=True)
+class GainOfTraining:
+    """What the encoders that were trained here add: test accuracy of the best plugged-in `encoder` alone, and `gain`.
+
+    The encoder is the best on validation. `gain` is the accuracy of the ensemble minus `alone`, on the same images.
+    """
+
+    encoder: str
+    alone: Interval
+    gain: Interval
+
+
+@dataclass(frozen=True)
 class EnsembleSummary:
-    """Members with their weights, test scores with all labels, and accuracy of combined encoders by share of labels."""
+    """Members with their weights, test scores with all labels, and accuracy of combined encoders by share of labels.
+
+    `training` compares with plugged-in encoders; None if there are none, or nothing was trained here.
+    """
 
     weights: dict[str, float]
     accuracy: Interval
@@ -41,6 +59,7 @@ class EnsembleSummary:
     classes: list[ClassRecall]
     selective: Selective
     fractions: dict[str, dict[float, Interval]]
+    training: GainOfTraining | None
 
 
 @dataclass(frozen=True)
@@ -80,9 +99,32 @@ def evaluate_on_test(
         for own in [labels == k]
     ]
     selective = evaluate_selective(on_validation_answers, after, settings)
-    return EnsembleSummary(weights, accuracy, test, classes, selective, fractions), EvaluatedPredictions(
+    training = _gain_of_training(candidates, after.right, data, settings)
+    return EnsembleSummary(weights, accuracy, test, classes, selective, fractions, training), EvaluatedPredictions(
         on_test, after, before
     )
+
+
+def _gain_of_training(
+    candidates: Mapping[str, Candidate], right: np.ndarray, data: LabelledSet, settings: Settings
+) -> GainOfTraining | None:
+    """`right` (T,): whether the ensemble is right on each test image."""
+    plugged_in = {name: candidates[name] for name in plugged_in_on(settings)}
+    if not plugged_in or not trained_methods(settings):
+        return None
+    of_validation = data.labels[data.validation]
+    best = min(
+        plugged_in,
+        key=lambda name: log_loss(
+            of_validation, plugged_in[name].probabilities(data.validation), labels=np.arange(len(data.regions))
+        ),
+    )
+    alone = plugged_in[best].probabilities(data.test).argmax(axis=1) == data.labels[data.test]
+    intervals = [
+        patient_bootstrap(values, data.patients(data.test), settings.evaluation.bootstrap, settings.seed)
+        for values in (alone.astype(float), right.astype(float) - alone)
+    ]
+    return GainOfTraining(best, *intervals)
 
 
 def report(
@@ -101,6 +143,7 @@ def report(
             "accuracy": {"1": asdict(summary.accuracy)},
             "together": {name: _by_share(line) for name, line in summary.fractions.items()},
             "accuracy_at_coverage": _by_share(summary.selective.accuracy),
+            "training": summary.training and asdict(summary.training),
             "auto_label": {f"{a.wanted:g}": asdict(a) for a in summary.selective.auto_label},
         },
     )

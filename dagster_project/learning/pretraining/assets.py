@@ -48,6 +48,9 @@ def encoder_assets(settings: Settings) -> dg.AssetsDefinition:
         names = [name for name in methods if name in chosen]
         summaries = pretrain(root.open(), *(methods[name].name for name in names))
         for name in names:
+            if not summaries:
+                yield _not_trained(root, name)
+                continue
             yield _result(root, name, [s for s in summaries if s.name.split("/")[0] == name])
 
     return encoders
@@ -64,6 +67,15 @@ def plugged_in_encoders(root: RootResource) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         data_version=versions.of(root.paths.plugged_in),
         metadata={"encoders": len(rows)} | ({"cards": as_table(pd.DataFrame(rows))} if rows else {}),
+    )
+
+
+def _not_trained(root: RootResource, name: str) -> dg.MaterializeResult:
+    versions = root.commit(name)
+    return dg.MaterializeResult(
+        asset_key=name,
+        data_version=versions.of(root.paths.encoder(name)),
+        metadata={"trained": "no: the profile in use trains no encoder"},
     )
 
 

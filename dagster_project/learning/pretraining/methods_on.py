@@ -20,14 +20,19 @@ def methods_on(settings: Settings) -> tuple[Method, ...]:
     return tuple(method for method in METHODS.values() if method.name in settings.pretraining.methods)
 
 
+def trained_methods(settings: Settings) -> tuple[Method, ...]:
+    """The methods that are on, if the profile in use trains encoders; otherwise none."""
+    return methods_on(settings) if settings.learning.trains else ()
+
+
 def encoders_on(settings: Settings) -> tuple[str, ...]:
     """The encoders of these methods, and plugged-in ones. They are evaluated, and may be members of the ensemble."""
-    return (*(method.encoder for method in methods_on(settings)), *plugged_in_on(settings))
+    return (*(method.encoder for method in trained_methods(settings)), *plugged_in_on(settings))
 
 
 def self_supervised_on(settings: Settings) -> tuple[str, ...]:
     """The encoders that have seen no label of this root: of methods that see none, and plugged-in ones."""
-    trained = (method.encoder for method in methods_on(settings) if not method.sees_labels)
+    trained = (method.encoder for method in trained_methods(settings) if not method.sees_labels)
     return (*trained, *plugged_in_on(settings))
 
 
@@ -59,12 +64,14 @@ def method_settings(profile: Profile, name: str) -> MethodSettings:
 def check_methods(settings: Settings) -> None:
     """Raise RayTruthError, naming every key, if params.yaml has unusable settings of pretraining methods.
 
-    Each profile must hold the settings of every method that is on.
+    Each profile must hold the settings of every method that is on, or of none. Then plugged-in encoders are needed.
     """
     found = _unknown_methods(settings) or _unfit_reference(settings)
+    if not settings.learning.trains and not settings.pretraining.plugged_in:
+        found.append(f"profile: {settings.profile} trains no encoder; name one in pretraining.plugged_in")
     needed = [name for name in ALL if name in (*settings.pretraining.methods, CROSSFIT.name)]
     for name, profile in settings.profiles.items():
-        for method in dict.fromkeys([*profile.methods, *needed]):
+        for method in dict.fromkeys([*profile.methods, *needed]) if profile.trains else ():
             found += [f"profiles.{name}.{problem}" for problem in _problems(profile, method)]
     if found:
         raise unusable_settings(found, "params.yaml")

@@ -12,6 +12,7 @@ import traceback
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from dagster_project.core.atomic_io import write_text
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.progress import log
 from dagster_project.intake.root import Root
@@ -30,11 +31,17 @@ from dagster_project.learning.pretraining.methods import CROSSFIT
 def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
     """Pretrain the encoders of the given methods of the registry, each with `pretrain_encoder`.
 
+    If the profile trains no encoder, their folders stay as they are, or are made without an encoder: DVC expects them.
+
     On a CPU as many at once as there are cores, at most four; otherwise one after another. If one encoder fails, the
     others are stopped, and continue from their checkpoints in the next run.
     Raises RayTruthError if a method is unknown, an encoder cannot be trained, or its process is killed.
     """
     names = [name for method in methods for name in encoder_names(root.settings, method)]
+    if not root.settings.learning.trains:
+        for name in dict.fromkeys(name.split("/")[0] for name in names):
+            _keep_folder(root, name)
+        return []
     at_once = encoders_at_once(root.settings.learning)
     waiting = {name for name in names if waits_for_reference(root, name)}
     made: dict[str, EncoderSummary] = {}
@@ -49,6 +56,14 @@ def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
         for other in folds - {root.paths.encoder(name) for name in names}:
             shutil.rmtree(other)  # from settings with more folds
     return [made[name] for name in names]
+
+
+def _keep_folder(root: Root, name: str) -> None:
+    folder = root.paths.encoder(name)
+    log.info("%s is not trained: profile %s trains no encoder", name, root.settings.profile)
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        write_text(folder / "not_trained.txt", f"Profile {root.settings.profile} trains no encoder.\n")
 
 
 def _in_processes(root: Root, names: list[str], at_once: int) -> dict[str, EncoderSummary]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ import pytest
 from support.archive import pattern
 from support.encoders import REFERENCE
 from support.onnx_networks import write_encoder
-from support.trained import Trained, trained_root
+from support.trained import FIRST, Trained, trained_root
 
-from dagster_project.core.atomic_io import read_table
+from dagster_project.core.atomic_io import content_hash, read_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.root import Root
 from dagster_project.label_quality.label_errors.find import find_label_errors
@@ -27,12 +28,16 @@ from dagster_project.learning.ensembling.export import check_onnx
 from dagster_project.learning.ensembling.model import load_model
 from dagster_project.learning.ensembling.onnx_model import write_onnx
 from dagster_project.learning.evaluation.linear_evaluation import evaluate
+from dagster_project.learning.pretraining.methods import CROSSFIT
 from dagster_project.learning.pretraining.methods_on import (
     encoders_on,
     reference_encoder,
     self_supervised_on,
     similarity_encoder,
 )
+from dagster_project.learning.pretraining.pretrain import pretrain
+from dagster_project.operations.monitoring.predict import predict_batch
+from dagster_project.operations.retraining.gate import promote
 
 ELSEWHERE = "plugged_in/elsewhere"
 
@@ -124,6 +129,9 @@ def test_every_stage_uses_it(copy: Root, tmp_path: Path) -> None:
     assert ELSEWHERE in [found.encoder for found in evaluate(copy)]
     summary = build_ensemble(copy)
     assert ELSEWHERE in summary.weights or "joint_probe" in summary.weights
+    assert summary.training is not None
+    assert summary.training.encoder == ELSEWHERE
+    assert summary.training.alone.value + summary.training.gain.value == pytest.approx(summary.accuracy.value)
     find_label_errors(copy)
     assert ELSEWHERE in set(read_table(copy.paths.oof_predictions)["oof_model"])
     build_worklist(copy)
@@ -133,6 +141,28 @@ def test_every_stage_uses_it(copy: Root, tmp_path: Path) -> None:
     write_onnx(tmp_path / "model.onnx", model, {})
     images = np.stack([pattern(k % 6, np.random.default_rng(k)) for k in range(40)])
     assert check_onnx(tmp_path / "model.onnx", model, images).probabilities < 1e-4
+
+
+@pytest.mark.slow
+def test_without_training_it_carries_the_whole_chain(copy: Root, tmp_path: Path) -> None:
+    profiles = copy.settings.profiles | {"frozen": copy.settings.learning.model_copy(update={"methods": {}})}
+    frozen = replace(copy, settings=copy.settings.model_copy(update={"profile": "frozen", "profiles": profiles}))
+    trained_before = content_hash(copy.paths.encoder(REFERENCE))
+    shutil.rmtree(copy.paths.encoder(CROSSFIT.encoder))
+    assert pretrain(frozen, "simclr", "crossfit") == []
+    assert content_hash(copy.paths.encoder(REFERENCE)) == trained_before
+    with pytest.raises(RayTruthError, match="has not been pretrained"):  # DVC has its folder all the same
+        load_encoder(copy.paths.encoder(CROSSFIT.encoder), "cpu")
+    add_encoder(frozen, write_encoder(tmp_path / "elsewhere"))
+    assert [found.encoder for found in evaluate(frozen)] == [ELSEWHERE]
+    summary = build_ensemble(frozen)
+    assert (summary.weights, summary.training) == ({ELSEWHERE: 1.0}, None)
+    promote(frozen)
+    kinds = find_label_errors(frozen).kinds
+    assert kinds["wrong_label"] > 0
+    assert set(read_table(copy.paths.oof_predictions)["oof_model"]) == {ELSEWHERE, "neighbours"}
+    build_worklist(frozen)
+    assert len(predict_batch(frozen, FIRST)) == len(read_table(copy.paths.headers(FIRST)))
 
 
 @pytest.mark.slow

@@ -58,12 +58,12 @@ def refusal(change: dict[str, Any], profile: str = "quick") -> str:
 
 def test_the_settings_that_come_along_can_be_used_and_hold_every_method() -> None:
     check_methods(SETTINGS)
-    for profile in SETTINGS.profiles.values():
-        assert set(profile.methods) == set(ALL)
+    for name, profile in SETTINGS.profiles.items():
+        assert set(profile.methods) == (set() if name == "frozen" else set(ALL))
 
 
 @pytest.mark.parametrize("method", ALL)
-@pytest.mark.parametrize("profile", OWN["profiles"])
+@pytest.mark.parametrize("profile", ["quick", "paper"])
 def test_every_setting_of_a_method_must_be_there(method: str, profile: str) -> None:
     for key in OWN["profiles"][profile]["methods"][method]:
         said = refusal({method: {key: None}}, profile)
@@ -89,9 +89,21 @@ def test_a_method_that_is_on_needs_settings_in_every_profile_and_one_that_is_off
     assert "profiles.paper.methods.crossfit: missing" in refusal({"crossfit": None}, "paper")
     values = copy.deepcopy(OWN)
     values["pretraining"]["methods"] = ["simclr", "supcon"]
-    for profile in values["profiles"].values():
-        del profile["methods"]["byol"]
+    for profile in ("quick", "paper"):
+        del values["profiles"][profile]["methods"]["byol"]
     check_methods(Settings.model_validate(values))
+
+
+def test_a_profile_without_methods_trains_nothing_and_needs_an_encoder_from_elsewhere() -> None:
+    values = copy.deepcopy(OWN) | {"profile": "frozen"}
+    frozen = Settings.model_validate(values)
+    check_methods(frozen)
+    assert encoders_on(frozen) == self_supervised_on(frozen) == ("plugged_in/imagenet",)
+    assert oof_models(frozen) == ("plugged_in/imagenet", "neighbours")
+    assert methods_on(frozen) == methods_on(SETTINGS)  # Dagster and DVC know the same encoders in each profile
+    values["pretraining"]["plugged_in"] = []
+    with pytest.raises(RayTruthError, match="frozen trains no encoder; name one in pretraining"):
+        check_methods(Settings.model_validate(values))
 
 
 def test_only_known_methods_can_be_on_and_only_an_encoder_without_labels_is_the_reference() -> None:
