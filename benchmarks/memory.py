@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 _EVERY = 0.1  # s
 
 
@@ -36,15 +38,15 @@ def high_water(process: int | str = "self") -> float:
 
 @contextmanager
 def watched() -> Iterator[Peaks]:
-    """Peaks of this process and its children, filled in at the end.
+    """Peaks of this process and of its children and theirs, filled in at the end.
 
-    Children are read every tenth of a second: unlike the inherited ru_maxrss, the mark is each child's own.
+    They are read every tenth of a second: unlike the inherited ru_maxrss, the mark is each process's own.
     """
     peaks, ended = Peaks(), threading.Event()
 
     def look() -> None:
         while not ended.wait(_EVERY):
-            children = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children")).split()
+            children = [str(child.pid) for child in psutil.Process().children(recursive=True)]
             peaks.child = max([peaks.child, *map(high_water, children)])
 
     watcher = threading.Thread(target=look, daemon=True)

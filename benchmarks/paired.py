@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+import psutil
 
 from benchmarks.results import spread
 
@@ -16,9 +17,13 @@ Way = Callable[[Path], object]
 
 
 def processor_seconds() -> float:
-    """CPU seconds of this process and its ended children so far."""
+    """CPU seconds of this process, its children, and the ended children of these so far.
+
+    Workers are children of the server that forks them, which ends after this process.
+    """
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime
+    living = sum(sum(child.cpu_times()[:4]) for child in psutil.Process().children())
+    return time.process_time() + ended.ru_utime + ended.ru_stime + living
 
 
 def compare(ways: Mapping[str, Way], files: Sequence[Path], rounds: int) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -84,6 +85,7 @@ def begun(paths: Paths, source: Path, batch: str = BATCH) -> int:
             os.setpgid(child, child)
         return child
     os.setpgid(0, 0)
+    _forget_the_parents_server()
     status = BROKEN
     try:
         devnull = os.open(os.devnull, os.O_WRONLY)
@@ -97,6 +99,12 @@ def begun(paths: Paths, source: Path, batch: str = BATCH) -> int:
         status = FULL if error.errno == errno.ENOSPC else BROKEN
     finally:
         os._exit(status)
+
+
+def _forget_the_parents_server() -> None:
+    """A process of its own would start a server of its own, from which its workers are forked."""
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    server._forkserver_address = server._forkserver_alive_fd = server._forkserver_pid = None
 
 
 def ended(child: int) -> int:

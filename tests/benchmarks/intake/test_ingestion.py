@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
+from support.work import SPIN, behave
 
 from benchmarks.intake.decoders import grey_levels_off, reduced, ways_of
 from benchmarks.intake.full_size import SYNTAXES, compressed, write_full_size
@@ -26,10 +27,11 @@ from benchmarks.intake.ingestion import (
 )
 from benchmarks.intake.ingestion_memory import one_batch
 from benchmarks.memory import watched
-from benchmarks.paired import OURS, compare
+from benchmarks.paired import OURS, compare, processor_seconds
 from benchmarks.results import shipped_settings
 from dagster_project.core.paths import Paths
 from dagster_project.intake.ingestion.headers.fast_header import fast_header
+from dagster_project.intake.ingestion.headers.sandbox import Limits, contained_map
 from dagster_project.intake.root import Root
 
 pytestmark = pytest.mark.slow
@@ -97,10 +99,16 @@ def test_ours_and_the_peers_all_read_the_files(files: list[Path], tmp_path: Path
 
 
 @pytest.mark.slow
-def test_whole_batches_hold_the_workers_processor_time(files: list[Path], tmp_path: Path) -> None:
+def test_whole_batches_hold_processor_time_and_wall_time(files: list[Path], tmp_path: Path) -> None:
     table = whole_batches(shipped_settings(), files[0].parent, tmp_path, len(files), 1)
     assert list(table["way"]) == [OURS, UNCLEAN]
     assert (table[["cpu_ms_median", "wall_ms_median"]] > 0).all(axis=None)
+
+
+def test_the_processor_time_of_workers_counts() -> None:
+    before = processor_seconds()
+    list(contained_map(behave, [SPIN], Limits(workers=1, memory_mb=1024, seconds=1)))
+    assert processor_seconds() - before > 0.5
 
 
 def test_the_marks_are_of_this_process_and_of_its_children_apart() -> None:

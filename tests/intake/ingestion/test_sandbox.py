@@ -84,7 +84,7 @@ def test_a_crash_that_does_not_come_again_is_not_held_against_the_item(tmp_path:
 
 @pytest.mark.slow
 def test_an_item_is_not_blamed_for_the_memory_that_others_left_full() -> None:
-    narrow = Limits(1, 512, 20)
+    narrow = Limits(1, 900, 20)
     assert said([HOARD, NEEDY, "a"], narrow) == [HOARD.upper(), NEEDY.upper(), "A"]
 
 

@@ -24,6 +24,11 @@ O = TypeVar("O")  # noqa: E741
 AHEAD = 8  # chunks per worker in progress or waiting: work for other workers while a file hangs, with bounded memory
 _TASKS_PER_WORKER = 500  # then a new process starts, because decoders leak memory
 _CHUNK = 32
+# What workers need, which takes seconds to import: imported once, in a server that does nothing else but fork workers.
+_IMPORTED_ONCE = [
+    "dagster_project.intake.ingestion.headers.header_reader",
+    "dagster_project.intake.ingestion.batch.pixel_reader",
+]
 _OUT_OF_MEMORY = 77  # exit status of a worker that reached its memory limit; its free memory may be fragmented
 _GRACE = 60.0  # seconds after which a worker is killed if its own alarm did not end it
 
@@ -97,7 +102,8 @@ class _Pool(Generic[I, O]):
     """`places[slot]` is the position of a worker in its chunk, in case the worker does not return."""
 
     def __init__(self, work: Callable[[I], O], limits: Limits, workers: int) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(_IMPORTED_ONCE)
         self.run = _Run(work, limits.seconds)
         self.free = list(range(AHEAD * workers + 4))  # slots: waiting chunks, one being yielded, three being repeated
         self.places: MutableSequence[int] = context.RawArray("i", len(self.free))
