@@ -33,10 +33,10 @@ from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
 from dagster_project.intake.training_set.split import assign_folds, stratum_of
 from dagster_project.label_quality.label_errors.find import find_label_errors, load_label_errors
-from dagster_project.label_quality.label_errors.neighbours import find_neighbours
 from dagster_project.label_quality.label_errors.out_of_fold import predict_out_of_fold
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.evaluation.neighbours import find_neighbours
 from dagster_project.learning.pretraining.methods_on import reference_encoder
 from dagster_project.learning.pretraining.pretrain import pretrain
 from dagster_project.learning.pretraining.train import SOURCE_MARGIN

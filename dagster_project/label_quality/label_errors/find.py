@@ -14,12 +14,12 @@ from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import draw_montage
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, gather_images, load_training_set
-from dagster_project.label_quality.label_errors.neighbours import find_neighbours
 from dagster_project.label_quality.label_errors.oof_predictions import write_oof_predictions
 from dagster_project.label_quality.label_errors.out_of_fold import predict_out_of_fold
 from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, rank_labels
 from dagster_project.label_quality.label_errors.tables import KINDS, LABEL_ERRORS
 from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.evaluation.neighbours import find_neighbours
 from dagster_project.learning.pretraining.methods_on import similarity_encoder
 
 log = logging.getLogger("raytruth")

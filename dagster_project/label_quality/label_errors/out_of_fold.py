@@ -20,11 +20,11 @@ from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import gather_images
-from dagster_project.label_quality.label_errors.neighbours import find_neighbours
 from dagster_project.learning.encoders.encoder import open_encoder
 from dagster_project.learning.ensembling.calibration import calibrated, fit_temperature
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.evaluation.linear_head import choose_linear_head, fit_linear_head
+from dagster_project.learning.evaluation.neighbours import find_neighbours
 from dagster_project.learning.pretraining.encoder import learned_from
 from dagster_project.learning.pretraining.methods import CROSSFIT
 from dagster_project.learning.pretraining.methods_on import self_supervised_on, similarity_encoder

@@ -9,9 +9,9 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import median_abs_deviation, rankdata
 
 from dagster_project.label_quality.label_errors.duplicates import conflicting_duplicates, with_duplicates
-from dagster_project.label_quality.label_errors.neighbours import Neighbours, out_of_domain_probability
 from dagster_project.label_quality.label_errors.noise import fit_noise
 from dagster_project.label_quality.label_errors.out_of_fold import OofPredictions
+from dagster_project.learning.evaluation.neighbours import Neighbours, out_of_domain_probability
 
 _MISSING = 1e-3  # a missing label is certainly not right; within this range, missing labels are ordered by proposal
 _NO_REGION = ("missing", "unmapped", "ambiguous")

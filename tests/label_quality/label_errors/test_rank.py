@@ -8,10 +8,10 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from dagster_project.label_quality.label_errors import rank as module
-from dagster_project.label_quality.label_errors.neighbours import Neighbours, find_neighbours
 from dagster_project.label_quality.label_errors.out_of_fold import OofPredictions
 from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, in_order_of, rank_labels
 from dagster_project.label_quality.label_errors.tables import KINDS
+from dagster_project.learning.evaluation.neighbours import Neighbours, find_neighbours
 
 REGIONS = ("hand", "knee", "foot")
 SURE, FOLDS = 0.9, 3

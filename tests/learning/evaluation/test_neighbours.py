@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dagster_project.label_quality.label_errors.neighbours import find_neighbours, out_of_domain_probability
+from dagster_project.learning.evaluation.neighbours import find_neighbours, out_of_domain_probability
 
 
 def test_neighbours_of_the_same_patient_say_nothing() -> None:
