@@ -64,12 +64,13 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
         _learn("plugged_in_encoders", "add-encoder", _CHECK_PLUGGED_IN, pixels),
         _learn(probes, "evaluate", _EVALUATE, set_, *encoders),
         _learn("ensemble", "ensemble", _ENSEMBLE, set_, probes, *encoders),
-        _learn("shortcut_audit", "audit-shortcuts", _AUDIT, set_, headers, pixels, "ensemble"),
         _learn("label_errors", "find-errors", _FIND_ERRORS, set_, probes, CROSSFIT.encoder, "ensemble"),
         _learn("error_causes", "find-causes", _FIND_CAUSES, "label_errors", set_, headers, "verdicts"),
         _learn("review_worklist", "worklist", _WORKLIST, "label_errors", set_, probes),
         _learn("review_budget", "review-budget", _REVIEW_BUDGET, "label_errors", set_, "verdicts"),
         _learn("reviewed_accuracy", "reviewed-accuracy", _REVIEWED_ACCURACY, set_, "ensemble", probes, "verdicts"),
+        # After the labels to review, which nobody should wait for.
+        _learn("shortcut_audit", "audit-shortcuts", _AUDIT, set_, headers, pixels, "ensemble"),
         # Last: nothing before waits for the champion, and with too little to learn from there is none.
         _learn("champion", "promote", _PROMOTE, "ensemble", set_),
         Stage(

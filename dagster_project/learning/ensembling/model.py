@@ -18,11 +18,11 @@ from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.encoder import Encoder, load_encoder
 from dagster_project.learning.ensembling.calibration import calibrated
 from dagster_project.learning.ensembling.concatenate_embeddings import concatenate_embeddings
-from dagster_project.learning.ensembling.mahalanobis import Mahalanobis
+from dagster_project.learning.ensembling.out_of_domain import OutOfDomain
 from dagster_project.learning.evaluation.linear_head import LinearHead
 
 _HEAD = ("mean", "scale", "weight", "bias")
-_MAHALANOBIS = ("means", "whiten", "quantiles")
+_OUT_OF_DOMAIN = ("means", "whiten", "usual", "spread", "quantiles")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Predictions:
-    """`probabilities` (N, K), rows sum to 1; `ood_score` (N,) in 0..1, 1 = least like the training images.
+    """`probabilities` (N, K), rows sum to 1; `ood_score` (N,) in 0..1, 1 = least like the classes.
 
     `member_agreement` (N,): total weight of the members with the same first choice as the ensemble. `embeddings` (N, D)
     are the concatenated embeddings of the member with the largest weight.
@@ -68,13 +68,15 @@ class Predictor(Protocol):
 class Model:
     """An ensemble ready to predict. `regions` names its K classes; members are ordered by falling weight.
 
-    `encoders` holds every encoder that a member names. `ingested_size` is the side (pixels) of the ingested images.
+    `encoders` holds every encoder that a member names, and `ood_encoder`, on whose embeddings `out_of_domain` was
+    fitted. `ingested_size` is the side (pixels) of the ingested images.
     """
 
     regions: tuple[str, ...]
     encoders: dict[str, Encoder]
     members: tuple[Member, ...]
-    mahalanobis: Mahalanobis
+    out_of_domain: OutOfDomain
+    ood_encoder: str
     ingested_size: int
 
     @property
@@ -103,12 +105,13 @@ class Model:
         weights = np.array([m.weight for m in self.members])
         mean = np.tensordot(weights, np.stack(each), axes=1)
         agrees = np.stack([p.argmax(axis=1) for p in each]) == mean.argmax(axis=1)
-        return Predictions(mean, self.mahalanobis.ood_score(embeddings[0]), weights @ agrees, embeddings[0])
+        ood_score = self.out_of_domain.score(by_encoder[self.ood_encoder], mean)
+        return Predictions(mean, ood_score, weights @ agrees, embeddings[0])
 
 
 def save_model(folder: Path, model: Model, card: dict[str, Any]) -> None:
     """Write encoders, each in its folder, `heads.safetensors`, and `card.json`, which holds `card` and the members."""
-    arrays = {f"mahalanobis.{part}": getattr(model.mahalanobis, part) for part in _MAHALANOBIS}
+    arrays = {f"out_of_domain.{part}": getattr(model.out_of_domain, part) for part in _OUT_OF_DOMAIN}
     for name, encoder in model.encoders.items():
         encoder.save(folder / name)
     for member in model.members:
@@ -121,8 +124,8 @@ def save_model(folder: Path, model: Model, card: dict[str, Any]) -> None:
         for m in model.members
     ]
     (device,) = {encoder.device for encoder in model.encoders.values()}
-    ours = {"regions": model.regions, "device": device, "members": members, "ingested_size": model.ingested_size}
-    write_card(folder / "card.json", {**card, **ours})
+    ours = {"regions": model.regions, "device": device, "members": members, "ood_encoder": model.ood_encoder}
+    write_card(folder / "card.json", {**card, **ours, "ingested_size": model.ingested_size})
 
 
 def load_model(folder: Path) -> Model:
@@ -142,18 +145,16 @@ def load_model(folder: Path) -> Model:
         )
         encoders = {
             name: load_encoder(folder / name, card["device"])
-            for name in dict.fromkeys(name for m in members for name in m.encoders)
+            for name in dict.fromkeys([*(name for m in members for name in m.encoders), card["ood_encoder"]])
         }
-        mahalanobis = Mahalanobis(*(arrays[f"mahalanobis.{part}"] for part in _MAHALANOBIS))
+        out_of_domain = OutOfDomain(*(arrays[f"out_of_domain.{part}"] for part in _OUT_OF_DOMAIN))
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise RayTruthError(
             f"The model cannot be read ({type(error).__name__})",
             where=folder.name,
             do="bring it back with `dvc checkout`, or make it again: `raytruth ensemble`",
         ) from error
-    return Model(
-        tuple(card["regions"]), encoders, members, mahalanobis, card.get("ingested_size", 0)
-    )  # older ones read one size
+    return Model(tuple(card["regions"]), encoders, members, out_of_domain, card["ood_encoder"], card["ingested_size"])
 
 
 def refuse_other_regions(theirs: tuple[str, ...], root: Root, *, where: str, do: str) -> None:

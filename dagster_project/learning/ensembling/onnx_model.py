@@ -22,6 +22,7 @@ from dagster_project.intake.training_set.build import reduced
 from dagster_project.learning.encoders.encoder import Encoder
 from dagster_project.learning.encoders.onnx_export import renamed_output, to_onnx
 from dagster_project.learning.ensembling.model import Member, Model, Predictions
+from dagster_project.learning.ensembling.out_of_domain import LEAST, OutOfDomain
 
 OUTPUTS = ("probabilities", "ood_score", "member_agreement", "embeddings")  # the fields of Predictions, in their order
 _BATCH = 256
@@ -132,9 +133,8 @@ class _Heads(nn.Module):
         self.encoders = tuple(model.encoders)
         self.members = nn.ModuleList(_Head(member) for member in model.members)
         self.weights = nn.Buffer(torch.tensor([m.weight for m in model.members]))
-        self.centres = nn.Buffer(torch.from_numpy(model.mahalanobis.means @ model.mahalanobis.whiten))
-        self.whiten = nn.Buffer(torch.from_numpy(model.mahalanobis.whiten))
-        self.quantiles = nn.Buffer(torch.from_numpy(model.mahalanobis.quantiles))
+        self.out_of_domain = _OutOfDomain(model.out_of_domain)
+        self.ood_encoder = model.ood_encoder
 
     def forward(self, *embedded: torch.Tensor) -> tuple[torch.Tensor, ...]:
         by_encoder = dict(zip(self.encoders, embedded, strict=True))
@@ -142,10 +142,27 @@ class _Heads(nn.Module):
         each = torch.stack([probabilities for probabilities, _ in pairs])  # (M, N, K)
         mean = (self.weights[:, None, None] * each).sum(dim=0)
         member_agreement = (self.weights[:, None] * (each.argmax(dim=2) == mean.argmax(dim=1))).sum(dim=0)
-        embeddings = pairs[0][1]
-        from_centres = (embeddings @ self.whiten)[:, None] - self.centres  # (N, K, D)
+        ood_score = self.out_of_domain(by_encoder[self.ood_encoder], mean)
+        return mean, ood_score, member_agreement, pairs[0][1]
+
+
+class _OutOfDomain(nn.Module):
+    """From embeddings (N, D) and probabilities (N, K) to `ood_score` (N,), like `OutOfDomain.score`."""
+
+    def __init__(self, fitted: OutOfDomain) -> None:
+        super().__init__()
+        self.whiten = nn.Buffer(torch.from_numpy(fitted.whiten))
+        self.centres = nn.Buffer(torch.from_numpy(fitted.means @ fitted.whiten))
+        self.usual, self.spread, self.quantiles = (
+            nn.Buffer(torch.from_numpy(part)) for part in (fitted.usual, fitted.spread, fitted.quantiles)
+        )
+
+    def forward(self, embeddings: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
+        from_centres = (F.normalize(embeddings) @ self.whiten)[:, None] - self.centres  # (N, K, D)
         distance = from_centres.square().sum(dim=2).sqrt().amin(dim=1)
-        return mean, (self.quantiles < distance[:, None]).float().mean(dim=1), member_agreement, embeddings
+        doubt = -probabilities.amax(dim=1).clamp(min=LEAST).log()
+        unlike = ((torch.stack([doubt, distance], dim=1) - self.usual) / self.spread).sum(dim=1)
+        return (self.quantiles < unlike[:, None]).float().mean(dim=1)
 
 
 class _Head(nn.Module):
