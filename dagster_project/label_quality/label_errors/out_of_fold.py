@@ -71,8 +71,8 @@ def predict_out_of_fold(root: Root, table: pd.DataFrame, labels: np.ndarray, cla
     """
     fold, folds = table["fold"].to_numpy(int), root.settings.training_set.folds
     teaches = (labels >= 0) & (table["exclusion"] == "").to_numpy(bool)
-    of_all = [load_embeddings(root.paths, encoder, len(table)) for encoder in self_supervised_on(root.settings)]
     of_fold = _of_folds(root, table, labels) if root.settings.learning.trains else [[] for _ in range(folds)]
+    of_all = [load_embeddings(root.paths, encoder, len(table)) for encoder in self_supervised_on(root.settings)]
     probabilities = np.zeros((len(oof_models(root.settings)), len(table), classes))
     around = np.zeros((folds, len(of_all), len(table), classes))
     alike = load_embeddings(root.paths, similarity_encoder(root.settings), len(table))

@@ -62,6 +62,7 @@ def write_onnx(path: Path, model: Model, card: Mapping[str, Any]) -> None:
         part = onnx.compose.add_prefix(_from_side(encoder, model.image_size), f"{name}/")
         written = onnx.compose.merge_models(part, written, io_map=[(f"{name}/embeddings", name)])
     _read_one_input(written, [f"{name}/images" for name in model.encoders])
+    del written.graph.value_info[:]  # sizes of one name differ between encoders; onnxruntime refuses them
     about = {**card, KEY: SCHEMA, "regions": model.regions, "image_size": model.image_size}
     onnx.helper.set_model_props(written, {_CARD: json.dumps(about, sort_keys=True)})
     onnx.checker.check_model(written)
