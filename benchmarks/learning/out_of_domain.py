@@ -1,10 +1,10 @@
-"""How well images of no class are told from images of the classes: `ood_score` against plainer scores.
+"""How well `ood_score` separates out-of-domain images from images of the classes, against plainer scores.
 
     python -m benchmarks.learning.out_of_domain SITE [--truth EXPORT/truth.csv]
 
 SITE is a root on which `evaluate` has run. Each class is hidden in turn: neither probe nor score learns from its
-images, which are then told from the test images of the other classes. Further groups are noise, photographs, drawn test
-objects, and, with --truth, the images that the truth file calls out of domain, although such had labels in training.
+images, which are then compared with the test images of the other classes. Further groups are noise, photographs, drawn
+test objects, and, with --truth, the images that the truth file calls out of domain, although they had labels.
 All scores use the embeddings of the encoder that tells which images are similar. The area under the ROC curve has a
 95 % interval over resampled images.
 """

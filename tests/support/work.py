@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -55,3 +56,8 @@ def behave(item: str) -> str:
 
 def process_id(item: str) -> int:
     return os.getpid()
+
+
+def parent_and_module(item: str) -> tuple[int, bool]:
+    """The process that this one was forked from, and whether the module `item` is loaded already."""
+    return os.getppid(), item in sys.modules

@@ -56,7 +56,7 @@ def _read(file: Path, digests: Sequence[bytes]) -> dict[bytes, bytes]:
         with closing(sqlite3.connect(file, timeout=_LONGEST_WAIT)) as database:
             return dict(_rows(database, digests))
     except sqlite3.Error as error:
-        log.warning("the cache of embeddings cannot be read (%s) and is begun anew", type(error).__name__)
+        log.warning("the cache of embeddings cannot be read (%s) and is made again", type(error).__name__)
         file.unlink(missing_ok=True)
         return {}
 

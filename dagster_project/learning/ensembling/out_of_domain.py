@@ -55,7 +55,7 @@ def fit_out_of_domain(
     """Fit on training embeddings (N, D) with class numbers (N,) and patient groups (N,).
 
     `held_out` are embeddings (M, D) and probabilities (M, K) of images that nothing was fitted to. Images whose label
-    their neighbours do not confirm are left out: images of no class have labels too, and lie together.
+    their neighbours do not confirm are left out: out-of-domain images have labels too, and lie together.
     """
     counted = confirmed(train, labels, groups)
     unit, labels = normalize(train[counted]), labels[counted]

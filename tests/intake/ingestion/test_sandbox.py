@@ -31,6 +31,7 @@ from support.work import (
     SPIN,
     TALK,
     behave,
+    parent_and_module,
     process_id,
 )
 
@@ -59,6 +60,14 @@ def test_no_items_give_no_results() -> None:
 
 def test_the_work_is_done_in_other_processes() -> None:
     assert os.getpid() not in set(contained_map(process_id, GOOD, ONE))
+
+
+def test_workers_are_forked_from_one_server_that_has_imported_what_readers_need() -> None:
+    reader = "dagster_project.intake.ingestion.batch.pixel_reader"
+    found = {next(iter(contained_map(parent_and_module, [reader], ONE))) for _ in range(2)}
+    ((server, loaded),) = found
+    assert server != os.getpid()
+    assert loaded
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def test_another_preprocessing_is_another_encoder(encoder: OnnxEncoder, tmp_path
 
 
 @pytest.mark.parametrize("what", [b"no database", b""])
-def test_a_cache_that_cannot_be_read_is_begun_anew(
+def test_a_cache_that_cannot_be_read_is_made_again(
     encoder: OnnxEncoder, tmp_path: Path, what: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = Paths(tmp_path)

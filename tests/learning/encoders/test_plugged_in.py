@@ -21,6 +21,7 @@ from dagster_project.label_quality.label_errors.find import find_label_errors
 from dagster_project.label_quality.review.worklist import build_worklist
 from dagster_project.learning.encoders import plugged_in as module
 from dagster_project.learning.encoders.encoder import load_encoder
+from dagster_project.learning.encoders.onnx_encoder import OnnxEncoder
 from dagster_project.learning.encoders.plugged_in import add_encoder, check_plugged_in
 from dagster_project.learning.encoders.plugged_in_on import plugged_in_on
 from dagster_project.learning.ensembling.ensemble import build_ensemble
@@ -144,7 +145,9 @@ def test_every_stage_uses_it(copy: Root, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_without_training_it_carries_the_whole_chain(copy: Root, tmp_path: Path) -> None:
+def test_without_training_it_carries_the_whole_chain(
+    copy: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     profiles = copy.settings.profiles | {"frozen": copy.settings.learning.model_copy(update={"methods": {}})}
     frozen = replace(copy, settings=copy.settings.model_copy(update={"profile": "frozen", "profiles": profiles}))
     trained_before = content_hash(copy.paths.encoder(REFERENCE))
@@ -157,11 +160,14 @@ def test_without_training_it_carries_the_whole_chain(copy: Root, tmp_path: Path)
     assert [found.encoder for found in evaluate(frozen)] == [ELSEWHERE]
     summary = build_ensemble(frozen)
     assert (summary.weights, summary.training) == ({ELSEWHERE: 1.0}, None)
+    copy.paths.champion.unlink()  # it might win against this encoder
     promote(frozen)
     kinds = find_label_errors(frozen).kinds
     assert kinds["wrong_label"] > 0
     assert set(read_table(copy.paths.oof_predictions)["oof_model"]) == {ELSEWHERE, "neighbours"}
     build_worklist(frozen)
+    monkeypatch.setattr(OnnxEncoder, "embed", lambda *_: pytest.fail("an image is embedded a second time"))
+    evaluate(frozen)
     assert len(predict_batch(frozen, FIRST)) == len(read_table(copy.paths.headers(FIRST)))
 
 

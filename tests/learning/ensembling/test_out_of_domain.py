@@ -11,7 +11,7 @@ from sklearn.preprocessing import normalize
 from dagster_project.learning.ensembling.out_of_domain import OutOfDomain, confirmed, fit_out_of_domain
 
 CENTRES = 6 * np.eye(4)[:3]
-STRANGE = np.array([0, 0, 0, 6.0])  # where images of no class lie
+STRANGE = np.array([0, 0, 0, 6.0])  # where out-of-domain images lie
 
 
 def cloud(seed: int, count: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ def cloud(seed: int, count: int = 300) -> tuple[np.ndarray, np.ndarray]:
 
 
 def strange(seed: int, count: int = 30) -> np.ndarray:
-    """Images of no class, which lie together."""
+    """Out-of-domain images, which lie together."""
     return STRANGE + np.random.default_rng(seed).normal(0, 0.3, (count, 4))
 
 
@@ -70,7 +70,7 @@ def test_doubt_and_distance_each_raise_it_and_new_images_of_the_classes_are_usua
     assert found.score(strange(3), sure(np.zeros(30, int), 0.8)).min() > 0.99
 
 
-def test_images_of_no_class_that_lie_together_are_found_though_they_had_labels_in_training() -> None:
+def test_out_of_domain_images_that_lie_together_are_found_though_they_had_labels_in_training() -> None:
     (train, labels), rng = cloud(0), np.random.default_rng(4)
     with_strange = np.concatenate([train, strange(5)])
     any_label = np.concatenate([labels, rng.integers(0, 3, 30)])
