@@ -20,7 +20,7 @@ lint: .venv/installed
 	.venv/bin/lint-imports
 	.venv/bin/typos
 
-test check: lint
+test check: lint .venv/transformers
 	.venv/bin/pip check
 	PATH="$$PATH:/usr/sbin" OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 3 --dist worksteal
 
@@ -34,6 +34,13 @@ docs: .venv/installed
 
 clean:
 	rm -rf demo
+
+# For the test of docs/export_transformer.py. Apart, since Lightning and MONAI import it wherever they find it, which takes
+# each process two seconds.
+.venv/transformers: .venv/installed constraints.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps --upgrade --target $@ \
+		transformers huggingface_hub hf-xet tokenizers
+	touch $@
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
