@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,19 +24,6 @@ from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.train import Run, checkpoint_folder, train_encoder
 
 EPOCHS = 4
-
-# Trains for ever so long on what the test saved, in a process that the test kills.
-TRAIN = """
-import sys
-from pathlib import Path
-import numpy as np
-from dagster_project.core.settings.settings import Profile
-from dagster_project.learning.pretraining.train import Run, train_encoder
-folder = Path(sys.argv[1])
-profile = Profile.model_validate_json((folder / "profile.json").read_text())
-run = Run("encoder", "byol", 24, 5, np.load(folder / "images.npy"), np.load(folder / "labels.npy"))
-train_encoder(run, profile, folder / "checkpoints")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +64,15 @@ def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(
     profile: Profile, micro_batch_size: int | str, tmp_path: Path
 ) -> None:
     run, profile = a_run("byol", epochs=24), profile.model_copy(update={"micro_batch_size": micro_batch_size})
-    np.save(tmp_path / "images.npy", run.images)
-    np.save(tmp_path / "labels.npy", run.labels)
-    (tmp_path / "profile.json").write_text(profile.model_dump_json())
     checkpoint = tmp_path / "checkpoints" / "last.ckpt"
-    with subprocess.Popen([sys.executable, "-c", TRAIN, str(tmp_path)]) as process:
-        while not checkpoint.exists() and process.poll() is None:
-            time.sleep(0.01)
-        process.kill()
-    assert process.returncode == -9, "it was to be killed under way"
+    # Forked: one that starts from nothing would import torch and Lightning for longer than it trains.
+    process = multiprocessing.get_context("fork").Process(target=train_encoder, args=(run, profile, checkpoint.parent))
+    process.start()
+    while not checkpoint.exists() and process.is_alive():
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert process.exitcode == -9, "it was to be killed under way"
     assert torch.load(checkpoint, weights_only=True)["epoch"] < 23
     assert_goes_on(run, profile, tmp_path / "checkpoints", tmp_path / "unbroken")
 
