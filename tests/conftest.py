@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ SOURCES = (
     *("*.yaml", "pyproject.toml", "constraints.txt", "LICENSE", "README.md"),  # a wheel is made of these too
 )
 A_DAY = 24 * 3600.0
+HOSPITAL_PATIENTS = 90
 # Test files that take minutes. Each process begins with some of them, so that none is left alone with one at the end.
 LONGEST = (
     *("end_to_end/test_bad_input.py", "end_to_end/test_demo.py", "intake/pacs/test_daemon.py"),
@@ -101,6 +104,19 @@ def made_once() -> Callable[[str, Callable[[Path], object]], Path]:
         return folder
 
     return get
+
+
+@pytest.fixture(scope="session")
+def hospital(made_once: Callable[..., Path]) -> Path:
+    """An export of the synthetic hospital: `dicom/` and `truth.csv`; beside its folder, `summary.json`."""
+
+    def make(folder: Path) -> None:
+        from raytruth_phantom.hospital import write_hospital
+
+        summary = write_hospital(folder / "export", patients=HOSPITAL_PATIENTS, seed=7)
+        (folder / "summary.json").write_text(json.dumps(asdict(summary)))
+
+    return made_once("hospital", make) / "export"
 
 
 def digest_of(files: Iterable[Path], before: str = "") -> str:

@@ -1,4 +1,4 @@
-"""A small synthetic hospital and a root on which the whole chain has run, made once."""
+"""A root that `raytruth run` has learned on, and the demonstration; each made once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.whole_chain import PATIENTS, SEED, Command, learning_root, raytruth_here
+from support.demonstration import Demonstration, demonstrate
+from support.whole_chain import Command, learning_root, raytruth_here, register_north
 
 from dagster_project.core.paths import Paths
 
@@ -18,25 +19,20 @@ def raytruth() -> Command:
 
 
 @pytest.fixture(scope="session")
-def hospital(made_once: Callable[..., Path]) -> Path:
-    """An export of the synthetic hospital: `dicom/` and `truth.csv`."""
-
-    def make(folder: Path) -> None:
-        from raytruth_phantom.hospital import write_hospital
-
-        write_hospital(folder, patients=PATIENTS, seed=SEED)
-
-    return made_once("hospital", make)
-
-
-@pytest.fixture(scope="session")
 def learned(made_once: Callable[..., Path], hospital: Path) -> Paths:
     """A root on which `raytruth run` has done the whole chain. Not to be changed: copy it first."""
 
     def make(folder: Path) -> None:
-        paths = learning_root(folder)
-        done = raytruth_here("run", hospital / "dicom", root=paths.root)
+        paths, source = learning_root(folder), hospital / "dicom"
+        register_north(paths, source)
+        done = raytruth_here("run", source, root=paths.root)
         (folder / "run.log").write_text(done.stdout + done.stderr)
         assert done.returncode == 0, done.stderr[-3000:]
 
     return Paths(made_once("learned", make))
+
+
+@pytest.fixture(scope="session")
+def demonstration(made_once: Callable[..., Path], hospital: Path) -> Demonstration:
+    """`raytruth demo`, run twice on one folder. Not to be changed: copy it first."""
+    return Demonstration(made_once("demonstration", lambda folder: demonstrate(folder, hospital)))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from support.dicoms import write_export
 from support.roots import small_root
-from support.whole_chain import Result, learning_root
+from support.whole_chain import NORTH, Result, learning_root, register_north, with_one_encoder
 
 from dagster_project.core.atomic_io import content_hash
 from dagster_project.core.paths import Paths
@@ -135,9 +135,9 @@ def test_a_batch_whose_blocking_check_failed_is_not_trained_on(learned: Paths, t
 
     copy = Paths(tmp_path / "copy")
     shutil.copytree(learned.root, copy.root, symlinks=True)
-    headers = pd.read_parquet(copy.headers("batch-001"))
+    headers = pd.read_parquet(copy.headers(NORTH))
     headers.loc[0, "patient"] = "not a pseudonym"
-    headers.to_parquet(copy.headers("batch-001"), index=False)
+    headers.to_parquet(copy.headers(NORTH), index=False)
     refused(
         raytruth("build-training-set", root=copy.root),
         "No batch can be used for training",
@@ -204,16 +204,17 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
 
 
 def test_a_killed_run_goes_on_where_it_stopped(hospital: Path, tmp_path: Path, learned: Paths, raytruth) -> None:
-    paths = learning_root(tmp_path / "root")
-    one_epoch = re.sub(r"(?s)(byol|crossfit|supcon):(.*?)epochs: \d+", r"\1:\2epochs: 1", paths.settings.read_text())
+    paths = with_one_encoder(learning_root(tmp_path / "root"))
+    one_epoch = re.sub(r"(?s)(crossfit):(.*?)epochs: \d+", r"\1:\2epochs: 1", paths.settings.read_text())
     paths.settings.write_text(one_epoch)  # of the encoders that are not compared
+    register_north(paths, hospital / "dicom")
     command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(paths.root)]
     process = subprocess.Popen(
         [*command, "run", str(hospital / "dicom")], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if "encoder_simclr: epoch 2" in line or "encoder_byol" in line:
+        if "encoder_simclr: epoch 2" in line or "crossfit" in line:
             break
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

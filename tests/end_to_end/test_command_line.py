@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from support.encoders import ENCODERS
 from support.roots import where_found
+from support.whole_chain import NORTH
 
 from dagster_project.core.atomic_io import content_hash
 from dagster_project.core.paths import Paths
@@ -38,8 +39,8 @@ def test_every_file_of_the_export_has_one_verdict(learned: Paths, hospital: Path
 
 
 def test_headers_and_pixels_are_of_the_same_images(learned: Paths) -> None:
-    headers = pd.read_parquet(learned.headers("batch-001"))
-    shard = np.load(learned.pixels("batch-001"))
+    headers = pd.read_parquet(learned.headers(NORTH))
+    shard = np.load(learned.pixels(NORTH))
     assert shard.dtype == np.uint8
     assert shard.shape == (len(headers), 64, 64)
     assert headers["image_id"].is_unique

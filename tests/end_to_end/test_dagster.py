@@ -1,4 +1,4 @@
-"""The same chain by Dagster's jobs: everything recorded, versions those of DVC, results those of the command line."""
+"""The same chain by Dagster's jobs, as the demonstration runs them: results, versions, images and checks."""
 
 from __future__ import annotations
 
@@ -6,55 +6,24 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import yaml
-from support.roots import where_found
-from support.whole_chain import learning_root
+from support.demonstration import Demonstration
 
-from dagster_project.cli.init import dagster_environment
 from dagster_project.core.atomic_io import content_hash
 from dagster_project.core.paths import Paths
 from dagster_project.label_quality.review.cards import load_worklist
 
 pytestmark = pytest.mark.slow
-BATCH = "batch-001"
-
-# Jobs run in a process of their own: the definitions read the root from the environment, once.
-JOBS = """
-from pathlib import Path
-from dagster_project.definitions import execute
-from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
-from dagster_project.intake.ingestion.batch.batch_registry import register
-from dagster_project.intake.ingestion.headers.sources import list_files
-from dagster_project.core.paths import Paths
-import sys
-paths, source = Paths(Path(sys.argv[1])), Path(sys.argv[2])
-register(paths, load_pseudonyms(paths.pseudonym_key), "batch-001", source, list_files(source))
-execute("ingest_batch", "batch-001")
-execute("learn")
-execute("monitor_batch", "batch-001")
-"""
+LAST = "south"  # the batch that came last
 
 
 @pytest.fixture(scope="module")
-def run_by_dagster(made_once: Callable[..., Path], hospital: Path, learned: Paths) -> Paths:
-    def make(folder: Path) -> None:
-        paths = learning_root(folder)
-        command = [sys.executable, "-c", JOBS, str(folder), str(hospital / "dicom")]
-        environment = {**dagster_environment(paths), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
-        assert done.returncode == 0, done.stderr[-3000:]
-
-    return Paths(made_once("run_by_dagster", make))
-
-
-@pytest.fixture(scope="module")
-def instance(run_by_dagster: Paths) -> dg.DagsterInstance:
-    os.environ["DAGSTER_HOME"] = str(run_by_dagster.dagster_home)
+def instance(demonstration: Demonstration) -> dg.DagsterInstance:
+    os.environ["DAGSTER_HOME"] = str(demonstration.paths.dagster_home)
     yield dg.DagsterInstance.get()
     os.environ.pop("DAGSTER_HOME")
 
@@ -100,8 +69,8 @@ def test_every_check_has_a_result_for_the_batch(instance: dg.DagsterInstance) ->
     assert instance.event_log_storage.get_asset_check_execution_history(gate, limit=1)
 
 
-def test_data_versions_are_dvcs_hashes(instance: dg.DagsterInstance, run_by_dagster: Paths) -> None:
-    locked = yaml.safe_load((run_by_dagster.root / "dvc.lock").read_text())["stages"]
+def test_data_versions_are_dvcs_hashes(instance: dg.DagsterInstance, demonstration: Demonstration) -> None:
+    locked = yaml.safe_load((demonstration.paths.root / "dvc.lock").read_text())["stages"]
     of_path = {out["path"]: out["md5"] for stage in locked.values() for out in stage["outs"]}
     for asset, path in {
         "training_set": "data/training_set.parquet",
@@ -115,40 +84,36 @@ def test_data_versions_are_dvcs_hashes(instance: dg.DagsterInstance, run_by_dags
     import hashlib
 
     event = instance.get_latest_materialization_event(dg.AssetKey("radiograph_headers"))
-    md5 = hashlib.md5(run_by_dagster.headers(BATCH).read_bytes(), usedforsecurity=False).hexdigest()
+    md5 = hashlib.md5(demonstration.paths.headers(LAST).read_bytes(), usedforsecurity=False).hexdigest()
     assert event.asset_materialization.tags["dagster/data_version"] == md5
 
 
-def test_dvc_status_is_clean_and_repro_skips(run_by_dagster: Paths) -> None:
+def test_dvc_status_is_clean_and_repro_skips(demonstration: Demonstration) -> None:
+    root = demonstration.before_south.root
     for words, said in [(("status",), "up to date"), (("repro",), "up to date")]:
         done = subprocess.run(
-            [sys.executable, "-m", "dvc", *words], cwd=run_by_dagster.root, capture_output=True, text=True, timeout=600
+            [sys.executable, "-m", "dvc", *words], cwd=root, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, done.stderr
         assert said in done.stdout
         assert "Running stage" not in done.stdout
 
 
-def test_dagster_and_the_command_line_give_the_same_bytes(run_by_dagster: Paths, learned: Paths) -> None:
+def test_dagster_and_the_command_line_give_the_same_bytes(demonstration: Demonstration, learned: Paths) -> None:
     for path in (
         *("data/headers", "data/pixels", "data/quarantine", "data/patient_evidence", "data/patient_links.parquet"),
         *("data/training_set.parquet", "data/label_errors.parquet"),
         *("models/encoder_simclr", "models/encoder_byol", "models/encoder_supcon", "models/ensemble"),
         *("models/champion.json", "models/metrics", "data/drift"),
     ):
-        assert content_hash(run_by_dagster.root / path) == content_hash(learned.root / path), path
-
-
-def test_nothing_that_dagster_keeps_names_a_patient(run_by_dagster: Paths) -> None:
-    assert where_found("CANARY", run_by_dagster.root, leave_out=("data/private",)) == []
+        assert content_hash(demonstration.before_south.root / path) == content_hash(learned.root / path), path
 
 
 def test_repro_after_a_changed_setting_runs_only_what_depends_on_it(
-    run_by_dagster: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    demonstration: Demonstration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = Paths(tmp_path / "copy")
-    history = shutil.ignore_patterns(run_by_dagster.dagster_home.name)  # another test process may be reading it
-    shutil.copytree(run_by_dagster.root, copy.root, symlinks=True, ignore=history)
+    shutil.copytree(demonstration.before_south.root, copy.root, symlinks=True)
     copy.settings.write_text(copy.settings.read_text().replace("worklist_length: 300", "worklist_length: 5"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     done = subprocess.run(

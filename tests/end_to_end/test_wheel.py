@@ -14,7 +14,7 @@ import pytest
 from dagster_graphql import DagsterGraphQLClient
 from support.daemon import dagster_on, wait_for
 from support.wheel import CHECKOUT, Installed, build, install
-from support.whole_chain import learning_root
+from support.whole_chain import learning_root, with_one_encoder
 
 from dagster_project.core.paths import Paths
 
@@ -73,6 +73,7 @@ def test_the_whole_chain_and_the_ui_run_from_the_wheel(
 
     quick = learning_root(tmp_path / "quick")
     paths.settings.write_text(re.sub(r"epochs: \d+", "epochs: 2", quick.settings.read_text()))
+    with_one_encoder(paths)
     shutil.copy(quick.pseudonym_key, paths.pseudonym_key)  # with its mode
     said = installed.run(raytruth, "--root", paths.root, "run", hospital / "dicom", cwd=tmp_path)
     assert "label_errors.parquet" in said.replace("\n", "")  # rich wraps long paths

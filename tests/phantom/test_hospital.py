@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import multiprocessing
 from collections import Counter
 from dataclasses import replace
@@ -43,25 +44,14 @@ IDENTIFYING = (
 Row = dict[str, str]
 
 
-def truth(export: Path) -> list[Row]:
-    with (export / "truth.csv").open(newline="", encoding="utf-8") as file:
+def truth(hospital: Path) -> list[Row]:
+    with (hospital / "truth.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, HospitalSummary]:
-    out = tmp_path_factory.mktemp("hospital") / "export"
-    return out, write_hospital(out, patients=60, seed=5, workers=1)
-
-
-@pytest.fixture(scope="module")
-def export(written: tuple[Path, HospitalSummary]) -> Path:
-    return written[0]
-
-
-@pytest.fixture(scope="module")
-def usable(export: Path) -> list[tuple[Row, pydicom.Dataset]]:
-    return [(row, pydicom.dcmread(export / row["file"])) for row in truth(export) if row["role"] != "broken"]
+def usable(hospital: Path) -> list[tuple[Row, pydicom.Dataset]]:
+    return [(row, pydicom.dcmread(hospital / row["file"])) for row in truth(hospital) if row["role"] != "broken"]
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -77,25 +67,25 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path) -> None:
     assert "truth.csv" in one
 
 
-def test_another_seed_gives_another_hospital(export: Path) -> None:
+def test_another_seed_gives_another_hospital(hospital: Path) -> None:
     plans = [
-        plan_hospital(SITES["north"], patients=60, seed=seed, label_noise=0.05, missing=0.02, out_of_domain=0.03)
-        for seed in (5, 6)
+        plan_hospital(SITES["north"], patients=90, seed=seed, label_noise=0.05, missing=0.02, out_of_domain=0.03)
+        for seed in (7, 8)
     ]
-    assert len(truth(export)) == len(plans[0])
+    assert len(truth(hospital)) == len(plans[0])
     assert {shot.key for shot in plans[0]}.isdisjoint(shot.key for shot in plans[1])
 
 
-def test_truth_has_the_columns_and_a_row_for_every_file(written: tuple[Path, HospitalSummary]) -> None:
-    export, summary = written
-    rows = truth(export)
+def test_truth_has_the_columns_and_a_row_for_every_file(hospital: Path) -> None:
+    summary = HospitalSummary(**json.loads((hospital.parent / "summary.json").read_text()))
+    rows = truth(hospital)
     assert tuple(rows[0]) == COLUMNS
-    assert sorted(row["file"] for row in rows) == sorted(set(digests(export)) - {"truth.csv"})
+    assert sorted(row["file"] for row in rows) == sorted(set(digests(hospital)) - {"truth.csv"})
     assert summary.files == len(rows)
     assert summary.roles == dict(sorted(Counter(row["role"] for row in rows).items()))
     assert summary.error_kinds == dict(sorted(Counter(row["error_kind"] for row in rows).items()))
     assert {row["role"] for row in rows} == {"in_domain", "out_of_domain", "duplicate", "broken"}
-    assert len({row["group"] for row in rows}) == summary.patients == 60
+    assert len({row["group"] for row in rows}) == summary.patients == 90
 
 
 def test_truth_agrees_with_the_headers(usable: list[tuple[Row, pydicom.Dataset]]) -> None:
@@ -159,18 +149,18 @@ def test_canary_stands_in_every_identifying_element_and_folder(usable: list[tupl
     assert any("CANARY" in ds.get("StudyDescription", "") for _, ds in usable)
 
 
-def test_canary_stands_in_no_label_pixel_or_truth(export: Path, usable: list[tuple[Row, pydicom.Dataset]]) -> None:
+def test_canary_stands_in_no_label_pixel_or_truth(hospital: Path, usable: list[tuple[Row, pydicom.Dataset]]) -> None:
     for row, ds in usable:
         assert b"CANARY" not in ds.PixelData
         assert "CANARY" not in ds.get("BodyPartExamined", "") + ds.ProtocolName + ds.SeriesDescription
         assert "CANARY" not in "".join(row[column] for column in COLUMNS if column != "file")
 
 
-def test_every_kind_of_broken_file_is_there_and_is_broken(export: Path) -> None:
+def test_every_kind_of_broken_file_is_there_and_is_broken(hospital: Path) -> None:
     found: dict[str, Path] = {}
-    for row in truth(export):
+    for row in truth(hospital):
         if row["role"] == "broken":
-            found[row["image"].split("~")[1]] = export / row["file"]
+            found[row["image"].split("~")[1]] = hospital / row["file"]
     assert set(found) == set(BROKEN_KINDS)
     assert found["empty"].stat().st_size == 0
     assert found["readme"].name == "README.txt"

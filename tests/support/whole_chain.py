@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+import yaml
+
 from dagster_project.cli.main import main
 from dagster_project.core.paths import Paths
+from dagster_project.intake.ingestion.batch.batch_registry import register
+from dagster_project.intake.ingestion.headers.pseudonyms import load_pseudonyms
+from dagster_project.intake.ingestion.headers.sources import list_files
 from support.roots import small_root
 
-PATIENTS, SEED = 90, 7
+NORTH = "north"  # the demonstration's name of the batch it learns from
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,25 @@ def learning_root(folder: Path) -> Paths:
     paths = small_root(folder, **_ENOUGH)
     paths.pseudonym_key.touch(mode=0o600)
     paths.pseudonym_key.write_text(_KEY)
+    return paths
+
+
+def register_north(paths: Paths, source: Path) -> None:
+    """Give the export the demonstration's name of it: batches' names stand in the tables that tests compare."""
+    register(paths, load_pseudonyms(paths.pseudonym_key), NORTH, source, list_files(source))
+
+
+def with_one_encoder(paths: Paths) -> Paths:
+    """The root, of whose encoders only SimCLR's is trained: for what does not depend on how many there are."""
+    settings = yaml.safe_load(paths.settings.read_text())
+    settings["pretraining"]["methods"] = ["simclr"]
+    paths.settings.write_text(yaml.safe_dump(settings))
+    pipeline = yaml.safe_load((paths.root / "dvc.yaml").read_text())
+    for encoder in ("encoder_byol", "encoder_supcon"):
+        del pipeline["stages"][encoder]
+        for stage in pipeline["stages"].values():
+            stage["deps"] = [path for path in stage.get("deps", []) if path != f"models/{encoder}"]
+    (paths.root / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
     return paths
 
 
