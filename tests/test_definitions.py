@@ -136,3 +136,16 @@ def test_what_learns_imports_no_orchestration_validation_or_versioning_library()
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_what_uses_encoders_imports_no_library_of_their_training() -> None:
+    """The import of MONAI and Lightning takes longer than finding label errors, which needs neither of them."""
+    script = (
+        "import sys\n"
+        "import dagster_project.label_quality.label_errors.find, dagster_project.label_quality.review.worklist\n"
+        "import dagster_project.learning.ensembling.ensemble, dagster_project.operations.monitoring.drift\n"
+        "print(sorted({'monai', 'pytorch_lightning'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

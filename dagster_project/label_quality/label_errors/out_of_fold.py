@@ -25,7 +25,7 @@ from dagster_project.learning.ensembling.calibration import calibrated, fit_temp
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.evaluation.linear_head import choose_linear_head, fit_linear_head
 from dagster_project.learning.evaluation.neighbours import find_neighbours
-from dagster_project.learning.pretraining.encoder import learned_from
+from dagster_project.learning.pretraining.learned_from import learned_from
 from dagster_project.learning.pretraining.methods import CROSSFIT
 from dagster_project.learning.pretraining.methods_on import self_supervised_on, similarity_encoder
 

@@ -13,7 +13,6 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Device
 from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.onnx_encoder import load_onnx_encoder
-from dagster_project.learning.encoders.resnet_encoder import ResNetEncoder, load_resnet_encoder
 
 if TYPE_CHECKING:
     import onnx
@@ -59,8 +58,14 @@ class Encoder(Protocol):
         """`images` uint8 (N, s, s) to `embeddings` float32 (N, D), any N and s, best with s = `image_size`."""
 
 
+def _load_resnet(folder: Path, card: dict[str, Any], device: Device) -> Encoder:
+    from dagster_project.learning.encoders.resnet_encoder import load_resnet_encoder  # here: MONAI takes seconds
+
+    return load_resnet_encoder(folder, card, device)
+
+
 KINDS: dict[str, Callable[[Path, dict[str, Any], Device], Encoder]] = {
-    "resnet": load_resnet_encoder,
+    "resnet": _load_resnet,
     "onnx": load_onnx_encoder,
 }
 
@@ -93,7 +98,7 @@ def open_encoder(root: Root, name: str) -> Encoder:
     """
     profile = root.settings.learning
     encoder = load_encoder(root.paths.encoder(name), profile.device)
-    if isinstance(encoder, ResNetEncoder) and encoder.network != profile.network:
+    if getattr(encoder, "network", profile.network) != profile.network:
         raise RayTruthError(
             "The encoder's network has another size than the profile's network",
             where=name,

@@ -24,6 +24,7 @@ from dagster_project.learning.encoders.device import processes
 from dagster_project.learning.encoders.encoder import open_encoder
 from dagster_project.learning.encoders.resnet_encoder import CARD, WEIGHTS, ResNetEncoder
 from dagster_project.learning.pretraining.batching import plan_batches
+from dagster_project.learning.pretraining.learned_from import learned_from
 from dagster_project.learning.pretraining.methods import CROSSFIT, Method
 from dagster_project.learning.pretraining.methods_on import ALL, method_settings, reference_encoder
 from dagster_project.learning.pretraining.self_training import labels_are_few, with_pseudo_labels
@@ -194,13 +195,6 @@ def _self_training(root: Root, run: Run, rows: pd.DataFrame) -> Run:
 
 def _reference(root: Root) -> Path:
     return root.paths.encoder(reference_encoder(root.settings)) / WEIGHTS
-
-
-def learned_from(rows: pd.DataFrame, labels: np.ndarray) -> str:
-    """Hash of the images and labels that an encoder saw, as in its card; from rows of the training set only."""
-    digest = hashlib.sha256("\n".join(rows["image_hash"]).encode())
-    digest.update(np.ascontiguousarray(labels).data)
-    return digest.hexdigest()[:16]
 
 
 def _fingerprint(images: np.ndarray, labels: np.ndarray, settings: dict[str, Any]) -> str:
