@@ -61,6 +61,7 @@ def suspicious_root(folder: Path, patients: int = 320) -> tuple[Paths, pd.DataFr
             "proposed_region": rows["truth"],
             "error_probability": 1 - np.where(wrong, rng.beta(2, 8, count), rng.beta(9, 0.3, count)),
             "kind": np.where(wrong, "wrong_label", "none"),
+            "visible_regions": "",
             "confidence": 0.9,
             "neighbourhood_noise": 0.5,
             "model_agreement": 1.0,

@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
 from scipy.optimize import isotonic_regression
-from scipy.stats import median_abs_deviation, rankdata
+from scipy.stats import rankdata
 
 from dagster_project.label_quality.label_errors.duplicates import conflicting_duplicates, with_duplicates
 from dagster_project.label_quality.label_errors.noise import fit_noise
 from dagster_project.label_quality.label_errors.out_of_fold import OofPredictions
+from dagster_project.label_quality.label_errors.two_regions import is_one_of_two, region_evidence, visible_out_of_fold
 from dagster_project.learning.evaluation.neighbours import Neighbours, out_of_domain_probability
+from dagster_project.learning.evaluation.visible_regions import visible_as_text
 
 _MISSING = 1e-3  # a missing label is certainly not right; within this range, missing labels are ordered by proposal
 _NO_REGION = ("missing", "unmapped", "ambiguous")
 WITHOUT_CLASS = ("out_of_scope", "small_class")
-_BOTH = 0.15  # minimum probability, and minimum share of the neighbours' labels, of each of two regions
-_OUTLIER = 3.0  # standard deviations above the site's median
 
 
 def rank_labels(
@@ -32,10 +32,10 @@ def rank_labels(
     with another label (duplicates.py) raise them. A missing label counts as wrong; missing labels with the most
     confident proposals come first. A label that names a region outside the classes is right if the image is out of
     domain. A label that a reviewer gave is right.
-    Columns: image_id, given_region, proposed_region, rank, kind, error_probability, confidence (of the proposal, 0..1),
-    neighbourhood_noise (share of the other images with fewer wrong labels around them, 0..1), model_agreement (share of
-    the out-of-fold models whose first choice is the proposal, 0..1), neighbour_agreement (share of the neighbours with
-    the same label, 0..1, NaN without a label).
+    Columns: image_id, given_region, proposed_region, rank, kind, error_probability, visible_regions (as text,
+    from two_regions.py), confidence (of the proposal, 0..1), neighbourhood_noise (share of the other images with fewer
+    wrong labels around them, 0..1), model_agreement (share of the out-of-fold models whose first choice is the
+    proposal, 0..1), neighbour_agreement (share of the neighbours with the same label, 0..1, NaN without a label).
     `neighbours` must come from the images whose label names a region, of a class or not.
     """
     mean = oof.mean
@@ -47,7 +47,7 @@ def rank_labels(
     fold = table["fold"].to_numpy(int)
     around = neighbourhood_errors(fold, labels, oof, known, neighbours)
     ood_probability = out_of_domain_probability(around)
-    alone, true = _without_duplicates(fold, labels, mean, ood_probability, reviewed)
+    alone = _without_duplicates(fold, labels, mean, ood_probability, reviewed)
     conflicts = conflicting_duplicates(table["near_duplicate_group"].to_numpy(), labels)
     wrong = with_duplicates(alone, labels, conflicts)
     wrong[missing] = 1 - _MISSING * (1 - mean[missing].max(axis=1))
@@ -55,7 +55,9 @@ def rank_labels(
     wrong[reviewed] = 0.0
 
     kind = np.full(len(table), "none", dtype=object)
-    kind[_two_regions(labels, true, neighbours)] = "two_regions"
+    evidence = region_evidence(labels, mean, neighbours)
+    visible = visible_out_of_fold(fold, labels, evidence, ood_probability)
+    kind[is_one_of_two(labels, evidence, visible)] = "two_regions"
     for same in conflicts:
         kind[same] = "near_duplicate"
     suspected = np.zeros(len(table), dtype=bool)
@@ -67,7 +69,8 @@ def rank_labels(
     kind[outside] = "out_of_domain"
     kind[reviewed] = "none"
 
-    order = mean.argsort(axis=1)
+    # Of two visible regions the one that the label does not name is proposed.
+    order = np.where((kind == "two_regions")[:, None], visible, mean).argsort(axis=1)
     first, second = order[:, -1], order[:, -2]
     proposal = np.where((first == labels) & np.isin(kind, ("wrong_label", "two_regions")), second, first)
     names = np.array(regions, dtype=object)
@@ -78,6 +81,7 @@ def rank_labels(
             "proposed_region": np.where(kind == "out_of_domain", "", names[proposal]),
             "kind": kind,
             "error_probability": np.clip(wrong, 0, 1),
+            "visible_regions": visible_as_text(visible, regions),
             "confidence": mean[np.arange(len(table)), proposal].astype(np.float32),
             "neighbourhood_noise": (rankdata(around, "min") - 1).astype(np.float32) / max(len(table) - 1, 1),
             "model_agreement": (oof.probabilities.argmax(axis=2) == proposal).mean(axis=0).astype(np.float32),
@@ -105,12 +109,12 @@ def in_order_of(suspicion: np.ndarray, known: np.ndarray, probability: np.ndarra
 
 def _without_duplicates(
     fold: np.ndarray, labels: np.ndarray, mean: np.ndarray, ood_probability: np.ndarray, reviewed: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The probability that each label is wrong, (N,), 0 without one or reviewed, and the true class, (N, K).
+) -> np.ndarray:
+    """The probability that each label is wrong, (N,); 0 without a label or if reviewed.
 
     What a fold's probabilities are taken from, the label noise and its order, comes from the labels of the other folds.
     """
-    wrong, true = np.zeros(len(labels)), np.zeros_like(mean)
+    wrong = np.zeros(len(labels))
     suspicion = 1 - mean[np.arange(len(labels)), labels] * (1 - ood_probability)
     for k in np.unique(fold):
         given = (labels >= 0) & ~reviewed
@@ -118,8 +122,7 @@ def _without_duplicates(
         noise = fit_noise(mean[others], labels[others], 1 - ood_probability[others])
         expected = 1 - (1 - noise.error_probability(mean[others], labels[others])) * (1 - ood_probability[others])
         wrong[mine] = in_order_of(suspicion[mine], suspicion[others], expected)
-        true[fold == k] = noise.true_class(mean[fold == k])
-    return wrong, true
+    return wrong
 
 
 def neighbourhood_errors(
@@ -140,16 +143,3 @@ def neighbourhood_errors(
         doubt = np.where(np.isnan(known), doubt, known)
         found[fold == k] = ((neighbours.mean(doubt) + neighbours.mean_beyond(doubt)) / 2)[fold == k]
     return np.nan_to_num(found)
-
-
-def _two_regions(labels: np.ndarray, true: np.ndarray, neighbours: Neighbours) -> np.ndarray:
-    """Whether the label is one of two classes that are both likely and both among the neighbours' labels; bool (N,).
-
-    Both must stand out, because models that learned little find a second class in every image.
-    """
-    given = labels >= 0
-    both = np.minimum(true, neighbours.label_shares(labels, true.shape[1]))  # (N, K)
-    second = np.sort(both[given], axis=1)[:, -2]
-    usual = np.median(second) + _OUTLIER * median_abs_deviation(second, scale="normal")
-    both = both >= max(_BOTH, usual)
-    return given & (both.sum(axis=1) == 2) & both[np.arange(len(labels)), np.maximum(labels, 0)]

@@ -21,6 +21,11 @@ LABEL_ERRORS = Table(
         Column(
             "error_probability", "float64", "probability that the label is wrong; higher is more likely", SHARE, (0, 1)
         ),
+        Column(
+            "visible_regions",
+            "string",
+            "regions that the image shows, as `region:probability`, the most probable first, with semicolons; from 0.1",
+        ),
         Column("confidence", "float32", "probability of the proposed region; higher is surer", SHARE, (0, 1)),
         Column("neighbourhood_noise", "float32", "share of images with fewer wrong labels around them", SHARE, (0, 1)),
         Column(

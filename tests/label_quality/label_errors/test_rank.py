@@ -12,6 +12,7 @@ from dagster_project.label_quality.label_errors.out_of_fold import OofPrediction
 from dagster_project.label_quality.label_errors.rank import WITHOUT_CLASS, in_order_of, rank_labels
 from dagster_project.label_quality.label_errors.tables import KINDS
 from dagster_project.learning.evaluation.neighbours import Neighbours, find_neighbours
+from dagster_project.learning.evaluation.visible_regions import visible_from_text
 
 REGIONS = ("hand", "knee", "foot")
 SURE, FOLDS = 0.9, 3
@@ -209,6 +210,21 @@ def test_a_image_of_two_regions_is_named_so() -> None:
     kinds = ranked(table_of(labels), labels, oof, place).set_index("image_id")["kind"]
     assert set(kinds[[f"{i:032x}" for i in both]]) == {"two_regions"}
     assert (kinds == "two_regions").sum() == len(both)
+
+
+def test_of_two_visible_regions_the_one_that_the_label_does_not_name_is_proposed() -> None:
+    truth = np.tile([0, 1, 2], 40)
+    labels, oof, place = truth.copy(), predictions_of(truth), truth.copy()
+    both = np.arange(100, 112)  # half are labelled hand, half knee; the models see foot rather than knee
+    labels[both], place[both] = np.arange(12) % 2, 3
+    oof.probabilities[:, both], oof.around[:, both] = (0.4, 0.29, 0.31), (0.49, 0.49, 0.02)
+    found = ranked(table_of(labels), labels, oof, place).set_index("image_id").loc[[f"{i:032x}" for i in both]]
+    assert set(found["kind"]) == {"two_regions"}
+    assert found["proposed_region"].tolist() == ["knee", "hand"] * 6
+    for text in found["visible_regions"]:
+        seen = visible_from_text(text)
+        assert set(list(seen)[:2]) == {"hand", "knee"}
+        assert min(list(seen.values())[:2]) >= 0.5
 
 
 def test_where_judges_see_a_second_region_in_every_image_none_is_named_for_it() -> None:
