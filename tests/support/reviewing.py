@@ -58,6 +58,7 @@ def ranked_root(paths: Paths, suspects: int, others: int = 40, files: int = 0) -
     ranked = pd.DataFrame({"image_id": table["image_id"], "given_region": table["region"], "kind": kind})
     ranked = ranked.assign(proposed_region=proposed, error_probability=1 - number / count, rank=number + 1)
     ranked = ranked.assign(confidence=0.9, neighbourhood_noise=0.5, model_agreement=2 / 3)
+    ranked = ranked.assign(visible_regions=f"{regions[0]}:0.97;{regions[1]}:0.62")
     write_table(paths.label_errors, ranked)
     write_array(paths.embeddings("encoder_simclr"), draw.normal(size=(count, 8)).astype(np.float32))
     for batch, rows in table.groupby("batch"):

@@ -27,6 +27,7 @@ from dagster_project.label_quality.label_errors.out_of_fold import oof_encoders
 from dagster_project.label_quality.review.cards import CARDS, IMAGES, SCHEMA
 from dagster_project.label_quality.review.reader_assignment import latest_verdicts, open_images
 from dagster_project.learning.evaluation.embeddings import load_embeddings
+from dagster_project.learning.evaluation.visible_regions import visible_from_text
 from dagster_project.learning.pretraining.methods_on import similarity_encoder
 
 log = logging.getLogger("raytruth")
@@ -122,6 +123,11 @@ def cards_of(suspects: pd.DataFrame, table: pd.DataFrame, embeddings: np.ndarray
                 "batch": image["batch"],
                 "given_region": given,
                 "proposed_region": proposed,
+                "visible_regions": [
+                    {"region": region, "probability": probability}
+                    # a list from before this column has none
+                    for region, probability in visible_from_text(suspect.get("visible_regions", "")).items()
+                ],
                 "provenance": provenance(image),
                 "comparison": [
                     {"title": title, "images": _labelled(rows.head(_SHOWN))}

@@ -86,6 +86,7 @@ def test_a_sample_shows_nothing_of_what_the_models_say_and_is_gone_on_with(paths
     assert draw_of(drawn.sample).population == OTHERS
     for card in drawn.cards.values():
         assert not {"error_probability", "confidence", "model_agreement", "neighbourhood_noise"} & set(card)
+        assert "visible_regions" not in card
         assert card["given_region"]
         assert card["proposed_region"] == ""
         nearest = [group["title"] for group in card["comparison"] if "nearest" in group["title"]]

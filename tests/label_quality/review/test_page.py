@@ -76,6 +76,7 @@ def test_answers_by_keyboard_are_in_the_ledger_before_the_page_says_so(
     page = opened(browser, served.address)
     cards = list(load_worklist(paths).cards.values())
     assert "token" not in page.url
+    assert page.locator("#visible").inner_text() == f"{REGIONS[0]} 0.97, {REGIONS[1]} 0.62"
     page.screenshot(path=tmp_path / "first.png")
     press(page, "p", "g", "o")  # ranks 1 to 3 are wrong labels
     press(page, "g")  # rank 4 has no given label: nothing is recorded
@@ -237,7 +238,8 @@ def test_a_random_sample_is_read_without_a_word_of_the_models_and_says_what_is_l
     page = opened(browser, serve(paths, "--reviewer", "Dr A", "--sample", "3").address)
     assert page.locator("#title").inner_text() == "Image 1: random sample"
     assert page.locator("#sample").inner_text() == "no image decided yet"
-    for hidden in ("#proposed-label", "#neighbourhood", "#cause", "#errors", "#run", "#expected", "nav", "#stop"):
+    of_models = ("#proposed-label", "#visible", "#neighbourhood", "#cause")
+    for hidden in (*of_models, "#errors", "#run", "#expected", "nav", "#stop"):
         assert not page.locator(hidden).is_visible(), hidden
     assert "proposed" not in page.locator("#session").inner_text()
     page.screenshot(path=tmp_path / "sample.png")

@@ -47,6 +47,15 @@ def test_every_suspicious_image_has_a_card_in_the_order_of_ranks(root: Pair) -> 
     assert summary.cards == len(suspects) == sum(summary.kinds.values())
 
 
+def test_a_card_lists_the_visible_regions_the_most_probable_first(root: Pair) -> None:
+    names = Root(*root).taxonomy.regions
+    seen = [{"region": names[0], "probability": 0.97}, {"region": names[1], "probability": 0.62}]
+    assert [card["visible_regions"] for card in built(root)] == [seen] * SUSPECTS
+    older = load_label_errors(root[0]).drop(columns="visible_regions")
+    write_table(root[0].label_errors, older)
+    assert [card["visible_regions"] for card in built(root)] == [[]] * SUSPECTS
+
+
 def test_the_list_is_no_longer_than_asked_for(root: Pair) -> None:
     paths, settings = root
     short = settings.label_errors.model_copy(update={"worklist_length": 4})

@@ -106,10 +106,13 @@ function describe(card) {
   $("title").textContent += `, error probability ${card.error_probability.toFixed(3)}`;
   $("proposed-label").textContent = region(card.proposed_region, "none of the regions");
   $("confidence").textContent = `probability ${card.confidence.toFixed(2)}, ${Math.round(100 * card.model_agreement)} % of the models agree`;
+  $("visible").textContent = visible(card) || "not known";
   $("neighbourhood").textContent = `more label noise than around ${Math.round(100 * card.neighbourhood_noise)} % of the other images`;
   $("cause").textContent = card.causes.join(" ") || "none known";
 }
 const described = card => `Radiograph, given label ${region(card.given_region, "none")}${sampling ? "" : `, proposed label ${region(card.proposed_region, "none of the regions")}`}`;
+/** The regions that the image shows; cards that were written before have none. */
+const visible = card => (card.visible_regions || []).map(seen => `${words(seen.region)} ${seen.probability.toFixed(2)}`).join(", ");
 
 /** Show the original and a note on it, if it has arrived; else only the note on the small image. */
 function original(card) {
