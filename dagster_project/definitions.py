@@ -26,10 +26,12 @@ from dagster_project.label_quality.review.assets import (
 )
 from dagster_project.learning.ensembling.assets import ensemble_asset
 from dagster_project.learning.evaluation.assets import evaluation_asset
+from dagster_project.learning.orientation.assets import orientation
 from dagster_project.learning.pretraining.assets import encoder_assets, plugged_in_encoders
 from dagster_project.learning.pretraining.methods_on import check_methods
 from dagster_project.learning.shortcut_audit.assets import shortcut_audit
 from dagster_project.operations.monitoring.assets import batch_predictions, drift_report
+from dagster_project.operations.monitoring.checks import batch_is_upright
 from dagster_project.operations.monitoring.sensors import failed_run, new_batch
 from dagster_project.operations.retraining.assets import champion
 from dagster_project.operations.retraining.sensors import retrain_on_drift, retraining_schedule
@@ -50,6 +52,7 @@ defs = dg.Definitions(
         training_set,
         encoder_assets(settings),  # one a pretraining method that is on
         plugged_in_encoders,
+        orientation,  # with a check
         evaluation_asset(settings),
         ensemble_asset(settings),
         shortcut_audit,
@@ -62,7 +65,7 @@ defs = dg.Definitions(
         batch_predictions,  # one partition a batch
         drift_report,  # one partition a batch
     ],
-    asset_checks=[metadata_checks, no_identity_outside_private],
+    asset_checks=[metadata_checks, no_identity_outside_private, batch_is_upright],
     jobs=[
         dg.define_asset_job(
             job,

@@ -14,6 +14,7 @@ from dagster_project.label_quality.error_causes import tables as error_causes
 from dagster_project.label_quality.label_errors import tables as label_errors
 from dagster_project.learning.ensembling.drift_reference import DRIFT_REFERENCE
 from dagster_project.learning.evaluation import tables as evaluation
+from dagster_project.learning.orientation import tables as orientation
 from dagster_project.operations.monitoring import tables as monitoring
 from dagster_project.operations.monitoring.drift import Drift, DriftTest
 from dagster_project.pipeline import Stage, stages
@@ -21,6 +22,7 @@ from dagster_project.pipeline import Stage, stages
 TABLES: tuple[Table, ...] = (
     *ingestion.TABLES,
     *training_set.TABLES,
+    *orientation.TABLES,
     *evaluation.TABLES,
     DRIFT_REFERENCE,
     *label_errors.TABLES,

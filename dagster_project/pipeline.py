@@ -62,7 +62,8 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
             for m in (*methods_on(settings), CROSSFIT)
         ),
         _learn("plugged_in_encoders", "add-encoder", _CHECK_PLUGGED_IN, pixels),
-        _learn(probes, "evaluate", _EVALUATE, set_, *encoders),
+        _learn("orientation", "find-turned", _FIND_TURNED, set_, pixels, "plugged_in_encoders"),
+        _learn(probes, "evaluate", _EVALUATE, set_, "orientation", *encoders),
         _learn("ensemble", "ensemble", _ENSEMBLE, set_, probes, *encoders),
         _learn("label_errors", "find-errors", _FIND_ERRORS, set_, probes, CROSSFIT.encoder, "ensemble"),
         _learn("error_causes", "find-causes", _FIND_CAUSES, "label_errors", set_, headers, "verdicts"),
@@ -150,6 +151,7 @@ _VALIDATE = _Lazy("intake.validation.validate", "validate")
 _CORRECT_LABELS = _Lazy("core.ledger", "update_corrected_labels", of_paths=True)
 _TRAINING_SET = _Lazy("intake.training_set.build", "build_training_set")
 _CHECK_PLUGGED_IN = _Lazy("learning.encoders.plugged_in", "check_plugged_in")
+_FIND_TURNED = _Lazy("learning.orientation.find", "find_turned")
 _EVALUATE = _Lazy("learning.evaluation.linear_evaluation", "evaluate")
 _ENSEMBLE = _Lazy("learning.ensembling.ensemble", "build_ensemble")
 _AUDIT = _Lazy("learning.shortcut_audit.audit", "audit_shortcuts")

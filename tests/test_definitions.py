@@ -25,10 +25,11 @@ GRAPH = {
     "encoder_supcon": ("pretraining", False, {"training_set", "radiograph_pixels"}),
     "encoder_supcon_crossfit": ("pretraining", False, {"training_set", "radiograph_pixels"}),
     "plugged_in_encoders": ("pretraining", False, {"radiograph_pixels"}),
+    "orientation": ("evaluation", False, {"training_set", "radiograph_pixels", "plugged_in_encoders"}),
     "linear_evaluation": (
         "evaluation",
         False,
-        {"training_set", "encoder_simclr", "encoder_byol", "encoder_supcon", "plugged_in_encoders"},
+        {"training_set", "orientation", "encoder_simclr", "encoder_byol", "encoder_supcon", "plugged_in_encoders"},
     ),
     "ensemble": (
         "ensembling",
@@ -91,15 +92,16 @@ def test_every_asset_says_what_it_is_whose_and_of_what_kind(graph: dg.AssetGraph
         assert node.kinds, key
 
 
-def test_there_is_one_partitioned_check_an_expectation_the_search_and_the_gate(
+def test_there_is_one_partitioned_check_an_expectation_the_search_the_gate_and_the_orientation(
     graph: dg.AssetGraph,
 ) -> None:
     from dagster_project.intake.validation.expectations import EXPECTATIONS
 
     checks = {key.name: graph.get(key) for key in graph.asset_check_keys}
-    others = {"challenger_does_not_lose", "no_identity_outside_private"}
+    others = {"challenger_does_not_lose", "no_identity_outside_private", "images_are_upright", "batch_is_upright"}
     assert {e.name for e in EXPECTATIONS} | others == set(checks)
     assert checks["no_identity_outside_private"].partitions_def is not None
+    assert checks["batch_is_upright"].partitions_def is not None
     assert all(checks[e.name].partitions_def is not None for e in EXPECTATIONS)
     assert {e.name for e in EXPECTATIONS if e.blocking} == {name for name, check in checks.items() if check.blocking}
 

@@ -37,6 +37,23 @@ def pretrain(
     show_table("pretrained", ("encoder", "images", "labels seen", "first loss", "last loss"), rows)
 
 
+@app.command("find-turned", rich_help_panel=LEARNING, epilog="Example: raytruth find-turned")
+def find_turned(context: typer.Context, root: RootOption = None) -> None:
+    """Find images that are turned by right angles or inverted, against the site's other images."""
+    opened = open_root(context, root)
+    from dagster_project.learning.orientation.find import find_turned as run_find_turned
+
+    summary = run_find_turned(opened)
+    show_table(
+        f"{summary.images} images: turned or inverted",
+        ("batch", "finding", "images"),
+        summary.found.itertuples(index=False, name=None),
+    )
+    unknown = summary.metrics.get("upside_down_unknown", [])
+    if unknown:
+        out.print(f"upside down cannot be recognised in: {', '.join(unknown)}")
+
+
 @app.command(rich_help_panel=LEARNING, epilog="Example: raytruth evaluate")
 def evaluate(context: typer.Context, root: RootOption = None) -> None:
     """Evaluate every encoder with a linear probe and nearest neighbours, with 95 % intervals."""

@@ -230,6 +230,16 @@ class Paths:
         """float32 (N, D), rows in the training set's order."""
         return self.embeddings_dir / f"{encoder}.npy"
 
+    @property
+    def orientation(self) -> Path:
+        """How each image of the training set is turned, and whether it is inverted."""
+        return self.root / "data" / "orientation.parquet"
+
+    @property
+    def orientation_probe(self) -> Path:
+        """The probe that judges the orientation of later batches; an empty folder if there is none."""
+        return self.root / "models" / "orientation"
+
     def test_predictions(self, stage: str) -> Path:
         """The prediction of each probe (`linear_evaluation`) or mixture (`ensemble`) for each test image."""
         return self.root / "data" / "test_predictions" / f"{stage}.parquet"

@@ -78,6 +78,14 @@ class Evaluation(Section):
     bootstrap: Positive
 
 
+class Orientation(Section):
+    """Turned and inverted images."""
+
+    images: Positive
+    flag_above: Annotated[float, Field(ge=0.5, lt=1)]
+    correct_above: Annotated[float, Field(ge=0.5, lt=1)] | None
+
+
 class Ensembling(Section):
     """Member selection and the champion's gate."""
 
@@ -171,6 +179,7 @@ class Settings(Section):
     validation: Validation
     training_set: TrainingSet
     pretraining: Pretraining
+    orientation: Orientation
     evaluation: Evaluation
     ensembling: Ensembling
     label_errors: LabelErrors

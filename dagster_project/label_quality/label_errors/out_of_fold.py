@@ -19,7 +19,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import gather_images
+from dagster_project.intake.training_set.corrected_images import gather_corrected
 from dagster_project.learning.encoders.encoder import open_encoder
 from dagster_project.learning.ensembling.calibration import calibrated, fit_temperature
 from dagster_project.learning.evaluation.embeddings import load_embeddings
@@ -98,7 +98,7 @@ def _of_folds(root: Root, table: pd.DataFrame, labels: np.ndarray) -> list[list[
     for k in folds:
         _check_held_out(root.paths, table, labels, k)
     encoders = [open_encoder(root, f"{CROSSFIT.encoder}/fold_{k}") for k in folds]
-    images = gather_images(root.paths, table, max(encoder.image_size for encoder in encoders))
+    images = gather_corrected(root, table, max(encoder.image_size for encoder in encoders))
     return [[encoder.embed(images)] for encoder in encoders]
 
 

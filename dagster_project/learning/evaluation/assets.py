@@ -18,7 +18,7 @@ def evaluation_asset(settings: Settings) -> dg.AssetsDefinition:
     """`linear_evaluation` of every encoder that is trained here."""
 
     @dg.asset(
-        deps=["training_set", *(m.encoder for m in methods_on(settings)), "plugged_in_encoders"],
+        deps=["training_set", "orientation", *(m.encoder for m in methods_on(settings)), "plugged_in_encoders"],
         group_name="evaluation",
         owners=[LEARNERS],
         kinds={"scikitlearn"},

@@ -9,7 +9,8 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.core.progress import track
 from dagster_project.intake.root import Root
-from dagster_project.intake.training_set.build import gather_images, load_training_set
+from dagster_project.intake.training_set.build import load_training_set
+from dagster_project.intake.training_set.corrected_images import gather_corrected
 from dagster_project.learning.encoders.embedding_cache import embed_cached
 from dagster_project.learning.encoders.encoder import open_encoder
 
@@ -23,7 +24,7 @@ def embed_training_set(root: Root, encoder: str) -> np.ndarray:
     blocks = [table.iloc[start : start + _BLOCK] for start in range(0, len(table), _BLOCK)]
     embeddings = np.concatenate(
         [
-            embed_cached(root.paths, opened, gather_images(root.paths, block, size))
+            embed_cached(root.paths, opened, gather_corrected(root, block, size))
             for block in track(blocks, len(blocks), f"embeddings of {encoder}")
         ]
     )

@@ -118,3 +118,17 @@ def centred(image: np.ndarray, side: int) -> np.ndarray:
     top, left = (side - rows) // 2, (side - columns) // 2
     square[top : top + rows, left : left + columns] = np.rint(np.clip(image, 0, 255)).astype(np.uint8)
     return square
+
+
+def content_of(square: np.ndarray) -> np.ndarray:
+    """The image inside a black square, uint8 (rows, columns): without the padding that `centred` added.
+
+    Black lines of the image itself at both ends of its shorter side count as padding.
+    """
+    side = len(square)
+    filled = [np.flatnonzero(square.any(axis=across)) for across in (1, 0)]
+    edges = [min(lines[0], side - 1 - lines[-1]) if lines.size else 0 for lines in filled]
+    along = int(edges[1] > edges[0])  # only one axis is padded
+    first = edges[along]
+    beyond = max(side - first - 1, int(filled[along][-1]) + 1) if first else side
+    return square[:, first:beyond] if along else square[first:beyond]
