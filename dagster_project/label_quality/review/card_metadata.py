@@ -27,7 +27,10 @@ def headers_of(paths: Paths, worklist: Worklist) -> pd.DataFrame:
 
 
 def with_card_metadata(paths: Paths, worklist: Worklist, headers: pd.DataFrame) -> Worklist:
-    """The worklist, its cards with `station`, `device`, `source` (of the label) and `causes`; empty where not known."""
+    """The worklist, its cards with `station`, `device`, `source` (of the label), `orientation` and `causes`.
+
+    They are empty where not known; `orientation` also for an image that is upright and not inverted.
+    """
     metadata: dict[str, dict[str, Any]] = {
         row["image_id"]: {
             "station": row["station"],
@@ -37,11 +40,12 @@ def with_card_metadata(paths: Paths, worklist: Worklist, headers: pd.DataFrame) 
         for row in headers.to_dict("records")
     }
     unknown = {"station": "", "device": "", "source": ""}
-    causes = _causes(paths)
+    causes, orientations = _causes(paths), _orientations(paths)
     return replace(
         worklist,
         cards={
-            i: card | metadata.get(i, unknown) | {"causes": causes.get(i, [])} for i, card in worklist.cards.items()
+            i: card | metadata.get(i, unknown) | {"causes": causes.get(i, []), "orientation": orientations.get(i, "")}
+            for i, card in worklist.cards.items()
         },
     )
 
@@ -76,3 +80,12 @@ def _causes(paths: Paths) -> dict[str, list[str]]:
             for image_id in image_ids:
                 found.setdefault(image_id, []).append(cause)
     return found
+
+
+def _orientations(paths: Paths) -> dict[str, str]:
+    """Image_id -> what the image is shown as, such as `turned by 180°`, for turned and inverted images."""
+    if not paths.orientation.exists():
+        return {}
+    found = read_table(paths.orientation, ["image_id", "finding"])
+    found = found[found["finding"] != ""]
+    return dict(zip(found["image_id"], found["finding"], strict=True))

@@ -42,12 +42,19 @@ def test_cards_say_station_device_source_of_the_label_and_the_causes_found(paths
     assert [cards[i]["causes"] for i in ids[1:4]] == named
 
 
+def test_cards_name_turned_and_inverted_images(paths: Paths) -> None:
+    ids = list(load_worklist(paths).cards)
+    write_table(paths.orientation, pd.DataFrame({"image_id": ids[:3], "finding": ["", "turned by 180°", "inverted"]}))
+    found = [card["orientation"] for card in told(paths).cards.values()]
+    assert found == ["", "turned by 180°", "inverted", *[""] * (len(ids) - 3)]
+
+
 def test_without_headers_or_causes_the_cards_say_so(paths: Paths) -> None:
     for batch in ("north", "south"):
         paths.headers(batch).unlink()
-    assert {(c["station"], c["device"], c["source"], *c["causes"]) for c in told(paths).cards.values()} == {
-        ("", "", "")
-    }
+    assert {
+        (c["station"], c["device"], c["source"], c["orientation"], *c["causes"]) for c in told(paths).cards.values()
+    } == {("", "", "", "")}
 
 
 def test_expected_errors_are_those_of_labels_that_nobody_has_read(paths: Paths) -> None:

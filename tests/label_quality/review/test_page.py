@@ -16,6 +16,7 @@ from dagster_project.core.atomic_io import write_table
 from dagster_project.core.ledger import Verdict, append_verdicts, current_verdicts, load_verdicts
 from dagster_project.core.paths import Paths
 from dagster_project.intake.root import Root
+from dagster_project.intake.training_set.build import load_training_set
 from dagster_project.label_quality.review.cards import load_sample, load_worklist
 from dagster_project.label_quality.review.worklist import build_worklist
 
@@ -232,13 +233,33 @@ def test_the_list_is_narrowed_by_station_and_cause_and_the_stop_rule_is_said(pat
 
 @pytest.mark.slow
 @pytest.mark.browser
+def test_the_list_is_narrowed_to_turned_images(paths: Paths, serve, browser) -> None:
+    ids = list(load_worklist(paths).cards)
+    found = pd.DataFrame({"image_id": [ids[7], ids[9]], "finding": ["inverted", "turned by 180°"]})
+    write_table(paths.orientation, found)
+    page = opened(browser, serve(paths, "--reviewer", "Dr A").address)
+    assert not page.locator("#oriented").is_visible()
+    assert f"nothing found ({len(ids) - 2})" in page.locator("#orientation").inner_text()
+    page.select_option("#orientation", "turned by 180°")
+    shown(page)
+    assert "Rank 10:" in page.locator("#title").inner_text()
+    assert page.locator("#oriented").inner_text() == "turned by 180°, against similar images"
+    press(page, "o")
+    assert page.locator("#title").inner_text() == "There is nothing more to review here."
+    assert page.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
 def test_a_random_sample_is_read_without_a_word_of_the_models_and_says_what_is_left(
     paths: Paths, serve, browser, tmp_path: Path
 ) -> None:
+    everyone = load_training_set(paths)["image_id"]
+    write_table(paths.orientation, pd.DataFrame({"image_id": everyone, "finding": "inverted"}))
     page = opened(browser, serve(paths, "--reviewer", "Dr A", "--sample", "3").address)
     assert page.locator("#title").inner_text() == "Image 1: random sample"
     assert page.locator("#sample").inner_text() == "no image decided yet"
-    of_models = ("#proposed-label", "#visible", "#neighbourhood", "#cause")
+    of_models = ("#proposed-label", "#visible", "#oriented", "#neighbourhood", "#cause")
     for hidden in (*of_models, "#errors", "#run", "#expected", "nav", "#stop"):
         assert not page.locator(hidden).is_visible(), hidden
     assert "proposed" not in page.locator("#session").inner_text()

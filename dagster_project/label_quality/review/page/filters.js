@@ -1,7 +1,8 @@
 // Filters of the list.
 import { $, words } from "./api.js";
 
-const FIELDS = ["kind", "given_region", "batch", "station", "device", "source", "causes"];
+const FIELDS = ["kind", "given_region", "batch", "station", "device", "source", "causes", "orientation"];
+const NONE = { given_region: "no label", orientation: "nothing found" };
 const values = (card, field) => [card[field]].flat();
 
 /** Offer the values that occur among `cards`; hide filters without a choice. `changed` is called on every change. */
@@ -9,8 +10,7 @@ export function fill(cards, changed) {
   for (const field of FIELDS) {
     const counts = new Map();
     for (const card of cards) for (const value of values(card, field)) counts.set(value, (counts.get(value) || 0) + 1);
-    const none = field === "given_region" ? "no label" : "not known";
-    const named = value => (["kind", "given_region"].includes(field) ? words(value) : value) || none;
+    const named = value => (["kind", "given_region"].includes(field) ? words(value) : value) || NONE[field] || "not known";
     const option = (value, text) => Object.assign(document.createElement("option"), { value, textContent: text });
     const chosen = $(field).options.length ? $(field).value : "*";
     $(field).replaceChildren(option("*", "all"), ...[...counts].sort().map(([value, n]) => option(value, `${named(value)} (${n})`)));

@@ -108,6 +108,8 @@ function describe(card) {
   $("confidence").textContent = `probability ${card.confidence.toFixed(2)}, ${Math.round(100 * card.model_agreement)} % of the models agree`;
   $("visible").textContent = visible(card) || "not known";
   $("neighbourhood").textContent = `more label noise than around ${Math.round(100 * card.neighbourhood_noise)} % of the other images`;
+  $("oriented").textContent = card.orientation && `${card.orientation}, against similar images`;
+  for (const part of document.querySelectorAll(".oriented")) part.hidden = !card.orientation;
   $("cause").textContent = card.causes.join(" ") || "none known";
 }
 const described = card => `Radiograph, given label ${region(card.given_region, "none")}${sampling ? "" : `, proposed label ${region(card.proposed_region, "none of the regions")}`}`;
