@@ -84,6 +84,7 @@ def measure(root: Root, images: int, share: float, seed: int) -> Iterator[dict[s
     about = {"images": len(table), "seed": seed}
     for kind in KINDS:
         own, flagged = kinds == kind, (found["finding"] == _WORDS[kind]).to_numpy()
+        sure = (found[kind] > 0.95).to_numpy()
         yield {
             **about,
             "kind": kind,
@@ -93,6 +94,9 @@ def measure(root: Root, images: int, share: float, seed: int) -> Iterator[dict[s
             "area of the baseline": roc_auc_score(own, plain[kind]),
             "found": int((flagged & own).sum()),
             "flagged, not planted": int((flagged & (kinds == "")).sum()),
+            "surer than 0.95": int((sure & own).sum()),
+            "surer, not planted": int((sure & (kinds == "")).sum()),
+            "surer, planted otherwise": int((sure & ~own & (kinds != "")).sum()),
             "by the stage itself": summary.metrics["auc"][kind.removeprefix("turned_")],
         }
     regions = table["region"].to_numpy(object)
