@@ -237,7 +237,7 @@ class Paths:
 
     @property
     def orientation_probe(self) -> Path:
-        """The probe that judges the orientation of later batches; an empty folder if there is none."""
+        """The probe that judges the orientation of later batches, if there is one."""
         return self.root / "models" / "orientation"
 
     def test_predictions(self, stage: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dagster_project.core.atomic_io import replacing_dir, write_json, write_rows
+from dagster_project.core.atomic_io import write_json, write_rows
 from dagster_project.core.paths import Paths
 from dagster_project.core.plotting import draw_montage
 from dagster_project.intake.ingestion.pixels.turning import TURNS
@@ -21,7 +21,7 @@ from dagster_project.learning.encoders.plugged_in_on import plugged_in_on
 from dagster_project.learning.orientation.calibration import Calibration, HeldOut, calibrate
 from dagster_project.learning.orientation.evaluate import measured
 from dagster_project.learning.orientation.probe import Looks, fit_probe
-from dagster_project.learning.orientation.store import save_orientation
+from dagster_project.learning.orientation.store import save_no_orientation, save_orientation
 from dagster_project.learning.orientation.tables import ORIENTATION, TURNED, finding_of
 from dagster_project.learning.orientation.views import Sample, Views, draw_sample
 
@@ -75,8 +75,7 @@ def judged(image_ids: pd.Series, looks: Looks, calibration: Calibration, flag_ab
 
 def _not_judged(root: Root, why: str) -> OrientationSummary:
     log.warning("turned and inverted images are not looked for: %s", why)
-    with replacing_dir(root.paths.orientation_probe):
-        pass  # no probe of earlier settings stays behind
+    save_no_orientation(root.paths.orientation_probe)
     table = load_training_set(root.paths).head(0)
     return _report(root, table, pd.DataFrame(columns=list(ORIENTATION.types)), {})
 

@@ -26,13 +26,19 @@ def save_orientation(folder: Path, probe: OrientationProbe, calibration: Calibra
         write_card(into / _CARD, {"encoder": encoder, "calibration": asdict(calibration)})
 
 
+def save_no_orientation(folder: Path) -> None:
+    """Write a card without a probe, so that no probe of earlier settings or images stays behind."""
+    with replacing_dir(folder) as into:
+        write_card(into / _CARD, {"encoder": ""})
+
+
 def load_orientation(folder: Path) -> tuple[OrientationProbe, Calibration, str] | None:
     """The probe, its calibration and the name of its encoder; None if there is no probe.
 
     Raises RayTruthError if another version of RayTruth wrote it.
     """
-    if not (folder / _CARD).exists():
+    if not (folder / _CARD).exists() or not (card := read_card(folder / _CARD))["encoder"]:
         return None
-    card, arrays = read_card(folder / _CARD), load_file(folder / _WEIGHTS)
+    arrays = load_file(folder / _WEIGHTS)
     turn, polarity = (LinearHead(*(arrays[f"{name}.{part}"] for part in _HEAD)) for name in ("turn", "polarity"))
     return OrientationProbe(turn, polarity), Calibration(**card["calibration"]), card["encoder"]
