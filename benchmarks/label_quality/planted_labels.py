@@ -99,11 +99,12 @@ def peers_of(root: Root) -> dict[str, np.ndarray]:
         np.searchsorted(classes, labels[given]), probabilities, method="self_confidence"
     )
     neighbours = find_neighbours(embeddings, given, patients, root.settings.label_errors.neighbours)
+    agreement = np.nan_to_num(neighbours.agreement(labels), nan=0.5)  # an image without neighbours
     found = {"self-confidence": 1 - confidence, "distance ratio": distance_ratio(*split)}
     full = {name: np.full(len(labels), np.nan) for name in found}
     for name, suspicion in found.items():
         full[name][given] = suspicion
-    return full | {"k-NN disagreement": np.where(given, 1 - neighbours.agreement(labels), np.nan)}
+    return full | {"k-NN disagreement": np.where(given, 1 - agreement, np.nan)}
 
 
 def distance_ratio(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -98,10 +98,8 @@ def open_encoder(root: Root, name: str) -> Encoder:
     """
     profile = root.settings.learning
     encoder = load_encoder(root.paths.encoder(name), profile.device)
-    if getattr(encoder, "network", profile.network) != profile.network:
-        raise RayTruthError(
-            "The encoder's network has another size than the profile's network",
-            where=name,
-            do="pretrain it again, or go back to the params.yaml it was trained with",
-        )
+    if encoder.card["kind"] == "resnet":
+        from dagster_project.learning.encoders.resnet_encoder import check_network
+
+        check_network(encoder, profile.network, name)
     return encoder

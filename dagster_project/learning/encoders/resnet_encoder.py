@@ -30,6 +30,8 @@ from dagster_project.learning.encoders.test_time_augmentation import embed_views
 if TYPE_CHECKING:
     import onnx
 
+    from dagster_project.learning.encoders.encoder import Encoder
+
 WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 
@@ -118,3 +120,13 @@ def load_resnet_encoder(folder: Path, card: dict[str, Any], device: Device) -> R
         ) from None
     backbone = load_backbone(folder / WEIGHTS, network)
     return ResNetEncoder(backbone, network, card, content_hash(folder / WEIGHTS))
+
+
+def check_network(encoder: Encoder, network: NetworkSettings, name: str) -> None:
+    """Raise RayTruthError if the encoder `name` was trained here with another network."""
+    if not isinstance(encoder, ResNetEncoder) or encoder.network != network:
+        raise RayTruthError(
+            "The encoder's network has another size than the profile's network",
+            where=name,
+            do="pretrain it again, or go back to the params.yaml it was trained with",
+        )
