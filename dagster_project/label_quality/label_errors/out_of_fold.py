@@ -39,9 +39,13 @@ def oof_encoders(settings: Settings) -> tuple[str, ...]:
 
 
 def oof_models(settings: Settings) -> tuple[str, ...]:
-    """The names of the out-of-fold models: a probe on each encoder, one on all if there are several, and votes."""
+    """The names of the out-of-fold models: a probe on each encoder, one on all if there are several, and two more.
+
+    `one_scale` is a probe on the encoder that tells which images are similar, without standardised features;
+    `neighbours` are the votes of the most similar images.
+    """
     encoders = oof_encoders(settings)
-    return (*encoders, *(("all_encoders",) if len(encoders) > 1 else ()), "neighbours")
+    return (*encoders, *(("all_encoders",) if len(encoders) > 1 else ()), "one_scale", "neighbours")
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ def predict_out_of_fold(root: Root, table: pd.DataFrame, labels: np.ndarray, cla
             if j < len(of_all):
                 for f in range(folds):
                     around[k, j, fold == f] = _predict_fold(case, (k, f), f, setting)
+        case = _Case(alike, labels, teaches, fold, classes, standardise=False)
+        probabilities[-2, fold == k] = _predict_fold(case, (k,), k, _choose(case, k, root.settings))
         voters = find_neighbours(
             alike, teaches & (fold != k), table["patient_group"].to_numpy(object).astype(str), _VOTERS
         )
@@ -123,13 +129,17 @@ def _check_held_out(paths: Paths, table: pd.DataFrame, labels: np.ndarray, k: in
 
 @dataclass(frozen=True)
 class _Case:
-    """Embeddings (N, D), labels (N,), whether models learn from each image (N,), its fold (N,), number of classes."""
+    """Embeddings (N, D), labels (N,), whether models learn from each image (N,), its fold (N,), number of classes.
+
+    `standardise`: as in `fit_linear_head`.
+    """
 
     embeddings: np.ndarray
     labels: np.ndarray
     teaches: np.ndarray
     fold: np.ndarray
     classes: int
+    standardise: bool = True
 
     def training_data(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.embeddings[rows], self.labels[rows]
@@ -146,12 +156,16 @@ def _choose(case: _Case, k: int, settings: Settings) -> _Setting:
     tuning = (k + 1) % settings.training_set.folds
     tune, rest = case.teaches & (case.fold == tuning), case.teaches & (case.fold != tuning) & (case.fold != k)
     inner = case.training_data(rest), case.training_data(tune)
-    head, inverse_regularisation = choose_linear_head(*inner, case.classes, settings.evaluation.inverse_regularisation)
+    head, inverse_regularisation = choose_linear_head(
+        *inner, case.classes, settings.evaluation.inverse_regularisation, standardise=case.standardise
+    )
     return _Setting(inverse_regularisation, fit_temperature(head.logits(case.embeddings[tune]), case.labels[tune]))
 
 
 def _predict_fold(case: _Case, held_out: tuple[int, ...], predicted: int, setting: _Setting) -> np.ndarray:
     """Probabilities (n, K) of the images of fold `predicted`, by a probe fitted on all folds except those held out."""
     taught = case.teaches & ~np.isin(case.fold, held_out)
-    head = fit_linear_head(*case.training_data(taught), case.classes, setting.inverse_regularisation)
+    head = fit_linear_head(
+        *case.training_data(taught), case.classes, setting.inverse_regularisation, standardise=case.standardise
+    )
     return calibrated(head.logits(case.embeddings[case.fold == predicted]), setting.temperature)

@@ -17,6 +17,9 @@ from dagster_project.learning.evaluation.visible_regions import visible_as_text
 
 _MISSING = 1e-3  # a missing label is certainly not right; within this range, missing labels are ordered by proposal
 _NO_REGION = ("missing", "unmapped", "ambiguous")
+# Weight of being out of domain in the order of the labels. Chosen on planted sites of 400 to 2,500 real radiographs,
+# with 1 to 10 % wrong labels: with 1, images out of domain come late; with 2, right labels of rare images too early.
+_OUT_OF_DOMAIN_WEIGHT = 1.5
 WITHOUT_CLASS = ("out_of_scope", "small_class")
 
 
@@ -115,7 +118,7 @@ def _without_duplicates(
     What a fold's probabilities are taken from, the label noise and its order, comes from the labels of the other folds.
     """
     wrong = np.zeros(len(labels))
-    suspicion = 1 - mean[np.arange(len(labels)), labels] * (1 - ood_probability)
+    suspicion = 1 - mean[np.arange(len(labels)), labels] * (1 - ood_probability) ** _OUT_OF_DOMAIN_WEIGHT
     for k in np.unique(fold):
         given = (labels >= 0) & ~reviewed
         others, mine = given & (fold != k), given & (fold == k)

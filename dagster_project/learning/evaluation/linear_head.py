@@ -41,13 +41,19 @@ _ABSENT = -1e4
 
 
 def fit_linear_head(
-    embeddings: np.ndarray, labels: np.ndarray, classes: int, inverse_regularisation: float
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    inverse_regularisation: float,
+    *,
+    standardise: bool = True,
 ) -> LinearHead:
     """Fit a probe with an L2 penalty of 1 / `inverse_regularisation` (scikit-learn's C).
 
-    `embeddings` is (N, D), `labels` int (N,) in 0..classes-1, with at least two different classes.
+    `embeddings` is (N, D), `labels` int (N,) in 0..classes-1, with at least two different classes. Without
+    `standardise` all features have one scale, so that the penalty holds back features that vary little.
     """
-    return next(_fitted(embeddings, labels, classes, [inverse_regularisation]))
+    return next(_fitted(embeddings, labels, classes, [inverse_regularisation], standardise))
 
 
 def choose_linear_head(
@@ -55,24 +61,35 @@ def choose_linear_head(
     validation: tuple[np.ndarray, np.ndarray],
     classes: int,
     candidates: tuple[float, ...],
+    *,
+    standardise: bool = True,
 ) -> tuple[LinearHead, float]:
     """Fit one probe per candidate on `train`; keep the probe with the lowest log loss on `validation`.
 
-    Both are (embeddings, labels); candidates are inverse regularisations. Returns the probe and its candidate.
+    Both are (embeddings, labels); candidates are inverse regularisations. `standardise` as in `fit_linear_head`.
+    Returns the probe and its candidate.
     """
 
     def loss(head: LinearHead) -> float:
         return float(log_loss(validation[1], head.probabilities(validation[0]), labels=np.arange(classes)))
 
     ascending = sorted(candidates)  # each fit starts from the result before
-    return min(zip(_fitted(*train, classes, ascending), ascending, strict=True), key=lambda pair: loss(pair[0]))
+    return min(
+        zip(_fitted(*train, classes, ascending, standardise), ascending, strict=True), key=lambda pair: loss(pair[0])
+    )
 
 
 def _fitted(
-    embeddings: np.ndarray, labels: np.ndarray, classes: int, inverse_regularisations: Sequence[float]
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    inverse_regularisations: Sequence[float],
+    standardise: bool,
 ) -> Iterator[LinearHead]:
     unit = _unit(embeddings)
     mean, scale = unit.mean(axis=0), unit.std(axis=0) + 1e-6
+    if not standardise:
+        scale = np.full_like(scale, np.sqrt((scale**2).mean()))
     data = rotated(((unit - mean) / scale).astype(np.float32))
     present, number = np.unique(labels, return_inverse=True)
     found = np.zeros((len(data.variance) + 1, len(present)))

@@ -42,14 +42,16 @@ def orientation(root: RootResource) -> Iterator[dg.MaterializeResult]:
         "turned or inverted": as_table(summary.found),
         "surest": as_image(paths.plot("orientation", "turned.png")),
     }
-    measured = summary.metrics
-    areas = {
-        "area under the ROC curve": as_counts(measured["auc"], "planted", "area"),
-        "area for upside down by region": as_counts(measured["auc_180_by_region"], "region", "area"),
-    }
+    if measured := summary.metrics:
+        areas = {
+            "area under the ROC curve": as_counts(measured["auc"], "planted", "area"),
+            "area for upside down by region": as_counts(measured["auc_180_by_region"], "region", "area"),
+        }
+    else:
+        areas = {}
     yield dg.MaterializeResult(
         data_version=versions.of(paths.orientation),
-        metadata={**shown, **(areas if measured else {})},
+        metadata={**shown, **areas},
         check_results=[
             dg.AssetCheckResult(
                 check_name=UPRIGHT, passed=summary.found.empty, severity=dg.AssetCheckSeverity.WARN, metadata=shown

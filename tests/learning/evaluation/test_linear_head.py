@@ -35,6 +35,18 @@ def test_probabilities_are_scikit_learn_s(classes: int, inverse_regularisation: 
     assert log_loss(truth, got) == pytest.approx(log_loss(truth, want), abs=1e-3)
 
 
+def test_without_standardised_features_they_are_scikit_learn_s_with_one_scale_for_all() -> None:
+    x, labels = drawn(0)
+    other, _ = drawn(1)
+    unit = Normalizer().fit_transform(x)
+    centre, scale = unit.mean(axis=0), np.sqrt(unit.var(axis=0).mean())
+    peer = LogisticRegression(C=0.1, tol=1e-8, max_iter=5000).fit((unit - centre) / scale, labels)
+    want = peer.predict_proba((Normalizer().transform(other) - centre) / scale)
+    got = fit_linear_head(x, labels, 4, 0.1, standardise=False).probabilities(other)
+    np.testing.assert_allclose(got, want, atol=2e-3)
+    assert np.abs(got - fit_linear_head(x, labels, 4, 0.1).probabilities(other)).max() > 0.05
+
+
 @pytest.mark.parametrize("present", [(0, 2), (1, 3), (0, 1, 3)])
 def test_a_class_without_images_gets_no_probability(present: tuple[int, ...]) -> None:
     x, labels = drawn(0)
