@@ -22,12 +22,16 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class _Change:
-    """New names of columns, new values of columns, columns that are gone. `codes`: columns of codes with semicolons."""
+    """New names of columns, new values of columns, columns that are gone. `codes`: columns of codes with semicolons.
+
+    `empty`: a new column of text -> the column before it. It stays empty until its stage runs again.
+    """
 
     columns: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
+    empty: dict[str, str] = field(default_factory=dict)
 
 
 _CHANGES = {
@@ -53,6 +57,7 @@ _CHANGES = {
     "data/label_errors.parquet": _Change(
         {"suggested_region": "proposed_region", "unusual": "neighbourhood_noise", "agreement": "model_agreement"},
         gone=("score",),
+        empty={"visible_regions": "error_probability"},
     ),
 }
 # What `raytruth run` and `raytruth monitor` make again, in another form than before.
@@ -101,4 +106,6 @@ def _changed(table: pd.DataFrame, change: _Change) -> pd.DataFrame:
         table[name] = table[name].replace(values)
     for name in change.codes:
         table[name] = table[name].map(lambda codes: ";".join(_REASONS.get(code, code) for code in codes.split(";")))
+    for name, before in change.empty.items():
+        table.insert(list(table.columns).index(before) + 1, name, "")
     return table

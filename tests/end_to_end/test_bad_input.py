@@ -190,7 +190,9 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
     before = {path: content_hash(copy.root / path) for path in STAGES[stage]}
     for module in SLOW_TO_IMPORT:  # the stage is to be interrupted, no import
         import_module(module)
-    interrupt = threading.Timer(0.02 if stage == "monitor" else 0.15, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt = threading.Timer(
+        0.02 if stage in ("promote", "monitor") else 0.15, os.kill, (os.getpid(), signal.SIGINT)
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dagster_project.intake.root.open_root", lambda *a: interrupt.start() or open_root(*a))
         done = raytruth(*words, root=copy.root)

@@ -164,7 +164,7 @@ def test_without_training_it_carries_the_whole_chain(
     promote(frozen)
     kinds = find_label_errors(frozen).kinds
     assert kinds["wrong_label"] > 0
-    assert set(read_table(copy.paths.oof_predictions)["oof_model"]) == {ELSEWHERE, "neighbours"}
+    assert set(read_table(copy.paths.oof_predictions)["oof_model"]) == {ELSEWHERE, "one_scale", "neighbours"}
     build_worklist(frozen)
     monkeypatch.setattr(OnnxEncoder, "embed", lambda *_: pytest.fail("an image is embedded a second time"))
     evaluate(frozen)

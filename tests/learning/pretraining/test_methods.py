@@ -99,7 +99,7 @@ def test_a_profile_without_methods_trains_nothing_and_needs_an_encoder_from_else
     frozen = Settings.model_validate(values)
     check_methods(frozen)
     assert encoders_on(frozen) == self_supervised_on(frozen) == ("plugged_in/imagenet",)
-    assert oof_models(frozen) == ("plugged_in/imagenet", "neighbours")
+    assert oof_models(frozen) == ("plugged_in/imagenet", "one_scale", "neighbours")
     assert methods_on(frozen) == methods_on(SETTINGS)  # Dagster and DVC know the same encoders in each profile
     values["pretraining"]["plugged_in"] = []
     with pytest.raises(RayTruthError, match="frozen trains no encoder; name one in pretraining"):
