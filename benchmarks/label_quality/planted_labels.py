@@ -114,7 +114,8 @@ def distance_ratio(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
     np.fill_diagonal(distance, np.inf)
     same = labels[:, None] == labels
     intra, extra = (np.where(mask, distance, np.inf).min(axis=1) ** 2 for mask in (same, ~same))
-    return np.where(np.isinf(intra), 1.0, intra / (intra + extra))
+    both = np.where(intra + extra > 0, intra + extra, 1.0)  # of equal images with equal and other labels: 0 / 0
+    return np.where(np.isinf(intra), 1.0, np.where(intra + extra > 0, intra / both, 0.5))
 
 
 def gains(ours: np.ndarray, peer: np.ndarray, wrong: np.ndarray, patients: np.ndarray) -> dict[str, float]:

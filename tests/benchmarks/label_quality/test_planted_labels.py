@@ -17,6 +17,11 @@ def test_a_label_is_suspicious_whose_image_is_nearer_to_another_label_s() -> Non
     assert (ratio[[0, 2, 3]] < 0.5).all()
 
 
+def test_equal_images_with_equal_and_other_labels_are_in_doubt() -> None:
+    same = np.tile([1.0, 0.0], (3, 1))
+    assert distance_ratio(same, np.array([0, 0, 1]))[0] == 0.5
+
+
 def test_a_gain_is_the_difference_of_average_precisions_with_an_interval_around_it() -> None:
     rng = np.random.default_rng(0)
     wrong = rng.random(400) < 0.1
