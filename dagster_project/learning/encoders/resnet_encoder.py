@@ -30,7 +30,6 @@ from dagster_project.learning.encoders.test_time_augmentation import embed_views
 if TYPE_CHECKING:
     import onnx
 
-    from dagster_project.learning.encoders.encoder import Encoder
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
 
@@ -122,7 +121,7 @@ def load_resnet_encoder(folder: Path, card: dict[str, Any], device: Device) -> R
     return ResNetEncoder(backbone, network, card, content_hash(folder / WEIGHTS))
 
 
-def check_network(encoder: Encoder, network: NetworkSettings, name: str) -> None:
+def check_network(encoder: object, network: NetworkSettings, name: str) -> None:
     """Raise RayTruthError if the encoder `name` was trained here with another network."""
     if not isinstance(encoder, ResNetEncoder) or encoder.network != network:
         raise RayTruthError(
