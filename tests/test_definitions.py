@@ -129,25 +129,25 @@ def test_the_workspace_loads_without_a_warning_or_a_slow_library(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_what_learns_imports_no_orchestration_validation_or_versioning_library() -> None:
-    script = (
-        "import sys\n"
-        "import dagster_project.learning.pretraining.pretrain, dagster_project.learning.evaluation.linear_evaluation\n"
-        "import dagster_project.learning.ensembling.ensemble, dagster_project.operations.retraining.gate\n"
-        "print(sorted({'dagster', 'great_expectations', 'evidently', 'dvc'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.slow
-def test_what_uses_encoders_imports_no_library_of_their_training() -> None:
-    """The import of MONAI and Lightning takes longer than finding label errors, which needs neither of them."""
-    script = (
-        "import sys\n"
-        "import dagster_project.label_quality.label_errors.find, dagster_project.label_quality.review.worklist\n"
-        "import dagster_project.learning.ensembling.ensemble, dagster_project.operations.monitoring.drift\n"
-        "print(sorted({'monai', 'pytorch_lightning'} & set(sys.modules)))"
-    )
+@pytest.mark.parametrize(
+    ("modules", "libraries"),
+    [
+        pytest.param(
+            "learning.pretraining.pretrain learning.evaluation.linear_evaluation learning.ensembling.ensemble "
+            "operations.retraining.gate",
+            {"dagster", "great_expectations", "evidently", "dvc"},
+            id="what learns needs no orchestration, validation or versioning",
+        ),
+        pytest.param(  # their import takes longer than finding label errors
+            "label_quality.label_errors.find label_quality.review.worklist learning.ensembling.ensemble "
+            "operations.monitoring.drift",
+            {"monai", "pytorch_lightning"},
+            id="what uses encoders needs no library of their training",
+        ),
+    ],
+)
+def test_slow_libraries_are_imported_only_where_they_are_used(modules: str, libraries: set[str]) -> None:
+    imports = "".join(f"import dagster_project.{module}\n" for module in modules.split())
+    script = f"import sys\n{imports}print(sorted({libraries} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -49,10 +49,10 @@ _C, _FOLDS, _RESAMPLES = 0.003, 4, 200
 
 def plant(known: pd.DataFrame, radiographs: Path, rate: float, seed: int) -> pd.DataFrame:
     """`known` with the `given_region` ("" for none) and `error_kind` that `to_dicom.py` plans for its images."""
-    with (radiographs / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        rows = {row["file"]: row for row in csv.DictReader(file)}
+    with (radiographs / "manifest.csv").open(newline="", encoding="utf-8") as manifest:
+        rows = {row["file"]: row for row in csv.DictReader(manifest)}
     chance = random.Random(seed)
-    chosen = [rows[picture] for picture in known["picture"]]
+    chosen = [rows[file] for file in known["picture"]]  # the column is named so in truth.csv
     order = chance.sample(range(len(chosen)), len(chosen))
     wanted = argparse.Namespace(label_noise=rate, missing=0.02)
     runpy.run_path(str(radiographs / "to_dicom.py"))["plan"]([chosen[i] for i in order], wanted, chance)

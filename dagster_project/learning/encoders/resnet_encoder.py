@@ -30,7 +30,6 @@ from dagster_project.learning.encoders.test_time_augmentation import embed_views
 if TYPE_CHECKING:
     import onnx
 
-
 WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 

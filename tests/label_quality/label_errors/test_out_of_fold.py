@@ -18,6 +18,7 @@ from dagster_project.core.errors import RayTruthError
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import class_numbers, load_training_set
 from dagster_project.label_quality.label_errors.out_of_fold import predict_out_of_fold
+from dagster_project.learning.pretraining.methods_on import similarity_encoder
 from dagster_project.learning.pretraining.pretrain import pretrain
 
 CLASSES = 5
@@ -139,3 +140,12 @@ def test_missing_encoders_and_embeddings_are_named(trained: Trained, tmp_path: P
     shutil.rmtree(copy.paths.encoder(CROSSFIT))
     with pytest.raises(RayTruthError, match="not been pretrained"):
         predicted(copy, table)
+
+
+def test_a_further_probe_judges_the_similarity_encoder_s_embeddings_with_one_scale(trained: Trained) -> None:
+    probabilities, _ = predicted(trained, load_training_set(trained.paths))
+    one_scale, standardised = (
+        probabilities[OOF_MODELS.index(name)] for name in ("one_scale", similarity_encoder(trained.settings))
+    )
+    np.testing.assert_allclose(one_scale.sum(axis=1), 1, rtol=1e-5)
+    assert np.abs(one_scale - standardised).max() > 0.01

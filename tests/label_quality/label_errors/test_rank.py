@@ -193,6 +193,16 @@ def test_images_among_wrong_labels_are_out_of_domain_and_no_region_is_proposed()
     )
 
 
+def test_an_image_that_may_be_out_of_domain_comes_before_a_label_in_more_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = np.tile([0, 1, 2], 40)
+    oof, strange, doubtful = predictions_of(truth), 30, 31  # of one fold
+    oof.probabilities[:, strange], oof.probabilities[:, doubtful] = (0.7, 0.15, 0.15), (0.4, 0.25, 0.35)
+    probability = np.where(np.arange(120) == strange, 0.6, 0.0)  # 1 - 0.7 x 0.4 would be less than 1 - 0.25
+    monkeypatch.setattr(f"{rank_labels.__module__}.out_of_domain_probability", lambda _: probability)
+    first, second = ranked(table_of(truth), truth, oof)["image_id"][:2]
+    assert (first, second) == (f"{strange:032x}", f"{doubtful:032x}")
+
+
 def test_one_wrong_label_among_right_ones_is_no_stranger() -> None:
     truth = np.tile([0, 1, 2], 40)
     labels = truth.copy()

@@ -16,7 +16,7 @@ REGIONS = ("hand", "knee", "foot")
         ((1.0, 0.0, 0.0), (1.0, 0.0, 0.0)),
         ((0.5, 0.5, 0.0), (1.0, 1.0, 0.0)),  # similar images have both labels equally often
         ((0.1, 0.6, 0.3), (0.2, 0.9, 0.6)),
-        ((0.2, 0.2, 0.2), (0.4, 0.4, 0.4)),  # one of no class
+        ((0.2, 0.2, 0.2), (0.4, 0.4, 0.4)),  # one out of domain
     ],
 )
 def test_the_rarer_label_counts_twice_and_the_first_choice_gets_it_once(label: tuple, visible: tuple) -> None:
