@@ -38,8 +38,8 @@ from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.evaluation.embeddings import load_embeddings
 from dagster_project.learning.evaluation.neighbours import find_neighbours
 from dagster_project.learning.pretraining.methods_on import reference_encoder
+from dagster_project.learning.pretraining.plan import SOURCE_MARGIN
 from dagster_project.learning.pretraining.pretrain import pretrain
-from dagster_project.learning.pretraining.train import SOURCE_MARGIN
 
 FOLDS = 4
 EPOCHS = 40  # of the supervised network; it sees an image once per epoch, the encoders of the folds twice in each of 30

@@ -31,7 +31,8 @@ from dagster_project.learning.evaluation.linear_head import choose_linear_head
 from dagster_project.learning.evaluation.metrics import patient_bootstrap
 from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.methods_on import method_settings
-from dagster_project.learning.pretraining.train import SOURCE_MARGIN, Run, train_encoder
+from dagster_project.learning.pretraining.plan import SOURCE_MARGIN
+from dagster_project.learning.pretraining.train import Run, train_encoder
 
 _REPEATS = 3  # random draws of a share of the labels
 

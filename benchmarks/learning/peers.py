@@ -26,7 +26,7 @@ from dagster_project.learning.evaluation.labelled import LabelledSet, draw_fract
 from dagster_project.learning.evaluation.linear_evaluation import prediction_table, probe
 from dagster_project.learning.pretraining.augmentation import random_view
 from dagster_project.learning.pretraining.methods_on import method_settings
-from dagster_project.learning.pretraining.train import SOURCE_MARGIN
+from dagster_project.learning.pretraining.plan import SOURCE_MARGIN
 
 LEAST_STEPS = 150  # with very few labels an epoch has one step, which is too little to learn
 

@@ -33,7 +33,8 @@ from dagster_project.learning.encoders.device import precision_of
 from dagster_project.learning.pretraining.batching import plan_batches
 from dagster_project.learning.pretraining.methods_on import method_settings
 from dagster_project.learning.pretraining.module import Pretraining
-from dagster_project.learning.pretraining.train import SOURCE_MARGIN, Run, make_method
+from dagster_project.learning.pretraining.plan import SOURCE_MARGIN
+from dagster_project.learning.pretraining.train import Run, make_method
 
 NETWORKS: dict[str, dict[str, object]] = {
     "resnet18": {"block": "basic", "blocks": (2, 2, 2, 2)},

@@ -26,7 +26,8 @@ from benchmarks.learning.plain_pipeline import pretrain_plainly
 from benchmarks.results import arguments, save, shipped_settings, spread
 from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.encoders.device import bf16_pays
-from dagster_project.learning.pretraining.train import SOURCE_MARGIN, Run, train_encoder
+from dagster_project.learning.pretraining.plan import SOURCE_MARGIN
+from dagster_project.learning.pretraining.train import Run, train_encoder
 
 GOAL = 3.0
 OURS = "ours"

@@ -24,13 +24,12 @@ from dagster_project.learning.encoders.backbone import (
     save_backbone,
 )
 from dagster_project.learning.encoders.embed import embed
+from dagster_project.learning.encoders.files import CARD, WEIGHTS
 from dagster_project.learning.encoders.onnx_export import to_onnx
 from dagster_project.learning.encoders.test_time_augmentation import embed_views, larger_view_size
 
 if TYPE_CHECKING:
     import onnx
-
-WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 
 @dataclass(frozen=True)

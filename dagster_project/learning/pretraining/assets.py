@@ -14,7 +14,7 @@ from dagster_project.learning.pretraining.methods import CROSSFIT
 from dagster_project.learning.pretraining.methods_on import methods_on
 
 if TYPE_CHECKING:
-    from dagster_project.learning.pretraining.encoder import EncoderSummary
+    from dagster_project.learning.pretraining.plan import EncoderSummary
 
 
 def encoder_assets(settings: Settings) -> dg.AssetsDefinition:

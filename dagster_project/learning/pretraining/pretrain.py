@@ -18,14 +18,14 @@ from dagster_project.core.progress import log
 from dagster_project.intake.root import Root
 from dagster_project.learning.encoders.cpu_parallelism import encoders_at_once
 from dagster_project.learning.encoders.device import processes
-from dagster_project.learning.pretraining.encoder import (
+from dagster_project.learning.pretraining.methods import CROSSFIT
+from dagster_project.learning.pretraining.plan import (
     EncoderSummary,
     encoder_names,
     kept_encoder,
-    pretrain_encoder,
+    plan_of,
     waits_for_reference,
 )
-from dagster_project.learning.pretraining.methods import CROSSFIT
 
 
 def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
@@ -47,15 +47,21 @@ def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
     made: dict[str, EncoderSummary] = {}
     for group in ([name for name in names if name not in waiting], [name for name in names if name in waiting]):
         if at_once == 1 or len(group) == 1:
-            made |= {name: pretrain_encoder(root, name) for name in group}
+            made |= {name: _pretrain_encoder(root, name) for name in group}
             continue
-        kept = {name: summary for name in group if (summary := kept_encoder(root, name))}
+        kept = {name: summary for name in group if (summary := kept_encoder(root, plan_of(root, name)))}
         made |= kept | _in_processes(root, [name for name in group if name not in kept], at_once)
     if CROSSFIT.name in methods and processes().rank == 0:
         folds = set(root.paths.encoder(CROSSFIT.encoder).glob("fold_*"))
         for other in folds - {root.paths.encoder(name) for name in names}:
             shutil.rmtree(other)  # from settings with more folds
     return [made[name] for name in names]
+
+
+def _pretrain_encoder(root: Root, name: str) -> EncoderSummary:
+    from dagster_project.learning.pretraining.encoder import pretrain_encoder  # here: only who trains needs Lightning
+
+    return pretrain_encoder(root, name)
 
 
 def _keep_folder(root: Root, name: str) -> None:
@@ -145,7 +151,7 @@ def _train(there: Connection, root: Root) -> None:
     log.propagate = False
     while name := _next(there):
         try:
-            there.send(pretrain_encoder(root, name))
+            there.send(_pretrain_encoder(root, name))
         except Exception as error:  # noqa: BLE001 (raised by the parent)
             error.add_note(f"In the process of {name}:\n{traceback.format_exc()}")
             there.send(error)

@@ -29,7 +29,6 @@ from dagster_project.learning.pretraining.module import Pretraining
 from dagster_project.learning.pretraining.network import MethodNetwork
 
 log = logging.getLogger("raytruth")
-SOURCE_MARGIN = 1.25  # images are held this much larger than a view, so that crops stay sharp
 _LEAST_IMAGES = 8
 
 

@@ -16,7 +16,8 @@ from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
-from dagster_project.learning.pretraining.encoder import pretrain_encoder, waits_for_reference
+from dagster_project.learning.pretraining.encoder import pretrain_encoder
+from dagster_project.learning.pretraining.plan import waits_for_reference
 from dagster_project.learning.pretraining.pretrain import pretrain
 from dagster_project.learning.pretraining.self_training import labels_are_few, with_pseudo_labels
 
