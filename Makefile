@@ -22,7 +22,7 @@ lint: .venv/installed
 
 test check: lint .venv/transformers
 	.venv/bin/pip check
-	PATH="$$PATH:/usr/sbin" OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 3 --dist worksteal
+	PATH="$$PATH:/usr/sbin" OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses 4 --dist worksteal
 
 quick: lint
 	OMP_NUM_THREADS=1 .venv/bin/pytest --quick --quiet --numprocesses 2

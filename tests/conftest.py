@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from support.hospital import PATIENTS
 
 REPOSITORY = Path(__file__).parents[1]
 # What a kept folder depends on, besides the test file that makes it.
@@ -24,7 +25,6 @@ SOURCES = (
     *("*.yaml", "pyproject.toml", "constraints.txt", "LICENSE", "README.md"),  # a wheel is made of these too
 )
 A_DAY = 24 * 3600.0
-HOSPITAL_PATIENTS = 90
 # Test files that take minutes. Each process begins with some of them, so that none is left alone with one at the end.
 LONGEST = (
     *("end_to_end/test_bad_input.py", "end_to_end/test_demo.py", "intake/pacs/test_daemon.py"),
@@ -113,7 +113,7 @@ def hospital(made_once: Callable[..., Path]) -> Path:
     def make(folder: Path) -> None:
         from raytruth_phantom.hospital import write_hospital
 
-        summary = write_hospital(folder / "export", patients=HOSPITAL_PATIENTS, seed=7)
+        summary = write_hospital(folder / "export", patients=PATIENTS, seed=7)
         (folder / "summary.json").write_text(json.dumps(asdict(summary)))
 
     return made_once("hospital", make) / "export"

@@ -1,4 +1,4 @@
-"""A root that `raytruth run` has learned on, and the demonstration; each made once."""
+"""The demonstration, made once, and the root on which it had learned."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.demonstration import Demonstration, demonstrate
-from support.whole_chain import Command, learning_root, raytruth_here, register_north
+from support.whole_chain import Command, raytruth_here
 
 from dagster_project.core.paths import Paths
 
@@ -19,20 +19,12 @@ def raytruth() -> Command:
 
 
 @pytest.fixture(scope="session")
-def learned(made_once: Callable[..., Path], hospital: Path) -> Paths:
-    """A root on which `raytruth run` has done the whole chain. Not to be changed: copy it first."""
-
-    def make(folder: Path) -> None:
-        paths, source = learning_root(folder), hospital / "dicom"
-        register_north(paths, source)
-        done = raytruth_here("run", source, root=paths.root)
-        (folder / "run.log").write_text(done.stdout + done.stderr)
-        assert done.returncode == 0, done.stderr[-3000:]
-
-    return Paths(made_once("learned", make))
-
-
-@pytest.fixture(scope="session")
 def demonstration(made_once: Callable[..., Path], hospital: Path) -> Demonstration:
     """`raytruth demo`, run twice on one folder. Not to be changed: copy it first."""
     return Demonstration(made_once("demonstration", lambda folder: demonstrate(folder, hospital)))
+
+
+@pytest.fixture(scope="session")
+def learned(demonstration: Demonstration) -> Paths:
+    """A root on which the whole chain has learned from `hospital`. Not to be changed: copy it first."""
+    return demonstration.before_south

@@ -6,10 +6,7 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.dicoms import write_export
 from support.roots import small_root
-from support.whole_chain import NORTH, Result, learning_root, register_north, with_one_encoder
+from support.whole_chain import NORTH, Result
 
 from dagster_project.core.atomic_io import content_hash
 from dagster_project.core.paths import Paths
@@ -168,6 +165,7 @@ STAGES = {
 SLOW_TO_IMPORT = (
     "dagster_project.definitions",
     "dagster_project.learning.ensembling.export",
+    "dagster_project.learning.pretraining.encoder",
     "dagster_project.label_quality.label_errors.find",
     "dagster_project.label_quality.review.worklist",
     "dagster_project.operations.monitoring.drift",
@@ -203,25 +201,3 @@ def test_ctrl_c_in_any_stage_keeps_the_last_good_state_and_a_rerun_completes(
         assert content_hash(copy.root / path) == content, path
     again = raytruth(*words, root=copy.root)
     assert again.returncode == 0, again.stderr
-
-
-def test_a_killed_run_goes_on_where_it_stopped(hospital: Path, tmp_path: Path, learned: Paths, raytruth) -> None:
-    paths = with_one_encoder(learning_root(tmp_path / "root"))
-    one_epoch = re.sub(r"(?s)(crossfit):(.*?)epochs: \d+", r"\1:\2epochs: 1", paths.settings.read_text())
-    paths.settings.write_text(one_epoch)  # of the encoders that are not compared
-    register_north(paths, hospital / "dicom")
-    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(paths.root)]
-    process = subprocess.Popen(
-        [*command, "run", str(hospital / "dicom")], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "encoder_simclr: epoch 2" in line or "crossfit" in line:
-            break
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    time.sleep(0.5)
-    done = raytruth("run", hospital / "dicom", root=paths.root)
-    assert done.returncode == 0, done.stderr
-    for path in (paths.headers_dir, paths.pixels_dir, paths.training_set, paths.encoder("encoder_simclr")):
-        assert content_hash(path) == content_hash(learned.root / path.relative_to(paths.root)), path

@@ -1,9 +1,11 @@
-"""`raytruth run`: one command from an export folder to a ranked list of wrong labels."""
+"""`raytruth run`: one command from an export folder to a ranked list of wrong labels, as by Dagster's jobs."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ import pandas as pd
 import pytest
 from support.encoders import ENCODERS
 from support.roots import where_found
-from support.whole_chain import NORTH
+from support.whole_chain import NORTH, learning_root, register_north
 
 from dagster_project.core.atomic_io import content_hash
 from dagster_project.core.paths import Paths
@@ -130,6 +132,32 @@ def test_what_dvc_pushed_another_machine_can_pull(learned: Paths, tmp_path: Path
     shutil.rmtree(copy.headers_dir)
     dvc(copy, "pull", "data/headers")
     assert content_hash(copy.headers_dir) == content_hash(learned.headers_dir)
+
+
+def test_a_killed_run_goes_on_where_it_stopped_to_the_bytes_of_dagsters_jobs(
+    learned: Paths, hospital: Path, tmp_path: Path, raytruth
+) -> None:
+    paths = learning_root(tmp_path / "root")
+    register_north(paths, hospital / "dicom")
+    command = [sys.executable, "-c", "from dagster_project.cli.main import main; main()", "--root", str(paths.root)]
+    process = subprocess.Popen(
+        [*command, "run", str(hospital / "dicom")], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "encoder_simclr: epoch 2" in line:
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it was to be killed under way"
+    done = raytruth("run", hospital / "dicom", root=paths.root)
+    assert done.returncode == 0, done.stderr
+    for path in (
+        *("data/headers", "data/pixels", "data/quarantine", "data/patient_evidence", "data/patient_links.parquet"),
+        *("data/training_set.parquet", "data/label_errors.parquet"),
+        *("models/encoder_simclr", "models/encoder_byol", "models/encoder_supcon", "models/ensemble"),
+        *("models/champion.json", "models/metrics", "data/drift"),
+    ):
+        assert content_hash(paths.root / path) == content_hash(learned.root / path), path
 
 
 def test_running_again_changes_nothing_and_trains_nothing(

@@ -72,7 +72,7 @@ def test_the_whole_chain_and_the_ui_run_from_the_wheel(
     assert list((tmp_path / "phantom" / "dicom").rglob("*.dcm"))
 
     quick = learning_root(tmp_path / "quick")
-    paths.settings.write_text(re.sub(r"epochs: \d+", "epochs: 2", quick.settings.read_text()))
+    paths.settings.write_text(re.sub(r"(?s)(crossfit):(.*?)epochs: \d+", r"\1:\2epochs: 2", quick.settings.read_text()))
     with_one_encoder(paths)
     shutil.copy(quick.pseudonym_key, paths.pseudonym_key)  # with its mode
     said = installed.run(raytruth, "--root", paths.root, "run", hospital / "dicom", cwd=tmp_path)

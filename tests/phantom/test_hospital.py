@@ -15,6 +15,7 @@ import pydicom
 import pytest
 from pydicom.errors import InvalidDicomError
 from support.displayed import displayed
+from support.hospital import PATIENTS
 
 from raytruth_phantom import hospital
 from raytruth_phantom.hospital import COLUMNS, HospitalSummary, write_hospital, write_patient
@@ -69,7 +70,7 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path) -> None:
 
 def test_another_seed_gives_another_hospital(hospital: Path) -> None:
     plans = [
-        plan_hospital(SITES["north"], patients=90, seed=seed, label_noise=0.05, missing=0.02, out_of_domain=0.03)
+        plan_hospital(SITES["north"], patients=PATIENTS, seed=seed, label_noise=0.05, missing=0.02, out_of_domain=0.03)
         for seed in (7, 8)
     ]
     assert len(truth(hospital)) == len(plans[0])
@@ -85,7 +86,7 @@ def test_truth_has_the_columns_and_a_row_for_every_file(hospital: Path) -> None:
     assert summary.roles == dict(sorted(Counter(row["role"] for row in rows).items()))
     assert summary.error_kinds == dict(sorted(Counter(row["error_kind"] for row in rows).items()))
     assert {row["role"] for row in rows} == {"in_domain", "out_of_domain", "duplicate", "broken"}
-    assert len({row["group"] for row in rows}) == summary.patients == 90
+    assert len({row["group"] for row in rows}) == summary.patients == PATIENTS
 
 
 def test_truth_agrees_with_the_headers(usable: list[tuple[Row, pydicom.Dataset]]) -> None:

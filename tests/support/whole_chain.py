@@ -40,6 +40,7 @@ _ENOUGH = {  # on these few images, to be better than chance
     "profiles__quick__methods__byol__epochs": 10,
     "profiles__quick__methods__supcon__epochs": 20,
     "profiles__quick__methods__crossfit__epochs": 10,
+    "monitoring__min_images": 30,
 }
 _KEY = "5e" * 32  # the pseudonym key decides the split
 
