@@ -111,6 +111,8 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(path: tuple[str, ...]
         (("ensembling", "max_members"), 0),
         (("monitoring", "embedding_drift"), 0.4),
         (("profiles", "quick", "device"), "tpu"),
+        (("profiles", "quick", "architecture"), "vit"),
+        (("profiles", "quick", "initial_weights"), "imagenet"),  # not with a ResNet
         (("profiles", "quick", "micro_batch_size"), 0),
         (("profiles", "quick", "micro_batch_size"), 48),  # the batch is 64
         (("profiles", "quick", "micro_batch_size"), 128),

@@ -133,9 +133,10 @@ class Pretraining(Section):
 
 
 class NetworkSettings(Section):
-    """A ResNet, its input size in pixels, and its device."""
+    """A network, its input size in pixels, and its device. Width, block and blocks are those of a ResNet."""
 
     device: Device
+    architecture: Literal["resnet", "efficientnet_lite0"]
     input_size: Annotated[int, Field(ge=32)]
     width: Annotated[int, Field(ge=8, multiple_of=8)]  # on a CPU, torch writes past the end of narrower layers
     block: Literal["basic", "bottleneck"]
@@ -145,6 +146,7 @@ class NetworkSettings(Section):
 class Profile(NetworkSettings):
     """Training settings that suit one kind of machine."""
 
+    initial_weights: Literal["imagenet"] | None
     batch_size: Annotated[int, Field(ge=8)]
     micro_batch_size: Positive | Literal["batch"]
     weight_decay: Annotated[float, Field(ge=0)]
@@ -155,6 +157,12 @@ class Profile(NetworkSettings):
     def _micro_batches_fill_the_batch(self) -> Profile:
         if self.micro_batch_size != "batch" and self.batch_size % self.micro_batch_size:
             raise ValueError("micro_batch_size must divide batch_size, or be the word batch")
+        return self
+
+    @model_validator(mode="after")
+    def _initial_weights_are_of_the_network(self) -> Profile:
+        if self.initial_weights and self.architecture != "efficientnet_lite0":
+            raise ValueError("initial_weights: imagenet are EfficientNet-Lite0's; set architecture: efficientnet_lite0")
         return self
 
     @property

@@ -1,24 +1,29 @@
-"""The encoder: a MONAI ResNet on one channel."""
+"""The networks of the encoders that are trained here: MONAI's ResNet or EfficientNet-Lite0, on one channel."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from monai.networks.nets.resnet import ResNet
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import NetworkSettings
+from dagster_project.learning.encoders.efficientnet import EMBEDDING_SIZE, EfficientNetLite0
 
 
-def make_backbone(network: NetworkSettings) -> ResNet:
-    """A ResNet of the profile's blocks, (B, 1, s, s) -> (B, embedding_size). He et al. 2016, arXiv 1512.03385.
+def make_backbone(network: NetworkSettings) -> nn.Module:
+    """The profile's network with random weights, (B, 1, s, s) -> (B, embedding_size).
 
-    Width 64 and blocks [2, 2, 2, 2] of `basic` make a ResNet-18, [3, 4, 6, 3] of `bottleneck` a ResNet-50.
+    A ResNet has the profile's blocks (He et al. 2016, arXiv 1512.03385): width 64 and blocks [2, 2, 2, 2] of `basic`
+    make a ResNet-18, [3, 4, 6, 3] of `bottleneck` a ResNet-50.
     """
+    if network.architecture == "efficientnet_lite0":
+        return EfficientNetLite0()
+    from monai.networks.nets.resnet import ResNet  # here: MONAI takes seconds to import
+
     widths = [network.width * factor for factor in (1, 2, 4, 8)]
     return ResNet(
         network.block,
@@ -32,7 +37,9 @@ def make_backbone(network: NetworkSettings) -> ResNet:
 
 
 def embedding_size(network: NetworkSettings) -> int:
-    """Length of an embedding: the last stage's channels, which bottleneck blocks widen fourfold."""
+    """Length of an embedding: the last stage's channels, which a ResNet's bottleneck blocks widen fourfold."""
+    if network.architecture == "efficientnet_lite0":
+        return EMBEDDING_SIZE
     return 8 * network.width * (4 if network.block == "bottleneck" else 1)
 
 
@@ -47,7 +54,7 @@ def save_backbone(path: Path, backbone: nn.Module) -> None:
     save_file({name: tensor.contiguous().cpu() for name, tensor in backbone.state_dict().items()}, path)
 
 
-def load_backbone(path: Path, network: NetworkSettings) -> ResNet:
+def load_backbone(path: Path, network: NetworkSettings) -> nn.Module:
     """Read weights that `save_backbone` wrote, in evaluation mode.
 
     Raises RayTruthError if there are no weights, or they belong to a network of another size.

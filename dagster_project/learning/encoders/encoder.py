@@ -58,14 +58,15 @@ class Encoder(Protocol):
         """`images` uint8 (N, s, s) to `embeddings` float32 (N, D), any N and s, best with s = `image_size`."""
 
 
-def _load_resnet(folder: Path, card: dict[str, Any], device: Device) -> Encoder:
-    from dagster_project.learning.encoders.resnet_encoder import load_resnet_encoder  # here: MONAI takes seconds
+def _load_trained(folder: Path, card: dict[str, Any], device: Device) -> Encoder:
+    from dagster_project.learning.encoders.trained_encoder import load_trained_encoder  # here: torch takes seconds
 
-    return load_resnet_encoder(folder, card, device)
+    return load_trained_encoder(folder, card, device)
 
 
+_TRAINED_HERE = ("resnet", "efficientnet_lite0")
 KINDS: dict[str, Callable[[Path, dict[str, Any], Device], Encoder]] = {
-    "resnet": _load_resnet,
+    **dict.fromkeys(_TRAINED_HERE, _load_trained),
     "onnx": load_onnx_encoder,
 }
 
@@ -98,8 +99,8 @@ def open_encoder(root: Root, name: str) -> Encoder:
     """
     profile = root.settings.learning
     encoder = load_encoder(root.paths.encoder(name), profile.device)
-    if encoder.card["kind"] == "resnet":
-        from dagster_project.learning.encoders.resnet_encoder import check_network
+    if encoder.card["kind"] in _TRAINED_HERE:
+        from dagster_project.learning.encoders.trained_encoder import check_network
 
         check_network(encoder, profile.network, name)
     return encoder

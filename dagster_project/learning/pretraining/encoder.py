@@ -15,7 +15,7 @@ from dagster_project.learning.encoders.backbone import count_parameters, embeddi
 from dagster_project.learning.encoders.device import processes
 from dagster_project.learning.encoders.encoder import open_encoder
 from dagster_project.learning.encoders.files import CARD, WEIGHTS
-from dagster_project.learning.encoders.resnet_encoder import ResNetEncoder
+from dagster_project.learning.encoders.trained_encoder import TrainedEncoder
 from dagster_project.learning.pretraining.batching import plan_batches
 from dagster_project.learning.pretraining.learned_from import learned_from
 from dagster_project.learning.pretraining.methods_on import method_settings, reference_encoder
@@ -56,7 +56,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
         losses = pd.DataFrame({"epoch": range(1, len(curve) + 1), "loss": curve})
         losses.to_csv(new / "loss.csv", index=False, float_format="%.6f")
         card = {
-            "kind": "resnet",
+            "kind": profile.architecture,
             "encoder": name,
             "method": data.method.name,
             "profile": root.settings.profile,
@@ -85,7 +85,7 @@ def pretrain_encoder(root: Root, name: str) -> EncoderSummary:
 def _self_training(root: Root, run: Run, rows: pd.DataFrame) -> Run:
     """The run with pseudo-labels for images without a label, and the reference encoder's weights as the start."""
     reference = open_encoder(root, reference_encoder(root.settings))
-    assert isinstance(reference, ResNetEncoder)  # methods_on ensures that it was trained here
+    assert isinstance(reference, TrainedEncoder)  # methods_on ensures that it was trained here
     embeddings = reference.embed(gather_images(root.paths, rows, reference.image_size))
     labels = with_pseudo_labels(embeddings, run.labels)
     pseudo_labels = int((labels >= 0).sum() - (run.labels >= 0).sum())

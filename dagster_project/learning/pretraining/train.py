@@ -23,6 +23,7 @@ from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.encoders.backbone import embedding_size, make_backbone
 from dagster_project.learning.encoders.cpu_parallelism import few_threads
 from dagster_project.learning.encoders.device import device_of, precision_of, processes
+from dagster_project.learning.encoders.efficientnet import EfficientNetLite0
 from dagster_project.learning.pretraining.batching import plan_batches
 from dagster_project.learning.pretraining.methods_on import ALL, method_settings
 from dagster_project.learning.pretraining.module import Pretraining
@@ -122,10 +123,13 @@ def checkpoint_folder(parent: Path, fingerprint: str) -> Path:
 
 
 def make_method(run: Run, profile: Profile) -> MethodNetwork:
-    """The run's network and loss, with weights drawn from torch's global generator."""
+    """The run's network and loss. Weights that are not given are drawn from torch's global generator."""
     backbone, size = make_backbone(profile), embedding_size(profile)
     if run.start is not None:
         backbone.load_state_dict(run.start.state_dict())
+    elif profile.initial_weights:
+        assert isinstance(backbone, EfficientNetLite0)  # the settings ensure it
+        backbone.load_imagenet()
     classes = int(run.labels.max(initial=0)) + 1
     return ALL[run.method].network(backbone, size, method_settings(profile, run.method), classes)
 

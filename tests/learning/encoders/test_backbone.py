@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from support.roots import settings_of, small_root
 
+from dagster_project.core.atomic_io import read_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.settings.settings import Profile
 from dagster_project.learning.encoders.backbone import (
@@ -19,6 +21,9 @@ from dagster_project.learning.encoders.backbone import (
     make_backbone,
     save_backbone,
 )
+from dagster_project.learning.encoders.efficientnet import EfficientNetLite0
+from dagster_project.learning.encoders.imagenet import write_imagenet_encoder
+from dagster_project.learning.encoders.onnx_encoder import load_onnx_encoder
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +97,34 @@ def test_grey_values_become_minus_1_to_1() -> None:
     found = as_input(torch.tensor([[[0, 255], [51, 204]]], dtype=torch.uint8))
     assert found.shape == (1, 1, 2, 2)
     torch.testing.assert_close(found.flatten(), torch.tensor([-1.0, 1.0, -0.6, 0.6]))
+
+
+@pytest.fixture
+def lite(profile: Profile) -> Profile:
+    return profile.model_copy(update={"architecture": "efficientnet_lite0", "initial_weights": "imagenet"})
+
+
+def test_efficientnet_with_its_imagenet_weights_sees_what_the_plugged_in_encoder_sees(
+    lite: Profile, tmp_path: Path
+) -> None:
+    write_imagenet_encoder(tmp_path)
+    plugged_in = load_onnx_encoder(tmp_path, read_json(tmp_path / "card.json"), "cpu")
+    images = (
+        np.random.default_rng(0).integers(0, 255, (3, plugged_in.image_size, plugged_in.image_size)).astype("uint8")
+    )
+    backbone = make_backbone(lite)
+    assert isinstance(backbone, EfficientNetLite0)
+    backbone.load_imagenet()
+    with torch.inference_mode():
+        found = backbone.eval()(as_input(torch.from_numpy(images))).numpy()
+    assert found.shape == (3, embedding_size(lite))
+    for ours, theirs in zip(found, plugged_in.embed(images), strict=True):
+        assert np.corrcoef(ours, theirs)[0, 1] > 0.99
+
+
+def test_efficientnet_s_weights_come_back_and_no_block_is_dropped_at_random(lite: Profile, tmp_path: Path) -> None:
+    backbone, x = make_backbone(lite), torch.randn(8, 1, 32, 32)
+    assert torch.equal(backbone(x), backbone(x)), "in training, too"
+    save_backbone(tmp_path / "weights.safetensors", backbone)
+    back = load_backbone(tmp_path / "weights.safetensors", lite)
+    assert torch.equal(back(x), backbone.eval()(x))

@@ -14,12 +14,14 @@ from support.encoders import CROSSFIT, ENCODERS, SELF_SUPERVISED, with_method
 from support.roots import settings_of, small_root
 from support.trained import FIRST, Trained, trained_root
 
-from dagster_project.core.atomic_io import content_hash, read_json, write_array, write_table
+from dagster_project.core.atomic_io import content_hash, read_json, write_array, write_json, write_table
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.paths import Paths
 from dagster_project.core.settings.settings import Settings
 from dagster_project.intake.root import Root
 from dagster_project.intake.training_set.build import build_training_set, load_training_set
+from dagster_project.learning.encoders.efficientnet import EfficientNetLite0
+from dagster_project.learning.encoders.encoder import open_encoder
 from dagster_project.learning.pretraining.encoder import pretrain_encoder
 from dagster_project.learning.pretraining.methods import METHODS
 from dagster_project.learning.pretraining.pretrain import pretrain
@@ -197,3 +199,31 @@ def test_each_encoder_learned_something(trained: Trained) -> None:
         card = read_json(trained.paths.encoder(name) / "card.json")
         assert card["loss_last_epoch"] < 0.95 * card["loss_first_epoch"]
     assert FIRST in set(load_training_set(trained.paths)["batch"])
+
+
+def test_a_network_with_imagenet_s_weights_starts_from_them(root: tuple[Paths, Settings]) -> None:
+    paths, settings = root
+    changes = {"architecture": "efficientnet_lite0", "initial_weights": "imagenet", "batch_size": 8}
+    profile = with_method(settings.learning, "simclr", learning_rate=1e-5).model_copy(update=changes)
+    changed = Root(paths, settings.model_copy(update={"profiles": {"quick": profile}}))
+    pretrain(changed, "simclr")
+    given = EfficientNetLite0()
+    given.load_imagenet()
+    learned = load_file(weights(paths, "encoder_simclr"))
+    for name, before in given.named_parameters():
+        assert 0 < (learned[name] - before).abs().max() < 0.01, name
+    encoder = open_encoder(changed, "encoder_simclr")
+    assert (encoder.card["kind"], encoder.card["settings"]["initial_weights"]) == ("efficientnet_lite0", "imagenet")
+    assert encoder.embed(np.zeros((2, 40, 40), np.uint8)).shape == (2, encoder.embedding_size) == (2, 1280)
+    with pytest.raises(RayTruthError, match="another size"):
+        open_encoder(Root(paths, settings), "encoder_simclr")
+
+
+def test_an_encoder_of_before_there_were_architectures_is_a_resnet(root: tuple[Paths, Settings]) -> None:
+    opened = Root(*root)
+    pretrain(opened, "simclr")
+    card = opened.paths.encoder("encoder_simclr") / "card.json"
+    written = read_json(card)
+    del written["settings"]["architecture"]
+    write_json(card, written)
+    assert open_encoder(opened, "encoder_simclr").about.startswith("a ResNet")

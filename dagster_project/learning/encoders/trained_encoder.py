@@ -1,4 +1,4 @@
-"""Encoders that were pretrained here: a MONAI ResNet, applied to two sizes of an image and their mirror images."""
+"""Encoders that were pretrained here: a network, applied to two sizes of an image and their mirror images."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ResNetEncoder:
-    """An `Encoder` of the kind `resnet`. Its embedding is the mean over two sizes of an image and their mirror images.
+class TrainedEncoder:
+    """An `Encoder` that was pretrained here. An embedding is the mean over two sizes of an image, each also mirrored.
 
     `backbone` is in evaluation mode; `fingerprint` is the SHA-256 of its file.
     """
@@ -47,11 +47,11 @@ class ResNetEncoder:
     @property
     def about(self) -> str:
         """A short description of the network."""
-        net = self.network
-        return (
-            f"a ResNet of {net.block} blocks {list(net.blocks)} with {net.width} channels in the first stage "
-            f"({count_parameters(self.backbone):,} parameters)"
-        )
+        net, parameters = self.network, f"({count_parameters(self.backbone):,} parameters)"
+        if net.architecture == "efficientnet_lite0":
+            return f"EfficientNet-Lite0 {parameters}"
+        stages = f"{net.block} blocks {list(net.blocks)} with {net.width} channels in the first stage"
+        return f"a ResNet of {stages} {parameters}"
 
     @property
     def image_size(self) -> int:
@@ -72,7 +72,7 @@ class ResNetEncoder:
         """Embeddings float32 (N, D) of uint8 (N, s, s)."""
         return embed(self.backbone, images, self.network)
 
-    def on(self, device: Device) -> ResNetEncoder:
+    def on(self, device: Device) -> TrainedEncoder:
         """The same encoder on another device."""
         return replace(self, network=self.network.model_copy(update={"device": device}))
 
@@ -98,7 +98,7 @@ class _Embedding(nn.Module):
         return embed_views(self.backbone, as_input(images), self.network)
 
 
-def load_resnet_encoder(folder: Path, card: dict[str, Any], device: Device) -> ResNetEncoder:
+def load_trained_encoder(folder: Path, card: dict[str, Any], device: Device) -> TrainedEncoder:
     """Read an encoder's weights, with the network that the card describes.
 
     Raises RayTruthError if the weights are missing or cannot be read, if the card does not describe the network, or if
@@ -106,8 +106,9 @@ def load_resnet_encoder(folder: Path, card: dict[str, Any], device: Device) -> R
     """
     check_schema(card.get(KEY), folder / CARD)
     try:
+        described = {"architecture": "resnet"} | card["settings"]  # older cards know no other architecture
         network = NetworkSettings.model_validate(
-            {name: card["settings"][name] for name in NetworkSettings.model_fields} | {"device": device}
+            {name: described[name] for name in NetworkSettings.model_fields} | {"device": device}
         )
     except (KeyError, TypeError, ValidationError):
         raise RayTruthError(
@@ -116,12 +117,12 @@ def load_resnet_encoder(folder: Path, card: dict[str, Any], device: Device) -> R
             do="bring it back with `dvc checkout`, or pretrain it again",
         ) from None
     backbone = load_backbone(folder / WEIGHTS, network)
-    return ResNetEncoder(backbone, network, card, content_hash(folder / WEIGHTS))
+    return TrainedEncoder(backbone, network, card, content_hash(folder / WEIGHTS))
 
 
 def check_network(encoder: object, network: NetworkSettings, name: str) -> None:
     """Raise RayTruthError if the encoder `name` was trained here with another network."""
-    if not isinstance(encoder, ResNetEncoder) or encoder.network != network:
+    if not isinstance(encoder, TrainedEncoder) or encoder.network != network:
         raise RayTruthError(
             "The encoder's network has another size than the profile's network",
             where=name,
