@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @app.command(rich_help_panel=ROOTS, epilog="Example: raytruth --root /data/raytruth migrate")
 def migrate(context: typer.Context, root: RootOption = None) -> None:
-    """Migrate the root of an older version: ledger, cards, PACS record. Lists what must be made again."""
+    """Migrate the root of an older version: ledger, tables, settings, pipeline. Lists what must be made again."""
     from dagster_project.core.paths import Paths
 
     for line in migrated(Paths((root or context.obj or Path()).resolve())):
@@ -32,7 +32,8 @@ def migrated(paths: Paths) -> Iterator[str]:
     """
     from dagster_project.cli.init import template
     from dagster_project.core.ledger import migrate_ledger, verified_head
-    from dagster_project.core.settings.migration import BEFORE, has_old_names, migrate_settings
+    from dagster_project.core.pipeline_migration import migrate_pipeline
+    from dagster_project.core.settings.migration import has_old_names, migrate_settings
     from dagster_project.core.settings.settings import load_settings
     from dagster_project.core.table_migration import SET_ASIDE, migrate_tables, set_aside
     from dagster_project.intake.pacs.state import migrate_state
@@ -49,10 +50,15 @@ def migrated(paths: Paths) -> Iterator[str]:
     moved = set_aside(paths) if tables or has_old_names(paths.settings) else []
     for name in moved:
         yield f"moved to {SET_ASIDE}/: {name}"
-    renamed, unknown = migrate_settings(paths.settings, template("params.yaml"))
-    yield f"params.yaml: {renamed} settings renamed" + (f"; the old file is {BEFORE}" if renamed else "")
-    for name in unknown:
-        yield f"to do: params.yaml no longer has {name}; its value is in {BEFORE}"
+    stages, kept = migrate_pipeline(paths.dvc_yaml, template("dvc.yaml"))
+    yield f"dvc.yaml: {len(stages)} stages added" + (f"; the old file: {kept}" if stages else "")
+    if stages:
+        yield "to do: leave out of dvc.yaml what only methods need that `pretraining.methods` does not name"
+    done = migrate_settings(paths.settings, template("params.yaml"))
+    changed = f"params.yaml: {done.renamed} settings renamed, {len(done.added)} added"
+    yield changed + (f"; the old file: {done.kept}" if done.kept else "")
+    for name in done.unknown:
+        yield f"to do: params.yaml no longer has {name}; its value is in {done.kept}"
     try:
         load_settings(paths.settings)
     except RayTruthError as error:

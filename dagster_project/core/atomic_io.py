@@ -35,6 +35,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def keep_copy(path: Path) -> str:
+    """Copy a file before it is migrated, to a name that is free; return the name: `params.before-migration-1.yaml`."""
+    number = 1
+    while (kept := path.with_name(f"{path.stem}.before-migration-{number}{path.suffix}")).exists():
+        number += 1
+    shutil.copyfile(path, kept)
+    return kept.name
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove temporary files that killed processes left in `replacing(path)`. The caller must hold a lock on `path`."""
     for leftover in path.parent.glob(f".{path.stem}.*.tmp{path.suffix}"):

@@ -12,6 +12,7 @@ import yaml
 from support.commands import raytruth
 from support.roots import small_root
 from support.tables import check, declared
+from support.whole_chain import with_one_encoder
 
 from dagster_project.cli.init import template
 from dagster_project.cli.migrate import migrated
@@ -19,7 +20,7 @@ from dagster_project.core.atomic_io import read_json, read_table, write_json
 from dagster_project.core.errors import RayTruthError
 from dagster_project.core.ledger import load_verdicts
 from dagster_project.core.paths import Paths
-from dagster_project.core.settings.migration import BEFORE, migrate_settings
+from dagster_project.core.settings.migration import migrate_settings
 from dagster_project.core.settings.settings import load_settings
 from dagster_project.core.table_migration import SET_ASIDE
 from dagster_project.intake.pacs.state import State
@@ -115,21 +116,22 @@ def test_values_and_profiles_of_a_site_are_kept_and_unknown_settings_named(root_
     text = text.replace("side: 256", "side: 512").replace("profile: quick", "profile: own", 1)
     text = text.replace("  quick: # two cores", "  own: # two cores").replace("sources: {}", "sources: { a: { b: 1 } }")
     root_0_1_0.settings.write_text(text.replace("seed: 20412", "seed: 7\ncolour: red"))
-    renamed, unknown = migrate_settings(root_0_1_0.settings, template("params.yaml"))
-    assert renamed > 15
-    assert unknown == ["colour"]
+    done = migrate_settings(root_0_1_0.settings, template("params.yaml"))
+    assert done.renamed > 15
+    assert done.unknown == ["colour"]
     values = yaml.safe_load(root_0_1_0.settings.read_text())
     assert (values["seed"], values["profile"], values["ingestion"]["image_size"]) == (7, "own", 512)
     assert values["profiles"]["own"]["methods"]["byol"]["hidden_dim"] == 512
     assert values["pacs"]["sources"] == {"a": {"b": 1}}
-    assert yaml.safe_load((root_0_1_0.root / BEFORE).read_text())["colour"] == "red"
+    assert yaml.safe_load((root_0_1_0.root / done.kept).read_text())["colour"] == "red"
 
 
 def test_migrated_twice_a_root_is_as_migrated_once(root_0_1_0: Paths) -> None:
     list(migrated(root_0_1_0))
     before = {path: path.read_bytes() for path in root_0_1_0.root.rglob("*") if path.is_file()}
     lines = list(migrated(root_0_1_0))
-    assert "params.yaml: 0 settings renamed" in lines
+    assert "params.yaml: 0 settings renamed, 0 added" in lines
+    assert "dvc.yaml: 0 stages added" in lines
     assert {path: path.read_bytes() for path in root_0_1_0.root.rglob("*") if path.is_file()} == before
 
 
@@ -145,3 +147,31 @@ def test_a_params_yaml_that_is_no_mapping_is_named_and_left_as_it_is(root_0_1_0:
     lines = list(migrated(root_0_1_0))
     assert any(line.startswith("to do: params.yaml") for line in lines), lines
     assert root_0_1_0.settings.read_text() == text
+
+
+def test_settings_and_stages_that_came_later_are_added_and_the_site_s_own_kept(tmp_path: Path) -> None:
+    paths = small_root(tmp_path / "root")
+    with_one_encoder(paths)
+    settings, pipeline = yaml.safe_load(paths.settings.read_text()), yaml.safe_load(paths.dvc_yaml.read_text())
+    settings["profiles"]["mine"] = {**settings["profiles"]["quick"], "width": 16, "methods": {}}
+    paths.settings.write_text(yaml.safe_dump(settings))
+    wanted = load_settings(paths.settings)
+    assert "dvc.yaml: 0 stages added" in list(migrated(paths)), "a method that is not used needs no stage"
+    del settings["orientation"], settings["profiles"]["quick"]["architecture"]
+    del settings["profiles"]["mine"]["initial_weights"], pipeline["stages"]["orientation"]
+    paths.settings.write_text(yaml.safe_dump(settings))
+    paths.dvc_yaml.write_text(yaml.safe_dump(pipeline))
+    with pytest.raises(RayTruthError, match="cannot use"):
+        load_settings(paths.settings)
+
+    lines = list(migrated(paths))
+    assert load_settings(paths.settings) == wanted
+    assert paths.dvc_yaml.read_text() == template("dvc.yaml").read_text()
+    assert any(line.startswith("to do: leave out of dvc.yaml") for line in lines), lines
+    for file, before in ((paths.settings, settings), (paths.dvc_yaml, pipeline)):
+        (kept,) = paths.root.glob(f"{file.stem}.before-migration-*.yaml")
+        assert yaml.safe_load(kept.read_text()) == before
+        assert any(kept.name in line for line in lines), lines
+    paths.settings.write_text(yaml.safe_dump(settings))
+    list(migrated(paths))
+    assert len(list(paths.root.glob("params.before-migration-*.yaml"))) == 2, "an older file is not lost"

@@ -1,11 +1,11 @@
-"""The settings of version 0.1.0 under the names of today."""
+"""The settings of an older version under the names of today, with those that it did not have."""
 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,8 @@ from typing import Any
 import yaml
 from ruamel.yaml import YAML
 
-from dagster_project.core.atomic_io import write_text
+from dagster_project.core.atomic_io import keep_copy, write_text
 
-BEFORE = "params.before-0.2.0.yaml"
 # Old name -> new name; the first that matches counts. A profile can have any name.
 _RENAMED = (
     (r"ingestion\.side", "ingestion.image_size"),
@@ -37,23 +36,30 @@ _RENAMED = (
 _OF_SUPCON = ("learning_rate", "temperature", "projection")
 
 
+@dataclass(frozen=True)
+class Migrated:
+    """Number of renamed settings, those that were missing, those that are no more, and the old file's new name."""
+
+    renamed: int
+    added: list[str]
+    unknown: list[str]
+    kept: str
+
+
 def has_old_names(path: Path) -> bool:
     """Whether a params.yaml has a name that only version 0.1.0 knows."""
     return any(_new_name(name) != name for name, _ in _leaves(_read(path)))
 
 
-def migrate_settings(path: Path, template: Path) -> tuple[int, list[str]]:
-    """Bring a params.yaml of version 0.1.0 to the names of today; keep the old file as BEFORE.
+def migrate_settings(path: Path, template: Path) -> Migrated:
+    """Bring a params.yaml of an older version to the names of today; keep the old file.
 
-    The new file is `template`, with its comments, and with the values of the old file. Returns the number of settings
-    that have another name now, and the settings that this version does not have. A file whose names are those of
-    `template` stays as it is: then the number is 0.
+    The new file is `template`, with its comments, and with the values of the old file. A file that has all settings of
+    `template` under their names stays as it is. So does one that is no mapping, or has a misspelled name.
     """
     old = _read(path)
     values = dict(_leaves(old))
     renamed = {name: new for name in values if (new := _new_name(name)) != name}
-    if not renamed:
-        return 0, []
     wanted = {renamed.get(name, name): value for name, value in values.items()}
     profiles = old["profiles"] if isinstance(old.get("profiles"), dict) else {}
     for profile in profiles:
@@ -61,16 +67,35 @@ def migrate_settings(path: Path, template: Path) -> tuple[int, list[str]]:
             if f"profiles.{profile}.supcon.{name}" in values:
                 new = _new_name(f"profiles.{profile}.supcon.{name}").replace(".supcon.", ".crossfit.")
                 wanted[new] = values[f"profiles.{profile}.supcon.{name}"]
+    added = [name for name in _needed(_read(template), profiles) if name not in wanted] if profiles else []
     editor = YAML()
     editor.width = 4096
     document = editor.load(template.read_text(encoding="utf-8"))
     _add_profiles(document, profiles)
     unknown = [name for name, value in wanted.items() if not _set(document, name.split("."), value)]
+    if not renamed and (unknown or not added):
+        return Migrated(0, [], [], "")
+    there = dict(_leaves(yaml.safe_load(_text(editor, document))))
+    for name, value in wanted.items():  # a profile that takes over another's values has taken over the changed ones
+        if name in there and there[name] != value:
+            _set(document, name.split("."), value, always=True)
+    kept = keep_copy(path)
+    write_text(path, _text(editor, document))
+    return Migrated(len(renamed), added, unknown, kept)
+
+
+def _text(editor: YAML, document: Any) -> str:
     text = StringIO()
     editor.dump(document, text)
-    shutil.copyfile(path, path.with_name(BEFORE))
-    write_text(path, text.getvalue())
-    return len(renamed), unknown
+    return text.getvalue()
+
+
+def _needed(template: dict[str, Any], profiles: dict[str, Any]) -> Iterator[str]:
+    """The settings that this version needs. Those of methods belong to the methods that a profile has."""
+    first = next(iter(template["profiles"].values()))
+    yield from (name for name, _ in _leaves(template) if not name.startswith("profiles."))
+    for profile in profiles:
+        yield from (f"profiles.{profile}.{name}" for name in first if name != "methods")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -102,22 +127,24 @@ def _leaves(values: Any, before: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _add_profiles(document: Any, old: dict[str, Any]) -> None:
-    """A profile that the template does not have begins as its first profile."""
+    """A profile that the template does not have begins as its first profile; one without methods stays without."""
     profiles = document["profiles"]
     first = next(iter(profiles.values()))
-    for name in old:
+    for name, settings in old.items():
         if name not in profiles:
             profiles[name] = deepcopy(first)
+            if isinstance(settings, dict) and settings.get("methods") == {}:
+                profiles[name]["methods"] = {}
 
 
-def _set(document: Any, names: list[str], value: Any) -> bool:
-    """Set a value; whether there is a setting of this name."""
+def _set(document: Any, names: list[str], value: Any, *, always: bool = False) -> bool:
+    """Set a value that is not there yet, or `always`; return whether there is a setting of this name."""
     for name in names[:-1]:
         if not isinstance(document, dict) or name not in document:
             return False
         document = document[name]
     if not isinstance(document, dict) or names[-1] not in document:
         return False
-    if document[names[-1]] != value:
+    if always or document[names[-1]] != value:
         document[names[-1]] = value
     return True
