@@ -26,10 +26,14 @@ SOURCES = (
 )
 A_DAY = 24 * 3600.0
 # Test files that take minutes. Each process begins with some of them, so that none is left alone with one at the end.
+# The first four need different preparations, so that four processes do not wait for one.
 LONGEST = (
-    *("end_to_end/test_bad_input.py", "end_to_end/test_demo.py", "intake/pacs/test_daemon.py"),
-    *("end_to_end/test_command_line.py", "end_to_end/test_dagster.py", "end_to_end/test_daemon.py"),
-    *("end_to_end/test_outputs.py", "end_to_end/test_wheel.py", "phantom/test_difficulty.py"),
+    *("end_to_end/test_command_line.py", "intake/pacs/test_daemon.py"),
+    *("learning/pretraining/test_side_by_side.py", "end_to_end/test_wheel.py"),
+    *("end_to_end/test_bad_input.py", "label_quality/review/test_page.py"),
+    *("learning/pretraining/test_two_processes.py", "end_to_end/test_daemon.py"),
+    *("end_to_end/test_demo.py", "end_to_end/test_dagster.py", "end_to_end/test_outputs.py"),
+    "phantom/test_difficulty.py",
 )
 LONG_PREPARATION = {"trained", "learned", "hospital", "export", "site"}
 settings.register_profile("raytruth", deadline=None)  # no test depends on how fast the machine is

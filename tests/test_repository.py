@@ -12,9 +12,10 @@ REPOSITORY = Path(__file__).parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 
 
-def test_the_changelog_begins_with_the_version_of_the_package() -> None:
+def test_the_changelog_begins_with_the_version_of_the_package_or_what_comes_after_it() -> None:
     versions = re.findall(r"(?m)^## \[(.+?)\]", (REPOSITORY / "CHANGELOG.md").read_text())
-    assert versions[0] == PROJECT["version"]
+    assert next(version for version in versions if version != "Unreleased") == PROJECT["version"]
+    assert "Unreleased" not in versions[1:]
 
 
 def test_commits_are_checked_by_what_the_test_command_runs() -> None:
