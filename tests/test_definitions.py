@@ -133,14 +133,14 @@ def test_the_workspace_loads_without_a_warning_or_a_slow_library(tmp_path: Path)
     ("modules", "libraries"),
     [
         pytest.param(
-            "learning.pretraining.pretrain learning.evaluation.linear_evaluation learning.ensembling.ensemble "
+            "learning.pretraining.encoder learning.evaluation.linear_evaluation learning.ensembling.ensemble "
             "operations.retraining.gate",
             {"dagster", "great_expectations", "evidently", "dvc"},
             id="what learns needs no orchestration, validation or versioning",
         ),
         pytest.param(  # their import takes longer than finding label errors
             "label_quality.label_errors.find label_quality.review.worklist learning.ensembling.ensemble "
-            "operations.monitoring.drift",
+            "operations.monitoring.drift learning.pretraining.pretrain",
             {"monai", "pytorch_lightning"},
             id="what uses encoders needs no library of their training",
         ),

@@ -53,7 +53,10 @@ def migrated(paths: Paths) -> Iterator[str]:
     stages, kept = migrate_pipeline(paths.dvc_yaml, template("dvc.yaml"))
     yield f"dvc.yaml: {len(stages)} stages added" + (f"; the old file: {kept}" if stages else "")
     if stages:
-        yield "to do: leave out of dvc.yaml what only methods need that `pretraining.methods` does not name"
+        yield (
+            "to do: take into dvc.yaml what you had changed in the old file, and leave out what only methods need that "
+            "`pretraining.methods` does not name"
+        )
     done = migrate_settings(paths.settings, template("params.yaml"))
     changed = f"params.yaml: {done.renamed} settings renamed, {len(done.added)} added"
     yield changed + (f"; the old file: {done.kept}" if done.kept else "")

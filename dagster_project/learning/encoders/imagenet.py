@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dagster_project.core.atomic_io import write_card
-from dagster_project.learning.encoders.efficientnet import EMBEDDING_SIZE, WEIGHTS_FROM, imagenet_network
+from dagster_project.learning.encoders.efficientnet import EMBEDDING_SIZE, LICENCE, WEIGHTS_FROM, imagenet_network
 from dagster_project.learning.encoders.onnx_encoder import CARD, NETWORK
 from dagster_project.learning.encoders.onnx_export import to_onnx
 
@@ -29,7 +29,7 @@ def write_imagenet_encoder(folder: Path) -> None:
         "channels": 3,
         "normalisation": _GREY,
         "embedding_size": EMBEDDING_SIZE,
-        "licence": "Apache-2.0",
+        "licence": LICENCE,
         "source": WEIGHTS_FROM,
         "sha256": hashlib.sha256(written).hexdigest(),
         "trained_on": "ImageNet-1k, 1.28 million photographs in 1,000 classes",

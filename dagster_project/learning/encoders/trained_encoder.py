@@ -23,6 +23,7 @@ from dagster_project.learning.encoders.backbone import (
     load_backbone,
     save_backbone,
 )
+from dagster_project.learning.encoders.efficientnet import LICENCE, WEIGHTS_FROM
 from dagster_project.learning.encoders.embed import embed
 from dagster_project.learning.encoders.files import CARD, WEIGHTS
 from dagster_project.learning.encoders.onnx_export import to_onnx
@@ -46,10 +47,11 @@ class TrainedEncoder:
 
     @property
     def about(self) -> str:
-        """A short description of the network."""
+        """A short description of the network, with the licence of weights from elsewhere that it began with."""
         net, parameters = self.network, f"({count_parameters(self.backbone):,} parameters)"
         if net.architecture == "efficientnet_lite0":
-            return f"EfficientNet-Lite0 {parameters}"
+            begun = f"; trained here from ImageNet weights ({WEIGHTS_FROM}; licence: {LICENCE})"
+            return f"EfficientNet-Lite0 {parameters}{begun if self.card['settings'].get('initial_weights') else ''}"
         stages = f"{net.block} blocks {list(net.blocks)} with {net.width} channels in the first stage"
         return f"a ResNet of {stages} {parameters}"
 

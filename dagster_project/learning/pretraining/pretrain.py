@@ -46,11 +46,12 @@ def pretrain(root: Root, *methods: str) -> list[EncoderSummary]:
     waiting = {name for name in names if waits_for_reference(root, name)}
     made: dict[str, EncoderSummary] = {}
     for group in ([name for name in names if name not in waiting], [name for name in names if name in waiting]):
-        if at_once == 1 or len(group) == 1:
-            made |= {name: _pretrain_encoder(root, name) for name in group}
-            continue
-        kept = {name: summary for name in group if (summary := kept_encoder(root, plan_of(root, name)))}
-        made |= kept | _in_processes(root, [name for name in group if name not in kept], at_once)
+        made |= {name: summary for name in group if (summary := kept_encoder(root, plan_of(root, name)))}
+        left = [name for name in group if name not in made]
+        if at_once == 1 or len(left) == 1:
+            made |= {name: _pretrain_encoder(root, name) for name in left}
+        else:
+            made |= _in_processes(root, left, at_once)
     if CROSSFIT.name in methods and processes().rank == 0:
         folds = set(root.paths.encoder(CROSSFIT.encoder).glob("fold_*"))
         for other in folds - {root.paths.encoder(name) for name in names}:

@@ -214,6 +214,7 @@ def test_a_network_with_imagenet_s_weights_starts_from_them(root: tuple[Paths, S
         assert 0 < (learned[name] - before).abs().max() < 0.01, name
     encoder = open_encoder(changed, "encoder_simclr")
     assert (encoder.card["kind"], encoder.card["settings"]["initial_weights"]) == ("efficientnet_lite0", "imagenet")
+    assert "licence: Apache-2.0" in encoder.about, "the champion's model card names the network by it"
     assert encoder.embed(np.zeros((2, 40, 40), np.uint8)).shape == (2, encoder.embedding_size) == (2, 1280)
     with pytest.raises(RayTruthError, match="another size"):
         open_encoder(Root(paths, settings), "encoder_simclr")

@@ -67,8 +67,10 @@ def test_no_process_starts_for_encoders_that_are_up_to_date(
     paths = root_of(tmp_path)
     root = Root(paths, settings_of(paths))
     trained = [pretrain_encoder(root, name) for name in TWO]
-    monkeypatch.setattr("dagster_project.learning.pretraining.pretrain._start", None)
+    for starts_or_imports in ("_start", "_pretrain_encoder"):
+        monkeypatch.setattr(f"dagster_project.learning.pretraining.pretrain.{starts_or_imports}", None)
     assert [s.name for s in pretrain(root, "simclr", "supcon")] == [s.name for s in trained]
+    assert [s.name for s in pretrain(root, "simclr")] == [trained[0].name], "alone, as `raytruth run` asks again"
 
 
 def test_a_process_that_is_gone_before_its_next_encoder_is_named() -> None:
@@ -135,7 +137,7 @@ def test_one_that_is_killed_is_named_and_stops_the_others(
     # They only say that they are there: what they would import and train takes a minute.
     monkeypatch.setattr("dagster_project.learning.pretraining.pretrain._train", say_and_wait)
     paths = root_of(tmp_path)
-    told, at_work = logging.getLogger("there"), list[psutil.Process]()
+    messages, at_work = logging.getLogger("there"), list[psutil.Process]()
 
     def kill(_: logging.LogRecord) -> bool:
         if not at_work and len(found := trainers(os.getpid())) == 2:
@@ -143,12 +145,12 @@ def test_one_that_is_killed_is_named_and_stops_the_others(
             found[which].kill()
         return False
 
-    told.addFilter(kill)
+    messages.addFilter(kill)
     try:
         with pytest.raises(RayTruthError, match=f"process of {TWO[which]} ended unexpectedly"):
             pretrain(Root(paths, settings_of(paths)), "simclr", "supcon")
     finally:
-        told.removeFilter(kill)
+        messages.removeFilter(kill)
     assert len(at_work) == 2
     assert not any(p.is_running() for p in at_work)
 
